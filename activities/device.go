@@ -57,9 +57,9 @@ func (r *Rotation) deviceAnswers(ctx context.Context, campaign string) *protocol
 	case w == nil:
 		return nil
 	}
-	answers, err := w.Look(ctx)
+	heard, err := w.Look(ctx)
 	_ = r.noteSeen(ctx, campaign, w) // AskDevice makes sure of it
-	return answering(answers, err)
+	return answering(heard, err)
 }
 
 // noteSeen keeps in Vault that the device answered, where people have tasks:
@@ -84,10 +84,10 @@ func (r *Rotation) noteSeen(ctx context.Context, campaign string, w *device.Watc
 	return nil
 }
 
-func answering(answers []string, err error) *protocol.Stop {
+func answering(heard []string, err error) *protocol.Stop {
 	switch {
-	case len(answers) > 0:
-		return &protocol.Stop{Reason: protocol.ReasonDeviceAnswers, Detail: "the device answers: " + strings.Join(answers, ", ") + "; this pass set nothing"}
+	case len(heard) > 0:
+		return &protocol.Stop{Reason: protocol.ReasonDeviceAnswers, Detail: "the device answers: " + strings.Join(heard, ", ") + "; this pass set nothing"}
 	case err != nil:
 		return &protocol.Stop{Reason: protocol.ReasonDeviceAnswers, Detail: fmt.Sprintf("whether the device answers is not known: %v; this pass set nothing", err)}
 	}

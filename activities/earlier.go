@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"rollcall/internal/credential"
-	"rollcall/internal/rotation"
+	"rollcall/internal/record"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
@@ -13,7 +13,7 @@ import (
 // nameEarlier adds to findings that accuse somebody which earlier campaign had
 // the credential.
 func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []credential.Credential, out []wire.AppliedItem) {
-	if !slices.ContainsFunc(out, func(it wire.AppliedItem) bool { return slices.ContainsFunc(it.Findings, rotation.Accuses) }) {
+	if !slices.ContainsFunc(out, func(it wire.AppliedItem) bool { return slices.ContainsFunc(it.Findings, record.Accuses) }) {
 		return
 	}
 	defer beat(ctx)()
@@ -25,7 +25,7 @@ func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []cred
 			was = &rec
 		}
 		for i, f := range it.Findings {
-			it.Findings[i] = rotation.NameEarlier(f, c, was, err == nil)
+			it.Findings[i] = record.NameEarlier(f, c, was, err == nil)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
-	"rollcall/internal/rotation"
+	"rollcall/internal/record"
 	"rollcall/internal/wire"
 )
 
@@ -44,9 +44,9 @@ func TestAChangeByAnEarlierCampaignIsNotPutOnSomebodyElse(t *testing.T) {
 	}
 	for _, c := range second.credentials {
 		had := slices.ContainsFunc(first.credentials, func(x credential.Credential) bool { return x.ID == c.ID })
-		require.Equal(t, had, slices.ContainsFunc(findings[c.ID], rotation.Accuses), "%+v", findings[c.ID])
+		require.Equal(t, had, slices.ContainsFunc(findings[c.ID], record.Accuses), "%+v", findings[c.ID])
 		for _, f := range findings[c.ID] {
-			if rotation.Accuses(f) {
+			if record.Accuses(f) {
 				require.Contains(t, f.Detail, "campaign esg-01-first of device esg-01")
 				require.Contains(t, f.Detail, "Rollcall itself may have changed it then")
 			}

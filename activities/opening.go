@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/fairqueue"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
+	"rollcall/internal/rotation/gate"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
@@ -51,8 +52,8 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 		return nil, 0, classify(errSpec, err)
 	}
 	rot := &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Cache: r.prepared, Gate: r.gate, Doubts: r.doubts}
-	brake, _ := r.brakes.LoadOrStore([3]string{b.Campaign, b.Authority, string(b.Kind)}, rotation.NewBrake())
-	rot.Brake = brake.(*rotation.Brake)
+	brake, _ := r.brakes.LoadOrStore([3]string{b.Campaign, b.Authority, string(b.Kind)}, gate.NewBrake())
+	rot.Brake = brake.(*gate.Brake)
 	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)
 	rot.Hindering = r.uses.Hindering(spec, b.Campaign, b.Authority)
 	if rot.Device, err = r.deviceHosts(ctx, b.Campaign); err != nil {

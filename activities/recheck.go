@@ -10,7 +10,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/record"
-	"rollcall/internal/rotation"
+	"rollcall/internal/rotation/recheck"
 	"rollcall/internal/wire"
 )
 
@@ -32,12 +32,12 @@ func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, e
 }
 
 // proved is what the look at the end goes by.
-func proved(it wire.ProvedItem, c credential.Credential) rotation.Proved {
+func proved(it wire.ProvedItem, c credential.Credential) recheck.Proved {
 	marks := map[string]string{}
 	for server, mark := range it.Marks {
 		marks[server] = cmp.Or(mark, it.Mark)
 	}
-	return rotation.Proved{Credential: c, Mark: it.Mark, Marks: marks, To: it.To, Written: it.Written}
+	return recheck.Proved{Credential: c, Mark: it.Mark, Marks: marks, To: it.To, Written: it.Written}
 }
 
 // Recheck looks at dead credentials once more. It changes nothing.
@@ -51,7 +51,7 @@ func (r *Rotation) Recheck(ctx context.Context, in wire.RecheckInput) (wire.Rech
 	if err != nil {
 		return out, err
 	}
-	all := make([]rotation.Proved, 0, len(in.Items))
+	all := make([]recheck.Proved, 0, len(in.Items))
 	for _, it := range in.Items {
 		all = append(all, proved(it, page[it.Index]))
 	}

@@ -16,7 +16,7 @@ import (
 	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
-	"rollcall/internal/rotation"
+	"rollcall/internal/rotation/recheck"
 	"rollcall/internal/wire"
 )
 
@@ -55,7 +55,7 @@ func TestTheLookAtTheEndKnowsWhichVersionsWereActivated(t *testing.T) {
 	call("RecordResults", wire.ResultInput{Batch: b, Pass: 1, Applied: []wire.AppliedItem{dead(1, 7, 0), dead(2, 0, 4)}})
 	require.Equal(t, []wire.ProvedItem{{Index: 1, Mark: "m", To: []int{7, 0}}, {Index: 2, Mark: "m", To: []int{0, 4}}}, call("Proved", b))
 
-	require.Equal(t, rotation.Proved{Mark: "m", Marks: map[string]string{"two": "m", "three": "n"}},
+	require.Equal(t, recheck.Proved{Mark: "m", Marks: map[string]string{"two": "m", "three": "n"}},
 		proved(wire.ProvedItem{Mark: "m", Marks: map[string]string{"two": "", "three": "n"}}, credential.Credential{}))
 
 	reopened := func(i int) wire.OpenItem {

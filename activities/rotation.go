@@ -17,6 +17,8 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/reach"
 	"rollcall/internal/rotation"
+	"rollcall/internal/rotation/gate"
+	"rollcall/internal/rotation/steady"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
@@ -30,8 +32,8 @@ type Rotation struct {
 	Kinds *registry.Registry
 
 	prepared *rotation.PreparedCache
-	gate     *rotation.Gate
-	doubts   *rotation.Doubts
+	gate     *gate.Gate
+	doubts   *steady.Doubts
 	doors    opened.Doors
 	refusals rotation.Refusals // new values that doors refused
 
@@ -40,7 +42,7 @@ type Rotation struct {
 	queues   sync.Map // authority.System -> *fairqueue.Queue: see queueOf
 	opened   sync.Map // campaign -> time.Time at which it was opened
 	goOn     sync.Map // campaign -> time.Time at which it was seen to be open
-	brakes   sync.Map // campaign, directory and kind -> *rotation.Brake
+	brakes   sync.Map // campaign, directory and kind -> *gate.Brake
 	logins   *reach.Logins
 	cameBack sync.Map // campaigns whose device was noted to have answered
 	hosts    sync.Map // campaign -> names and addresses of its device, []string
@@ -55,7 +57,7 @@ type Rotation struct {
 // NewRotation gives the activities of one worker process, which carries what
 // Prepare saw to Apply.
 func NewRotation(store *ownmount.Store, kinds *registry.Registry) *Rotation {
-	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts(), logins: reach.New(store, kinds), uses: listing.NewUses(store, kinds),
+	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: gate.NewGate(store), doubts: steady.NewDoubts(), logins: reach.New(store, kinds), uses: listing.NewUses(store, kinds),
 		doors: opened.Doors{Read: opened.Reading(store.ReadLive)}}
 }
 

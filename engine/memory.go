@@ -7,10 +7,10 @@ import (
 
 // What Temporal keeps is small, and what it throws away are requests and rows:
 // at Go's default a tenth of its processor time goes into collecting them. Up
-// to heapMost it trades memory for that time.
+// to maxHeap it trades memory for that time.
 const (
 	garbagePercent = 400
-	heapMost       = 1 << 30
+	maxHeap        = 1 << 30
 )
 
 // tuneMemory leaves alone what the environment sets.
@@ -19,6 +19,6 @@ func tuneMemory() {
 		debug.SetGCPercent(garbagePercent)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapMost)
+		debug.SetMemoryLimit(maxHeap)
 	}
 }

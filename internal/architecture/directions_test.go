@@ -46,6 +46,8 @@ var layers = [][]string{
 	// But for this one: ad-password, and then must-change.
 	{"internal/kind/userpassword"},
 	{"internal/kind/registry", "internal/inventory"},
+	// What is asked about a rotation and knows no step of it.
+	{"internal/rotation/*"},
 	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics", "internal/listing", "internal/record"},
 	{"internal/reach"},                   // what rotation asks of the rest of the roll
 	{"internal/tasks"},                   // what people are given to do, and what they say of it

@@ -237,10 +237,10 @@ func (b *bare) call(ctx context.Context, method, path string, body any) error {
 		return err
 	}
 	defer res.Body.Close()
-	var answer struct {
+	var reply struct {
 		Data map[string]any `json:"data"`
 	}
-	err = json.NewDecoder(res.Body).Decode(&answer)
+	err = json.NewDecoder(res.Body).Decode(&reply)
 	if _, rest := io.Copy(io.Discard, res.Body); rest != nil {
 		return rest
 	}

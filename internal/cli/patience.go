@@ -8,7 +8,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
-	"rollcall/internal/rotation"
+	"rollcall/internal/rotation/gate"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -89,7 +89,7 @@ func waitingFor(why error) string {
 }
 
 func (p *patience) lookAtLogin() (said bool, err error) {
-	stop := p.store.EndsSoon(rotation.RoomToActivate)
+	stop := p.store.EndsSoon(gate.RoomToActivate)
 	if stop == nil {
 		if p.login != "" {
 			p.say("Rollcall is logged in to Vault again")
@@ -124,7 +124,7 @@ func (a *app) sayUntil(ctx context.Context, store *ownmount.Store) {
 			return
 		case <-tick.C:
 		}
-		stop := store.EndsSoon(rotation.RoomToActivate)
+		stop := store.EndsSoon(gate.RoomToActivate)
 		if stop != nil && !said {
 			a.say("%s; until then this worker sets nothing more", stop.Detail)
 		}

@@ -78,7 +78,7 @@ func Named(ctx context.Context, names []string) (found map[string][]string, unkn
 // refused is an answer as well: something is there. Silence and an unreachable
 // network are none. Whatever keeps this machine from asking is an error.
 func Ask(ctx context.Context, addresses []string, ports []int) ([]string, error) {
-	answers := make([]string, len(addresses)*len(ports))
+	heard := make([]string, len(addresses)*len(ports))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for i, a := range addresses {
@@ -90,14 +90,14 @@ func Ask(ctx context.Context, addresses []string, ports []int) ([]string, error)
 					return fmt.Errorf("%s could not be asked from this machine: %w", place, err)
 				}
 				if what != "" {
-					answers[i*len(ports)+j] = place + " " + what
+					heard[i*len(ports)+j] = place + " " + what
 				}
 				return nil
 			})
 		}
 	}
 	err := g.Wait()
-	return slices.DeleteFunc(answers, func(s string) bool { return s == "" }), err
+	return slices.DeleteFunc(heard, func(s string) bool { return s == "" }), err
 }
 
 // What a place does that answers.

@@ -25,13 +25,13 @@ type Watch struct {
 	addresses []string
 	ports     []int
 
-	mu      sync.Mutex
-	asked   time.Time
-	answers []string
-	err     error
-	asking  chan struct{} // closed when the look that is under way has ended
-	seen    []string      // the first answers, for good
-	seenAt  time.Time
+	mu     sync.Mutex
+	asked  time.Time
+	heard  []string
+	err    error
+	asking chan struct{} // closed when the look that is under way has ended
+	seen   []string      // the first answers, for good
+	seenAt time.Time
 }
 
 // NewWatch is of a device that was silent when it was asked last.
@@ -46,12 +46,12 @@ func (w *Watch) Look(ctx context.Context) ([]string, error) {
 	age := time.Since(w.asked.Round(0))
 	if age >= 0 && age < fresh {
 		defer w.mu.Unlock()
-		return w.answers, w.err
+		return w.heard, w.err
 	}
 	ended := w.begin(ctx)
 	if age >= 0 && age < stale {
 		defer w.mu.Unlock()
-		return w.answers, w.err
+		return w.heard, w.err
 	}
 	w.mu.Unlock()
 	return w.await(ctx, ended)
@@ -89,7 +89,7 @@ func (w *Watch) await(ctx context.Context, ended chan struct{}) ([]string, error
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.answers, w.err
+	return w.heard, w.err
 }
 
 // begin starts a look unless one is under way. w.mu is held.
@@ -103,12 +103,12 @@ func (w *Watch) begin(ctx context.Context) chan struct{} {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longest(len(w.addresses)*len(w.ports)))
 	go func() {
 		defer cancel()
-		answers, err := Ask(ctx, w.addresses, w.ports)
+		heard, err := Ask(ctx, w.addresses, w.ports)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.asked, w.answers, w.err, w.asking = time.Now(), answers, err, nil
-		if len(answers) > 0 && w.seen == nil {
-			w.seen, w.seenAt = answers, w.asked
+		w.asked, w.heard, w.err, w.asking = time.Now(), heard, err, nil
+		if len(heard) > 0 && w.seen == nil {
+			w.seen, w.seenAt = heard, w.asked
 		}
 		close(ended)
 	}()

@@ -96,7 +96,7 @@ func (c *conn) domainControllers(ctx context.Context, domain, configuration stri
 		return res.Entries, nil
 	}
 	settings, err := search("CN=Sites,"+configuration, ldap.ScopeWholeSubtree,
-		"(&(objectClass=nTDSDSA)"+anyHolds(domain)+")", "1.1")
+		"(&(objectClass=nTDSDSA)"+anyWith(domain)+")", "1.1")
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func firstValue(dn string) string {
 	return parsed.RDNs[0].Attributes[0].Value
 }
 
-func anyHolds(domain string) string {
+func anyWith(domain string) string {
 	d := ldap.EscapeFilter(domain)
 	return "(|(hasMasterNCs=" + d + ")(msDS-hasFullReplicaNCs=" + d + "))"
 }

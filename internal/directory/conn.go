@@ -166,9 +166,9 @@ func (s *server) requestTLS(tcp net.Conn) error {
 	if _, err := tcp.Write(msg.Bytes()); err != nil {
 		return err
 	}
-	answer, err := ber.ReadPacket(tcp)
+	reply, err := ber.ReadPacket(tcp)
 	if err != nil {
 		return err
 	}
-	return ldap.GetLDAPError(answer)
+	return ldap.GetLDAPError(reply)
 }

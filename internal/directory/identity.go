@@ -199,13 +199,13 @@ func (c *conn) bindAs(ctx context.Context, i *identity, value credential.Secret)
 	case !answered(err):
 		return err
 	}
-	answer, unknown := s.client.driver.refusedLogin(s, err)
-	if resultCode(err) == ldap.LDAPResultInvalidCredentials || unknown == nil && answer != protocol.Unreachable {
+	reply, unknown := s.client.driver.refusedLogin(s, err)
+	if resultCode(err) == ldap.LDAPResultInvalidCredentials || unknown == nil && reply != protocol.Unreachable {
 		why := "the password that Vault holds is wrong, or the identity is locked or not there; put the right one there, or correct its dn"
 		until := time.Now().Add(refusalTTL)
 		switch {
-		case unknown == nil && answer != protocol.Refused:
-			why = fmt.Sprintf("the identity is %s, whether or not the password that Vault holds is right; put that in order, or correct its dn", answer)
+		case unknown == nil && reply != protocol.Refused:
+			why = fmt.Sprintf("the identity is %s, whether or not the password that Vault holds is right; put that in order, or correct its dn", reply)
 		case unknown == nil && s.client.conf.Paired() && s == s.client.servers[0]:
 			until = time.Time{}
 			why += "; it is not offered again until Vault holds another one, or the worker is started again"

@@ -78,7 +78,7 @@ func (s *httpService) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 
-	status, header, answer, err := s.forward(in, body)
+	status, header, reply, err := s.forward(in, body)
 	if err != nil {
 		panic(http.ErrAbortHandler) // the server is down, or hung up
 	}
@@ -90,7 +90,7 @@ func (s *httpService) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		w.Header()[k] = v
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(answer)
+	_, _ = w.Write(reply)
 }
 
 // forward sends the request whether or not the client still waits, and reads
@@ -114,11 +114,11 @@ func (s *httpService) forward(in *http.Request, body []byte) (int, http.Header, 
 		return 0, nil, nil, err
 	}
 	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
+	reply, err := io.ReadAll(res.Body)
 	if err != nil {
 		return 0, nil, nil, err
 	}
 	res.Header.Del("Connection")
 	res.Header.Del("Transfer-Encoding")
-	return res.StatusCode, res.Header, answer, nil
+	return res.StatusCode, res.Header, reply, nil
 }

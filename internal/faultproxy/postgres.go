@@ -103,11 +103,11 @@ func (s *postgresService) dial() (net.Conn, error) {
 		return nil, err
 	}
 	ask := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 8), sslRequest)
-	answer := make([]byte, 1)
+	reply := make([]byte, 1)
 	if _, err = tcp.Write(ask); err == nil {
-		_, err = io.ReadFull(tcp, answer)
+		_, err = io.ReadFull(tcp, reply)
 	}
-	if err == nil && answer[0] != 'S' {
+	if err == nil && reply[0] != 'S' {
 		err = errors.New("fault proxy: the server takes no TLS")
 	}
 	if err != nil {

@@ -106,7 +106,7 @@ type lister struct {
 	tokens     *minted.Tokens
 	vault      Vault
 	kept       *Kept
-	handOn     func(credential.Path, vault.Live, time.Time)
+	onRead     func(credential.Path, vault.Live, time.Time)
 	offers     func(context.Context, credential.Credential, credential.Secret) (bool, string)
 	candidates []Candidate
 	tasks      []credential.Credential // of people

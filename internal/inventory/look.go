@@ -42,8 +42,8 @@ func (l *lister) heldOf(live vault.Live) held {
 
 // saw hands on what a path was seen to hold. No value stays in the listing.
 func (l *lister) saw(p credential.Path, live vault.Live, asked time.Time) {
-	if l.handOn != nil {
-		l.handOn(p, live, asked)
+	if l.onRead != nil {
+		l.onRead(p, live, asked)
 	}
 }
 

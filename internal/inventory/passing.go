@@ -18,8 +18,8 @@ func MayPass(err error) bool {
 	if errors.As(err, &v) {
 		return v.Kind == vault.Unreachable || v.Kind == vault.Sealed || v.Kind == vault.Throttled
 	}
-	if answer, came := vault.ReplyIn(err); came {
-		return answer.Status >= http.StatusInternalServerError || answer.Kind() == vault.Throttled
+	if reply, came := vault.ReplyIn(err); came {
+		return reply.Status >= http.StatusInternalServerError || reply.Kind() == vault.Throttled
 	}
 	var lost *url.Error
 	return directory.IsUnreachable(err) || errors.As(err, &lost) ||

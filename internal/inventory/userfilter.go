@@ -123,9 +123,9 @@ func (m *authMount) typedNames(a Account) (out []string) {
 	return out
 }
 
-// othersAtMost bounds the further names of one account by which a login is
+// maxOtherNames bounds the further names of one account by which a login is
 // tried, where nothing says which of them gets something.
-const othersAtMost = 10
+const maxOtherNames = 10
 
 // othersOf are the names of an account besides Vault's own by which a login may
 // get something else: Vault gives policies by what is typed. Each is a login of
@@ -138,7 +138,7 @@ func (m *authMount) othersOf(directory string, a Account, names []string) (out [
 			continue
 		}
 		if len(m.names[fold(n)])+len(m.members[directory][fold(n)]) == 0 {
-			if guessed++; !m.all && !m.asAlias || guessed > othersAtMost {
+			if guessed++; !m.all && !m.asAlias || guessed > maxOtherNames {
 				continue
 			}
 		}

@@ -61,17 +61,17 @@ func (o *Offered) by(kinds *registry.Registry, spec *config.Campaign) func(conte
 		if err != nil {
 			return false, err.Error()
 		}
-		answer, why := offer(ctx, au, c, v)
-		if answer == protocol.Refused {
+		reply, why := offer(ctx, au, c, v)
+		if reply == protocol.Refused {
 			o.note(c.ID, v)
 		}
-		return answer != protocol.Refused && why == "", why
+		return reply != protocol.Refused && why == "", why
 	}
 }
 
 // offer offers a value once, where one wrong login does not lock the account.
 // Without a reason the answer is Refused, or the value is the one in force.
-func offer(ctx context.Context, au kind.Authority, c credential.Credential, v credential.Secret) (answer protocol.Reply, why string) {
+func offer(ctx context.Context, au kind.Authority, c credential.Credential, v credential.Secret) (reply protocol.Reply, why string) {
 	server := au.Servers()[0]
 	if limited, ok := kind.As[kind.Limited](au); ok && limited.CannotOffer(v) != "" {
 		return protocol.Refused, "" // no login can carry it, so it is nobody's password here
@@ -87,19 +87,19 @@ func offer(ctx context.Context, au kind.Authority, c credential.Credential, v cr
 	case a.Locks > 0 && a.Locks-1-a.Failed < 1:
 		return "", "one more wrong login would lock it"
 	}
-	answer, err = au.Offer(ctx, server, a, v)
+	reply, err = au.Offer(ctx, server, a, v)
 	if err != nil {
 		return "", server + " did not answer"
 	}
-	switch answer {
+	switch reply {
 	case protocol.Accepted, protocol.MustChange, protocol.PasswordExpired:
-		return answer, ""
+		return reply, ""
 	case protocol.Refused:
 		// Taken at its word only if the account is still in order.
 		if a, err = au.Account(ctx, server, c); err == nil && a.State == protocol.Accepted {
-			return answer, ""
+			return reply, ""
 		}
-		return answer, "it was refused, and whether as a wrong password is not known"
+		return reply, "it was refused, and whether as a wrong password is not known"
 	}
-	return answer, server + " answers: " + string(answer)
+	return reply, server + " answers: " + string(reply)
 }

@@ -109,7 +109,7 @@ func (s *server) check(ctx context.Context, primary bool, accounts []string, add
 		return nil
 	}
 	add("version", m.Version >= oldest, fmt.Sprintf("PostgreSQL %d.%d", m.Version/10000, m.Version%10000), "SCRAM needs PostgreSQL 10")
-	add("pooler", !m.Pooler, answers(m.Pooler), "name the server itself: what a pooler says of a password is its own word, and sessions behind it outlive a change")
+	add("pooler", !m.Pooler, whoReplies(m.Pooler), "name the server itself: what a pooler says of a password is its own word, and sessions behind it outlive a change")
 	several, err := s.client.Several(ctx, s.name, machinesTold)
 	switch {
 	case err != nil:
@@ -135,7 +135,7 @@ func orDefault(s, d string) string {
 	return s
 }
 
-func answers(pooler bool) string {
+func whoReplies(pooler bool) string {
 	if pooler {
 		return "a connection pooler answers in the server's place (the session's process is not the one of the login)"
 	}

@@ -15,7 +15,7 @@ import (
 // Step is a place in the rotation of one credential.
 type Step string
 
-// The steps, in order.
+// The steps, in the order of docs/protocol.md#steps.
 const (
 	Precheck Step = "precheck"
 	Stage    Step = "stage"
@@ -25,8 +25,8 @@ const (
 	Activate Step = "activate"
 	Retire   Step = "retire"
 	Prove    Step = "prove"
-	Clean    Step = "clean"
 	Outcome  Step = "outcome"
+	Clean    Step = "clean"
 )
 
 // Reply is what one server said to one value.
@@ -275,6 +275,28 @@ func GivenUp(err error) *Stop {
 		return nil
 	}
 	return &Stop{Reason: ReasonInterrupted, Detail: "the work on it was broken off in the middle of a call; the next pass looks at what was done"}
+}
+
+// AsStop makes a value of any trouble. What neither is a Stop nor says one (as
+// the errors of internal/vault do) is an answer that was lost.
+func AsStop(err error) *Stop {
+	var stop *Stop
+	if errors.As(err, &stop) {
+		return stop
+	}
+	var says interface{ Stop() *Stop }
+	if errors.As(err, &says) {
+		return says.Stop()
+	}
+	if stop := GivenUp(err); stop != nil {
+		return stop
+	}
+	text := err.Error()
+	var named interface{ Public() string } // it names what may not travel
+	if errors.As(err, &named) {
+		text = named.Public()
+	}
+	return &Stop{Reason: ReasonUnreachable, Detail: text}
 }
 
 // StopFor turns a server's reply into the reason that keeps a credential open.

@@ -21,8 +21,8 @@ import (
 // follow a wave with logins look anew.
 const quietFor = 15 * time.Second
 
-// namedAtMost is how many accessors a detail has.
-const namedAtMost = 10
+// maxNamed is how many accessors a detail has.
+const maxNamed = 10
 
 // MadeSince are the ids of those of cs whose new values a token could read that
 // was made since the listing, that no login of the roll made, and that names
@@ -98,13 +98,13 @@ func (l *Logins) Tell(ctx context.Context, spec *config.Campaign, campaign strin
 		return "", err
 	}
 	var named []string
-	for _, t := range found[:min(namedAtMost, len(found))] {
+	for _, t := range found[:min(maxNamed, len(found))] {
 		if named = append(named, t.Accessor); t.Device {
 			named[len(named)-1] += " (names the device)"
 		}
 	}
 	more := ""
-	if n := len(found) - namedAtMost; n > 0 {
+	if n := len(found) - maxNamed; n > 0 {
 		more = fmt.Sprintf(" and %d more", n)
 	}
 	return fmt.Sprintf("%d tokens of Vault were made since the listing that no login of the roll made, and may read new values: accessors %s%s", len(found), strings.Join(named, ", "), more), nil

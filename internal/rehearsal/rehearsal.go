@@ -22,6 +22,8 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/report"
 	"rollcall/internal/rotation"
+	"rollcall/internal/rotation/gate"
+	"rollcall/internal/rotation/steady"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
@@ -166,7 +168,7 @@ func (r *Rehearsal) rehearse(ctx context.Context, s *stage, out Result) Result {
 		return r.judged(out, all, protocol.Precheck, asStop(err), nil)
 	}
 	rot := &rotation.Rotator{Store: s.store, Authority: s.kinds, Campaign: authority.Bogus + "-" + s.id, Pass: 1, Now: time.Now,
-		Cache: rotation.NewPreparedCache(), Gate: rotation.NewGate(r.Store), Brake: rotation.NewBrake(), Doubts: rotation.NewDoubts(), Slots: 1}
+		Cache: rotation.NewPreparedCache(), Gate: gate.NewGate(r.Store), Brake: gate.NewBrake(), Doubts: steady.NewDoubts(), Slots: 1}
 	var done rotation.Applied
 	for until := time.Now().Add(patience); ; rot.Pass++ {
 		done = pass(ctx, rot, c)

@@ -9,6 +9,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/rotation/gate"
 	"rollcall/internal/vault"
 )
 
@@ -20,7 +21,7 @@ func (j *job) activate(ctx context.Context) error {
 	if err := j.writePaths(ctx); err != nil {
 		return j.notActivated(err)
 	}
-	j.Gate.activated(j.c.ID, true)
+	j.Gate.Activated(j.c.ID, true)
 	j.noteHeld()
 	return nil
 }
@@ -29,11 +30,11 @@ func (j *job) writePaths(ctx context.Context) error {
 	j.step = protocol.Activate
 	for i, p := range j.paths {
 		err := j.writePath(ctx, i)
-		if vault.IsCASMismatch(err) && j.handed {
+		if vault.IsCASMismatch(err) && j.cached {
 			// What was taken over is older than a look of our own would be:
 			// look once more.
 			if j.lives[i], err = j.readPath(ctx, p); err == nil {
-				j.handed = false
+				j.cached = false
 				err = j.writePath(ctx, i)
 			}
 		}
@@ -57,7 +58,7 @@ func (j *job) writePath(ctx context.Context, i int) error {
 	}
 	listed := live.Value.Equal(j.staged.Old[p.String()])
 	if live.Found && live.Version != j.staged.Base[p.String()] && !listed {
-		// A stranger wrote the path after we listed it. Their value is not
+		// Somebody else wrote the path after we listed it. Their value is not
 		// in force, ours is: consumers need ours.
 		j.note(credential.FindingChangedDuring)
 	}
@@ -69,7 +70,7 @@ func (j *job) writePath(ctx context.Context, i int) error {
 		now.Replaced = 0 // whose value it held is not known
 	}
 	if j.lives[i] = now; now.Ends {
-		j.Gate.noteSettings(j.Now())
+		j.Gate.NoteSettings(j.Now())
 	}
 	return nil
 }
@@ -119,25 +120,25 @@ func (j *job) doomed() [][]int {
 func (j *job) notActivated(err error) error {
 	var e *vault.Error
 	var stop *protocol.Stop
-	kind := specific
+	kind := gate.Specific
 	switch {
 	case j.activated():
 		return err
 	case errors.As(err, &e) && e.Kind != vault.CASMismatch:
 		stop = e.Stop()
 		if e.General() {
-			kind = general
+			kind = gate.General
 		} else if e.Kind == vault.PermissionDenied {
-			kind = denied
+			kind = gate.Denied
 		}
 	case errors.As(err, &stop) && stop.Reason.OfVault():
 		if stop.Reason.OfAllVault() {
-			kind = general
+			kind = gate.General
 		}
 	default:
 		return err
 	}
-	j.Gate.failed(j.c.ID, j.written(), stop, kind)
+	j.Gate.Failed(j.c.ID, j.written(), stop, kind)
 	return &protocol.Stop{Reason: protocol.ReasonNotActive, Server: stop.Server, Detail: fmt.Sprintf(
 		"its %s was changed and waits in staging, and its consumers are cut off until Vault takes it: %s", j.c.Kind.Traits().Word, stop.Detail)}
 }

@@ -48,7 +48,7 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 			// staged: only another campaign, which first has to end this one,
 			// would replace it.
 			_ = j.noteLate(ctx)
-			j.out.Stop, j.out.Step, j.out.Proof = asStop(err), j.step, ""
+			j.out.Stop, j.out.Step, j.out.Proof = protocol.AsStop(err), j.step, ""
 			return j.out
 		}
 	}
@@ -73,7 +73,7 @@ type job struct {
 	retired     int               // how often, in this look
 	afterRetire string            // the change mark as Retire left it, or an earlier pass's; empty if that is not known
 	unsent      bool              // no server has the staged value
-	handed      bool              // lives were taken over from Prepare
+	cached      bool              // lives were taken over from Prepare
 	listed      bool              // which had them from the listing
 	before      map[string]string // change marks from before Set, by server
 
@@ -110,8 +110,8 @@ func (j *job) run(ctx context.Context, fresh bool) error {
 	case d.Step == protocol.Stage:
 		return j.restage(ctx, d.Finding)
 	case d.Step == protocol.Set:
-		defer j.Gate.leave(j.c.ID)
-		defer j.Brake.leave(j.c.ID)
+		defer j.Gate.Leave(j.c.ID)
+		defer j.Brake.Leave(j.c.ID)
 	}
 	for _, step := range protocol.Order(d.Step, j.Authority.RetiresFirst(j.c)) {
 		switch step {

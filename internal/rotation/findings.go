@@ -25,13 +25,13 @@ func (j *job) noteSeen(facts protocol.Facts, d protocol.Decision) {
 	}
 	switch {
 	case d.Stop == nil && facts.Activated:
-		j.Gate.activated(j.c.ID, false)
+		j.Gate.Activated(j.c.ID, false)
 		j.noteHeld()
 	case d.Stop != nil && facts.Unproved:
 		j.note(credential.FindingPathRefused)
 	}
 	if d.Stop != nil && facts.NewBinds == protocol.MustChange {
-		j.Brake.verified(j.c.ID, d.Stop, true)
+		j.Brake.Verified(j.c.ID, d.Stop, true)
 	}
 }
 

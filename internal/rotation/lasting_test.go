@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
+	"rollcall/internal/rotation/gate"
 )
 
 // TestNothingIsSetWhereVaultWouldDeleteTheNewValueByItself: once the old value
@@ -132,7 +133,7 @@ func TestASecretThatGetsASettingWheneverItPleasesLosesNoValue(t *testing.T) {
 func TestASettingThatComesRightBeforeSetLosesNothing(t *testing.T) {
 	r := newReal(t, lab.SlapdOptions{})
 	v := startRealVault(t)
-	gate := NewGate(v.store)
+	g := gate.NewGate(v.store)
 	rotate := func(n int, campaign string, then func(credential.Path)) (credential.Credential, Prepared, Applied) {
 		c := r.credential(n)
 		at := v.at("kv", fmt.Sprintf("late/%d", n))
@@ -141,7 +142,7 @@ func TestASettingThatComesRightBeforeSetLosesNothing(t *testing.T) {
 			v.puts(at, r.accounts[n].Password)
 		}
 		rot := r.rotator()
-		rot.Store, rot.Listed, rot.Campaign, rot.Gate, rot.Slots = v.store, time.Now(), campaign, gate, 4
+		rot.Store, rot.Listed, rot.Campaign, rot.Gate, rot.Slots = v.store, time.Now(), campaign, g, 4
 		p := rot.Prepare(t.Context(), c)
 		require.Nil(t, p.Stop)
 		if then != nil {

@@ -16,7 +16,7 @@ import (
 // else that says so (a secret's own metadata, a manifest's line) may be
 // mistaken or planted. Where nothing at all is there, the word of a person or
 // of Rollcall's own template is enough; so is that of a person who confirmed
-// account and path by name, for what was there then (earlier.go).
+// account and path by name, for what was there then (places_earlier.go).
 //
 // What was decided is written to the staging entry before Set (Staged.Places),
 // because after Set the account refuses what every path holds.

@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -140,38 +139,47 @@ func (c *PreparedCache) forget(campaign, id string) {
 	}
 }
 
-// olds are the values that the paths held when they were read, and what of
-// other accounts' opens this one.
-func (p prepared) olds(paths []credential.Path, alike []credential.PathVersion) []credential.Secret {
-	var out []credential.Secret
-	for _, path := range paths {
-		out = append(out, p.staged.Old[path.String()])
-	}
-	for _, at := range alike {
-		out = append(out, p.staged.Old[at.String()])
-	}
-	return out
+const (
+	// pathTTL is how long what the listing read of a path is taken to be so. It
+	// counts towards preparedTTL as well.
+	pathTTL = accountTTL
+	// maxPaths bounds the values of a listing that are in memory.
+	maxPaths = maxPrepared
+)
+
+// listedPath is a path as the listing read it.
+type listedPath struct {
+	live vault.Live
+	read time.Time
 }
 
-// fromPrepare takes over what Prepare saw a moment ago in this process, if it
-// is there.
-func (j *job) fromPrepare(fresh bool) bool {
-	if !fresh {
-		j.Cache.forget(j.Campaign, j.c.ID)
-		return false
+// Listed notes what a listing read of a path. What is odd about it Prepare is
+// to see for itself.
+func (c *PreparedCache) Listed(campaign string, p credential.Path, live vault.Live, read time.Time) {
+	if c != nil && live.Found && live.Problem == "" {
+		c.paths.Add(cacheKey{campaign, p.String()}, listedPath{live, read})
 	}
-	p, ok := j.Cache.take(j.Campaign, j.c.ID, j.intended, j.Now())
-	if !ok {
-		return false
+}
+
+// ForgetListed drops what listings read that nobody came for in time.
+func (c *PreparedCache) ForgetListed(now time.Time) {
+	if c == nil {
+		return
 	}
-	j.staged, j.lives, j.account, j.handed, j.listed = p.staged, slices.Clone(p.lives), p.account, true, p.listed
-	j.paths, j.inForce = j.c.Paths, credential.Secret{}
-	j.out.Attempt, j.out.From = p.staged.Attempt, versions(j.paths, p.staged.Base)
-	j.recordedPlaces()
-	for _, old := range p.olds(j.c.Paths, j.c.Alike) {
-		j.addOld(old)
+	for _, key := range c.paths.Keys() {
+		if p, ok := c.paths.Peek(key); ok && age(p.read, now) >= pathTTL {
+			c.paths.Remove(key)
+		}
 	}
-	j.addOthers()
-	j.oddLast()
-	return true
+}
+
+// takeListed gives, once, what a listing read of a path a moment ago.
+func (c *PreparedCache) takeListed(campaign string, p credential.Path, now time.Time) (listedPath, bool) {
+	if c == nil {
+		return listedPath{}, false
+	}
+	key := cacheKey{campaign, p.String()}
+	got, ok := c.paths.Peek(key)
+	c.paths.Remove(key)
+	return got, ok && age(got.read, now) < pathTTL
 }

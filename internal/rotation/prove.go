@@ -77,7 +77,7 @@ func (j *job) ask(ctx context.Context) (due, error) {
 	var written string // the write server's change mark after Set
 	for i, server := range servers {
 		ev := protocol.Evidence{Server: server, OnlyOne: j.weak() && j.account.OnlyOne}
-		if stop := j.Doubts.of(j.Campaign, server); stop != nil {
+		if stop := j.Doubts.Of(j.Campaign, server); stop != nil {
 			return due{}, stop
 		}
 		if i > 0 && j.unresponsive.of(server) {

@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
+	"rollcall/internal/rotation/recheck"
 )
 
 // sets gives an account another password, as an administrator.
@@ -101,7 +102,7 @@ func TestTheAccountDecidesHowWhatItsFieldHoldsIsRead(t *testing.T) {
 		lost, err := rot.Clean(t.Context(), c, a.ToClean())
 		require.NoError(t, err, row.name)
 		require.Nil(t, lost, row.name)
-		looked := rot.Recheck(t.Context(), []Proved{provedOf(c, a)})[0]
+		looked := rot.Recheck(t.Context(), []recheck.Proved{provedOf(c, a)})[0]
 		require.Nil(t, looked.Stop, row.name)
 	}
 }

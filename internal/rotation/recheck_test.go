@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
+	"rollcall/internal/rotation/recheck"
 )
 
 // At the end of a campaign logins have moved the marks of accounts, and
@@ -27,7 +28,7 @@ func TestTheLookAtTheEndTellsAChangeFromALogin(t *testing.T) {
 		require.NoError(t, err)
 		kept = append(kept, conn)
 	}
-	proved := make([]Proved, len(cs))
+	proved := make([]recheck.Proved, len(cs))
 	for n, got := range r.run(cs, nothing) {
 		require.True(t, got.Dead(), "%+v", got)
 		proved[n] = provedOf(cs[n], got)
@@ -45,12 +46,12 @@ func TestTheLookAtTheEndTellsAChangeFromALogin(t *testing.T) {
 
 	got := r.rotator().Recheck(t.Context(), proved)
 	require.Equal(t, protocol.ReasonChangedSince, got[thief].Stop.Reason)
-	require.Equal(t, Looked{Finding: credential.FindingLockedSince}, got[locked])
+	require.Equal(t, recheck.Looked{Finding: credential.FindingLockedSince}, got[locked])
 	for _, n := range []int{untouched, consumer, stale} {
-		require.Equal(t, Looked{}, got[n], n)
+		require.Equal(t, recheck.Looked{}, got[n], n)
 	}
 	r.admin(r.slapd, func(conn *ldap.Conn) error { return conn.Del(ldap.NewDelRequest(cs[untouched].Name, nil)) })
-	require.Equal(t, Looked{}, r.rotator().Recheck(t.Context(), proved)[untouched], "what is gone accepts nothing")
+	require.Equal(t, recheck.Looked{}, r.rotator().Recheck(t.Context(), proved)[untouched], "what is gone accepts nothing")
 }
 
 // A thief writes a value of his own to the account's path, which the account
@@ -69,19 +70,19 @@ func TestTheLookAtTheEndGoesByThePathThatTookPart(t *testing.T) {
 	got := r.run([]credential.Credential{c}, nothing)[0]
 	require.True(t, got.Dead(), "%+v", got)
 	require.Equal(t, []int{0, 1}, got.To)
-	look := func(to ...int) Looked {
+	look := func(to ...int) recheck.Looked {
 		account, err := r.rotator().Authority.Account(t.Context(), r.slapd.LDAPS(), c)
 		require.NoError(t, err)
 		set, _, _ := strings.Cut(account.Changed, "/") // as if it was set in the second of the reset
-		return r.rotator().Recheck(t.Context(), []Proved{{Credential: c, Mark: set + "/0", To: to}})[0]
+		return r.rotator().Recheck(t.Context(), []recheck.Proved{{Credential: c, Mark: set + "/0", To: to}})[0]
 	}
-	require.Equal(t, Looked{}, look(0, 1))
+	require.Equal(t, recheck.Looked{}, look(0, 1))
 	r.store.put(spare, "another field's, or another hand's")
-	require.Equal(t, Looked{}, look(0, 1), "what was proved is in the version that was activated")
+	require.Equal(t, recheck.Looked{}, look(0, 1), "what was proved is in the version that was activated")
 
 	_, err = kept.PasswordModify(ldap.NewPasswordModifyRequest("", "", own))
 	require.NoError(t, err)
-	requireChanged := func(l Looked) {
+	requireChanged := func(l recheck.Looked) {
 		t.Helper()
 		require.NotNil(t, l.Stop, "%+v", l)
 		require.Equal(t, protocol.ReasonChangedSince, l.Stop.Reason)
@@ -98,8 +99,8 @@ func TestTheLookAtTheEndGoesByThePathThatTookPart(t *testing.T) {
 }
 
 // provedOf is what the ledger would say of it.
-func provedOf(c credential.Credential, a Applied) Proved {
-	p := Proved{Credential: c, Mark: a.Evidence[0].Changed, Marks: map[string]string{}, To: a.To, Written: a.Written}
+func provedOf(c credential.Credential, a Applied) recheck.Proved {
+	p := recheck.Proved{Credential: c, Mark: a.Evidence[0].Changed, Marks: map[string]string{}, To: a.To, Written: a.Written}
 	for _, ev := range a.Evidence[1:] {
 		p.Marks[ev.Server] = ev.Changed
 	}
@@ -116,7 +117,7 @@ func TestTheLookAtTheEndKnowsWhoseTheNameIs(t *testing.T) {
 	for n := range 5 {
 		cs = append(cs, r.credential(n))
 	}
-	var proved []Proved
+	var proved []recheck.Proved
 	for n, got := range r.run(cs, nothing) {
 		require.True(t, got.Dead(), "%+v", got)
 		proved = append(proved, provedOf(cs[n], got))
@@ -138,8 +139,8 @@ func TestTheLookAtTheEndKnowsWhoseTheNameIs(t *testing.T) {
 		require.Contains(t, got[n].Stop.Detail, words)
 		require.NotContains(t, got[n].Stop.Detail, "uid=", "what travels names no account")
 	}
-	require.Equal(t, Looked{}, got[deleted], "what is gone accepts nothing")
-	require.Equal(t, Looked{}, got[untouched])
+	require.Equal(t, recheck.Looked{}, got[deleted], "what is gone accepts nothing")
+	require.Equal(t, recheck.Looked{}, got[untouched])
 }
 
 // What one server shows is not what the others accept.
@@ -153,7 +154,7 @@ func TestTheLookAtTheEndAsksEveryServer(t *testing.T) {
 		cs = append(cs, r.credential(n))
 	}
 	searches := map[string]int{}
-	proved := make([]Proved, len(cs))
+	proved := make([]recheck.Proved, len(cs))
 	for n, got := range r.run(cs, nothing) {
 		for pass := 0; !got.Dead() && pass < 10; pass++ { // replication may take its time on a busy machine
 			r.resume(other, r.slapd)
@@ -165,7 +166,7 @@ func TestTheLookAtTheEndAsksEveryServer(t *testing.T) {
 	}
 	r.resume(other, r.slapd)
 	r.meddle = func(op, server string) { searches[op+" "+server]++ }
-	require.Equal(t, make([]Looked, 5), r.rotator().Recheck(t.Context(), proved), "as they were proved")
+	require.Equal(t, make([]recheck.Looked, 5), r.rotator().Recheck(t.Context(), proved), "as they were proved")
 	require.Equal(t, []int{1, 1}, []int{searches["accounts "+r.slapd.LDAPS()], searches["accounts "+other.LDAPS()]})
 	r.meddle = func(string, string) {}
 
@@ -202,15 +203,15 @@ func TestTheLookAtTheEndAsksEveryServer(t *testing.T) {
 		require.Equal(t, reason, got[n].Stop.Reason, n)
 		require.Equal(t, other.LDAPS(), got[n].Stop.Server)
 	}
-	require.Equal(t, Looked{}, got[consumer])
+	require.Equal(t, recheck.Looked{}, got[consumer])
 
 	left := r.rotator()
 	left.LeftOut = []string{other.LDAPS()}
-	require.Equal(t, make([]Looked, 5), left.Recheck(t.Context(), proved), "a server that a person left out is not asked")
+	require.Equal(t, make([]recheck.Looked, 5), left.Recheck(t.Context(), proved), "a server that a person left out is not asked")
 	require.NoError(t, other.Stop(context.Background()))
 	silent := r.rotator().Recheck(t.Context(), proved)
 	for _, l := range silent {
-		require.Equal(t, Looked{Missed: true}, l, "no proof is taken back by silence")
+		require.Equal(t, recheck.Looked{Missed: true}, l, "no proof is taken back by silence")
 	}
 }
 
@@ -236,11 +237,11 @@ func TestTheLookAtTheEndBelievesNoVersionThatWasMadeAnew(t *testing.T) {
 	require.NoError(t, err)
 	set, _, _ := strings.Cut(account.Changed, "/")
 	p.Mark = set + "/0" // as if he was quick enough for the second of the reset
-	looked := r.rotator().Recheck(t.Context(), []Proved{p})[0]
+	looked := r.rotator().Recheck(t.Context(), []recheck.Proved{p})[0]
 	require.NotNil(t, looked.Stop)
 	require.Equal(t, protocol.ReasonMadeAnew, looked.Stop.Reason)
 	p.Written = nil
-	require.Equal(t, Looked{}, r.rotator().Recheck(t.Context(), []Proved{p})[0], "a ledger that does not say when is looked at by the number alone")
+	require.Equal(t, recheck.Looked{}, r.rotator().Recheck(t.Context(), []recheck.Proved{p})[0], "a ledger that does not say when is looked at by the number alone")
 }
 
 // Whoever deletes a secret with its metadata beside an entry that he leaves
@@ -253,7 +254,7 @@ func TestTheLookAtTheEndSeesASecretThatWasMadeAnewBesideAnUntouchedEntry(t *test
 	for n := range 5 {
 		cs = append(cs, r.credential(n))
 	}
-	proved := make([]Proved, len(cs))
+	proved := make([]recheck.Proved, len(cs))
 	for n, got := range r.run(cs, nothing) {
 		require.True(t, got.Dead(), "%+v", got)
 		proved[n] = provedOf(cs[n], got)
@@ -269,7 +270,7 @@ func TestTheLookAtTheEndSeesASecretThatWasMadeAnewBesideAnUntouchedEntry(t *test
 	proved[tookNoPart].To = []int{0}
 	got := r.rotator().Recheck(t.Context(), proved)
 	for _, n := range []int{untouched, newer, tookNoPart} {
-		require.Equal(t, Looked{}, got[n], n)
+		require.Equal(t, recheck.Looked{}, got[n], n)
 	}
 	for _, n := range []int{anew, gone} {
 		require.NotNil(t, got[n].Stop, n)

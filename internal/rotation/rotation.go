@@ -16,6 +16,8 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/rotation/gate"
+	"rollcall/internal/rotation/steady"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
@@ -83,13 +85,13 @@ type Rotator struct {
 	// Gate keeps a value from being set that Vault would not take. Slots is how
 	// many credentials of the authority may be between Set and the proof at
 	// once.
-	Gate  *Gate
+	Gate  *gate.Gate
 	Slots int
 	// Brake keeps a value from being set where one that was set does not work.
-	Brake *Brake
+	Brake *gate.Brake
 	// Doubts are the servers that contradicted themselves in this campaign:
 	// prove proves nothing on them. Nil: Steady forgets.
-	Doubts *Doubts
+	Doubts *steady.Doubts
 
 	// Refusals are the new values that doors have refused in this campaign.
 	// Nil: they are forgotten with each pass.
@@ -146,3 +148,15 @@ type Applied struct {
 }
 
 func (r *Rotator) writeServer() string { return r.Authority.Servers()[0] }
+
+// stopOf is why an account that is not in order keeps its credential open.
+func stopOf(account kind.Account, server string) *protocol.Stop {
+	return protocol.StopFor(account.State, server).LockedUntil(account.LockedUntil)
+}
+
+func withServer(s *protocol.Stop, server string) *protocol.Stop {
+	if s.Server == "" && s.Reason != protocol.ReasonInternal && s.Reason != protocol.ReasonOtherOwner {
+		s.Server = server
+	}
+	return s
+}

@@ -9,6 +9,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/rotation/gate"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -24,24 +25,24 @@ func (j *job) set(ctx context.Context, facts protocol.Facts, d protocol.Decision
 			return stop
 		}
 	}
-	if stop := j.Brake.enter(ctx, j.c.ID, j.staged.Asked && !facts.Fresh); stop != nil {
+	if stop := j.Brake.Enter(ctx, j.c.ID, j.staged.Asked && !facts.Fresh); stop != nil {
 		return stop
 	}
-	if stop := j.Gate.enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
+	if stop := j.Gate.Enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
 		return stop
 	}
 	if err := j.noteSent(ctx, facts, d); err != nil {
-		j.Gate.refused(err)
+		j.Gate.Refused(err)
 		return err
 	}
 	return j.reset(ctx)
 }
 
 // written are the places that Activate writes.
-func (j *job) written() (at places) {
+func (j *job) written() (at gate.Places) {
 	for i, p := range j.paths {
 		if i >= len(j.parts) || j.parts[i] != apart {
-			at.paths, at.versions = append(at.paths, p), append(at.versions, j.lives[i].Version)
+			at.Paths, at.Versions = append(at.Paths, p), append(at.Versions, j.lives[i].Version)
 		}
 	}
 	return at
@@ -73,13 +74,9 @@ func (j *job) replaceStaged(ctx context.Context, entry ownmount.Staged) (err err
 	return err
 }
 
-// RoomToActivate is what Set, Verify and Activate may take when servers are
-// slow. Begun with less, they could be broken off in between.
-const RoomToActivate = 30 * time.Second
-
 // reset is the call to the authority.
 func (j *job) reset(ctx context.Context) error {
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < RoomToActivate {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < gate.RoomToActivate {
 		return &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "too little time was left to set and activate it; nothing was changed"}
 	}
 	j.step = protocol.Set

@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/kind/ldappassword"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
+	"rollcall/internal/rotation/gate"
 )
 
 // 389 Directory Server answers as for a locked account where its rules for
@@ -56,7 +57,7 @@ func TestARuleForTemporaryPasswordsIsNoLock(t *testing.T) {
 		r.store.put(p, a.Password)
 		cs = append(cs, credential.Credential{ID: "unix/" + id, Kind: credential.LDAPPassword, Authority: "unix", Subject: id, Name: ds.AccountDN(a.UID), Paths: []credential.Path{p}, Named: []credential.Path{p}})
 	}
-	brake, n := NewBrake(), 0
+	brake, n := gate.NewBrake(), 0
 	pass := func() (out []Applied) {
 		n++
 		rot := &Rotator{Store: r.store, Authority: ldappassword.New(c, config.PasswordPolicy{}, nil), Campaign: us, Pass: n, Now: time.Now, Cache: NewPreparedCache(), Brake: brake}

@@ -23,7 +23,7 @@ func (j *job) verify(ctx context.Context, seen bool) (err error) {
 	} else {
 		err = j.tryNew(ctx)
 	}
-	j.Brake.verified(j.c.ID, err, j.perhapsAll(ctx, err))
+	j.Brake.Verified(j.c.ID, err, j.perhapsAll(ctx, err))
 	if err == nil {
 		j.late.arrived(j.staged)
 		j.note(j.suspected)
@@ -34,16 +34,16 @@ func (j *job) verify(ctx context.Context, seen bool) (err error) {
 // tryNew logs in to the write server with the value that was set.
 func (j *job) tryNew(ctx context.Context) error {
 	j.step = protocol.Verify
-	answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
+	reply, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
 	switch {
 	case err != nil:
 		return err
-	case answer == protocol.Accepted:
+	case reply == protocol.Accepted:
 		return nil
-	case answer == protocol.Refused:
+	case reply == protocol.Refused:
 		return j.unlessReverted(ctx, &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: j.writeServer(), Detail: "the server took the new value and refuses it; consumers still read the old one and the new one is staged"})
 	}
-	return protocol.StopFor(answer, j.writeServer())
+	return protocol.StopFor(reply, j.writeServer())
 }
 
 // perhapsAll reports whether what keeps the value that was just set from
@@ -96,8 +96,8 @@ func (j *job) unlessJustNow(ctx context.Context, now string, stop error) error {
 	if !protocol.Dated(now) || j.account.Locks > 0 && j.account.Locks <= maxWrongLogins {
 		return stop
 	}
-	answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
-	if err == nil && answer == protocol.Accepted {
+	reply, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
+	if err == nil && reply == protocol.Accepted {
 		return errors.New("the reset has come back to the server that handed it on; look again")
 	}
 	return stop

@@ -153,7 +153,7 @@ func replay(t *testing.T, said [][]turn) *replayed {
 			if err != nil {
 				return
 			}
-			r.answer(c)
+			r.replay(c)
 		}
 	}()
 	return r
@@ -180,7 +180,7 @@ func (r *replayed) take() (turns []turn, left int) {
 	return turns, left
 }
 
-func (r *replayed) answer(c net.Conn) {
+func (r *replayed) replay(c net.Conn) {
 	defer c.Close()
 	turns, left := r.take()
 	_ = c.SetDeadline(time.Now().Add(30 * time.Second))

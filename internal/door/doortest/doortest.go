@@ -117,9 +117,9 @@ func (s Subject) Foul(t *testing.T, further ...string) {
 // library makes of a mebibyte of nonsense takes seconds on a busy machine.
 const patience = 8 * time.Minute
 
-// answeredBy asks a server that answers each connection with answer, and then
+// answeredBy asks a server that answers each connection with reply, and then
 // hangs up. No login is a verdict, nor waits long.
-func (s Subject) answeredBy(t *testing.T, timeout time.Duration, answer func(net.Conn)) {
+func (s Subject) answeredBy(t *testing.T, timeout time.Duration, reply func(net.Conn)) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -130,7 +130,7 @@ func (s Subject) answeredBy(t *testing.T, timeout time.Duration, answer func(net
 			if err != nil {
 				return
 			}
-			go func() { defer c.Close(); answer(c) }()
+			go func() { defer c.Close(); reply(c) }()
 		}
 	}()
 	at := s.At

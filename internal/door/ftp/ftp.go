@@ -52,11 +52,11 @@ func (d *FTP) Ask(ctx context.Context, login string, value credential.Secret) do
 	if r, err = c.command("PASS " + value.Reveal()); err != nil {
 		return trouble(err)
 	}
-	answer, known := codes[r.code]
+	reply, known := codes[r.code]
 	if !known {
-		answer = before(r.code)
+		reply = before(r.code)
 	}
-	return door.Said{Reply: answer, Code: fmt.Sprint(r.code)}
+	return door.Said{Reply: reply, Code: fmt.Sprint(r.code)}
 }
 
 // codes are what the answer to PASS means (RFC 959, 5.4). 530 is everything:

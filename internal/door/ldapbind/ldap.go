@@ -116,11 +116,11 @@ func startTLS(ctx context.Context, raw net.Conn, s door.Settings) (net.Conn, err
 	}
 	// It reads no byte beyond its packet, so what comes behind is the
 	// handshake's.
-	answer, err := ber.ReadPacket(raw)
+	reply, err := ber.ReadPacket(raw)
 	if err != nil {
 		return nil, err
 	}
-	if err := ldap.GetLDAPError(answer); err != nil {
+	if err := ldap.GetLDAPError(reply); err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoStartTLS, err)
 	}
 	over := tls.Client(raw, config)

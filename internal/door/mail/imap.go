@@ -114,11 +114,11 @@ func imapTrouble(err error) door.Said {
 	case said.Type != imap.StatusResponseTypeNo:
 		return door.Said{Reply: protocol.NotThisWay, Code: string(said.Type)}
 	}
-	answer, known := imapCodes[said.Code]
+	reply, known := imapCodes[said.Code]
 	if !known {
 		return door.Said{Reply: protocol.Refused, Code: "NO"}
 	}
-	return door.Said{Reply: answer, Code: "NO " + string(said.Code)}
+	return door.Said{Reply: reply, Code: "NO " + string(said.Code)}
 }
 
 // imapCodes are what NO with a code means to a login (RFC 5530 section 3).

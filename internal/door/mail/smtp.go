@@ -118,8 +118,8 @@ func smtpTrouble(err error, asked bool) door.Said {
 		return door.Unreachable(conn.Trouble(err))
 	}
 	code := fmt.Sprint(said.Code)
-	if answer, known := smtpCodes[said.Code]; known && (asked || answer != protocol.Refused) {
-		return door.Said{Reply: answer, Code: code}
+	if reply, known := smtpCodes[said.Code]; known && (asked || reply != protocol.Refused) {
+		return door.Said{Reply: reply, Code: code}
 	}
 	return door.Said{Reply: protocol.NotThisWay, Code: code}
 }

@@ -43,17 +43,17 @@ func (d *RADIUS) Ask(ctx context.Context, login string, value credential.Secret)
 	if login == "" || value.IsZero() || len(login) > 253 || len(value.Reveal()) > longest || strings.ContainsRune(value.Reveal(), 0) {
 		return door.Said{Reply: protocol.NotThisWay, Code: "a name or value that is empty, or that PAP cannot carry"}
 	}
-	answer, err := d.exchange(ctx, d.at.Timeout, radius.CodeAccessRequest, func(p *radius.Packet) error {
+	reply, err := d.exchange(ctx, d.at.Timeout, radius.CodeAccessRequest, func(p *radius.Packet) error {
 		return errors.Join(rfc2865.UserName_SetString(p, login), rfc2865.UserPassword_SetString(p, value.Reveal()))
 	})
 	if err != nil {
 		return door.Unreachable(words(err))
 	}
-	means, known := codes[answer.Code]
+	means, known := codes[reply.Code]
 	if !known {
 		return door.Unreachable(errOther.Error())
 	}
-	return door.Said{Reply: means, Code: answer.Code.String()}
+	return door.Said{Reply: means, Code: reply.Code.String()}
 }
 
 // codes are what the answers mean. Access-Reject is everything: wrong, unknown,
@@ -103,14 +103,14 @@ func (d *RADIUS) exchange(ctx context.Context, timeout time.Duration, code radiu
 		return nil, errOther
 	}
 	client := &radius.Client{MaxPacketErrors: 100}
-	answer, err := client.Exchange(ctx, p, d.at.Address)
+	reply, err := client.Exchange(ctx, p, d.at.Address)
 	if err != nil {
 		return nil, err
 	}
-	if !signed(answer, p) {
+	if !signed(reply, p) {
 		return nil, errForged
 	}
-	return answer, nil
+	return reply, nil
 }
 
 // sign is RFC 3579, 3.2: the hash of the packet with zeros in its place.
@@ -125,16 +125,16 @@ func sign(p *radius.Packet) error {
 // signed: an answer's Message-Authenticator holds, if it has one. FreeRADIUS
 // before 3.2.5 sends none; what every answer has is the Response Authenticator,
 // which the library has held.
-func signed(answer, request *radius.Packet) bool {
-	got, err := rfc2869.MessageAuthenticator_Lookup(answer)
+func signed(reply, request *radius.Packet) bool {
+	got, err := rfc2869.MessageAuthenticator_Lookup(reply)
 	if errors.Is(err, radius.ErrNoAttribute) {
 		return true
 	}
 	if err != nil {
 		return false
 	}
-	blank := *answer
-	blank.Attributes = append(radius.Attributes(nil), answer.Attributes...)
+	blank := *reply
+	blank.Attributes = append(radius.Attributes(nil), reply.Attributes...)
 	for i, a := range blank.Attributes {
 		if a.Type == rfc2869.MessageAuthenticator_Type {
 			blank.Attributes[i] = &radius.AVP{Type: a.Type, Attribute: make([]byte, md5.Size)}

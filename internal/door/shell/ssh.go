@@ -162,8 +162,8 @@ func (a *attempt) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 // password:"), and whoever answers all of them changes it.
 func (a *attempt) prompted(_, instruction string, questions []string, echos []bool) ([]string, error) {
 	text := strings.ToLower(instruction + " " + strings.Join(questions, " "))
-	stop := func(answer protocol.Reply, why string) ([]string, error) {
-		a.verdict, a.why = answer, why
+	stop := func(reply protocol.Reply, why string) ([]string, error) {
+		a.verdict, a.why = reply, why
 		return nil, errNotAnswered
 	}
 	switch {

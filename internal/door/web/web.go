@@ -88,8 +88,8 @@ func (d *Basic) Software(ctx context.Context) (string, error) {
 
 // status is what an answer means that is neither a login nor a refusal.
 func status(r *http.Response) protocol.Reply {
-	if answer, known := statuses[r.StatusCode]; known {
-		return answer
+	if reply, known := statuses[r.StatusCode]; known {
+		return reply
 	}
 	if r.StatusCode/100 == 5 {
 		// Among them Apache's 500 for right and wrong values while its

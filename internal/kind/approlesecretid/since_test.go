@@ -9,6 +9,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
+	"rollcall/internal/rotation/recheck"
 	"rollcall/internal/vault"
 )
 
@@ -83,7 +84,7 @@ func TestTheLookAtTheEndSeesWhatWasDoneToARoleSinceItsProof(t *testing.T) {
 			require.NoError(t, err)
 
 			row.do(t, c, live.Value)
-			looked := rotator.Recheck(t.Context(), []rotation.Proved{{Credential: c, Mark: got.Evidence[0].Changed, To: got.To, Written: got.Written}})[0]
+			looked := rotator.Recheck(t.Context(), []recheck.Proved{{Credential: c, Mark: got.Evidence[0].Changed, To: got.To, Written: got.Written}})[0]
 			require.Equal(t, row.finding, looked.Finding)
 			if len(row.words) == 0 {
 				require.Nil(t, looked.Stop, "%+v", looked.Stop)

@@ -81,7 +81,7 @@ func (f Fixture) generate(t *testing.T, c credential.Credential) credential.Secr
 }
 
 // answers requires every server to say want, replicas within patience.
-func (f Fixture) answers(t *testing.T, want protocol.Reply, a kind.Account, v credential.Secret) {
+func (f Fixture) replies(t *testing.T, want protocol.Reply, a kind.Account, v credential.Secret) {
 	t.Helper()
 	for i, s := range f.Authority.Servers() {
 		if i == 0 {
@@ -191,7 +191,7 @@ func (f Fixture) gone(t *testing.T) {
 	a := f.account(t, c)
 	f.Delete(t, c)
 	require.Equal(t, protocol.Gone, f.account(t, c).State)
-	f.answers(t, protocol.Gone, a, inForce)
+	f.replies(t, protocol.Gone, a, inForce)
 	var stop *protocol.Stop
 	require.ErrorAs(t, f.Authority.Set(t.Context(), a, f.generate(t, c), inForce), &stop)
 	require.Equal(t, protocol.ReasonGone, stop.Reason)
@@ -202,8 +202,8 @@ func (f Fixture) state(t *testing.T, want protocol.Reply, apply func(*testing.T,
 	a := f.account(t, c)
 	apply(t, c)
 	require.Equal(t, want, f.account(t, c).State)
-	f.answers(t, want, a, inForce)
-	f.answers(t, want, a, f.generate(t, c))
+	f.replies(t, want, a, inForce)
+	f.replies(t, want, a, f.generate(t, c))
 }
 
 func (f Fixture) endedContext(t *testing.T) {
@@ -218,5 +218,5 @@ func (f Fixture) endedContext(t *testing.T) {
 	_, err = f.Authority.Try(ctx, f.write(), a, inForce)
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, f.Authority.Set(ctx, a, next, inForce), context.Canceled)
-	f.answers(t, protocol.Accepted, a, inForce)
+	f.replies(t, protocol.Accepted, a, inForce)
 }

@@ -31,7 +31,7 @@ func (f Fixture) rotate(t *testing.T, c credential.Credential, a kind.Account, o
 	t.Helper()
 	next := f.generate(t, c)
 	require.NoError(t, f.Authority.Set(t.Context(), a, next, old))
-	f.answers(t, protocol.Accepted, a, next)
+	f.replies(t, protocol.Accepted, a, next)
 	_, _, err := f.Authority.Retire(t.Context(), a, next)
 	require.NoError(t, err)
 	_, _, err = f.Authority.Retire(t.Context(), a, next)
@@ -94,7 +94,7 @@ func (f Fixture) setTwice(t *testing.T) {
 	next := f.generate(t, c)
 	require.NoError(t, f.Authority.Set(t.Context(), a, next, old))
 	_ = f.Authority.Set(t.Context(), a, next, old)
-	f.answers(t, protocol.Accepted, a, next)
+	f.replies(t, protocol.Accepted, a, next)
 }
 
 func (f Fixture) marksDiffer(t *testing.T) {

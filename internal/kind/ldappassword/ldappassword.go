@@ -134,14 +134,14 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credenti
 // its rules for temporary passwords, or disuse, keep an account from logging
 // in.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
-	answer, self, err := a.Dir.Login(ctx, server, acc.Name, acc.Subject, value)
-	if err == nil && answer == protocol.Accepted && server == a.Servers()[0] {
+	reply, self, err := a.Dir.Login(ctx, server, acc.Name, acc.Subject, value)
+	if err == nil && reply == protocol.Accepted && server == a.Servers()[0] {
 		a.seen.Store(acc.Subject, a.Dir.Changed(self))
 	}
-	if err != nil || answer != protocol.Refused && answer != protocol.Locked {
-		return answer, err
+	if err != nil || reply != protocol.Refused && reply != protocol.Locked {
+		return reply, err
 	}
-	return a.lockShown(ctx, server, acc, answer)
+	return a.lockShown(ctx, server, acc, reply)
 }
 
 // Seen is what the account could read of itself; empty where that tells
@@ -156,17 +156,17 @@ func (a *Authority) Seen(acc kind.Account) string {
 
 // Offer binds once and looks no further, but for a lock.
 func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
-	answer, err := a.Directory.Offer(ctx, server, acc, value)
-	if err != nil || answer != protocol.Locked {
-		return answer, err
+	reply, err := a.Directory.Offer(ctx, server, acc, value)
+	if err != nil || reply != protocol.Locked {
+		return reply, err
 	}
-	return a.lockShown(ctx, server, acc, answer)
+	return a.lockShown(ctx, server, acc, reply)
 }
 
 // lockShown is a refusal or a lock as the entry shows it.
-func (a *Authority) lockShown(ctx context.Context, server string, acc kind.Account, answer protocol.Reply) (protocol.Reply, error) {
+func (a *Authority) lockShown(ctx context.Context, server string, acc kind.Account, reply protocol.Reply) (protocol.Reply, error) {
 	shows, err := a.Refused(ctx, server, acc, func(e directory.Entry) (protocol.Reply, error) { return a.Dir.State(ctx, server, e, time.Now()) })
-	if err == nil && shows == protocol.Refused && answer == protocol.Locked {
+	if err == nil && shows == protocol.Refused && reply == protocol.Locked {
 		return protocol.LockNotShown, nil
 	}
 	return shows, err

@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
+	"rollcall/internal/rotation/recheck"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
@@ -100,8 +101,8 @@ func TestAStolenPasswordIsDeadBeforeTheNewOneIsWrittenWhereItReads(t *testing.T)
 
 			// The look at the end goes by the value that was activated: there
 			// is no mark.
-			proved := []rotation.Proved{{Credential: c, To: a.To, Written: a.Written}}
-			require.Equal(t, []rotation.Looked{{}}, rotator().Recheck(t.Context(), proved))
+			proved := []recheck.Proved{{Credential: c, To: a.To, Written: a.Written}}
+			require.Equal(t, []recheck.Looked{{}}, rotator().Recheck(t.Context(), proved))
 			if row.crash != "" {
 				return
 			}

@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
+	"rollcall/internal/rotation/recheck"
 )
 
 // rotate sets a value and retires the one before.
@@ -194,7 +195,7 @@ func TestRetiringAgainIsNoChangeThatOtherServersWouldHaveToSee(t *testing.T) {
 func TestTheLookAtTheEndTellsAHandOverFromOtherChanges(t *testing.T) {
 	a := authority(t)
 	const untouched, handedOver, resetAgain, resetByHelpdesk, lifted, changedTwice = 0, 1, 2, 3, 4, 5
-	var all []rotation.Proved
+	var all []recheck.Proved
 	var values []credential.Secret
 	for range 6 {
 		c, _ := person(t)
@@ -202,7 +203,7 @@ func TestTheLookAtTheEndTellsAHandOverFromOtherChanges(t *testing.T) {
 		next := fresh(t, a)
 		rotate(t, a, acc, next)
 		mark := show(t, a, c).Changed
-		all, values = append(all, rotation.Proved{Credential: c, Mark: mark}), append(values, next)
+		all, values = append(all, recheck.Proved{Credential: c, Mark: mark}), append(values, next)
 	}
 	name := func(n int) string { return all[n].Credential.Name }
 	own := fresh(t, a)
@@ -217,8 +218,8 @@ func TestTheLookAtTheEndTellsAHandOverFromOtherChanges(t *testing.T) {
 	}
 
 	got := (&rotation.Rotator{Authority: a}).Recheck(t.Context(), all)
-	require.Equal(t, rotation.Looked{}, got[untouched])
-	require.Equal(t, rotation.Looked{Finding: credential.FindingHandedOver}, got[handedOver])
+	require.Equal(t, recheck.Looked{}, got[untouched])
+	require.Equal(t, recheck.Looked{Finding: credential.FindingHandedOver}, got[handedOver])
 	for n, words := range map[int]string{resetAgain: "more than once", changedTwice: "more than once", resetByHelpdesk: "set anew", lifted: "must-change was taken off"} {
 		require.NotNil(t, got[n].Stop, "%d %+v", n, got[n])
 		require.Equal(t, protocol.ReasonChangedSince, got[n].Stop.Reason)

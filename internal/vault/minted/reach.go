@@ -259,7 +259,7 @@ func (t *Tokens) alike(ctx context.Context, a asker, paths []string, rights stri
 	}
 	key := rights + "\x00" + strings.Join(paths, "\x00")
 	t.mu.Lock()
-	known, ok := t.answers[key]
+	known, ok := t.replies[key]
 	t.mu.Unlock()
 	if ok {
 		return known, nil
@@ -270,10 +270,10 @@ func (t *Tokens) alike(ctx context.Context, a asker, paths []string, rights stri
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.answers == nil || len(t.answers) >= maxAnswers {
-		t.answers = map[string][]string{}
+	if t.replies == nil || len(t.replies) >= maxAnswers {
+		t.replies = map[string][]string{}
 	}
-	t.answers[key] = within
+	t.replies[key] = within
 	return within, nil
 }
 
@@ -342,11 +342,11 @@ func mayWrite(caps []string) bool {
 func makesAway(caps []string) bool { return mayWrite(caps) || slices.Contains(caps, "delete") }
 
 // answers are capabilities by path.
-type answers map[string]any
+type replies map[string]any
 
 // answer: Vault answers about a name with blanks at its end under the name
 // without them.
-func (a answers) reply(path string) ([]string, bool) {
+func (a replies) reply(path string) ([]string, bool) {
 	list, ok := a[path].([]any)
 	if !ok {
 		if list, ok = a[strings.TrimSpace(path)].([]any); !ok {
@@ -362,7 +362,7 @@ func (a answers) reply(path string) ([]string, bool) {
 	return out, true
 }
 
-func (a answers) of(path string) []string {
+func (a replies) of(path string) []string {
 	caps, _ := a.reply(path)
 	return caps
 }
@@ -370,7 +370,7 @@ func (a answers) of(path string) []string {
 // capabilities is nil if the token has ended. It asks with our own token, so
 // that one that may do nothing, or that is used up by one call, can be asked
 // about too.
-func (t *Tokens) capabilities(ctx context.Context, a asker, paths []string) (answers, error) {
+func (t *Tokens) capabilities(ctx context.Context, a asker, paths []string) (replies, error) {
 	body := map[string]any{"paths": paths}
 	for k, v := range a.whose {
 		body[k] = v
@@ -383,7 +383,7 @@ func (t *Tokens) capabilities(ctx context.Context, a asker, paths []string) (ans
 		return nil, t.fail("ask what a login may read", err)
 	}
 	if got == nil {
-		return answers{}, nil
+		return replies{}, nil
 	}
 	return got.Data, nil
 }

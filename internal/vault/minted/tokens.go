@@ -61,7 +61,7 @@ type Tokens struct {
 	gives map[string]given // what entities give, by id
 	since time.Time        // of the last Anew
 
-	answers map[string][]string // what new tokens reach, by their rights and the paths
+	replies map[string][]string // what new tokens reach, by their rights and the paths
 	version string              // of Vault; empty until it was asked
 
 	standings map[string]reply // what one login of each reaches, by the paths

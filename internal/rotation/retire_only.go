@@ -20,7 +20,7 @@ func (r *Rotator) prepareEnd(ctx context.Context, c credential.Credential) Prepa
 		err = stopOf(account, r.writeServer())
 	}
 	if err != nil {
-		return keptOpen(protocol.Precheck, asStop(err))
+		return keptOpen(protocol.Precheck, protocol.AsStop(err))
 	}
 	return Prepared{Prepared: wire.Prepared{Attempt: max(1, r.Pass), Fresh: true}}
 }
@@ -29,7 +29,7 @@ func (r *Rotator) prepareEnd(ctx context.Context, c credential.Credential) Prepa
 func (r *Rotator) end(ctx context.Context, c credential.Credential, attempt int) Applied {
 	out := Applied{Applied: wire.Applied{Attempt: attempt, Step: protocol.Retire}}
 	keep := func(err error) Applied {
-		out.Stop = asStop(err)
+		out.Stop = protocol.AsStop(err)
 		return out
 	}
 	account, err := r.Authority.Account(ctx, r.writeServer(), c)

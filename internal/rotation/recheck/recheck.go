@@ -1,4 +1,6 @@
-package rotation
+// Package recheck looks at dead credentials once more, at the end of the
+// campaign: a proof says how an account was then.
+package recheck
 
 import (
 	"context"
@@ -10,6 +12,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 )
 
 // Proved is a dead credential as its evidence left it.
@@ -23,6 +26,19 @@ type Proved struct {
 	Written []time.Time
 }
 
+// Look is a look at the credentials of one authority.
+type Look struct {
+	Store     Store
+	Authority kind.Authority
+	LeftOut   []string // servers that a person took out of the campaign
+}
+
+// Store is what it needs of Vault. *ownmount.Store is the real one.
+type Store interface {
+	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
+	Versions(ctx context.Context, p credential.Path) (vault.Versions, error)
+}
+
 // Looked is what a later look at a dead credential found. The zero value:
 // nothing.
 type Looked struct {
@@ -31,22 +47,21 @@ type Looked struct {
 	Missed  bool                   // it could not be looked at, on one server at least
 }
 
-// Recheck looks at dead credentials once more, many in one call, at the end of
-// the campaign: a proof says how an account was then. Who kept a connection
+// At looks at dead credentials, many in one call. Who kept a connection
 // that was logged in before the reset can set a password of his own long after
 // it, and at any server that takes one; who may write the branch can put
 // another entry under the account's name.
-func (r *Rotator) Recheck(ctx context.Context, all []Proved) []Looked {
+func (l Look) At(ctx context.Context, all []Proved) []Looked {
 	out, written := make([]Looked, len(all)), make([]kind.Account, len(all))
 	cs := make([]credential.Credential, 0, len(all))
 	for _, p := range all {
 		cs = append(cs, p.Credential)
 	}
-	for n, server := range r.Authority.Servers() {
-		if n > 0 && slices.Contains(r.LeftOut, server) {
+	for n, server := range l.Authority.Servers() {
+		if n > 0 && slices.Contains(l.LeftOut, server) {
 			continue
 		}
-		seen := r.sightOf(ctx, server, cs, all, n > 0)
+		seen := l.sightOf(ctx, server, cs, all, n > 0)
 		for i, p := range all {
 			if _, proved := p.Marks[server]; n > 0 && !proved || out[i].Stop != nil {
 				continue
@@ -57,13 +72,13 @@ func (r *Rotator) Recheck(ctx context.Context, all []Proved) []Looked {
 				continue
 			}
 			if n == 0 {
-				out[i], written[i] = r.recheck(ctx, server, p, now), now
+				out[i], written[i] = l.recheck(ctx, server, p, now), now
 				continue
 			}
-			out[i] = out[i].and(r.recheckAt(ctx, server, p, now, written[i]))
+			out[i] = out[i].and(l.recheckAt(ctx, server, p, now, written[i]))
 		}
 	}
-	r.madeAnew(ctx, all, out)
+	l.madeAnew(ctx, all, out)
 	return out
 }
 
@@ -82,17 +97,17 @@ func (l Looked) and(other Looked) Looked {
 // sighted are the accounts that one search showed. What it did not is read by
 // itself, until the server turns out to be silent.
 type sighted struct {
-	r           *Rotator
+	look        Look
 	server      string
 	accounts    map[string]kind.Account
 	unreachable error
 }
 
-func (r *Rotator) sightOf(ctx context.Context, server string, cs []credential.Credential, all []Proved, evidence bool) *sighted {
-	s := &sighted{r: r, server: server}
+func (l Look) sightOf(ctx context.Context, server string, cs []credential.Credential, all []Proved, evidence bool) *sighted {
+	s := &sighted{look: l, server: server}
 	asked := slices.ContainsFunc(all, func(p Proved) bool { _, ok := p.Marks[server]; return ok || !evidence })
 	if asked {
-		s.accounts, _ = kind.AccountsAfterSet(ctx, r.Authority, server, cs)
+		s.accounts, _ = kind.AccountsAfterSet(ctx, l.Authority, server, cs)
 	}
 	return s
 }
@@ -104,7 +119,7 @@ func (s *sighted) account(ctx context.Context, c credential.Credential) (kind.Ac
 	if s.unreachable != nil {
 		return kind.Account{}, s.unreachable
 	}
-	a, err := s.r.Authority.Account(ctx, s.server, c)
+	a, err := s.look.Authority.Account(ctx, s.server, c)
 	var stop *protocol.Stop
 	if errors.As(err, &stop) && stop.Reason == protocol.ReasonUnreachable {
 		s.unreachable = err
@@ -113,11 +128,11 @@ func (s *sighted) account(ctx context.Context, c credential.Credential) (kind.Ac
 }
 
 // recheck judges what the write server shows.
-func (r *Rotator) recheck(ctx context.Context, server string, p Proved, now kind.Account) Looked {
-	if looked, done := r.identity(ctx, server, p, now); done {
+func (l Look) recheck(ctx context.Context, server string, p Proved, now kind.Account) Looked {
+	if looked, done := l.identity(ctx, server, p, now); done {
 		return looked
 	}
-	if t, ok := kind.As[kind.Teller](r.Authority); ok {
+	if t, ok := kind.As[kind.Teller](l.Authority); ok {
 		return told(t.Tell(p.Mark, now), now, server)
 	}
 	if now.State == protocol.Gone {
@@ -135,14 +150,14 @@ func (r *Rotator) recheck(ctx context.Context, server string, p Proved, now kind
 		return asProved(now)
 	}
 	// Touched by a login, most likely. What was proved must still be in force.
-	return r.stillInForce(ctx, server, p, now)
+	return l.stillInForce(ctx, server, p, now)
 }
 
 // recheckAt judges what another server shows. written is the account at the
 // write server, in which nothing was found; the zero value if that could not be
 // looked at.
-func (r *Rotator) recheckAt(ctx context.Context, server string, p Proved, now, written kind.Account) Looked {
-	if looked, done := r.identity(ctx, server, p, now); done {
+func (l Look) recheckAt(ctx context.Context, server string, p Proved, now, written kind.Account) Looked {
+	if looked, done := l.identity(ctx, server, p, now); done {
 		if looked == (Looked{}) && written.State == protocol.Accepted {
 			looked.Missed = true // it accepts nothing there, or the server does not show it
 		}
@@ -155,7 +170,7 @@ func (r *Rotator) recheckAt(ctx context.Context, server string, p Proved, now, w
 	if protocol.Older(now.Changed, p.Mark) {
 		return openAgain(protocol.ReasonTakenBack, server, "this server had the new password when it was proved, and shows an older one now: replication or a backup put it back, and the stolen value may be good there")
 	}
-	if t, ok := kind.As[kind.Teller](r.Authority); ok {
+	if t, ok := kind.As[kind.Teller](l.Authority); ok {
 		return told(t.Tell(mark, now), now, server)
 	}
 	switch protocol.Compare(mark, now.Changed) {
@@ -169,7 +184,7 @@ func (r *Rotator) recheckAt(ctx context.Context, server string, p Proved, now, w
 	if now.State != protocol.Accepted {
 		return asProved(now)
 	}
-	return r.stillInForce(ctx, server, p, now)
+	return l.stillInForce(ctx, server, p, now)
 }
 
 // asProved is an account in which nothing was changed; somebody may have locked
@@ -193,8 +208,8 @@ func told(t kind.Told, now kind.Account, server string) Looked {
 
 // identity holds an account's name against the one on the roll, which its
 // consumers use, and asks whose that is if it is not the account's any more.
-func (r *Rotator) identity(ctx context.Context, server string, p Proved, now kind.Account) (looked Looked, done bool) {
-	names, ok := kind.As[kind.Named](r.Authority)
+func (l Look) identity(ctx context.Context, server string, p Proved, now kind.Account) (looked Looked, done bool) {
+	names, ok := kind.As[kind.Named](l.Authority)
 	switch {
 	case !ok:
 		return Looked{}, false
@@ -217,8 +232,8 @@ func (r *Rotator) identity(ctx context.Context, server string, p Proved, now kin
 // were activated hold it. At a path that took no part, and in every later
 // version, lies what others wrote: who can write there writes what he sets the
 // account to.
-func (r *Rotator) stillInForce(ctx context.Context, server string, p Proved, now kind.Account) Looked {
-	value, failed, anew := r.activatedValue(ctx, p)
+func (l Look) stillInForce(ctx context.Context, server string, p Proved, now kind.Account) Looked {
+	value, failed, anew := l.activatedValue(ctx, p)
 	switch {
 	case anew:
 		return openAgain(protocol.ReasonMadeAnew, server, "proved dead, and its entry was touched after that; the secret in Vault that held the value which was proved was deleted and made anew since, so its versions are somebody else's and were not tried: find out who deleted it, and whether the password is still the one that consumers are to have")
@@ -231,12 +246,12 @@ func (r *Rotator) stillInForce(ctx context.Context, server string, p Proved, now
 		// unchanged.
 		return openAgain(protocol.ReasonChangedSince, server, "proved dead, and its entry was changed after that and before the end of the campaign: by a login, or by somebody who set its password. The value that was proved is not in Vault any more, at any path that took part, so which it was could not be tried: find out who deleted it")
 	}
-	switch answer, err := r.Authority.Offer(ctx, server, now, value); {
-	case err != nil, answer == protocol.Unreachable:
+	switch reply, err := l.Authority.Offer(ctx, server, now, value); {
+	case err != nil, reply == protocol.Unreachable:
 		return Looked{Missed: true}
-	case answer == protocol.Accepted:
+	case reply == protocol.Accepted:
 		return Looked{}
-	case answer == protocol.Locked, answer == protocol.LockNotShown, answer == protocol.LoginLocked:
+	case reply == protocol.Locked, reply == protocol.LockNotShown, reply == protocol.LoginLocked:
 		return Looked{Finding: credential.FindingLockedSince}
 	}
 	return changedSince(server)
@@ -246,13 +261,14 @@ func (r *Rotator) stillInForce(ctx context.Context, server string, p Proved, now
 // could not be read. anew: the number is another version's by now. Who may
 // delete a secret with its metadata makes versions begin at 1 again, and so
 // could choose what the number means; when Vault wrote it he cannot choose.
-func (r *Rotator) activatedValue(ctx context.Context, p Proved) (value credential.Secret, failed, anew bool) {
+func (l Look) activatedValue(ctx context.Context, p Proved) (value credential.Secret, failed, anew bool) {
 	paths := p.Credential.Places()
 	for i, path := range paths[:min(len(paths), len(p.To))] {
 		if p.To[i] == 0 {
 			continue
 		}
-		live, err := r.read(ctx, p.Credential, path, p.To[i])
+		live, err := l.Store.ReadLive(ctx, path, p.To[i])
+		live = live.Of(p.Credential.Users)
 		switch {
 		case err != nil:
 			failed = true

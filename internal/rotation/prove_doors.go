@@ -30,7 +30,7 @@ const doorPatience = 3
 type turn struct {
 	door   *opened.Door
 	err    error
-	silent int // credentials in a row; guarded by the door's Turn
+	unanswered int // credentials in a row; guarded by the door's Turn
 }
 
 // AskDoors offers the values of all that was just proved dead at the doors that
@@ -42,7 +42,7 @@ type turn struct {
 // away, an address whose logins fail (Dovecot's penalty, Postfix behind it).
 // And each account is asked about at one door at a time: doors pass a wrong
 // login on to the directory, which counts it, whichever door it came by (see
-// doors_lockout.go). stopped says that no other one is to be begun.
+// prove_doors_lockout.go). stopped says that no other one is to be begun.
 func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, ask DoorAsker, stopped func() bool) {
 	turns := map[string]*turn{}
 	var asked []Verdict
@@ -106,7 +106,7 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 			continue
 		}
 		t.door.Turn.Lock()
-		if t.silent < doorPatience && !stopped() {
+		if t.unanswered < doorPatience && !stopped() {
 			wrong.some = true // others may have run some up while it waited for its turn
 			v.Doors[n], stop = askDoor(ctx, t.door, as, v.at, wrong, r.Now)
 			if f := ask.flushed(ctx, v.Credential, as, v.Doors[n]); f != nil {
@@ -118,9 +118,9 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 			switch v.Doors[n].First {
 			case protocol.NotAsked:
 			case protocol.Unreachable:
-				t.silent++
+				t.unanswered++
 			default:
-				t.silent = 0
+				t.unanswered = 0
 			}
 			r.Refusals.saw(r.Campaign, v.Credential.ID, v.Doors[n])
 		}

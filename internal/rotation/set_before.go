@@ -50,7 +50,7 @@ func (r *Rotator) hindered(ctx context.Context, c credential.Credential, a *kind
 	if r.Hindering != nil {
 		besides, err := r.Hindering(ctx)
 		if err != nil {
-			return asStop(err)
+			return protocol.AsStop(err)
 		}
 		hindered = append(hindered, besides[c.ID]...)
 	}
@@ -161,7 +161,7 @@ func (j *job) stays(ctx context.Context) error {
 }
 
 func (j *job) keeping(ctx context.Context, p credential.Path, listed bool) (vault.Keeping, error) {
-	if listed && age(j.Listed, j.Now()) < listedTTL && !j.Gate.settingsMoved(j.Now()) {
+	if listed && age(j.Listed, j.Now()) < listedTTL && age(j.Gate.SettingsMoved(), j.Now()) >= listedTTL {
 		return j.Store.MountKeeping(ctx, p)
 	}
 	return j.Store.Keeping(ctx, p)

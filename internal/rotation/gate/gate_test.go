@@ -1,4 +1,4 @@
-package rotation
+package gate
 
 import (
 	"context"
@@ -155,31 +155,31 @@ func (g *gated) pass(ctx context.Context) {
 }
 
 func (g *gated) one(ctx context.Context, path string) *protocol.Stop {
-	at := places{paths: []credential.Path{{Mount: "kv", Path: path, Field: "password"}}}
+	at := Places{Paths: []credential.Path{{Mount: "kv", Path: path, Field: "password"}}}
 	g.mu.Lock()
 	set := g.cut[path]
-	at.versions = []int{g.versions[path]}
+	at.Versions = []int{g.versions[path]}
 	g.mu.Unlock()
 	if !set {
-		if stop := g.gate.enter(ctx, path, at, g.slots); stop != nil {
+		if stop := g.gate.Enter(ctx, path, at, g.slots); stop != nil {
 			return stop
 		}
-		defer g.gate.leave(path)
+		defer g.gate.Leave(path)
 		time.Sleep(rand.N(20 * time.Millisecond))
 		g.set(path)
 	}
 	time.Sleep(rand.N(20 * time.Millisecond))
 	if err := g.activate(path); err != nil {
-		kind := specific
+		kind := Specific
 		if err.General() {
-			kind = general
+			kind = General
 		} else if err.Kind == vault.PermissionDenied {
-			kind = denied
+			kind = Denied
 		}
-		g.gate.failed(path, at, err.Stop(), kind)
+		g.gate.Failed(path, at, err.Stop(), kind)
 		return &protocol.Stop{Reason: protocol.ReasonNotActive}
 	}
-	g.gate.activated(path, true)
+	g.gate.Activated(path, true)
 	return nil
 }
 

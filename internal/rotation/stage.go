@@ -9,18 +9,69 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
 
+// stage makes a value durable before any server sees it (rule 1). A value that
+// is already staged is used, not replaced: it may be in force. Vault's
+// check-and-set tells which it is, so nothing is read before.
+func (r *Rotator) stage(ctx context.Context, c credential.Credential, was found) (ownmount.Staged, bool, error) {
+	value, err := r.newValue(ctx, c, c.Paths, was.lives)
+	if err != nil {
+		return ownmount.Staged{}, false, err
+	}
+	staged, created, err := r.Store.Stage(ctx, c.ID, ownmount.Staged{
+		Secret: value, Campaign: r.Campaign, Attempt: max(1, r.Pass), Base: was.base, Old: was.old, Before: was.account.Changed, CreatedAt: r.Now().UTC(),
+	})
+	if err != nil || created {
+		return staged, created, err
+	}
+	staged, err = r.takeOver(ctx, c, staged, was)
+	return staged, false, err
+}
+
+// maxDraws bounds how many values are drawn until one fits all that surrounds
+// the secret. With nine symbols of which files of settings take five, one of
+// seven values fits.
+const maxDraws = 256
+
+// newValue draws a new value that each of the places can hold as it is: what
+// surrounds a secret may have no way to write some symbols, or (base64 of which
+// it does not show whether it is padded) some lengths. If none fits, that is
+// said before Set.
+func (r *Rotator) newValue(ctx context.Context, c credential.Credential, paths []credential.Path, lives []vault.Live) (value credential.Secret, err error) {
+	fits := func(value credential.Secret) bool {
+		for i, live := range lives {
+			if live.Problem == "" && live.Takes(paths[i].Field, value) != nil {
+				return false
+			}
+		}
+		return true
+	}
+	shorter, _ := kind.As[kind.Shorter](r.Authority)
+	for range maxDraws {
+		if value, err = r.Authority.Generate(ctx, c); err != nil || fits(value) {
+			return value, err
+		}
+		for by := 1; by <= 2 && shorter != nil; by++ {
+			if less, err := shorter.GenerateShorter(ctx, c, by); err == nil && fits(less) {
+				return less, nil
+			}
+		}
+	}
+	return value, nil
+}
+
 // takeOver makes sure that a staging entry is this campaign's. The entry of a
 // campaign that has ended is taken over: its value may be the only one that
 // still logs in, so it is kept, and consumers may have read it since, so it
-// must die with the rest. base and old are what the live paths hold now.
-func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged ownmount.Staged, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (ownmount.Staged, error) {
+// must die with the rest.
+func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged ownmount.Staged, was found) (ownmount.Staged, error) {
 	if staged.Freed {
-		return r.afterFreed(ctx, c, staged, before, base, old, lives)
+		return r.afterFreed(ctx, c, staged, was)
 	}
 	if staged.Campaign == r.Campaign {
 		return staged, nil
@@ -45,12 +96,12 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 			return ownmount.Staged{}, stop
 		}
 	}
-	value, err := r.newValue(ctx, c, c.Paths, lives)
+	value, err := r.newValue(ctx, c, c.Paths, was.lives)
 	if err != nil {
 		return ownmount.Staged{}, err
 	}
-	old = maps.Clone(old)
-	asRead(c, staged, lives, old)
+	old := maps.Clone(was.old)
+	asRead(c, staged, was.lives, old)
 	held := takenOver + strconv.Itoa(staged.Attempt)
 	var refused map[string]string
 	for place, value := range staged.Old {
@@ -74,24 +125,24 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 		old[held] = staged.Secret
 	}
 	return r.Store.Restage(ctx, c.ID, ownmount.Staged{
-		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: base, Old: old, Places: refused,
-		Unsent: true, Before: before, CreatedAt: r.Now().UTC(), Version: staged.Version,
+		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: was.base, Old: old, Places: refused,
+		Unsent: true, Before: was.account.Changed, CreatedAt: r.Now().UTC(), Version: staged.Version,
 	})
 }
 
 // afterFreed stages where the last rotation is over, and a reset of it could
 // still have come for a while.
-func (r *Rotator) afterFreed(ctx context.Context, c credential.Credential, freed ownmount.Staged, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (ownmount.Staged, error) {
+func (r *Rotator) afterFreed(ctx context.Context, c credential.Credential, freed ownmount.Staged, was found) (ownmount.Staged, error) {
 	if stop := r.mayReplace(freed); stop != nil {
 		return ownmount.Staged{}, stop
 	}
-	value, err := r.newValue(ctx, c, c.Paths, lives)
+	value, err := r.newValue(ctx, c, c.Paths, was.lives)
 	if err != nil {
 		return ownmount.Staged{}, err
 	}
 	return r.Store.Restage(ctx, c.ID, ownmount.Staged{
-		Secret: value, Campaign: r.Campaign, Attempt: freed.Attempt + 1, Base: base, Old: old,
-		Unsent: true, Before: before, CreatedAt: r.Now().UTC(), Version: freed.Version,
+		Secret: value, Campaign: r.Campaign, Attempt: freed.Attempt + 1, Base: was.base, Old: was.old,
+		Unsent: true, Before: was.account.Changed, CreatedAt: r.Now().UTC(), Version: freed.Version,
 	})
 }
 

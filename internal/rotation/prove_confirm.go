@@ -49,7 +49,7 @@ func (r *Rotator) Confirm(ctx context.Context, verdicts []Verdict) {
 		}
 		a, found := accounts[v.Credential.ID]
 		if err := r.confirm(ctx, v, a, found); err != nil {
-			v.Stop, v.Step, v.Proof = asStop(err), protocol.Prove, ""
+			v.Stop, v.Step, v.Proof = protocol.AsStop(err), protocol.Prove, ""
 		}
 	}
 }
@@ -112,13 +112,13 @@ func (r *Rotator) unchanged(ctx context.Context, v Verdict, now kind.Account) er
 		}
 	}
 	if difference == protocol.Touched {
-		switch answer, err := r.Authority.Offer(ctx, r.writeServer(), now, was.value); {
+		switch reply, err := r.Authority.Offer(ctx, r.writeServer(), now, was.value); {
 		case err != nil:
 			return err
-		case answer == protocol.Refused:
+		case reply == protocol.Refused:
 			difference = protocol.Changed
-		case answer != protocol.Accepted:
-			return protocol.StopFor(answer, r.writeServer())
+		case reply != protocol.Accepted:
+			return protocol.StopFor(reply, r.writeServer())
 		}
 	}
 	if difference == protocol.Changed {

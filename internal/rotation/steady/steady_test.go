@@ -1,4 +1,4 @@
-package rotation
+package steady
 
 import (
 	"context"
@@ -32,20 +32,19 @@ func (f *front) LookAgain(_ context.Context, _ string, cs []credential.Credentia
 
 // after is how one credential comes out of a pass that ended as given, when the
 // server shows a mark to a second look.
-func (f *front) after(t *testing.T, d *Doubts, a Applied, mark string) Applied {
+func (f *front) after(t *testing.T, d *Doubts, a wire.Applied, mark string) wire.Applied {
 	t.Helper()
 	f.look.Marks = map[string]string{"corp/1": mark}
-	out := []Applied{a}
-	(&Rotator{Authority: f, Campaign: "c", Doubts: d}).Steady(t.Context(), []credential.Credential{{ID: "corp/1"}}, out)
-	return out[0]
+	Look{Authority: f, Campaign: "c", Servers: f.Servers(), Doubts: d}.At(t.Context(), []credential.Credential{{ID: "corp/1"}}, []*wire.Applied{&a})
+	return a
 }
 
-func inOrder(mark string) Applied {
-	return Applied{Applied: wire.Applied{Proof: protocol.ProofBind, Step: protocol.Prove, Evidence: []protocol.Evidence{{Server: "ldap1", Changed: mark}}}}
+func inOrder(mark string) wire.Applied {
+	return wire.Applied{Proof: protocol.ProofBind, Step: protocol.Prove, Evidence: []protocol.Evidence{{Server: "ldap1", Changed: mark}}}
 }
 
-func brokenOff(r protocol.Reason) Applied {
-	return Applied{Applied: wire.Applied{Step: protocol.Prove, Stop: &protocol.Stop{Reason: r, Server: "ldap1"}}}
+func brokenOff(r protocol.Reason) wire.Applied {
+	return wire.Applied{Step: protocol.Prove, Stop: &protocol.Stop{Reason: r, Server: "ldap1"}}
 }
 
 func TestOneGoodLookNeverTakesBackABadOne(t *testing.T) {
@@ -81,7 +80,7 @@ func TestOneGoodLookNeverTakesBackABadOne(t *testing.T) {
 		d.Recall("c", "ldap1")
 		d.Recall("c", "")
 		require.Equal(t, protocol.ReasonContradicts, f.after(t, d, inOrder("2"), "2").Stop.Reason)
-		require.Nil(t, d.of("another", "ldap1"))
+		require.Nil(t, d.Of("another", "ldap1"))
 	})
 	t.Run("a refusal, and then order, without a later change", func(t *testing.T) {
 		for _, r := range []protocol.Reason{protocol.ReasonNewRefused, protocol.ReasonOldAccepted} {
@@ -117,7 +116,7 @@ func TestOneGoodLookNeverTakesBackABadOne(t *testing.T) {
 	})
 	t.Run("what ended elsewhere is left alone", func(t *testing.T) {
 		f, d := &front{look: kind.Look{Contradicts: "x"}}, NewDoubts()
-		a := Applied{Applied: wire.Applied{Step: protocol.Set, Stop: &protocol.Stop{Reason: protocol.ReasonRights}}}
+		a := wire.Applied{Step: protocol.Set, Stop: &protocol.Stop{Reason: protocol.ReasonRights}}
 		require.Equal(t, a, f.after(t, d, a, ""))
 		require.Empty(t, f.asked)
 	})
@@ -126,17 +125,17 @@ func TestOneGoodLookNeverTakesBackABadOne(t *testing.T) {
 func TestOfALargeBatchTheLastAccountsAreLookedAtAndStandForAll(t *testing.T) {
 	f := &front{}
 	var cs []credential.Credential
-	var out []Applied
+	var out []*wire.Applied
 	for i := range 2 * sampled {
 		a := inOrder("2")
 		a.Evidence[0].At = fmt.Sprintf("2026-11-28T10:00:%02d.000Z", i)
-		cs, out = append(cs, credential.Credential{ID: fmt.Sprint("corp/", i)}), append(out, a)
+		cs, out = append(cs, credential.Credential{ID: fmt.Sprint("corp/", i)}), append(out, &a)
 	}
 	f.look.Marks = map[string]string{"corp/49": "1"}
 	for i := sampled; i < 2*sampled-1; i++ {
 		f.look.Marks[fmt.Sprint("corp/", i)] = "2"
 	}
-	(&Rotator{Authority: f, Campaign: "c"}).Steady(t.Context(), cs, out)
+	Look{Authority: f, Campaign: "c", Servers: f.Servers()}.At(t.Context(), cs, out)
 	require.Len(t, f.about, sampled)
 	for _, c := range f.about {
 		require.Contains(t, f.look.Marks, c.ID)

@@ -2,6 +2,8 @@ package rotation
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"rollcall/internal/credential"
@@ -123,4 +125,37 @@ const renamed = "the account was renamed or moved while it was worked on; the ne
 
 func evidenceTime(at time.Time) string {
 	return at.UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.000Z")
+}
+
+// maxUnanswered is how many proofs in a row may wait in vain for one server. It
+// may take the whole of the directory's timeout each time.
+const maxUnanswered = 3
+
+// unresponsive counts, by server, how many proofs in a row had no answer.
+type unresponsive struct {
+	mu sync.Mutex
+	by map[string]int
+}
+
+// of reports whether a server is not worth waiting for any more in this batch.
+func (s *unresponsive) of(server string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.by[server] >= maxUnanswered
+}
+
+// heard notes how a proof on a server ended, and returns err.
+func (s *unresponsive) heard(server string, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var stop *protocol.Stop
+	if !errors.As(err, &stop) || stop.Reason != protocol.ReasonUnreachable {
+		delete(s.by, server)
+		return err
+	}
+	if s.by == nil {
+		s.by = map[string]int{}
+	}
+	s.by[server]++
+	return err
 }

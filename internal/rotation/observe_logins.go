@@ -53,12 +53,12 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 	case j.sentNot():
 		f.NewBinds = protocol.Refused
 	default:
-		answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
+		reply, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
 		if err != nil {
 			return f, err
 		}
-		f.NewBinds = answer
-		if j.newRight = answer == protocol.Accepted || answer == protocol.PasswordExpired; answer != protocol.Refused {
+		f.NewBinds = reply
+		if j.newRight = reply == protocol.Accepted || reply == protocol.PasswordExpired; reply != protocol.Refused {
 			return f, nil
 		}
 		wrong++
@@ -96,18 +96,18 @@ func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Reply, sp
 			}
 			return last, true, nil
 		}
-		answer, err := j.offer(ctx, j.writeServer(), old)
+		reply, err := j.offer(ctx, j.writeServer(), old)
 		if err != nil {
 			return last, false, err
 		}
-		if answer != protocol.Refused {
+		if reply != protocol.Refused {
 			j.inForce = old // or was until just now, which says as well whose the path is
 		}
-		if answer == protocol.Accepted && j.changedSince(old) {
+		if reply == protocol.Accepted && j.changedSince(old) {
 			// It is accepted, and another one is in force.
-			answer = protocol.Refused
+			reply = protocol.Refused
 		}
-		if last = answer; answer != protocol.Refused {
+		if last = reply; reply != protocol.Refused {
 			// The one in force is offered first from here on, which is what
 			// a server that wants the old value with a reset needs.
 			j.olds[0], j.olds[i] = j.olds[i], j.olds[0]
@@ -124,9 +124,9 @@ func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Reply, sp
 // is the right one. A refusal is believed after a look at the account, as in
 // Try.
 func (j *job) offer(ctx context.Context, server string, value credential.Secret) (protocol.Reply, error) {
-	answer, err := j.Authority.Offer(ctx, server, j.account, value)
-	if err != nil || answer != protocol.Refused {
-		return answer, err
+	reply, err := j.Authority.Offer(ctx, server, j.account, value)
+	if err != nil || reply != protocol.Refused {
+		return reply, err
 	}
 	account, err := j.Authority.Account(ctx, server, j.c)
 	switch {

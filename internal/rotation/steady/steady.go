@@ -1,4 +1,6 @@
-package rotation
+// Package steady finds out that several machines answer at the address of one
+// server: what one of them proved is not true of the others.
+package steady
 
 import (
 	"context"
@@ -9,6 +11,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // How many new connections a proof is looked at over, and how many where the
@@ -63,8 +66,8 @@ func (d *Doubts) set(at serverKey, what string) {
 	}
 }
 
-// of is why nothing is proved on a server in this campaign, or nil.
-func (d *Doubts) of(campaign, server string) *protocol.Stop {
+// Of is why nothing is proved on a server in this campaign, or nil.
+func (d *Doubts) Of(campaign, server string) *protocol.Stop {
 	if d == nil {
 		return nil
 	}
@@ -77,37 +80,44 @@ func (d *Doubts) of(campaign, server string) *protocol.Stop {
 	return &protocol.Stop{Reason: protocol.ReasonContradicts, Server: server, Detail: "several machines answer as this one server: " + what + "; what one of them refuses the others may accept, so nothing is proved here in this campaign"}
 }
 
-// Steady looks once more at each server on which a batch was proved, over
-// connections that are made for it: one address can be a balancer, and what one
-// connection proved is true of the machine that it met. cs and out belong
-// together. What it finds keeps credentials open; it closes none.
-func (r *Rotator) Steady(ctx context.Context, cs []credential.Credential, out []Applied) {
-	again, can := kind.As[kind.Again](r.Authority)
+// Look is a second look at the servers on which a batch was proved.
+type Look struct {
+	Authority kind.Authority
+	Campaign  string
+	Servers   []string // those that the proofs asked
+	Doubts    *Doubts  // nil: it forgets
+}
+
+// At looks once more at each server, over connections that are made for it: one
+// address can be a balancer, and what one connection proved is true of the
+// machine that it met. cs and out belong together. What it finds keeps
+// credentials open; it closes none.
+func (l Look) At(ctx context.Context, cs []credential.Credential, out []*wire.Applied) {
+	again, can := kind.As[kind.Again](l.Authority)
 	if !can {
 		return
 	}
-	asked, _ := r.asked()
-	answers := make([]answer, len(asked))
+	all := make([]shown, len(l.Servers))
 	var wg sync.WaitGroup
-	for n, server := range asked {
-		wg.Go(func() { answers[n] = r.lookAgain(ctx, again, server, cs, out) })
+	for n, server := range l.Servers {
+		wg.Go(func() { all[n] = l.again(ctx, again, server, cs, out) })
 	}
 	wg.Wait()
-	for n, server := range asked {
-		r.judge(server, cs, out, answers[n])
+	for n, server := range l.Servers {
+		l.judge(server, cs, out, all[n])
 	}
 }
 
-// answer is what one server showed.
-type answer struct {
+// shown is what one server showed.
+type shown struct {
 	asked bool
 	look  kind.Look
 	err   error
 }
 
-func (r *Rotator) lookAgain(ctx context.Context, again kind.Again, server string, cs []credential.Credential, out []Applied) answer {
+func (l Look) again(ctx context.Context, again kind.Again, server string, cs []credential.Credential, out []*wire.Applied) shown {
 	n := looks
-	if r.Doubts.wasBad(serverKey{r.Campaign, server}) {
+	if l.Doubts.wasBad(serverKey{l.Campaign, server}) {
 		n = moreLooks
 	}
 	var dead, strange []int
@@ -119,8 +129,8 @@ func (r *Rotator) lookAgain(ctx context.Context, again kind.Again, server string
 			strange, n = append(strange, i), moreLooks
 		}
 	}
-	if len(dead)+len(strange) == 0 || r.Doubts.of(r.Campaign, server) != nil {
-		return answer{}
+	if len(dead)+len(strange) == 0 || l.Doubts.Of(l.Campaign, server) != nil {
+		return shown{}
 	}
 	slices.SortFunc(dead, func(a, b int) int { return strings.Compare(provedAt(out[b], server), provedAt(out[a], server)) })
 	var about []credential.Credential
@@ -128,12 +138,12 @@ func (r *Rotator) lookAgain(ctx context.Context, again kind.Again, server string
 		about = append(about, cs[i])
 	}
 	look, err := again.LookAgain(ctx, server, about, n)
-	return answer{true, look, err}
+	return shown{true, look, err}
 }
 
 // odd: the proof broke off at this server, in a way in which a balancer does it
 // too.
-func odd(a Applied, server string) bool {
+func odd(a *wire.Applied, server string) bool {
 	if a.Step != protocol.Prove || a.Stop == nil || a.Stop.Server != server {
 		return false
 	}
@@ -145,12 +155,12 @@ func odd(a Applied, server string) bool {
 }
 
 // judge keeps open what a server gives no proof of.
-func (r *Rotator) judge(server string, cs []credential.Credential, out []Applied, a answer) {
-	at := serverKey{r.Campaign, server}
+func (l Look) judge(server string, cs []credential.Credential, out []*wire.Applied, a shown) {
+	at := serverKey{l.Campaign, server}
 	if a.asked && a.err == nil {
-		r.Doubts.heard(at, a.look, cs, out)
+		l.Doubts.heard(at, a.look, cs, out)
 	}
-	doubt := r.Doubts.of(r.Campaign, server)
+	doubt := l.Doubts.Of(l.Campaign, server)
 	if doubt == nil && a.look.Contradicts != "" { // nobody remembers, as in a test
 		doubt = &protocol.Stop{Reason: protocol.ReasonContradicts, Server: server, Detail: a.look.Contradicts}
 	}
@@ -163,29 +173,29 @@ func (r *Rotator) judge(server string, cs []credential.Credential, out []Applied
 		switch dead := out[i].Dead(); {
 		case !dead && !odd(out[i], server):
 		case doubt != nil:
-			out[i].open(doubt)
+			open(out[i], doubt)
 		case dead && a.err != nil:
-			stop := asStop(a.err)
+			stop := protocol.AsStop(a.err)
 			stop.Server = server
-			out[i].open(stop)
+			open(out[i], stop)
 		case dead && gone: // those that were not looked at are no better
-			out[i].open(&protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: wentBack})
+			open(out[i], &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: wentBack})
 		}
 	}
 }
 
-func (a *Applied) open(stop *protocol.Stop) {
+func open(a *wire.Applied, stop *protocol.Stop) {
 	a.Proof, a.Stop, a.Step, a.LeftOut = "", stop, protocol.Prove, nil
 }
 
 // back reports whether a server shows an account older than when it was proved
 // there.
-func back(a Applied, server, mark string) bool {
+func back(a *wire.Applied, server, mark string) bool {
 	return mark < changedAt(a, server)
 }
 
 // provedAt is when a server gave its last answer.
-func provedAt(a Applied, server string) string {
+func provedAt(a *wire.Applied, server string) string {
 	for _, e := range a.Evidence {
 		if e.Server == server {
 			return e.At
@@ -196,7 +206,7 @@ func provedAt(a Applied, server string) string {
 
 // changedAt is the change mark that a server showed when it was proved on;
 // empty if none was read.
-func changedAt(a Applied, server string) string {
+func changedAt(a *wire.Applied, server string) string {
 	for _, e := range a.Evidence {
 		if e.Server == server {
 			return e.Changed
@@ -216,7 +226,7 @@ func (d *Doubts) wasBad(at serverKey) bool {
 
 // heard takes in what a server showed of the credentials that were proved on
 // it, and of those whose proof broke off there.
-func (d *Doubts) heard(at serverKey, look kind.Look, cs []credential.Credential, out []Applied) {
+func (d *Doubts) heard(at serverKey, look kind.Look, cs []credential.Credential, out []*wire.Applied) {
 	if d == nil {
 		return
 	}

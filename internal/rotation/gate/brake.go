@@ -1,4 +1,4 @@
-package rotation
+package gate
 
 import (
 	"context"
@@ -63,9 +63,9 @@ func NewBrake() *Brake {
 	return &Brake{known: map[string]bool{}, changed: make(chan struct{})}
 }
 
-// enter lets a credential to Set, or says why not: nothing was changed then.
+// Enter lets a credential to Set, or says why not: nothing was changed then.
 // Whoever was let in leaves by leave.
-func (b *Brake) enter(ctx context.Context, id string, again bool) *protocol.Stop {
+func (b *Brake) Enter(ctx context.Context, id string, again bool) *protocol.Stop {
 	if b == nil {
 		return nil
 	}
@@ -103,8 +103,8 @@ func heldBack(why *protocol.Stop) *protocol.Stop {
 		"a new value that was set at this directory did not work (%s: %s); nothing more is set there until one does, and this one was left as it is", why.Reason, why.Detail)}
 }
 
-// leave is for one that was let in, whatever became of it.
-func (b *Brake) leave(id string) {
+// Leave is for one that was let in, whatever became of it.
+func (b *Brake) Leave(id string) {
 	if b == nil {
 		return
 	}
@@ -116,9 +116,9 @@ func (b *Brake) leave(id string) {
 	}
 }
 
-// verified tells what the write server said of a value that was set: err is nil
+// Verified tells what the write server said of a value that was set: err is nil
 // where it works. perhapsAll: what keeps this one from working may keep others.
-func (b *Brake) verified(id string, err error, perhapsAll bool) {
+func (b *Brake) Verified(id string, err error, perhapsAll bool) {
 	var stop *protocol.Stop
 	if b == nil || err != nil && (!errors.As(err, &stop) || !perhapsAll) {
 		return

@@ -1,4 +1,4 @@
-package rotation
+package recheck
 
 import (
 	"context"
@@ -29,7 +29,7 @@ type seenVersions struct {
 // nothing, while the account is as it was proved. Vault shows the versions of
 // one secret at a time (a list shows names alone), so it is a call for each
 // secret.
-func (r *Rotator) madeAnew(ctx context.Context, all []Proved, out []Looked) {
+func (l Look) madeAnew(ctx context.Context, all []Proved, out []Looked) {
 	secrets := map[credential.Path]seenVersions{}
 	for i, p := range all {
 		if out[i].Stop == nil {
@@ -43,7 +43,7 @@ func (r *Rotator) madeAnew(ctx context.Context, all []Proved, out []Looked) {
 	g.SetLimit(metadataAtOnce)
 	for secret, one := range maps.Clone(secrets) {
 		g.Go(func() error {
-			one.Versions, one.err = r.Store.Versions(gctx, one.path)
+			one.Versions, one.err = l.Store.Versions(gctx, one.path)
 			mu.Lock()
 			defer mu.Unlock()
 			secrets[secret] = one

@@ -44,7 +44,7 @@ func (r *Rotator) goodLogins(ctx context.Context, with atDoors) *protocol.Stop {
 		reply, err := r.Authority.Offer(ctx, server, with.account, with.new)
 		switch {
 		case err != nil:
-			return asStop(err)
+			return protocol.AsStop(err)
 		case reply == protocol.Refused:
 			return &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: server, Detail: "this server took the new value and refuses it while its doors are asked: somebody set another one, or the account is locked; no more doors were asked"}
 		case reply != protocol.Accepted:

@@ -1,4 +1,8 @@
-package rotation
+// Package gate keeps new values from being set where they could not be used:
+// while Vault does not take what is set (Gate), and at a directory where one
+// that was set does not work (Brake). Neither knows how a credential is
+// rotated: each is told who wants in, and what became of it.
+package gate
 
 import (
 	"context"
@@ -49,10 +53,10 @@ type Writable interface {
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 }
 
-// places are the live paths that take part in a rotation, and their versions.
-type places struct {
-	paths    []credential.Path
-	versions []int
+// Places are the live paths that take part in a rotation, and their versions.
+type Places struct {
+	Paths    []credential.Path
+	Versions []int
 }
 
 // entered is a credential that was let in.
@@ -63,19 +67,25 @@ type entered struct {
 
 // debt is a credential whose consumers are cut off.
 type debt struct {
-	places // as they were then
-	why    debtKind
+	Places // as they were then
+	why    DebtKind
 	since  time.Time
 }
 
-type debtKind int
+// DebtKind is why Vault did not take a write.
+type DebtKind int
 
+// Kinds of debt.
 const (
-	general  debtKind = iota // Vault took no write, whoever's it was
-	specific                 // Vault did not take this write, and perhaps takes another
-	denied                   // a right on this path is missing: others are asked about before
-	isolated                 // as specific, and one that was let in after it was activated
+	General  DebtKind = iota // Vault took no write, whoever's it was
+	Specific                 // Vault did not take this write, and perhaps takes another
+	Denied                   // a right on this path is missing: others are asked about before
+	isolated                 // as Specific, and one that was let in after it was activated
 )
+
+// RoomToActivate is what Set, Verify and Activate may take when servers are
+// slow. Begun with less, they could be broken off in between.
+const RoomToActivate = 30 * time.Second
 
 const (
 	// askAgain is how long the answer holds that Vault takes no writes.
@@ -97,9 +107,9 @@ func NewGate(v Writable) *Gate {
 	return &Gate{vault: v, inside: map[string]entered{}, owed: map[string]debt{}, changed: make(chan struct{})}
 }
 
-// enter lets a credential to Set, or says why not: nothing was changed then.
+// Enter lets a credential to Set, or says why not: nothing was changed then.
 // Whoever was let in leaves by leave, activated or failed.
-func (g *Gate) enter(ctx context.Context, id string, at places, slots int) *protocol.Stop {
+func (g *Gate) Enter(ctx context.Context, id string, at Places, slots int) *protocol.Stop {
 	if g == nil {
 		return nil
 	}
@@ -112,7 +122,7 @@ func (g *Gate) enter(ctx context.Context, id string, at places, slots int) *prot
 		verdict, changed := g.turn(id, slots)
 		switch verdict {
 		case goIn:
-			if vault.Oddly(at.paths) {
+			if vault.Oddly(at.Paths) {
 				return g.look(ctx, id, at) // the look before the campaign could not ask for these
 			}
 			return nil
@@ -184,13 +194,13 @@ func (g *Gate) cutOff(me string) (n int, lately, careful bool) {
 		case id == me:
 		case time.Since(d.since) > debtTTL:
 			delete(g.owed, id)
-		case d.why == denied:
+		case d.why == Denied:
 			careful = true
-		case d.why == general:
+		case d.why == General:
 			generals++
 			n++
 			lately = lately || time.Since(d.since) < debtFirst
-		case d.why == specific:
+		case d.why == Specific:
 			n++
 		}
 	}
@@ -202,9 +212,9 @@ func (g *Gate) cutOff(me string) (n int, lately, careful bool) {
 
 // try finds out whether Vault takes writes. The gate stays shut until the
 // credential that did it is activated.
-func (g *Gate) try(ctx context.Context, id string, at places) *protocol.Stop {
+func (g *Gate) try(ctx context.Context, id string, at Places) *protocol.Stop {
 	if err := g.vault.Probe(ctx); err != nil {
-		why := asStop(err)
+		why := protocol.AsStop(err)
 		g.change(func() {
 			delete(g.inside, id)
 			g.why, g.asked = why, time.Now()
@@ -215,13 +225,13 @@ func (g *Gate) try(ctx context.Context, id string, at places) *protocol.Stop {
 }
 
 // look sends away a credential whose paths may not be written.
-func (g *Gate) look(ctx context.Context, id string, at places) *protocol.Stop {
-	err := g.vault.MayWrite(ctx, at.paths, at.versions)
+func (g *Gate) look(ctx context.Context, id string, at Places) *protocol.Stop {
+	err := g.vault.MayWrite(ctx, at.Paths, at.Versions)
 	if err == nil {
 		return nil
 	}
-	g.leave(id)
-	return notSet(asStop(err))
+	g.Leave(id)
+	return notSet(protocol.AsStop(err))
 }
 
 // paid forgets the debts of credentials whose paths somebody has written since,
@@ -232,8 +242,8 @@ func (g *Gate) paid(ctx context.Context) bool {
 	g.mu.Unlock()
 	some := false
 	for id, d := range owed {
-		for i, p := range d.paths {
-			if live, err := g.vault.ReadLive(ctx, p, 0); err == nil && live.Version > d.versions[i] {
+		for i, p := range d.Paths {
+			if live, err := g.vault.ReadLive(ctx, p, 0); err == nil && live.Version > d.Versions[i] {
 				g.change(func() { delete(g.owed, id) })
 				some = true
 				break
@@ -243,17 +253,17 @@ func (g *Gate) paid(ctx context.Context) bool {
 	return some
 }
 
-// leave is for one that was let in and is not between Set and Activate because
+// Leave is for one that was let in and is not between Set and Activate because
 // of Vault.
-func (g *Gate) leave(id string) {
+func (g *Gate) Leave(id string) {
 	if g != nil {
 		g.change(func() { delete(g.inside, id) })
 	}
 }
 
-// activated is for one whose paths hold what is in force; wrote says that Vault
+// Activated is for one whose paths hold what is in force; wrote says that Vault
 // has just taken it.
-func (g *Gate) activated(id string, wrote bool) {
+func (g *Gate) Activated(id string, wrote bool) {
 	if g == nil {
 		return
 	}
@@ -266,7 +276,7 @@ func (g *Gate) activated(id string, wrote bool) {
 		}
 		g.shut, g.why = false, nil
 		for id, d := range g.owed {
-			if d.why == specific && in.at.After(d.since) {
+			if d.why == Specific && in.at.After(d.since) {
 				d.why = isolated
 				g.owed[id] = d
 			}
@@ -274,27 +284,27 @@ func (g *Gate) activated(id string, wrote bool) {
 	})
 }
 
-// failed is for one that is set and that Vault did not take.
-func (g *Gate) failed(id string, at places, why *protocol.Stop, kind debtKind) {
+// Failed is for one that is set and that Vault did not take.
+func (g *Gate) Failed(id string, at Places, why *protocol.Stop, kind DebtKind) {
 	if g == nil {
 		return
 	}
 	g.change(func() {
 		had, met := g.owed[id]
 		switch {
-		case kind == denied && g.inside[id].looked:
-			kind = specific // the right was there when it was asked for
-		case kind == specific && met && had.why == isolated:
+		case kind == Denied && g.inside[id].looked:
+			kind = Specific // the right was there when it was asked for
+		case kind == Specific && met && had.why == isolated:
 			kind = isolated
 		}
 		delete(g.inside, id)
-		g.owed[id] = debt{places: at, why: kind, since: time.Now()}
+		g.owed[id] = debt{Places: at, why: kind, since: time.Now()}
 		g.shut, g.why = g.shut || kind != isolated, why
 	})
 }
 
-// refused takes note of a write before Set that Vault did not take.
-func (g *Gate) refused(err error) {
+// Refused takes note of a write before Set that Vault did not take.
+func (g *Gate) Refused(err error) {
 	var e *vault.Error
 	if g != nil && errors.As(err, &e) && e.General() {
 		g.change(func() { g.shut, g.why = true, e.Stop() })
