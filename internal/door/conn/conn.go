@@ -17,9 +17,9 @@ import (
 	"rollcall/internal/door"
 )
 
-// most is how much a door may send in one login. A greeting, a list of
+// maxSent is how much a door may send in one login. A greeting, a list of
 // capabilities and an answer are some hundred bytes.
-const most = 1 << 20
+const maxSent = 1 << 20
 
 // Dial opens a connection, over TLS where the door has that from the first
 // byte on. It ends at the door's timeout and with ctx, whatever deadlines a
@@ -40,7 +40,7 @@ func Dial(ctx context.Context, s door.Settings) (c net.Conn, done func(), err er
 	_ = raw.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	done = func() { stop(); cancel(); _ = raw.Close() }
-	c = &bounded{Conn: raw, left: most}
+	c = &bounded{Conn: raw, left: maxSent}
 	if s.TLS != door.Implicit {
 		return c, done, nil
 	}
