@@ -17,10 +17,10 @@ const (
 	methodDialog  = "dialog"
 )
 
-// answer is what a method sends to a challenge. The value itself goes over TLS
+// respond is what a method sends to a challenge. The value itself goes over TLS
 // alone, and to nobody by the method of before 4.1, whose hash is as good as
 // the value.
-func (s *session) answer(method string, challenge []byte, value credential.Secret) ([]byte, error) {
+func (s *session) respond(method string, challenge []byte, value credential.Secret) ([]byte, error) {
 	salt := challenge
 	if n := len(salt); n > 0 && salt[n-1] == 0 {
 		salt = salt[:n-1]

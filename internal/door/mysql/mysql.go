@@ -38,17 +38,17 @@ func (d *MySQL) Ask(ctx context.Context, login string, value credential.Secret) 
 		return before(err)
 	}
 	defer done()
-	var answer *sqlError
+	var said *sqlError
 	switch err := s.login(login, value); {
-	case errors.As(err, &answer):
-		return door.Said{Reply: atLogin(answer), Code: answer.code()}
+	case errors.As(err, &said):
+		return door.Said{Reply: atLogin(said), Code: said.code()}
 	case err != nil:
 		return before(err)
 	}
 	who, err := s.currentUser()
 	switch {
-	case errors.As(err, &answer):
-		return door.Said{Reply: inSession(answer), Code: answer.code() + " after the login"}
+	case errors.As(err, &said):
+		return door.Said{Reply: inSession(said), Code: said.code() + " after the login"}
 	case err != nil:
 		return before(err)
 	}
@@ -75,8 +75,8 @@ func (d *MySQL) Software(ctx context.Context) (string, error) {
 		return "", errors.New(before(err).Code)
 	}
 	defer done()
-	var answer *sqlError
-	if err := s.login("rollcall-nobody-"+rand.Text()[:8], credential.NewSecret(rand.Text())); err != nil && !errors.As(err, &answer) {
+	var said *sqlError
+	if err := s.login("rollcall-nobody-"+rand.Text()[:8], credential.NewSecret(rand.Text())); err != nil && !errors.As(err, &said) {
 		return "", errors.New(before(err).Code)
 	}
 	// MariaDB says that it is 5.5.5 first, for replicas of MySQL.

@@ -129,10 +129,10 @@ const (
 // says yes (nil) or no (a *sqlError). An account with several methods asks for
 // one after the other.
 func (s *session) login(name string, value credential.Secret) error {
-	answer := native(s.salt, value)
+	response := native(s.salt, value)
 	out := append(s.capabilities(wanted), make([]byte, 23)...)
 	out = append(append(out, name...), 0)
-	out = append(append(out, byte(len(answer))), answer...)
+	out = append(append(out, byte(len(response))), response...)
 	out = append(append(out, methodNative...), 0)
 	if err := s.write(out); err != nil {
 		return err
@@ -155,7 +155,7 @@ func (s *session) login(name string, value credential.Secret) error {
 				return errForeign
 			}
 			method = string(name)
-			reply, err = s.answer(method, challenge, value)
+			reply, err = s.respond(method, challenge, value)
 		case isMore:
 			if reply, err = s.more(method, p[1:], value); err == nil && reply == nil {
 				continue

@@ -2,12 +2,12 @@ package smb
 
 import "rollcall/internal/protocol"
 
-// answers are what a status means that ends a login ([MS-ERREF] 2.3). Those of
+// replies are what a status means that ends a login ([MS-ERREF] 2.3). Those of
 // Samba 4.17 were tried with the right value and a wrong one; the others are
 // Windows' own, and stand as in the table for a domain's binds
 // (internal/directory/adlogin). LOGON_FAILURE is everything else: wrong,
 // unknown, gone from the name service, and the directory behind is down.
-var answers = map[uint32]protocol.Reply{
+var replies = map[uint32]protocol.Reply{
 	0xC000006D: protocol.Refused,         // STATUS_LOGON_FAILURE
 	0xC000006A: protocol.Refused,         // STATUS_WRONG_PASSWORD
 	0xC0000064: protocol.Gone,            // STATUS_NO_SUCH_USER
@@ -29,7 +29,7 @@ var answers = map[uint32]protocol.Reply{
 
 // answered is what a status means that answers the value.
 func answered(status uint32) protocol.Reply {
-	if means, known := answers[status]; known {
+	if means, known := replies[status]; known {
 		return means
 	}
 	// STATUS_ACCESS_DENIED is said of guests who would have to sign, and so of

@@ -73,8 +73,8 @@ func (l *listening) hear(b []byte) {
 }
 
 func (l *listening) message(m []byte) {
-	const setup, answer = 1, 1 // SMB2_SESSION_SETUP, SMB2_FLAGS_SERVER_TO_REDIR
-	if len(m) < 64 || string(m[:4]) != "\xfeSMB" || binary.LittleEndian.Uint16(m[12:]) != setup || m[16]&answer == 0 || len(l.heard) > 8 {
+	const setup, fromServer = 1, 1 // SMB2_SESSION_SETUP, SMB2_FLAGS_SERVER_TO_REDIR
+	if len(m) < 64 || string(m[:4]) != "\xfeSMB" || binary.LittleEndian.Uint16(m[12:]) != setup || m[16]&fromServer == 0 || len(l.heard) > 8 {
 		return
 	}
 	r := reply{status: binary.LittleEndian.Uint32(m[8:])}
