@@ -264,6 +264,12 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	}
 	confirm(ctx, rot, cs, done)
 	r.steady(ctx, rot, cs, done)
+	return r.applied(ctx, in, page, done), nil
+}
+
+// applied notes in this process, in Vault and for the metrics what became of a
+// batch, and gives it as it travels.
+func (r *Rotation) applied(ctx context.Context, in wire.ApplyInput, page []credential.Credential, done []rotation.Applied) []wire.AppliedItem {
 	out, late := make([]wire.AppliedItem, len(in.Items)), map[int]bool{}
 	for i, it := range in.Items {
 		out[i] = wire.AppliedItem{Index: it.Index, Applied: done[i].Applied}
@@ -283,7 +289,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 			r.Metrics.Dead(in.Batch.Kind)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // count tells a metrics server what became of one credential in a pass.

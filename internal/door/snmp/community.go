@@ -29,9 +29,9 @@ func (d *Community) Ask(ctx context.Context, _ string, value credential.Secret) 
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()
 	for range tries {
-		answer, err := d.once(ctx, value)
-		if err == nil && answer.PDUType == gosnmp.GetResponse {
-			return door.Said{Reply: protocol.Accepted, Code: "an answer, " + strings.ToLower(answer.Error.String())}
+		reply, err := d.once(ctx, value)
+		if err == nil && reply.PDUType == gosnmp.GetResponse {
+			return door.Said{Reply: protocol.Accepted, Code: "an answer, " + strings.ToLower(reply.Error.String())}
 		}
 		if err == nil {
 			err = errForeign

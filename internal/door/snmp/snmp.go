@@ -84,11 +84,11 @@ func (d *V3) once(ctx context.Context, level gosnmp.SnmpV3MsgFlags, user *gosnmp
 		return door.Unreachable(trouble(err))
 	}
 	defer c.Close()
-	answer, err := get(client)
-	if err == nil && answer.PDUType == gosnmp.GetResponse && answer.MsgFlags&gosnmp.AuthNoPriv != 0 {
+	reply, err := get(client)
+	if err == nil && reply.PDUType == gosnmp.GetResponse && reply.MsgFlags&gosnmp.AuthNoPriv != 0 {
 		// Signed with the value's key, whatever it says: an agent that wants
 		// privacy besides says authorizationError (RFC 3413, 3.2).
-		return door.Said{Reply: protocol.Accepted, Code: "a signed answer, " + strings.ToLower(answer.Error.String())}
+		return door.Said{Reply: protocol.Accepted, Code: "a signed answer, " + strings.ToLower(reply.Error.String())}
 	}
 	if n, heard := c.reported(); heard {
 		means, known := reports[n]
@@ -137,7 +137,7 @@ func connected(ctx context.Context, at door.Settings, client *gosnmp.GoSNMP) (c 
 	return c, nil
 }
 
-func get(client *gosnmp.GoSNMP) (answer *gosnmp.SnmpPacket, err error) {
+func get(client *gosnmp.GoSNMP) (reply *gosnmp.SnmpPacket, err error) {
 	defer unexpected(&err)
 	return client.Get([]string{sysUpTime})
 }
