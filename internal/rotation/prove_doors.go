@@ -28,8 +28,8 @@ const doorPatience = 3
 
 // turn is a door in one pass over a batch.
 type turn struct {
-	door   *opened.Door
-	err    error
+	door       *opened.Door
+	err        error
 	unanswered int // credentials in a row; guarded by the door's Turn
 }
 
