@@ -45,18 +45,6 @@ func TestADoorHasTheKeysOfItsType(t *testing.T) {
 	require.Equal(t, "{name}", c.Doors["here"].Login, "a bind goes by the DN")
 }
 
-func TestEveryKeyOfEveryTypeOfDoorIsRead(t *testing.T) {
-	for name := range door.Types {
-		if _, err := withDoor(t, "type: "+name+", address: h.example.org"); err != nil {
-			require.NotContains(t, err.Error(), "nothing reads it", name)
-		}
-	}
-	door.Types["unread"] = door.Type{What: "a door", Port: "1", TLS: []door.TLS{door.Implicit}, Keys: []string{"colour"}}
-	defer delete(door.Types, "unread")
-	_, err := withDoor(t, "type: unread, address: h.example.org")
-	require.ErrorContains(t, err, "doors.here.colour: nothing reads it")
-}
-
 func TestAKeyOfADoorThatDoesNotHoldIsToldWithItsReason(t *testing.T) {
 	for text, want := range map[string]string{
 		`type: https, address: www.example.org`:                                              "c.yaml:4: doors.here.path: missing: the path of a page that the account may read and nobody without a login",
