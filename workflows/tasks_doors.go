@@ -20,9 +20,10 @@ const (
 	// campaigns that do not say theirs.
 	doorsMin = 30 * time.Second
 	doorsMax = 10 * time.Minute
-	// mostRefused is how often in a row a door may refuse the new value before it
-	// is asked once in lookEvery and no more, whoever looks: the person has not
-	// set it, or set another one, and each try is a wrong login of an account.
+	// mostRefused is how often in a row a door may refuse the new value before
+	// it is asked once in lookEvery and no more, whoever looks: the person has
+	// not set it, or set another one, and each try is a wrong login of an
+	// account.
 	mostRefused = 2
 	// answerAfter is how long whoever says something waits for doors at most.
 	answerAfter = 20 * time.Second

@@ -28,8 +28,8 @@ type planDoor struct {
 	Login       string `json:"login"` // how the name is made
 	// Of are the names of those credentials.
 	Of []string `json:"of"`
-	// KeepsUpTo is how long it may go on taking an old value, where the campaign
-	// file or the table of software says so.
+	// KeepsUpTo is how long it may go on taking an old value, where the
+	// campaign file or the table of software says so.
 	KeepsUpTo string        `json:"keeps_up_to,omitempty"`
 	Outlives  []planSession `json:"outlives"` // what goes on when the password is dead
 	by        string        // who says KeepsUpTo

@@ -259,8 +259,8 @@ const (
 	// FindingCameBack: the device answered while the campaign ran.
 	FindingCameBack FindingCode = "device-came-back"
 	// FindingFlushed: what a door kept of the stolen value was to be ended by
-	// the operator's command or web hook, which did its work; FindingFlushFailed:
-	// which did not.
+	// the operator's command or web hook, which did its work;
+	// FindingFlushFailed: which did not.
 	FindingFlushed     FindingCode = "door-flushed"
 	FindingFlushFailed FindingCode = "flush-failed"
 	// FindingDoorUnmatched: a line of for: of a door matches nothing of the

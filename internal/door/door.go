@@ -59,8 +59,8 @@ type Settings struct {
 	// AuthProtocol and PrivProtocol of a user, for snmp.
 	AuthProtocol string `json:"auth_protocol,omitempty"`
 	PrivProtocol string `json:"priv_protocol,omitempty"`
-	// Cache is how long it goes on taking an old value, as the file says; 0: see
-	// Keeping. Software is what it is, of Keepers.
+	// Cache is how long it goes on taking an old value, as the file says; 0:
+	// see Keeping. Software is what it is, of Keepers.
 	Cache    time.Duration `json:"cache,omitempty"`
 	Software string        `json:"software,omitempty"`
 	// Flush ends that; nil where nothing is to be run.
@@ -88,8 +88,8 @@ func (a Auth) Nameless() bool { return a == ByBearer || a == ByHeader || a == By
 
 // Form is a login form of a web page.
 type Form struct {
-	// Body is what is sent (application/x-www-form-urlencoded), with {login} and
-	// {value} in it.
+	// Body is what is sent (application/x-www-form-urlencoded), with {login}
+	// and {value} in it.
 	Body string `json:"body"`
 	// Action is the path to which it is sent; "" is the page's own.
 	Action string `json:"action,omitempty"`
@@ -185,8 +185,8 @@ type Door interface {
 	Software(ctx context.Context) (string, error)
 }
 
-// Made is a door that has its own idea of a value that nobody has: for ssh keys,
-// a key. Others are shown a random text.
+// Made is a door that has its own idea of a value that nobody has: for ssh
+// keys, a key. Others are shown a random text.
 type Made interface {
 	Nonsense() (credential.Secret, error)
 }

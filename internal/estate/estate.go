@@ -47,9 +47,9 @@ type Options struct {
 	DS389Policy lab.DS389Policy
 	File        bool // Vault keeps its data on disk, to be killed and restarted
 	Profile     bool // the campaign file names the device's profile, and every line has an answer
-	// Doors is how the accounts' names begin that log in at a mail server with a
-	// cache of logins and at a file server too; "" is neither server. DoorCache
-	// is for how long that cache keeps them.
+	// Doors is how the accounts' names begin that log in at a mail server with
+	// a cache of logins and at a file server too; "" is neither server.
+	// DoorCache is for how long that cache keeps them.
 	Doors     string
 	DoorCache time.Duration
 	Plant     bool // the thief wrote a bystander's name into the metadata of a secret of the device

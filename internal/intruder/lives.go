@@ -47,8 +47,8 @@ func Lives(results []Result) (out []Life) {
 	return out
 }
 
-// atService reports whether a scheme is that of a service. Vault's is one too: a
-// value of a directory that opens it does so by Vault's method ldap.
+// atService reports whether a scheme is that of a service. Vault's is one too:
+// a value of a directory that opens it does so by Vault's method ldap.
 func atService(scheme string) bool {
 	_, ok := protocols[scheme]
 	return ok

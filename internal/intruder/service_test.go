@@ -76,10 +76,10 @@ func (s *street) login(t *testing.T, server, uid, value string) answer {
 	return a
 }
 
-// A mail server or a web server with a cache goes on to take what the directory refuses, and
-// then the owner of the account logs in with the new value. Whoever calls the
-// stolen one dead by the directory alone is contradicted, at each service that
-// took it.
+// A mail server or a web server with a cache goes on to take what the directory
+// refuses, and then the owner of the account logs in with the new value.
+// Whoever calls the stolen one dead by the directory alone is contradicted, at
+// each service that took it.
 func TestTheJudgeCatchesADeathThatWasProvedAtTheDirectoryAlone(t *testing.T) {
 	t.Parallel()
 	s := newStreet(t)

@@ -96,8 +96,8 @@ func TestWhatIsOpenOnAnotherDevicesRollHoldsUpWhatItReads(t *testing.T) {
 		require.Equal(t, 5, strings.Count(told, "the roll of campaign m1 of device mail-02, which has it open"))
 	}
 
-	// What a person left out there nobody has proved dead; what was listed there
-	// as that campaign's own that device did not have.
+	// What a person left out there nobody has proved dead; what was listed
+	// there as that campaign's own that device did not have.
 	from := func(sort string) []credential.Reason { return []credential.Reason{{Source: "s", Type: sort}} }
 	var leftOut []credential.Exclusion
 	for _, x := range open {

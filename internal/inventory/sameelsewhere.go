@@ -18,11 +18,11 @@ import (
 // A device may have one name and one password at several authorities, and at
 // several entries of one directory, as after a merger. A name alone ties nobody
 // to it: an account that no source names, and that has the name of one of the
-// roll, is offered what Vault holds for that one, once, and by a campaign alone,
-// for each offer may be a wrong login.
-// One that takes it is the device's, and is rotated; one that refuses it has
-// nothing to do with the roll; one that could not be asked is open, and a
-// person answers. Users of Vault are asked as logins to Vault are (sameNames).
+// roll, is offered what Vault holds for that one, once, and by a campaign
+// alone, for each offer may be a wrong login. One that takes it is the
+// device's, and is rotated; one that refuses it has nothing to do with the
+// roll; one that could not be asked is open, and a person answers. Users of
+// Vault are asked as logins to Vault are (sameNames).
 
 // likeness is what ties such an account to the roll.
 type likeness struct {

@@ -111,8 +111,8 @@ func (s *Postfix) start(ctx context.Context) error {
 			return err
 		}
 	}
-	// -d: in the foreground. Its children end with it, as does whoever else is in
-	// its process group: it has one of its own.
+	// -d: in the foreground. Its children end with it, as does whoever else is
+	// in its process group: it has one of its own.
 	proc, err := startProcess(ctx, s.opts.Dir, s.LogFile(), s.answers, "setsid", postfixMaster, "-d", "-c", s.run)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,8 +18,8 @@ type SaslauthdOptions struct {
 	Dir string
 	// Directory decides on passwords: accounts below ou=people log in by uid.
 	Directory *Slapd
-	// Cache keeps accepted logins (-c), as Debian's OPTIONS do, for so long (-t;
-	// 8 hours where that is not said). 0 is no cache.
+	// Cache keeps accepted logins (-c), as Debian's OPTIONS do, for so long
+	// (-t; 8 hours where that is not said). 0 is no cache.
 	Cache time.Duration
 }
 
@@ -77,8 +77,8 @@ func (s *Saslauthd) Restart(ctx context.Context, cache time.Duration) error {
 			return err
 		}
 	}
-	// -d: in the foreground. -n 1: one process, which leaves none behind. Its end
-	// ends its process group, so it has one of its own.
+	// -d: in the foreground. -n 1: one process, which leaves none behind. Its
+	// end ends its process group, so it has one of its own.
 	args := []string{saslauthdBinary, "-d", "-a", "ldap", "-O", s.path("saslauthd.conf"), "-m", s.run, "-n", "1"}
 	if cache > 0 {
 		args = append(args, "-c", "-t", fmt.Sprint(int(cache.Seconds())))

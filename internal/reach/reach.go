@@ -25,8 +25,8 @@ import (
 // Logins asks logins to Vault, and remembers which were seen to be retired, by
 // campaign and credential, and when. What it does not know is read from the
 // staging entry, and so is, now and then, what it knows: another process may
-// have seen since that a value of somebody else's is in force. Safe for concurrent
-// use.
+// have seen since that a value of somebody else's is in force. Safe for
+// concurrent use.
 type Logins struct {
 	store *ownmount.Store
 	kinds *registry.Registry

@@ -23,8 +23,8 @@ type DoorAsker struct {
 	Now   func() time.Time
 }
 
-// flushed is what came of a flush, where a door took an old value and it was not
-// flushed before.
+// flushed is what came of a flush, where a door took an old value and it was
+// not flushed before.
 func (a DoorAsker) flushed(ctx context.Context, c credential.Credential, as credential.DoorLogin, ev protocol.DoorEvidence) *credential.Finding {
 	if ev.First != protocol.Accepted || !ev.TookOld() || a.Flush == nil {
 		return nil

@@ -10,8 +10,8 @@ import (
 // One text may be read in two ways: "password=x" is a setting, or a password
 // that looks like one. The likelier reading is Live.Value, the other one
 // Live.Other. Which is meant the account says, by accepting it before Set
-// (internal/rotation/observe_readings.go); never more than two, for each that is wrong
-// is a wrong login.
+// (internal/rotation/observe_readings.go); never more than two, for each that
+// is wrong is a wrong login.
 
 // maxOther is how long a text is at most that may be a password as a whole.
 const maxOther = 128

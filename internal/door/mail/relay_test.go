@@ -131,8 +131,8 @@ func TestWhatARelaysAnswersMean(t *testing.T) {
 }
 
 // saslauthd as Debian starts it (-c) keeps what it accepted once, for each name
-// of a service apart. The good login that a proof begins with ends it there, and
-// nowhere else.
+// of a service apart. The good login that a proof begins with ends it there,
+// and nowhere else.
 func TestAnOldValueIsTakenFromACheckersCacheUntilTheNewOneLogsInAtEachService(t *testing.T) {
 	t.Parallel()
 	s := newRelay(t, 8*time.Hour)

@@ -18,8 +18,8 @@ import (
 )
 
 // SSH is a door of type ssh: a login with a password (RFC 4252), or, where that
-// is not offered, by the one prompt for it (RFC 4256), or with a key. No command
-// is run.
+// is not offered, by the one prompt for it (RFC 4256), or with a key. No
+// command is run.
 type SSH struct{ at door.Settings }
 
 // Open gives the door.

@@ -17,8 +17,8 @@ import (
 )
 
 // Form is a door of type https or http: a login form of a page. What tells a
-// good login from a bad one is not the same for any two of them, so the campaign
-// file has a mark for each (door.Mark).
+// good login from a bad one is not the same for any two of them, so the
+// campaign file has a mark for each (door.Mark).
 type Form struct {
 	at     door.Settings
 	nobody nobody

@@ -93,8 +93,8 @@ func TestWhatAFormsAnswersMean(t *testing.T) {
 	s.web.Process().Resume()
 }
 
-// An application of today's: a cookie, a hidden field that goes with it, and the
-// form once more with 200 for a wrong value.
+// An application of today's: a cookie, a hidden field that goes with it, and
+// the form once more with 200 for a wrong value.
 func TestAFormIsSentWithThePagesCookieAndHiddenFields(t *testing.T) {
 	t.Parallel()
 	var elsewhere atomic.Int32

@@ -19,7 +19,8 @@ import (
 )
 
 // Vault is a door of type vault: a login by userpass, by ldap in front of a
-// directory, or by approle, or a token. Its path is the method's, auth/userpass.
+// directory, or by approle, or a token. Its path is the method's,
+// auth/userpass.
 type Vault struct{ at door.Settings }
 
 // OpenVault gives the door.

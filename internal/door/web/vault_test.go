@@ -171,7 +171,8 @@ func TestWhatAVaultsAnswersToMachinesMean(t *testing.T) {
 	write("auth/token/revoke", map[string]any{"token": right.Reveal()})
 	require.Equal(t, protocol.Refused, ask("", right))
 	require.Equal(t, protocol.NotThisWay, ask("", credential.NewSecret("two\nlines")))
-	// The same over HTTP alone, as of any API that says 403 of each wrong value.
+	// The same over HTTP alone, as of any API that says 403 of each wrong
+	// value.
 	api := at
 	api.Type, api.Path = "https", "/v1/auth/token/lookup-self"
 	for _, as := range []door.Auth{door.ByHeader, door.ByBearer} {

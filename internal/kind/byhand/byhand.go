@@ -2,8 +2,8 @@
 // of a shared secret, a copy that has to be purged. There is no server to set
 // it on and none that refuses the old value, so a rotation never comes to it: a
 // person does it and says so with a login of his own (internal/people), and
-// that is its proof, or doors are (internal/tasks). What this package has is the
-// making of the new value.
+// that is its proof, or doors are (internal/tasks). What this package has is
+// the making of the new value.
 package byhand
 
 import (

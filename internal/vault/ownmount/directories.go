@@ -27,8 +27,8 @@ type NamedDirectory struct {
 	Device   string   `json:"device"`
 	// Doors are those that took passwords of it, by type://host:port.
 	Doors []string `json:"doors,omitempty"`
-	// Gone are servers and doors that campaigns had under the name before that one, and
-	// that it did not ask: the last of those campaigns is beside each.
+	// Gone are servers and doors that campaigns had under the name before that
+	// one, and that it did not ask: the last of those campaigns is beside each.
 	Gone []GoneServer `json:"gone,omitempty"`
 
 	version int
