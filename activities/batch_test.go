@@ -178,10 +178,14 @@ func TestABatchGoesOnWhileSomethingGetsThrough(t *testing.T) {
 // What got through before an outage says nothing of the time after it.
 func TestABatchStopsTryingWhatWentAwayInTheMiddle(t *testing.T) {
 	for _, reason := range []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonVault, protocol.ReasonThrottled, protocol.ReasonVaultLogin} {
+		var went sync.WaitGroup // one that goes well late would have the failures counted anew
+		went.Add(30)
 		r := &run{n: 100, width: 4, do: func(_ context.Context, i int) *protocol.Stop {
 			if i < 30 {
+				went.Done()
 				return nil
 			}
+			went.Wait()
 			return &protocol.Stop{Reason: reason}
 		}}
 		r.in(t, t.Context())
