@@ -49,8 +49,10 @@ func TestADirectoryThatLogsNewPasswordsAsTheyWereSentIsTold(t *testing.T) {
 
 	aci := unhashedACI(s.BinderDN)
 	grant389(t, s, "cn=config", aci[strings.Index(aci, "("):])
-	text, row = told()
-	require.Contains(t, text, "in its retro changelog (cn=changelog)")
+	require.Eventually(t, func() bool { // the server takes a rule in by and by
+		text, row = told()
+		return strings.Contains(text, "in its retro changelog (cn=changelog)")
+	}, 30*time.Second, 100*time.Millisecond)
 	require.False(t, row.OK)
 	require.True(t, credential.FindingStoredAsSent.Incomplete())
 	// It is so.
