@@ -222,14 +222,9 @@ func alike(accounts []accountFor, above map[string]containerFor) []Alike {
 				found.By = append(found.By, a.id)
 			}
 		}
-		slices.Sort(found.Accounts)
-		slices.Sort(found.By)
-		if len(found.By) > 0 {
-			out = append(out, found)
-		}
+		out = append(out, found)
 	}
-	slices.SortFunc(out, func(a, b Alike) int { return strings.Compare(a.Accounts[0], b.Accounts[0]) })
-	return out
+	return inOrder(out)
 }
 
 // lists are the descriptors of what passes rights on to an account or group.

@@ -114,11 +114,20 @@ func alikeBy(accounts []idAndDN, rulesOf func(dn string) string, may func(target
 				found.By = append(found.By, b.id)
 			}
 		}
+		out = append(out, found)
+	}
+	return inOrder(out)
+}
+
+// inOrder sorts what was found, without the accounts that nobody may set.
+func inOrder(all []Alike) (out []Alike) {
+	for _, found := range all {
+		if len(found.By) == 0 {
+			continue
+		}
 		slices.Sort(found.Accounts)
 		slices.Sort(found.By)
-		if len(found.By) > 0 {
-			out = append(out, found)
-		}
+		out = append(out, found)
 	}
 	slices.SortFunc(out, func(a, b Alike) int { return strings.Compare(a.Accounts[0], b.Accounts[0]) })
 	return out
