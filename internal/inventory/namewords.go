@@ -29,6 +29,20 @@ const mostWords = 12
 // anything between.
 type spelledSo map[reference][]*draft
 
+func (m *merger) spelled() spelledSo {
+	out := spelledSo{}
+	for _, l := range m.drafts {
+		if l.Subject == "" {
+			continue
+		}
+		out.add(l.Authority, rdnValue(l.Name), l)
+		for _, name := range l.called()[1:] {
+			out.add(l.Authority, name, l)
+		}
+	}
+	return out
+}
+
 // add notes what a draft's account is called by one of its names.
 func (s spelledSo) add(authority, name string, l *draft) {
 	if i := strings.LastIndexByte(name, '\\'); i >= 0 { // DOMAIN\account
@@ -84,7 +98,7 @@ func segmentsOf(c *config.Campaign, of Candidate) []string {
 func (m *merger) meansByWords(c Candidate, known calledSo, names []string, at maybePath) {
 	for _, authority := range m.mayNameAt(c) {
 		for _, name := range names {
-			for _, l := range known.spelled.in(authority, name) {
+			for _, l := range known.spelled().in(authority, name) {
 				l.maybe = append(l.maybe, at)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"rollcall/internal/credential"
 )
@@ -21,32 +22,33 @@ import (
 // secret may call it, and by how such a name may be spelled within another.
 type calledSo struct {
 	named   map[reference][]*draft
-	spelled spelledSo
+	spelled func() spelledSo // worked out for whoever asks first
 }
 
 func (m *merger) named() calledSo {
-	out := calledSo{map[reference][]*draft{}, spelledSo{}}
+	out := calledSo{map[reference][]*draft{}, sync.OnceValue(m.spelled)}
 	for _, l := range m.drafts {
 		if l.Subject == "" {
 			continue
 		}
-		names := append([]string{l.Name}, l.logins...)
-		if login := l.Kind.Traits().Login; login != nil && login.BareName {
-			names = append(names, l.short) // a secret names no mount
-		}
 		refs := map[reference]bool{}
-		for _, name := range names {
+		for _, name := range l.called() {
 			refs[refTo(m.c, l.Authority, name)] = true
 		}
 		for ref := range refs {
 			out.named[ref] = append(out.named[ref], l)
 		}
-		out.spelled.add(l.Authority, rdnValue(l.Name), l)
-		for _, name := range names[1:] {
-			out.spelled.add(l.Authority, name, l)
-		}
 	}
 	return out
+}
+
+// called are the names of its account, its DN first.
+func (l *draft) called() []string {
+	names := append([]string{l.Name}, l.logins...)
+	if login := l.Kind.Traits().Login; login != nil && login.BareName {
+		names = append(names, l.short) // a secret names no mount
+	}
+	return names
 }
 
 // maybePath is a path that may be an account's. beside: the secret's own
