@@ -69,8 +69,10 @@ func TestWhatVaultChangesOfTokensIsSeen(t *testing.T) {
 	require.NoError(t, tokens.Warm(t.Context()))
 	require.NoError(t, stolen.Auth().Token().RevokeSelf(""))
 	known := maps.Clone(tokens.seen)
+	gone := map[string]Token{accessor: known[accessor]} // which of an entity's is asked first is chance
+	require.NoError(t, tokens.Renew(t.Context(), gone, time.Now()))
+	require.Empty(t, gone)
 	require.NoError(t, tokens.Renew(t.Context(), known, time.Now()))
-	require.NotContains(t, known, accessor)
 	require.True(t, alive(again))
 	require.True(t, slices.ContainsFunc(slices.Collect(maps.Values(known)), func(k Token) bool { return k.Entity == entity }))
 }
