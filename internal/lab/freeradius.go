@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"text/template"
 	"time"
 
@@ -38,8 +37,7 @@ type FreeRADIUS struct {
 	opts FreeRADIUSOptions
 	port int
 
-	mu   sync.Mutex
-	proc *Process
+	oneProcess
 }
 
 // StartFreeRADIUS starts it, and returns once it answers. The packages
@@ -88,22 +86,6 @@ func (s *FreeRADIUS) start(ctx context.Context) error {
 	defer s.mu.Unlock()
 	s.proc = proc
 	return err
-}
-
-// Process is the server's process, to pause or resume it.
-func (s *FreeRADIUS) Process() *Process {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.proc
-}
-
-// Stop ends the server.
-func (s *FreeRADIUS) Stop(ctx context.Context) error {
-	p := s.Process()
-	if p == nil {
-		return nil
-	}
-	return p.Stop(ctx)
 }
 
 // Address is where it answers.

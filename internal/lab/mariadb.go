@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -36,8 +35,7 @@ type MariaDB struct {
 	opts MariaDBOptions
 	port int
 
-	mu   sync.Mutex
-	proc *Process
+	oneProcess
 }
 
 // StartMariaDB makes a server and starts it, and returns once it answers. The
@@ -131,22 +129,6 @@ func (s *MariaDB) Query(ctx context.Context, statement string) (string, error) {
 		return "", fmt.Errorf("lab: mariadb: %w\n%s", err, errs.String())
 	}
 	return out.String(), nil
-}
-
-// Process is the server's process, to pause or resume it.
-func (s *MariaDB) Process() *Process {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.proc
-}
-
-// Stop ends the server.
-func (s *MariaDB) Stop(ctx context.Context) error {
-	p := s.Process()
-	if p == nil {
-		return nil
-	}
-	return p.Stop(ctx)
 }
 
 // Address is where it answers.

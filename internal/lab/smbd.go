@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"text/template"
 	"time"
 )
@@ -32,8 +31,7 @@ type SMBD struct {
 	opts SMBDOptions
 	port int
 
-	mu   sync.Mutex
-	proc *Process
+	oneProcess
 }
 
 // StartSMBD starts it, and returns once it listens. The package samba must be
@@ -110,23 +108,6 @@ func (s *SMBD) Users(names ...string) error {
 	}
 	// Another file would not be seen where this one is mounted.
 	return os.WriteFile(s.path("passwd"), []byte(text), 0o644)
-}
-
-// Process is the server's process, to pause or resume it. Who is connected
-// already has one of his own.
-func (s *SMBD) Process() *Process {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.proc
-}
-
-// Stop ends the server.
-func (s *SMBD) Stop(ctx context.Context) error {
-	p := s.Process()
-	if p == nil {
-		return nil
-	}
-	return p.Stop(ctx)
 }
 
 // Address is where it answers.

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -26,8 +25,7 @@ type SMBDirectory struct {
 	opts SMBDirectoryOptions
 	port int
 
-	mu   sync.Mutex
-	proc *Process
+	oneProcess
 }
 
 const smbDirectoryPassword = "of-the-file-server"
@@ -94,22 +92,6 @@ func (s *SMBDirectory) listens(ctx context.Context) error {
 		_ = c.Close()
 	}
 	return err
-}
-
-// Process is the directory's process, to pause or resume it.
-func (s *SMBDirectory) Process() *Process {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.proc
-}
-
-// Stop ends the directory.
-func (s *SMBDirectory) Stop(ctx context.Context) error {
-	p := s.Process()
-	if p == nil {
-		return nil
-	}
-	return p.Stop(ctx)
 }
 
 // smbDirectoryConf has as much of samba.schema as a login needs.

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gosnmp/gosnmp"
@@ -26,8 +25,7 @@ type SNMPD struct {
 	opts SNMPDOptions
 	port int
 
-	mu   sync.Mutex
-	proc *Process
+	oneProcess
 }
 
 // StartSNMPD starts it, and returns once it answers. The package snmpd must be
@@ -78,22 +76,6 @@ func (s *SNMPD) answers(context.Context) error {
 	defer client.Close()
 	_, err := client.Get([]string{".1.3.6.1.2.1.1.3.0"})
 	return err
-}
-
-// Process is the agent's process, to pause or resume it.
-func (s *SNMPD) Process() *Process {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.proc
-}
-
-// Stop ends the agent.
-func (s *SNMPD) Stop(ctx context.Context) error {
-	p := s.Process()
-	if p == nil {
-		return nil
-	}
-	return p.Stop(ctx)
 }
 
 // Address is where it answers.

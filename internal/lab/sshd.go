@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"text/template"
 )
 
@@ -48,8 +47,7 @@ type SSHD struct {
 	opts  SSHDOptions
 	ports map[string]int
 
-	mu   sync.Mutex
-	proc *Process
+	oneProcess
 }
 
 // StartSSHD starts it, and returns once it greets. The packages openssh-server
@@ -103,22 +101,6 @@ exec "$0" -D -e -f "$1/sshd_config"`
 	defer s.mu.Unlock()
 	s.proc = proc
 	return err
-}
-
-// Process is the server's process, to pause or resume it.
-func (s *SSHD) Process() *Process {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.proc
-}
-
-// Stop ends the server.
-func (s *SSHD) Stop(ctx context.Context) error {
-	p := s.Process()
-	if p == nil {
-		return nil
-	}
-	return p.Stop(ctx)
 }
 
 // Address is where one of its ports answers.
