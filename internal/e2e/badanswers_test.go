@@ -69,7 +69,7 @@ func TestEachMistakeInWhatPeopleSayOfTheDeviceIsToldWithItsFileAndLine(t *testin
 		"contained in the future":     {"contained-esg-01.yaml", "2023-06-08T08:00:00Z", tomorrow, "contained-esg-01.yaml:3: at: lies in the future"},
 		"a value for an answer":       {"answers.yaml", "lookup: covered", "lookup: " + planted, "answers.yaml:6: lookup: must be covered, or a mapping"},
 		"a value for a path":          {"campaign.yaml", "kv/apps/other#password", planted, "campaign.yaml:6: exclude[0].path: must be a Vault reference: mount/path#field"},
-		"a value in a path of a task": {"tasks.yaml", "line: lookup", "path: " + planted, "tasks.yaml:1: path: leave it out"},
+		"a value in a path of a task": {"tasks.yaml", "line: lookup", "path: " + planted, "tasks.yaml:1: path: must be a Vault reference"},
 		"a value in a note":           {"answers.yaml", "no TLS", "'see https://jo:" + planted + "@ca'", "answers.yaml:7: seal: an address with a login in it"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -50,10 +50,17 @@ func (l *lister) readEarlier(ctx context.Context, campaign string) error {
 	return nil
 }
 
+// unlikeOf are the namesakes that were seen to refuse what was stolen: when they
+// were asked, or as the proof of the campaign that rotated them.
 func unlikeOf(last *ownmount.LastRoll) (ids []string) {
 	if last != nil {
 		for _, roll := range append([]ownmount.LastRoll{*last}, last.Before...) {
 			ids = append(ids, roll.Unlike...)
+			for _, was := range roll.Credentials {
+				if len(was.Alike) > 0 && roll.Dead[was.ID] {
+					ids = append(ids, was.ID)
+				}
+			}
 		}
 	}
 	return ids

@@ -87,7 +87,7 @@ func TestAnEntryOfTheSameNameInTheSameDirectoryIsAskedAndRotatedIfItTakesTheStol
 
 	// Once the value is dead that was stolen, who refuses the new one is the
 	// same as before, and of who was never asked nothing is known.
-	unlike := roll.Unlike
+	unlike, rotated := roll.Unlike, got[takes]
 	store.since, store.last = ownmount.AsActivated, &ownmount.LastRoll{Campaign: "c0", Unlike: unlike, Dead: map[string]bool{}}
 	roll, got = list()
 	require.NotContains(t, got, refuses)
@@ -121,4 +121,18 @@ func TestAnEntryOfTheSameNameInTheSameDirectoryIsAskedAndRotatedIfItTakesTheStol
 	roll, got = list()
 	require.NotContains(t, got, refuses, "it refuses what was stolen")
 	require.Equal(t, unlike, roll.Unlike)
+
+	// One that took the stolen value is proved dead in its campaign, so the next
+	// knows that it refuses that value.
+	_, err = realVault.Client().KVv2("kv").Put(t.Context(), "samedir/mail", map[string]any{"password": "new-1"})
+	require.NoError(t, err)
+	c.Sources[0].Content = []byte("account,path\n\"" + s.AccountDN("svc-mail") + "\",kv/samedir/mail#password\n")
+	store.since = ownmount.AsActivated
+	store.last = &ownmount.LastRoll{Campaign: "c0", Credentials: []credential.Credential{rotated}, Dead: map[string]bool{rotated.ID: true}}
+	roll, got = list()
+	require.NotContains(t, got, takes)
+	require.Equal(t, []string{rotated.ID}, roll.Unlike)
+	store.last.Dead[rotated.ID] = false
+	_, got = list()
+	require.Empty(t, got[takes].Problem, "nobody proved it dead: it is rotated")
 }
