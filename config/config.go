@@ -325,7 +325,17 @@ type Wave struct {
 	Source    string          `json:"source,omitempty"`
 	Account   string          `json:"account,omitempty"` // pattern (Matches) on uid or DN
 	Batch     int             `json:"batch,omitempty"`   // credentials in one dispatch; 1 for the careful lane; default Limits.Batch
+	Wait      string          `json:"wait,omitempty"`    // what of it the next wave waits for: WaitPass (the default) or WaitProof
 }
+
+// What of a wave the next one waits for.
+const (
+	WaitPass  = "pass"  // that each of its credentials was tried once
+	WaitProof = "proof" // that it has ended: each is dead, or an exception
+)
+
+// ForProof reports whether the next wave waits for the end of this one.
+func (w Wave) ForProof() bool { return w.Wait == WaitProof }
 
 // OfLogins reports whether the wave takes logins to Vault and nothing else.
 func (w Wave) OfLogins() bool {

@@ -62,7 +62,7 @@ func (l *loader) waves(top fields, c *Campaign) []Wave {
 	names := map[string]int{}
 	other := "" // a wave before this one that is not of logins to Vault
 	for i, n := range top.list("waves") {
-		f := l.mapping(n, fmt.Sprintf("waves[%d]", i), "name", "kind", "directory", "source", "account", "batch")
+		f := l.mapping(n, fmt.Sprintf("waves[%d]", i), "name", "kind", "directory", "source", "account", "batch", "wait")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
@@ -73,6 +73,7 @@ func (l *loader) waves(top fields, c *Campaign) []Wave {
 			Source:    f.str("source"),
 			Account:   f.str("account"),
 			Batch:     f.integer("batch", 0, 1, 500),
+			Wait:      f.oneOf("wait", "", []string{WaitPass, WaitProof}),
 		}
 		if w.Name != "" && !nameForm.MatchString(w.Name) {
 			f.problem("name", nameRule)

@@ -45,7 +45,8 @@ type campaign struct {
 
 	logins    credential.Refs         // of the roll, to Vault
 	loginsOf  map[int]credential.Refs // of each wave
-	passed    map[int]bool            // waves with logins whose first pass has ended
+	passed    map[int]bool            // waves whose first pass has ended
+	firstPass bool                    // a wave goes on beside those that follow
 	accepting credential.Refs         // asked for and not yet in the ledger
 	cameBack  bool                    // something was not set because the device answered
 	unheard   bool                    // what was sent of something that stays open may still arrive

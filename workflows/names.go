@@ -35,8 +35,8 @@ const (
 	// said. It takes a Look and answers with a TasksStatus.
 	UpdateLook = "look"
 
-	// SignalPassed tells a campaign, with a Passed, that a wave with logins to
-	// Vault has ended a pass.
+	// SignalPassed tells a campaign, with a Passed, that a wave has ended a
+	// pass: each one of a wave with logins to Vault, else the first.
 	SignalPassed = "passed"
 
 	// QueryStatus of a campaign or a wave.
@@ -45,6 +45,10 @@ const (
 	// changeOwned marks campaigns that give signs of life and take over by
 	// themselves.
 	changeOwned = "owned"
+
+	// changeFirstPass marks campaigns whose waves begin after the first pass of
+	// the one before.
+	changeFirstPass = "first-pass"
 
 	// SignalControl tells a wave what its campaign was told.
 	SignalControl = "control"

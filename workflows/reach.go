@@ -53,12 +53,14 @@ func loginsIn(w credential.WaveIndex, refs credential.Refs) (out credential.Refs
 	return out
 }
 
-// tellLogins says after each pass which logins of this wave are open. A
-// campaign that has ended does not hear it.
-func (w *wave) tellLogins(ctx workflow.Context) {
+// tellPassed says after each pass which logins of this wave are open, and of a
+// wave without any that its first pass has ended and it goes on. A campaign
+// that has ended does not hear it.
+func (w *wave) tellPassed(ctx workflow.Context) {
 	mine := loginsIn(w.state.Index, w.state.Roll.Logins)
 	parent := workflow.GetInfo(ctx).ParentWorkflowExecution
-	if len(mine) == 0 || parent == nil {
+	first := w.state.Tells && w.state.Pass == 1 && !w.over()
+	if parent == nil || len(mine) == 0 && !first {
 		return
 	}
 	_ = workflow.SignalExternalWorkflow(ctx, parent.ID, parent.RunID, SignalPassed,
@@ -75,7 +77,7 @@ func (c *campaign) livesOn() int {
 	return len(c.control.Logins)
 }
 
-// listenToWaves takes up what waves with logins say.
+// listenToWaves takes up what waves say of their passes.
 func (c *campaign) listenToWaves(ctx workflow.Context) {
 	said := workflow.GetSignalChannel(ctx, SignalPassed)
 	for {

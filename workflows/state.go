@@ -71,8 +71,8 @@ type AcceptOpen struct {
 	Reason string         `json:"reason"`
 }
 
-// Passed is what a wave with logins to Vault tells its campaign after each
-// pass: those of its logins that are still open.
+// Passed is what a wave tells its campaign after a pass: those of its logins to
+// Vault that are still open.
 type Passed struct {
 	Wave int             `json:"wave"`
 	Open credential.Refs `json:"open,omitempty"`
@@ -161,6 +161,8 @@ type waveState struct {
 	// cleaning. A wave that began before there was this order goes on without
 	// it.
 	Urgent bool `json:"urgent,omitempty"`
+	// Tells: the campaign waits to hear that the first pass has ended.
+	Tells bool `json:"tells,omitempty"`
 	// Unheard: of something that stays open it is not known whether what was
 	// sent may still arrive.
 	Unheard bool `json:"unheard,omitempty"`

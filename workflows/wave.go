@@ -57,7 +57,7 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 		if w.state.Since.IsZero() {
 			w.state.Since = workflow.Now(ctx)
 		}
-		w.tellLogins(ctx)
+		w.tellPassed(ctx)
 		if w.over() {
 			return w.end(ctx)
 		}

@@ -259,3 +259,42 @@ func query[T any](t *testing.T, env *testsuite.TestWorkflowEnvironment) (out T) 
 	require.NoError(t, v.Get(&out))
 	return out
 }
+
+// A replica that is down keeps nobody's stolen value in force on the servers
+// that are up.
+func TestAWaveBeginsAfterTheFirstPassOfTheOneBeforeItAndThatOneGoesOnBesideIt(t *testing.T) {
+	slow := place{0, 1}
+	played := func(change func(*fake)) (before int) {
+		f := newFake(waveOf(0, 2), waveOf(1, 0, 4), waveOf(2, 0, 0, 1))
+		f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+			if at == slow && try < 6 {
+				return protocol.Prove, protocol.ReasonUnreachable
+			}
+			return "", ""
+		}
+		change(f)
+		env := f.env(t)
+		env.ExecuteWorkflow(CampaignWorkflow, input)
+		require.Equal(t, Result{Listed: 7, Excluded: 1, Dead: 7}, result[Result](t, env))
+		require.Equal(t, 6, f.tries[slow])
+		next := place{1, 0}
+		if f.roll.Waves[2].Alone {
+			next = place{2, 0}
+		}
+		for _, p := range f.prepared {
+			if p.at == next {
+				break
+			}
+			if p.at == slow {
+				before++
+			}
+		}
+		return before
+	}
+	before := played(func(*fake) {})
+	require.Equal(t, 1, before, "the next wave waits for one pass")
+	before = played(func(f *fake) { f.roll.Waves[0].Proof = true })
+	require.Equal(t, 6, before, "the campaign file has the next wave wait for its end")
+	before = played(func(f *fake) { f.roll.Waves[2].Alone = true })
+	require.Equal(t, 6, before, "what is alone waits for all")
+}

@@ -10,9 +10,11 @@ import (
 	"rollcall/internal/wire"
 )
 
-// waves runs the waves of a roll in order. One with logins to Vault is waited
-// for until its first pass has ended, and goes on beside the others; what is
-// alone begins when all have ended.
+// waves runs the waves of a roll in order. Each is waited for until its first
+// pass has ended, and goes on beside those that follow, unless the campaign file
+// has the others wait for its end (credential.Wave.Proof); what is alone begins
+// when all have ended. In campaigns of earlier versions only a wave with logins
+// to Vault went on beside the others.
 func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 	c.logins, c.control.Logins = roll.Logins, slices.Clone(roll.Logins)
 	c.control.Readers = slices.Clone(roll.Readers)
@@ -20,7 +22,8 @@ func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 	for _, w := range roll.Waves {
 		c.loginsOf[w.Wave] = loginsIn(w, roll.Logins)
 	}
-	if len(roll.Logins) > 0 {
+	c.firstPass = workflow.GetVersion(ctx, changeFirstPass, workflow.DefaultVersion, 1) > workflow.DefaultVersion
+	if len(roll.Logins) > 0 || c.firstPass {
 		workflow.Go(steady, c.listenToWaves)
 	}
 	for i, w := range roll.Waves {
@@ -44,7 +47,8 @@ func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 		if err != nil {
 			return err
 		}
-		err = workflow.Await(steady, func() bool { return r.ended || len(c.loginsOf[w.Wave]) > 0 && c.passed[w.Wave] })
+		beside := len(c.loginsOf[w.Wave]) > 0 || c.firstPass && !w.Proof
+		err = workflow.Await(steady, func() bool { return r.ended || beside && c.passed[w.Wave] })
 		if err != nil || r.err != nil {
 			return cmpErr(err, r.err)
 		}
@@ -74,7 +78,7 @@ func (c *campaign) begin(ctx, steady workflow.Context, roll wire.Roll, w credent
 	only := roll
 	only.Waves, only.Servers, only.Addresses = nil, nil, nil
 	future := workflow.ExecuteChildWorkflow(child, WaveWorkflow, waveState{
-		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control, Urgent: true,
+		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control, Urgent: true, Tells: c.firstPass,
 	})
 	// From here on the wave is told: its input is written, and a signal waits
 	// for it to start.

@@ -76,8 +76,10 @@ func (s *session) query(ctx context.Context) (*workflows.Status, error) {
 	if err := v.Get(&st); err != nil {
 		return nil, err
 	}
-	if st.Wave >= 0 && st.Wave < len(st.Waves) {
-		s.addRunningWave(ctx, &st)
+	for i := range min(st.Wave+1, len(st.Waves)) {
+		if !st.Waves[i].Ended {
+			s.addRunningWave(ctx, &st, i)
+		}
 	}
 	return &st, nil
 }
@@ -92,15 +94,15 @@ func (s *session) queryOnce(ctx context.Context) (converter.EncodedValue, error)
 	return v, err
 }
 
-// addRunningWave asks the running wave, which may end in between: then the
+// addRunningWave asks a running wave, which may end in between: then the
 // campaign's own figures stand.
-func (s *session) addRunningWave(ctx context.Context, st *workflows.Status) {
-	v, err := s.engine.QueryWorkflow(ctx, workflows.WaveID(st.Campaign, st.Waves[st.Wave].Wave), "", workflows.QueryStatus)
+func (s *session) addRunningWave(ctx context.Context, st *workflows.Status, i int) {
+	v, err := s.engine.QueryWorkflow(ctx, workflows.WaveID(st.Campaign, st.Waves[i].Wave), "", workflows.QueryStatus)
 	if err != nil {
 		return
 	}
 	var w workflows.WaveStatus
 	if v.Get(&w) == nil {
-		st.Waves[st.Wave] = w
+		st.Waves[i] = w
 	}
 }

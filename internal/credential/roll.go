@@ -98,6 +98,8 @@ type Reach struct {
 type Wave struct {
 	Name  string `json:"name"`
 	Batch int    `json:"batch,omitempty"` // credentials in one dispatch; 0 where nobody said so
+	Alone bool   `json:"alone,omitempty"` // it begins when all before it have ended
+	Proof bool   `json:"proof,omitempty"` // the next begins when it has ended, not after its first pass
 	// Tasks: people do what it holds, from the beginning of the campaign on.
 	Tasks bool `json:"tasks,omitempty"`
 }
@@ -184,6 +186,7 @@ type WaveIndex struct {
 	Name  string `json:"name,omitempty"`
 	Batch int    `json:"batch,omitempty"` // credentials in one dispatch; 0 where the campaign file leaves it open
 	Alone bool   `json:"alone,omitempty"` // it begins when all before it have ended
+	Proof bool   `json:"proof,omitempty"` // the next begins when it has ended, not after its first pass
 	Tasks bool   `json:"tasks,omitempty"` // people do what it holds, from the beginning on
 	Runs  []Run  `json:"runs"`
 }

@@ -168,12 +168,14 @@ func (m *merger) waves(o placing, leading int) waves {
 			w.place[s] = w.add(name, 0)
 		}
 		if i < rest {
-			w.place[named(i)] = w.add(m.c.Waves[i].Name, m.c.Waves[i].Batch)
+			n := w.add(m.c.Waves[i].Name, m.c.Waves[i].Batch)
+			w.place[named(i)], w.list[n].Proof = n, m.c.Waves[i].ForProof()
 		}
 	}
 	w.place[named(rest)] = w.add(waveRest, 0)
 	if o.last {
-		w.add(waveLast, 0)
+		// Without them what is set no longer comes to the other servers.
+		w.list[w.add(waveLast, 0)].Alone = true
 	}
 	w.behind = len(w.list)
 	return w

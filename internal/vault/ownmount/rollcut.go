@@ -93,7 +93,9 @@ func (c *cutter) waves(named []credential.Wave) []credential.WaveIndex {
 	for _, w := range slices.Sorted(maps.Keys(c.runs)) {
 		index := credential.WaveIndex{Wave: w, Alone: c.alone[w], Runs: c.runs[w]}
 		if w < len(named) {
-			index.Name, index.Batch, index.Tasks = named[w].Name, named[w].Batch, named[w].Tasks
+			n := named[w]
+			index.Name, index.Batch, index.Tasks, index.Proof = n.Name, n.Batch, n.Tasks, n.Proof
+			index.Alone = index.Alone || n.Alone
 		}
 		out = append(out, index)
 	}
