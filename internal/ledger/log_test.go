@@ -47,21 +47,21 @@ type fixture struct {
 	vault      *vault
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	skey, vkey, err := note.GenerateKey(rand.Reader, Origin(campaign))
 	require.NoError(t, err)
 	return &fixture{dir: filepath.Join(t.TempDir(), "ledger"), skey: skey, vkey: vkey, vault: &vault{}}
 }
 
-func (f *fixture) signer(t *testing.T) note.Signer {
+func (f *fixture) signer(t testing.TB) note.Signer {
 	t.Helper()
 	s, err := note.NewSigner(f.skey)
 	require.NoError(t, err)
 	return s
 }
 
-func (f *fixture) open(t *testing.T) *Log {
+func (f *fixture) open(t testing.TB) *Log {
 	t.Helper()
 	l, err := Open(t.Context(), f.dir, campaign, f.signer(t), f.vkey, f.vault.anchor)
 	require.NoError(t, err)

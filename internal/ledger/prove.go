@@ -49,12 +49,14 @@ func Prove(_ context.Context, dir string, index uint64) (Proof, error) {
 	return Proof{Index: index, Entry: line, Hashes: hashes, Checkpoint: cp.Raw}, nil
 }
 
+const proofVersion = "c2sp.org/tlog-proof@v1"
+
 // String is the proof as C2SP tlog-proof (c2sp.org/tlog-proof@v1), usually kept
 // in a file named *.tlog-proof. Its extra line is the entry, so that the file
 // stands alone: its RFC 6962 leaf hash is what the proof proves.
 func (p Proof) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "c2sp.org/tlog-proof@v1\nextra %s\nindex %d\n", base64.StdEncoding.EncodeToString(p.Entry), p.Index)
+	fmt.Fprintf(&b, proofVersion+"\nextra %s\nindex %d\n", base64.StdEncoding.EncodeToString(p.Entry), p.Index)
 	for _, h := range p.Hashes {
 		fmt.Fprintln(&b, h)
 	}

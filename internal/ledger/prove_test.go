@@ -135,3 +135,55 @@ func FuzzParseEntry(f *testing.F) {
 		_, _ = splitBundle(line)
 	})
 }
+
+func TestAProofIsCheckedWithTheKeyAlone(t *testing.T) {
+	f := newFixture(t)
+	l := f.open(t)
+	_, err := l.Append(t.Context(), listedFrom(0, 300))
+	require.NoError(t, err)
+	for _, index := range []uint64{0, 17, 299} {
+		p, err := Prove(t.Context(), f.dir, index)
+		require.NoError(t, err)
+		got, err := CheckProof([]byte(p.String()), f.vkey)
+		require.NoError(t, err)
+		require.Equal(t, []any{campaign, index, uint64(300), listed(int(index)).ID, listed(int(index)).Paths}, []any{got.Campaign, got.Index, got.Size, got.Entry.ID, got.Entry.Paths})
+	}
+	p, err := Prove(t.Context(), f.dir, 17)
+	require.NoError(t, err)
+	text := p.String()
+	other := newFixture(t)
+	for name, c := range map[string]struct{ text, key, want string }{
+		"another key":         {text, other.vkey, "its checkpoint"},
+		"no key":              {text, "rollcall/x", "the public key"},
+		"another entry":       {strings.Replace(text, base64.StdEncoding.EncodeToString(p.Entry), base64.StdEncoding.EncodeToString([]byte("{}")), 1), f.vkey, "does not lead to"},
+		"another index":       {strings.Replace(text, "\nindex 17\n", "\nindex 18\n", 1), f.vkey, "does not lead to"},
+		"no index":            {strings.Replace(text, "\nindex 17\n", "\nindex x\n", 1), f.vkey, "names no entry"},
+		"another size":        {strings.Replace(text, "\n300\n", "\n299\n", 1), f.vkey, "its checkpoint"},
+		"no checkpoint":       {strings.Split(text, "\n\n")[0], f.vkey, "no checkpoint"},
+		"another version":     {strings.Replace(text, "@v1", "@v2", 1), f.vkey, "does not begin with"},
+		"no entry":            {strings.Replace(text, "extra ", "extra !", 1), f.vkey, "extra line"},
+		"a line that is none": {strings.Replace(text, "\nindex", "\nx\nindex", 1), f.vkey, "no hash"},
+	} {
+		require.NotEqual(t, text+c.key, c.text+f.vkey, name)
+		_, err := CheckProof([]byte(c.text), c.key)
+		require.ErrorContains(t, err, c.want, name)
+	}
+}
+
+// Whatever is cut off or changed, it never shows an entry that the log has not.
+func FuzzAProofShowsNothingButWhatTheLogHas(f *testing.F) {
+	x := newFixture(f)
+	l := x.open(f)
+	_, err := l.Append(f.Context(), listedFrom(0, 20))
+	require.NoError(f, err)
+	p, err := Prove(f.Context(), x.dir, 5)
+	require.NoError(f, err)
+	f.Add([]byte(p.String()))
+	f.Add([]byte("c2sp.org/tlog-proof@v1\nextra e30=\nindex 0\n\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if got, err := CheckProof(text, x.vkey); err == nil {
+			require.Less(t, got.Index, uint64(20))
+			require.Equal(t, listed(int(got.Index)).ID, got.Entry.ID)
+		}
+	})
+}
