@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/config"
+	"rollcall/internal/inventory"
+	"rollcall/internal/report"
+	"rollcall/internal/vault/ownmount"
+)
+
+func (a *app) campaignsCommand() *cobra.Command {
+	var out output
+	var all bool
+	var of string
+	c := &cobra.Command{
+		Use:   "campaigns",
+		Short: "List the campaigns of the device, from Vault: who started each, whether it lives, how far it came",
+		Long: `campaigns reads what Vault has of the campaigns of the file's device, and so it works on any
+machine with an operator's login, wherever the ledgers are. It lists the newest first, each with who
+started it, whether somebody works on it or how it ended, and how many of its credentials are dead.
+
+--of NAME answers since when a stolen value is dead: each credential of that name (DN or its first
+value, role, user, or place in Vault; * stands for any text) with what became of it in each campaign.
+What Vault has is for a quick look. The record that proves it is the campaign's ledger.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := out.json()
+			if err != nil {
+				return err
+			}
+			if _, err := config.Matches(of, ""); err != nil {
+				return fmt.Errorf("--of: not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
+			}
+			return a.withVault(cmd.Context(), func(s *session) error { return s.campaigns(cmd.Context(), all, of, asJSON) })
+		},
+	}
+	out.flag(c)
+	c.Flags().BoolVar(&all, "all", false, "of all devices that this Vault knows")
+	c.Flags().StringVar(&of, "of", "", "what became of the credential of this name in each")
+	return c
+}
+
+// knownCampaign is what Vault has of a campaign. Its JSON keys are stable.
+type knownCampaign struct {
+	Campaign string `json:"campaign"`
+	Device   string `json:"device"`
+	Actor    string `json:"actor"`
+	OpenedAt string `json:"opened_at"`
+	// State: opened (no worker took it up yet), running, silent (it has not
+	// ended and gives no sign of life), ended, superseded.
+	State    string `json:"state"`
+	Seen     string `json:"seen,omitempty"` // last sign of life of one that has not ended
+	ClosedAt string `json:"closed_at,omitempty"`
+	By       string `json:"superseded_by,omitempty"`
+	Listed   *int   `json:"listed,omitempty"` // nil before it is listed, and where this login may not see it
+	Excluded *int   `json:"excluded,omitempty"`
+	Dead     *int   `json:"dead,omitempty"` // nil where no account is kept of it
+	words    string // the state, for people
+}
+
+// knownFate is what became of a credential in a campaign. Its JSON keys are
+// stable.
+type knownFate struct {
+	ID         string `json:"id"`
+	Credential string `json:"credential"`
+	Authority  string `json:"authority"`
+	Campaign   string `json:"campaign"`
+	DeadAt     string `json:"dead_at,omitempty"` // empty: it was not proved dead there
+	Problem    string `json:"problem,omitempty"` // why it could not be rotated as listed
+}
+
+func (s *session) campaigns(ctx context.Context, all bool, of string, asJSON bool) error {
+	device := s.cfg.Device
+	if all {
+		device = ""
+	}
+	records, err := s.store.Campaigns(ctx, device)
+	if err != nil {
+		return err
+	}
+	if of != "" {
+		return s.fates(ctx, records, of, asJSON)
+	}
+	now, said := s.store.ServerTime(ctx)
+	if !said {
+		now = time.Now()
+	}
+	known := make([]knownCampaign, 0, len(records))
+	for _, r := range records {
+		k := recordOf(r, now)
+		st, found, err := s.store.StandingOf(ctx, r.Campaign)
+		switch {
+		case err != nil:
+			s.say("warning: how far %s came cannot be read: %v", r.Campaign, err)
+		case found:
+			k.Listed, k.Excluded = &st.Listed, &st.Excluded
+			if st.Noted {
+				k.Dead = &st.Dead
+			}
+		}
+		known = append(known, k)
+	}
+	if asJSON {
+		return printJSON(s.Out, map[string]any{"campaigns": known})
+	}
+	if len(known) == 0 {
+		s.say("Vault knows no campaign of %s", cmp.Or(device, "any device"))
+	}
+	return printCampaigns(s.Out, known, all)
+}
+
+// recordOf words the record of a campaign.
+func recordOf(r ownmount.CampaignRecord, now time.Time) knownCampaign {
+	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+	k := knownCampaign{Campaign: r.Campaign, Device: r.Device, Actor: r.Actor, OpenedAt: stamp(r.OpenedAt)}
+	running := ownmount.Running{CampaignRecord: r, Ago: now.Sub(r.Seen)}
+	switch {
+	case !r.ClosedAt.IsZero():
+		k.State, k.ClosedAt, k.By = "ended", stamp(r.ClosedAt), r.By
+		k.words = "ended " + k.ClosedAt
+		if r.Superseded {
+			k.State, k.words = "superseded", "taken over "+k.ClosedAt+" by "+cmp.Or(r.By, "a later one")
+		}
+		return k
+	case !r.Begun:
+		k.State, k.words = "opened", "no worker took it up"
+	case running.Ago < fresh:
+		k.State, k.words = "running", "runs"
+	default:
+		k.State, k.words = "silent", "has not ended, and nobody works on it"
+	}
+	k.Seen = stamp(r.Seen)
+	k.words += fmt.Sprintf(", seen %s ago", max(running.Ago, 0).Round(time.Second))
+	return k
+}
+
+func printCampaigns(w io.Writer, known []knownCampaign, all bool) error {
+	if len(known) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	head := "CAMPAIGN\t"
+	if all {
+		head += "DEVICE\t"
+	}
+	fmt.Fprintln(t, head+"DEAD\tSTARTED BY\tSTATE")
+	count := func(n *int) string {
+		if n == nil {
+			return "?"
+		}
+		return fmt.Sprint(*n)
+	}
+	for _, k := range known {
+		line := report.Clean(k.Campaign) + "\t"
+		if all {
+			line += report.Clean(k.Device) + "\t"
+		}
+		fmt.Fprintf(t, "%s%s of %s\t%s\t%s\n", line, count(k.Dead), count(k.Listed), report.Clean(cmp.Or(k.Actor, "?")), report.Clean(k.words))
+	}
+	return t.Flush()
+}
+
+// fates shows what became of the credentials of a name in each campaign.
+func (s *session) fates(ctx context.Context, records []ownmount.CampaignRecord, of string, asJSON bool) error {
+	fates := []knownFate{}
+	for _, r := range records {
+		err := s.store.Fates(ctx, r.Campaign, func(f ownmount.Fate) {
+			if !inventory.Selects(of, f.Credential) {
+				return
+			}
+			k := knownFate{ID: f.ID, Credential: f.Name, Authority: f.Authority, Campaign: r.Campaign, Problem: string(f.Problem)}
+			if !f.DeadAt.IsZero() {
+				k.DeadAt = f.DeadAt.UTC().Format(time.RFC3339)
+			}
+			fates = append(fates, k)
+		})
+		if err != nil {
+			return fmt.Errorf("reading what became of the roll of %s: %w", r.Campaign, err)
+		}
+	}
+	if asJSON {
+		return printJSON(s.Out, map[string]any{"credentials": fates})
+	}
+	if len(fates) == 0 {
+		return fmt.Errorf("no campaign that Vault knows has a credential called %q (by its DN or the first value of that, its role, its user, or its place in Vault; * stands for any text)", of)
+	}
+	// The newest campaign comes first, for each.
+	slices.SortStableFunc(fates, func(a, b knownFate) int { return cmp.Compare(a.ID, b.ID) })
+	last := ""
+	for _, k := range fates {
+		if k.ID != last {
+			fmt.Fprintf(s.Out, "%s [%s]\n", report.Clean(k.Credential), report.Clean(k.Authority))
+			last = k.ID
+		}
+		what := "not proved dead"
+		switch {
+		case k.DeadAt != "":
+			what = "dead since " + k.DeadAt
+		case k.Problem != "":
+			what += ": " + k.Problem
+		}
+		fmt.Fprintf(s.Out, "  %s  %s\n", report.Clean(k.Campaign), report.Clean(what))
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package ownmount
+
+import (
+	"context"
+	"time"
+
+	"rollcall/internal/credential"
+)
+
+// Fate is what became of a credential in one campaign, as far as Vault has it.
+type Fate struct {
+	credential.Credential
+	DeadAt time.Time // when its proof was noted, by Vault's clock; zero if it was not
+}
+
+// Standing is how far a campaign is, as far as Vault has it.
+type Standing struct {
+	Listed, Excluded int
+	Dead             int
+	Noted            bool // outcomes are noted there: earlier versions did not, and Dead is 0 then
+}
+
+// StandingOf counts the roll of a campaign. found is false before it is listed.
+func (s *Store) StandingOf(ctx context.Context, campaign string) (st Standing, found bool, err error) {
+	idx, found, err := s.readIndex(ctx, campaign)
+	if err != nil || !found {
+		return Standing{}, false, err
+	}
+	st = Standing{Listed: idx.Listed, Excluded: idx.Excluded, Noted: idx.Outcomes}
+	if idx.Outcomes {
+		dead, err := s.deadRefs(ctx, campaign, idx.Snapshot)
+		if err != nil {
+			return Standing{}, false, err
+		}
+		st.Dead = len(dead)
+	}
+	return st, true, nil
+}
+
+// Fates gives the credentials of a campaign's roll with what became of each, a
+// page of the roll at a time. Nothing is given before it is listed.
+func (s *Store) Fates(ctx context.Context, campaign string, take func(Fate)) error {
+	idx, found, err := s.readIndex(ctx, campaign)
+	if err != nil || !found {
+		return err
+	}
+	dead := map[credential.Ref]time.Time{}
+	if idx.Outcomes {
+		if dead, err = s.deadRefs(ctx, campaign, idx.Snapshot); err != nil {
+			return err
+		}
+	}
+	for n := range idx.Pages {
+		page, err := s.ReadPage(ctx, campaign, idx.Snapshot, n)
+		if err != nil {
+			return err
+		}
+		for i, c := range page {
+			take(Fate{c, dead[credential.Ref{Page: n, Index: i}]})
+		}
+	}
+	return nil
+}
