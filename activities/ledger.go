@@ -125,6 +125,13 @@ func (l *Ledger) RecordEvent(ctx context.Context, in wire.EventInput) error {
 		e.Credential, e.Name = login[0].ID, login[0].Name
 	}
 	entries := []ledger.Entry{e}
+	if in.Accepted != nil {
+		all, err := l.accepted(ctx, in, e)
+		if err != nil {
+			return err
+		}
+		entries = all
+	}
 	closing := in.Event == ledger.CampaignClosed
 	if closing {
 		entries[0].Counts = &ledger.Counts{Listed: in.Listed, Dead: in.Dead, Open: in.Open}
@@ -140,6 +147,22 @@ func (l *Ledger) RecordEvent(ctx context.Context, in wire.EventInput) error {
 		return err
 	}
 	return classify(errLedger, l.release(in.Campaign))
+}
+
+// accepted are the entries of a person's word on what stays open.
+func (l *Ledger) accepted(ctx context.Context, in wire.EventInput, e ledger.Entry) ([]ledger.Entry, error) {
+	var refs credential.Refs
+	for _, it := range in.Accepted.Items {
+		refs = append(refs, it.Ref)
+	}
+	var of []credential.Credential
+	if len(refs) > 0 {
+		var err error
+		if of, err = l.Store.ReadRefs(ctx, in.Campaign, in.Snapshot, refs); err != nil {
+			return nil, classify(errVault, err)
+		}
+	}
+	return record.Accepted(e, in.Accepted, of), nil
 }
 
 // end is what the ledger so far makes of a campaign with a profile; nil without

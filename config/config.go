@@ -49,6 +49,10 @@ type Campaign struct {
 	// has answered. No campaign file has it.
 	Unanswered *Word `json:"unanswered,omitempty"`
 
+	// First are those of the roll that are tried before all others, which then
+	// wait until somebody lets them go on. No campaign file has it.
+	First *Selection `json:"first,omitempty"`
+
 	// Exposure are the intervals in which the device was in foreign hands.
 	Exposure []Interval `json:"exposure,omitempty"`
 

@@ -45,8 +45,9 @@ type campaign struct {
 
 	logins    credential.Refs         // of the roll, to Vault
 	loginsOf  map[int]credential.Refs // of each wave
-	passed    map[int]bool            // waves whose first pass has ended
+	passes    map[int]int             // of waves, as far as they said so
 	firstPass bool                    // a wave goes on beside those that follow
+	tasksIn   map[int]bool            // waves of what people do
 	accepting credential.Refs         // asked for and not yet in the ledger
 	cameBack  bool                    // something was not set because the device answered
 	unheard   bool                    // what was sent of something that stays open may still arrive
@@ -117,7 +118,8 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	}
 	return Result{
 		Listed: c.status.Listed, Excluded: c.status.Excluded, Dead: c.status.Dead, Open: c.status.Open,
-		LeftOut: c.control.leftOut(), Accepted: len(c.status.Accepted), Incomplete: c.status.Incomplete, Aside: c.status.Aside, LivesOn: c.livesOn(), Aborted: c.control.Aborting,
+		LeftOut: c.control.leftOut(), Accepted: len(c.status.Accepted), Incomplete: c.status.Incomplete, Aside: c.status.Aside, LivesOn: c.livesOn(),
+		Aborted: c.control.Aborting && !c.control.Accepted,
 	}, c.close(steady, nil)
 }
 
@@ -218,6 +220,9 @@ func (c *campaign) handlers(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateClose, c.acceptRest, workflow.UpdateHandlerOptions{Validator: c.mayAcceptRest}); err != nil {
+		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateAcceptOpen, c.acceptOpen, workflow.UpdateHandlerOptions{Validator: c.mayAcceptOpen}); err != nil {
 		return err

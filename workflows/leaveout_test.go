@@ -36,6 +36,7 @@ func (l LeaveOut) in(directory string) LeaveOut {
 
 func TestWhatAServerThatIsLeftOutKeptOpenComesBackAtOnce(t *testing.T) {
 	f := onTwoServers(waveOf(0, 5), waveOf(1, 4))
+	f.roll.Waves[0].Proof = true
 	env := f.env(t)
 	in := input
 	in.Settings.RetryMax = 30 * time.Minute

@@ -31,12 +31,17 @@ const (
 	// UpdateAcceptOpen takes an AcceptOpen and answers with a Status.
 	UpdateAcceptOpen = "accept-open"
 
+	// UpdateClose accepts what is open, and ends the campaign. It takes a
+	// wire.Acceptance and answers with a Status.
+	UpdateClose = "close"
+
 	// UpdateLook asks the tasks of a campaign for a look at what people have
 	// said. It takes a Look and answers with a TasksStatus.
 	UpdateLook = "look"
 
 	// SignalPassed tells a campaign, with a Passed, that a wave has ended a
-	// pass: each one of a wave with logins to Vault, else the first.
+	// pass: each one of a wave with logins to Vault, or of what is tried first,
+	// else the first.
 	SignalPassed = "passed"
 
 	// QueryStatus of a campaign or a wave.

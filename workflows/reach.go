@@ -54,13 +54,14 @@ func loginsIn(w credential.WaveIndex, refs credential.Refs) (out credential.Refs
 }
 
 // tellPassed says after each pass which logins of this wave are open, and of a
-// wave without any that its first pass has ended and it goes on. A campaign
+// wave without any that its first pass has ended and it goes on; of one that is
+// tried first, each pass. A campaign
 // that has ended does not hear it.
 func (w *wave) tellPassed(ctx workflow.Context) {
 	mine := loginsIn(w.state.Index, w.state.Roll.Logins)
 	parent := workflow.GetInfo(ctx).ParentWorkflowExecution
-	first := w.state.Tells && w.state.Pass == 1 && !w.over()
-	if parent == nil || len(mine) == 0 && !first {
+	awaited := w.state.Tells && (w.state.Pass == 1 || w.state.Index.Hold) && !w.over()
+	if parent == nil || len(mine) == 0 && !awaited {
 		return
 	}
 	_ = workflow.SignalExternalWorkflow(ctx, parent.ID, parent.RunID, SignalPassed,
@@ -83,7 +84,7 @@ func (c *campaign) listenToWaves(ctx workflow.Context) {
 	for {
 		var p Passed
 		said.Receive(ctx, &p)
-		c.passed[p.Wave] = true
+		c.passes[p.Wave]++
 		before := len(c.control.Logins)
 		c.control.Logins = slices.DeleteFunc(slices.Clone(c.control.Logins), func(r credential.Ref) bool {
 			return slices.Contains(c.loginsOf[p.Wave], r) && !slices.Contains(p.Open, r)

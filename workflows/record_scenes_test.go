@@ -52,6 +52,14 @@ var scenes = []struct {
 		}
 		return s.tell(ctx, UpdateLeaveOut, LeaveOut{Server: s.estate.Replica.LDAPS(), Actor: operator, Reason: "it does not follow"})
 	}},
+	// The replica does not follow, and a person leaves it at that.
+	{name: "closed", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {
+		s.estate.Replica.PauseReplication()
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 2 }); err != nil {
+			return err
+		}
+		return errors.Join(s.tell(ctx, UpdateClose, wire.Acceptance{Actor: operator, Reason: "it does not follow", Owner: "whoever runs it"}), s.estate.Replica.ResumeReplication(ctx))
+	}},
 	// A login to Vault that cannot be tried from here. What it could read waits
 	// until a person says that it may go on.
 	{name: "accepted", settings: func(s *Settings) { s.Deadline = 20 * time.Second }, when: func(st Status, w WaveStatus) bool {

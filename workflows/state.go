@@ -46,6 +46,9 @@ type Status struct {
 	Incomplete int          `json:"incomplete,omitempty"` // as in Result
 	Aside      int          `json:"aside,omitempty"`      // as in Result
 	Problem    string       `json:"problem,omitempty"`    // why listing failed
+	// Held: what was to be tried first was tried, and the rest waits until the
+	// campaign is resumed.
+	Held bool `json:"held,omitempty"`
 	// People: all else has ended, and people have tasks that are not done.
 	People bool `json:"people,omitempty"`
 }
@@ -113,6 +116,7 @@ type Result struct {
 type control struct {
 	Paused   bool                `json:"paused"`
 	Aborting bool                `json:"aborting"`
+	Accepted bool                `json:"accepted,omitempty"` // Aborting: a person accepts what is open
 	LeftOut  map[string][]string `json:"left_out,omitempty"` // servers by directory
 	// Logins of the roll to Vault that are still open, and that nobody has
 	// accepted.
@@ -125,6 +129,14 @@ type control struct {
 // relief grows with whatever lets open credentials go on: a server that was
 // left out, a login that is dead or was accepted.
 func (c control) relief() int { return c.leftOut() - len(c.Logins) - len(c.Readers) }
+
+// ended says how a campaign that is being ended comes to it.
+func (c control) ended() string {
+	if c.Accepted {
+		return "a person accepted what is open, and the campaign was closed"
+	}
+	return "the campaign was aborted"
+}
 
 // leftOut counts the servers that were left out.
 func (c control) leftOut() (n int) {

@@ -410,7 +410,7 @@ func (t *tasks) leave(ctx workflow.Context) (waveResult, error) {
 		return out, nil
 	}
 	return out, workflow.ExecuteActivity(toTheEnd(ctx), wire.DoLeaveTasks, wire.LeaveInput{
-		Tasks: in, Why: "the campaign was aborted before a person had done it; what was handed over stays, and the next campaign goes on with it",
+		Tasks: in, Why: t.state.Control.ended() + " before a person had done it; what was handed over stays, and the next campaign goes on with it",
 	}).Get(ctx, nil)
 }
 

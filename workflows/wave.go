@@ -300,7 +300,7 @@ func backoff(pass int, first, longest time.Duration) time.Duration {
 func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 	why := "the deadline has passed"
 	if w.state.Control.Aborting {
-		why = "the campaign was aborted"
+		why = w.state.Control.ended()
 		w.splitHalfDone()
 		for len(w.state.Half) > 0 {
 			if w.full(ctx) {

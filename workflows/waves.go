@@ -18,13 +18,21 @@ import (
 func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 	c.logins, c.control.Logins = roll.Logins, slices.Clone(roll.Logins)
 	c.control.Readers = slices.Clone(roll.Readers)
-	c.passed, c.loginsOf = map[int]bool{}, map[int]credential.Refs{}
+	c.passes, c.loginsOf = map[int]int{}, map[int]credential.Refs{}
+	c.tasksIn = map[int]bool{}
 	for _, w := range roll.Waves {
-		c.loginsOf[w.Wave] = loginsIn(w, roll.Logins)
+		c.loginsOf[w.Wave], c.tasksIn[w.Wave] = loginsIn(w, roll.Logins), w.Tasks
 	}
 	c.firstPass = workflow.GetVersion(ctx, changeFirstPass, workflow.DefaultVersion, 1) > workflow.DefaultVersion
 	if len(roll.Logins) > 0 || c.firstPass {
 		workflow.Go(steady, c.listenToWaves)
+	}
+	for i, w := range roll.Waves {
+		if w.Hold {
+			if err := c.tryFirst(ctx, steady, roll, w, i); err != nil {
+				return err
+			}
+		}
 	}
 	for i, w := range roll.Waves {
 		if w.Tasks {
@@ -34,7 +42,7 @@ func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 		}
 	}
 	for i, w := range roll.Waves {
-		if w.Tasks {
+		if w.Tasks || w.Hold {
 			continue
 		}
 		if w.Alone {
@@ -48,12 +56,50 @@ func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 			return err
 		}
 		beside := len(c.loginsOf[w.Wave]) > 0 || c.firstPass && !w.Proof
-		err = workflow.Await(steady, func() bool { return r.ended || beside && c.passed[w.Wave] })
+		err = workflow.Await(steady, func() bool { return r.ended || beside && c.passes[w.Wave] > 0 })
 		if err != nil || r.err != nil {
 			return cmpErr(err, r.err)
 		}
 	}
 	return c.ends(steady)
+}
+
+// passesTried is after how many passes what is tried first is held although
+// something of it is open: a replica that lags a moment takes one more.
+const passesTried = 3
+
+// tryFirst runs the wave of what is to be tried before all else, and pauses the
+// campaign behind it: whoever tries one wants to see what became of it. Nobody
+// else's work begins meanwhile, people's neither.
+func (c *campaign) tryFirst(ctx, steady workflow.Context, roll wire.Roll, w credential.WaveIndex, i int) error {
+	c.status.Wave = i
+	r, err := c.begin(ctx, steady, roll, w, i)
+	if err != nil {
+		return err
+	}
+	err = workflow.Await(steady, func() bool { return r.ended || c.passes[w.Wave] >= passesTried })
+	if err != nil || r.err != nil {
+		return cmpErr(err, r.err)
+	}
+	if c.control.Aborting {
+		return nil
+	}
+	c.status.Held = true
+	if !c.control.Paused {
+		c.control.Paused, c.status.Phase = true, ledger.Paused
+		c.tell(steady)
+		c.events++
+		err := workflow.ExecuteActivity(onLedger(steady), wire.DoRecordEvent, wire.EventInput{
+			Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.CampaignPaused, Actor: c.in.Actor, Number: c.events,
+			Detail: "what was to be tried first was tried; the others wait",
+		}).Get(steady, nil)
+		if err != nil {
+			return err
+		}
+	}
+	err = workflow.Await(steady, func() bool { return !c.control.Paused || c.control.Aborting || ctx.Err() != nil })
+	c.status.Held = false
+	return err
 }
 
 func cmpErr(errs ...error) error {

@@ -17,22 +17,31 @@ func (a *app) abortCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: workflows.UpdateAbort, Short: "End the campaign: finish what lies between set and proof, never go back", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := a.ask(cmd, &out, workflows.UpdateAbort, actor(), aborting)
-			if !errors.Is(err, errNoCampaignHere) || !engine.Left(a.stateDir) {
+			err := a.confirmFor(cmd.Context(), "the campaign of %s ends: what lies between set and proof is finished, and all else stays open, with its stolen value in force")
+			if err != nil {
 				return err
 			}
-			return a.withTemporal(cmd.Context(), true, nil, func(s *session) error { return s.abortLeft(cmd.Context(), &out) })
+			return a.askToEnd(cmd, &out, workflows.UpdateAbort, "", actor(), aborting)
 		},
 	}
 	out.flag(c)
+	a.yesFlag(c)
 	return c
 }
 
 func aborting(st workflows.Status) string { return "aborting: campaign " + st.Campaign }
 
-// abortLeft aborts a campaign of which no process runs, and does what is left
-// of it.
-func (s *session) abortLeft(ctx context.Context, out *output) error {
+// askToEnd sends an update that ends the campaign. One of which no process runs
+// on this machine is told all the same, and what is left of it is done.
+func (a *app) askToEnd(cmd *cobra.Command, out *output, update, reason string, arg any, done func(workflows.Status) string) error {
+	err := a.askFor(cmd, out, update, reason, arg, done)
+	if !errors.Is(err, errNoCampaignHere) || !engine.Left(a.stateDir) {
+		return err
+	}
+	return a.withTemporal(cmd.Context(), true, nil, func(s *session) error { return s.endLeft(cmd.Context(), out, update, reason, arg, done) })
+}
+
+func (s *session) endLeft(ctx context.Context, out *output, update, reason string, arg any, done func(workflows.Status) string) error {
 	asJSON, err := out.json()
 	if err != nil {
 		return err
@@ -45,9 +54,12 @@ func (s *session) abortLeft(ctx context.Context, out *output) error {
 		return err
 	}
 	defer stop()
-	st, err := s.update(ctx, workflows.UpdateAbort, actor())
+	if err := s.holdsValue(ctx, "--reason", reason); err != nil {
+		return cannot(update, err)
+	}
+	st, err := s.update(ctx, update, arg)
 	if err != nil {
-		return s.refused(workflows.UpdateAbort, err)
+		return s.refused(update, err)
 	}
 	if asJSON {
 		if err := printJSON(s.Out, st); err != nil {
@@ -56,7 +68,7 @@ func (s *session) abortLeft(ctx context.Context, out *output) error {
 		quiet := *s.app // what else is shown is for people
 		quiet.Out, s.app = io.Discard, &quiet
 	} else {
-		fmt.Fprintln(s.Out, aborting(st))
+		fmt.Fprintln(s.Out, done(st))
 	}
 	return s.follow(ctx, st.Campaign)
 }

@@ -55,7 +55,7 @@ func differing(stored []byte, now *config.Campaign) ([]string, error) {
 	var parts [2]map[string]json.RawMessage
 	for i, c := range []*config.Campaign{was, now} {
 		plain := *c
-		plain.Unanswered, plain.Override = nil, nil // said when it was started
+		plain.Unanswered, plain.Override, plain.First = nil, nil, nil // said when it was started
 		if s := plain.Containment; s != nil {
 			// What is said of it anew is for the next campaign; where it is
 			// asked is not.

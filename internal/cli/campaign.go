@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -29,6 +30,9 @@ var errBusy = errors.New("a campaign is running")
 // disturb a later start.
 func (s *session) start(ctx context.Context) (string, error) {
 	if err := s.preflight(ctx); err != nil {
+		return "", err
+	}
+	if err := s.begin(ctx); err != nil {
 		return "", err
 	}
 	spec, err := json.Marshal(s.cfg)
@@ -61,6 +65,35 @@ func (s *session) start(ctx context.Context) (string, error) {
 	}
 	s.noProfile()
 	return id, nil
+}
+
+// begin takes what is to be tried first into the specification, and shows
+// whoever can be asked what would be done. Either needs a listing.
+func (s *session) begin(ctx context.Context) error {
+	if s.first.Given() {
+		s.cfg.First = &s.first.Selection
+	}
+	if !s.first.Given() && !s.asks() {
+		return nil
+	}
+	roll, err := s.listed(ctx)
+	if err != nil {
+		return fmt.Errorf("%w; nothing was started", err)
+	}
+	what := sumOf(s.cfg.Device, changesOf(roll))
+	if s.first.Given() {
+		var names []string
+		for _, c := range roll.Credentials {
+			if c.Wave == 0 {
+				names = append(names, c.Name)
+			}
+		}
+		what += fmt.Sprintf(". Tried first, before the others begin: %s", strings.Join(names[:min(maxOpen, len(names))], "; "))
+		if more := len(names) - maxOpen; more > 0 {
+			what += fmt.Sprintf(" and %d more", more)
+		}
+	}
+	return s.confirm(ctx, what, s.cfg.Device)
 }
 
 // newCampaign names a campaign after its device and second. A second that an

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,9 @@ ledger: name neither a secret nor an account in it.`,
 				return fmt.Errorf("--server %w", err)
 			}
 			ask.Server, ask.Actor = url, actor()
+			if err := a.confirmFor(cmd.Context(), "no proof of the campaign of %s asks "+strings.ReplaceAll(url, "%", "%%")+" any more: that it refuses the stolen values is seen by nobody"); err != nil {
+				return err
+			}
 			return a.askFor(cmd, &out, workflows.UpdateLeaveOut, ask.Reason, ask, func(st workflows.Status) string {
 				when := "at once"
 				if st.Phase == ledger.Paused {
@@ -42,6 +46,7 @@ ledger: name neither a secret nor an account in it.`,
 		},
 	}
 	out.flag(c)
+	a.yesFlag(c)
 	c.Flags().StringVar(&ask.Server, "server", "", "URL of the server, as status and report name it")
 	c.Flags().StringVar(&ask.Reason, "reason", "", "why; it goes into the ledger")
 	c.Flags().StringVar(&ask.Directory, "directory", "", "which directory's, where several have that server")

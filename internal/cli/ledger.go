@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 
@@ -22,7 +23,7 @@ func (a *app) ledgerCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.PersistentFlags().StringVar(&dir, "ledger", "", "folder of the campaign's ledger; default: the latest of the campaign file's device")
-	c.AddCommand(a.ledgerVerify(&dir), a.ledgerCat(&dir), a.ledgerProve(&dir), a.ledgerKey(&dir), a.ledgerAnchor(&dir))
+	c.AddCommand(a.ledgerVerify(&dir), a.ledgerCat(&dir), a.ledgerProve(&dir), a.ledgerVerifyProof(), a.ledgerKey(&dir), a.ledgerAnchor(&dir))
 	return c
 }
 
@@ -241,4 +242,42 @@ func (a *app) fromVault(cmd *cobra.Command, dir string, args []string, do func(*
 		return err
 	}
 	return a.withVault(cmd.Context(), func(s *session) error { return do(s, r) })
+}
+
+func (a *app) ledgerVerifyProof() *cobra.Command {
+	var keyFile string
+	c := &cobra.Command{
+		Use:   "verify-proof FILE",
+		Short: "Check what `ledger prove` printed, with nothing but the public key",
+		Long: `verify-proof checks that the entry in a proof is in the log that the key signed, and prints it. It
+needs neither the ledger nor a campaign file nor Vault. The key is the one that somebody you trust
+gave you (rollcall ledger key). FILE may be - for standard input.
+
+Exit code 0 if the proof holds, 1 otherwise.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			key, err := ledger.ReadKeyFile(keyFile)
+			if err != nil {
+				return err
+			}
+			var text []byte
+			if args[0] == "-" {
+				text, err = io.ReadAll(io.LimitReader(a.In, ledger.MaxProof+1))
+			} else {
+				text, err = os.ReadFile(args[0])
+			}
+			if err != nil {
+				return err
+			}
+			p, err := ledger.CheckProof(text, key)
+			if err != nil {
+				return fmt.Errorf("NOT PROVED: %s: %w", args[0], err)
+			}
+			fmt.Fprintf(a.Out, "PROVED: entry %d of the %d that campaign %s had when its log was signed\n", p.Index, p.Size, report.Clean(p.Campaign))
+			return ledger.WriteText(a.Out, p.Index, p.Entry)
+		},
+	}
+	c.Flags().StringVar(&keyFile, "key", "", "file with the public key (see rollcall ledger key)")
+	_ = c.MarkFlagRequired("key")
+	return c
 }

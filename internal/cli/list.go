@@ -24,21 +24,28 @@ import (
 
 func (a *app) listCommand() *cobra.Command {
 	var out output
+	var by selection
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List what is tied to the device, where it lives and by what evidence",
 		Long: `list asks every source and merges what they find into a roll. It changes nothing anywhere.
-Exit code 2 if a warning says that something may be missing from the roll or its servers.`,
+Exit code 2 if a warning says that something may be missing from the roll or its servers.
+--only, --wave, --source and --limit show a part of it; all is listed all the same.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
 			if err != nil {
 				return err
 			}
-			roll, err := a.list(cmd)
+			whole, err := a.list(cmd)
 			if err != nil {
 				return err
 			}
+			roll, all, err := by.of(whole)
+			if err != nil {
+				return err
+			}
+			a.sayPicked(len(roll.Credentials), all)
 			width, tty := terminal(a.Out)
 			if !tty {
 				width = math.MaxInt // a line each, for grep
@@ -56,6 +63,7 @@ Exit code 2 if a warning says that something may be missing from the roll or its
 		},
 	}
 	out.flag(c)
+	by.flags(c, "show a part")
 	return c
 }
 

@@ -20,29 +20,40 @@ import (
 
 func (a *app) planCommand() *cobra.Command {
 	var out output
+	var by selection
 	c := &cobra.Command{
 		Use:   "plan",
-		Short: "Show waves, order, servers, and what would go wrong; change nothing",
-		Long: `plan lists the roll and shows in which order it would be rotated, and on which
-servers. It looks at each of them, and at the rights on each account where the
-directory shows them, as doctor does. Exit code 1 if anything is wrong there.`,
+		Short: "Show what would be written where, in which order, and what would go wrong; change nothing",
+		Long: `plan lists the roll and shows what would become of each credential: where its new value is set,
+and each place in Vault that gets it (~ a place that has a value, + a new one, - what is ended, ?
+what people do, ! what stays as it is). Then it shows the order, and the servers. It looks at each of
+them, and at the rights on each account where the directory shows them, as doctor does. Exit code 1
+if anything is wrong there. --only, --wave, --source and --limit plan a part of the roll.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
 			if err != nil {
 				return err
 			}
-			return a.withVault(cmd.Context(), func(s *session) error { return s.plan(cmd, asJSON) })
+			return a.withVault(cmd.Context(), func(s *session) error { return s.plan(cmd, &by, asJSON) })
 		},
 	}
 	out.flag(c)
+	by.flags(c, "plan a part")
 	return c
 }
 
-func (s *session) plan(cmd *cobra.Command, asJSON bool) error {
+func (s *session) plan(cmd *cobra.Command, by *selection, asJSON bool) error {
 	roll, unlisted := s.list(cmd)
 	if unlisted != nil {
 		roll = &credential.Roll{}
+	} else {
+		cut, all, err := by.of(roll)
+		if err != nil {
+			return err
+		}
+		s.sayPicked(len(cut.Credentials), all)
+		roll = cut
 	}
 	p := planOf(s.cfg, roll)
 	checks := s.checkDirectories(cmd.Context(), roll.Credentials)
@@ -89,13 +100,15 @@ var errNotReady = errors.New("the problems above would keep a campaign from fini
 
 // plan is what a campaign would do. Its JSON keys are stable.
 type plan struct {
-	Device   string     `json:"device"`
-	Listed   int        `json:"listed"`
-	Rotate   int        `json:"rotate"`
-	Adopt    int        `json:"adopt"`
-	Problems int        `json:"problems"`
-	Excluded int        `json:"excluded"`
-	Waves    []planWave `json:"waves"`
+	Device   string `json:"device"`
+	Listed   int    `json:"listed"`
+	Rotate   int    `json:"rotate"`
+	Adopt    int    `json:"adopt"`
+	Problems int    `json:"problems"`
+	Excluded int    `json:"excluded"`
+	// Changes are what would become of each credential, in order.
+	Changes []planChange `json:"changes"`
+	Waves   []planWave   `json:"waves"`
 	// Doors at which values are proved dead besides.
 	Doors []planDoor `json:"doors,omitempty"`
 	// Left are those that cannot be rotated as listed, by their reason.
@@ -145,7 +158,7 @@ type planLane struct {
 }
 
 func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
-	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Reach: roll.Reach, rotated: inventory.Rotated(roll), Profile: roll.Profile, Containment: roll.Containment, Wrong: []doctorRow{}}
+	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Reach: roll.Reach, rotated: inventory.Rotated(roll), Profile: roll.Profile, Containment: roll.Containment, Changes: changesOf(roll), Wrong: []doctorRow{}}
 	for _, w := range roll.Waves {
 		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, batchOf(cfg)), indexed: map[string]*planLane{}})
 	}
@@ -213,6 +226,7 @@ func pick(v, otherwise int) int {
 
 func (p plan) print(w io.Writer, width int) error {
 	printHead(w, p.Containment, p.Profile, width)
+	printChanges(w, p.Changes, width)
 	fmt.Fprintln(w, report.Wrap(fmt.Sprintf("device %s: %d listed, %d to rotate, %d of which at a new path, %d that cannot be rotated as listed, %d excluded",
 		p.Device, p.Listed, p.Rotate, p.Adopt, p.Problems, p.Excluded), "", width))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -22,7 +22,8 @@ func (a *app) reportCommand() *cobra.Command {
 		Short: "Show the result of a campaign, read from its ledger",
 		Long: `report reads a ledger and tells how many are dead, how long it took, what stays
 open and why, and by what evidence. Without CAMPAIGN it takes the latest of the
-file's device that did any work; with --ledger it takes that folder and needs no campaign file.`,
+file's device that did any work; with --ledger it takes that folder and needs no campaign file.
+Exit code 1 if the ledger does not verify, whatever is printed.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := out.json()
@@ -45,12 +46,15 @@ file's device that did any work; with --ledger it takes that folder and needs no
 			}
 			switch {
 			case asJSON:
-				return report.JSON(a.Out, state, verified)
-			case html != "":
-				return nil
+				err = report.JSON(a.Out, state, verified)
+			case html == "":
+				width, _ := terminal(a.Out)
+				err = report.Text(a.Out, state, verified, width)
 			}
-			width, _ := terminal(a.Out)
-			return report.Text(a.Out, state, verified, width)
+			if err == nil && len(verified.Problems) > 0 {
+				return &exit{exitError, fmt.Errorf("the ledger in %s does not verify, so nothing that it says is proved: rollcall ledger verify says what is wrong", folder)}
+			}
+			return err
 		},
 	}
 	out.flag(c)

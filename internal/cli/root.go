@@ -77,6 +77,9 @@ type app struct {
 
 	asStarted bool // rejoin a campaign whatever the file says by now
 	stay      bool // follow a campaign that waits for people alone
+
+	yes   bool      // ask nobody
+	first selection // what is tried before all else
 }
 
 // Run runs one command and returns the exit code. Cancelling ctx is the
@@ -139,8 +142,8 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 	}
 	add("prepare", a.initCommand(), a.doctorCommand(), a.profilesCommand(), a.answersCommand(), a.rehearseCommand(), a.containCommand(), a.demoCommand())
 	add("campaign", a.listCommand(), a.planCommand(), a.runCommand(), a.startCommand(), a.statusCommand(), a.watchCommand(),
-		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.leaveOutCommand(), a.acceptOpenCommand(), a.tasksCommand(), a.workerCommand(), a.scheduleCommand())
-	add("record", a.reportCommand(), a.ledgerCommand(), a.versionCommand())
+		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.closeCommand(), a.leaveOutCommand(), a.acceptOpenCommand(), a.tasksCommand(), a.workerCommand(), a.scheduleCommand())
+	add("record", a.campaignsCommand(), a.reportCommand(), a.ledgerCommand(), a.versionCommand())
 	root.AddCommand(a.intruderCommand())
 	addExamples(root)
 	return root

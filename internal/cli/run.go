@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rollcall/internal/inventory"
+	"rollcall/internal/ledger"
 	"rollcall/internal/listing"
 	"rollcall/workflows"
 )
@@ -39,6 +41,10 @@ ledger is in order, and goes on with what it left. One that gave no sign of life
 Where the file names a profile, a campaign does not start before each of its lines has an
 answer: run lists those that have none and changes nothing (rollcall answers).
 
+On a terminal run shows a summary and asks before it begins a campaign (--yes: it does not).
+--only, --wave, --source and --limit pick what is tried first, for real and in this campaign: run
+ends then with exit code 3, and the others wait. The same command without them goes on with these.
+
 What only people can do (rollcall tasks) may take days: when nothing else is left run ends with
 exit code 2, and the same command goes on with it. With --stay it does not end then: rollcall
 abort, in another terminal, needs a run that is alive.`,
@@ -56,6 +62,8 @@ abort, in another terminal, needs a run that is alive.`,
 	a.unansweredFlag(c)
 	a.overrideFlag(c)
 	metricsFlag(c, &metricsAt)
+	a.yesFlag(c)
+	a.first.flags(c, "try a part first")
 	c.Flags().BoolVar(&a.asStarted, "as-started", false, "rejoin a running campaign although the campaign file was changed since it started")
 	c.Flags().BoolVar(&a.stay, "stay", false, "stay although only people are waited for, so that rollcall abort in another terminal finds the campaign")
 	return c
@@ -129,8 +137,7 @@ func (s *session) startOrRejoin(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if running != nil {
-		s.say("rejoining campaign %s", running.Campaign)
-		return running.Campaign, nil
+		return running.Campaign, s.rejoin(ctx, running)
 	}
 	campaign, err := s.start(ctx)
 	if errors.Is(err, errBusy) {
@@ -143,6 +150,30 @@ func (s *session) startOrRejoin(ctx context.Context) (string, error) {
 		s.say("campaign %s", campaign)
 	}
 	return campaign, err
+}
+
+// rejoin goes on with a campaign that runs, and lets the others go on where it
+// is held behind what was tried first.
+func (s *session) rejoin(ctx context.Context, running *workflows.Status) error {
+	if s.first.Given() {
+		return fmt.Errorf("campaign %s runs already, and what is tried first is picked when one begins; nothing was done. `rollcall run` goes on with it, `rollcall abort` ends it", running.Campaign)
+	}
+	s.say("rejoining campaign %s", running.Campaign)
+	if !running.Held {
+		return nil
+	}
+	open := 0
+	for _, w := range running.Waves {
+		open += w.Listed - w.Dead
+	}
+	if err := s.confirm(ctx, fmt.Sprintf("%s: what was tried first is done, and %d of %d are not dead: go on with them", s.cfg.Device, open, running.Listed), s.cfg.Device); err != nil {
+		return &exit{exitUnfinished, err}
+	}
+	_, err := s.update(ctx, workflows.UpdateResume, actor())
+	if err != nil {
+		return s.refused(workflows.UpdateResume, err)
+	}
+	return nil
 }
 
 // follow shows progress until the campaign ends, then the last screen.
@@ -186,6 +217,10 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 			}
 		case <-tick.C:
 			view.refresh(ctx)
+			if held, err := s.heldBehind(ctx, view); err != nil || held {
+				view.finish(ctx)
+				return cmp.Or(err, s.leaveHeld(ctx, view))
+			}
 			if people.waits(ctx) {
 				view.finish(ctx)
 				return people.left(ctx)
@@ -200,6 +235,32 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 			}
 		}
 	}
+}
+
+// heldBehind reports whether the campaign waits behind what this run had tried
+// first. Only the ledger is looked at until that says that it is paused.
+func (s *session) heldBehind(ctx context.Context, view *view) (bool, error) {
+	if !s.first.Given() || view.state.Phase != ledger.Paused {
+		return false, nil
+	}
+	st, err := s.running(ctx)
+	return st != nil && st.Held, err
+}
+
+// leaveHeld ends run behind what was tried first.
+func (s *session) leaveHeld(ctx context.Context, view *view) error {
+	dead, open := 0, 0
+	for _, c := range view.state.Credentials {
+		switch {
+		case c.Wave > 0:
+		case c.Outcome == ledger.Dead:
+			dead++
+		default:
+			open++
+		}
+	}
+	s.say("tried first: %d dead, %d open; the others wait, nothing of them was changed. `rollcall run` goes on with them, `rollcall abort` ends the campaign", dead, open)
+	return &exit{code: exitUnfinished}
 }
 
 func (s *session) detach(view *view, campaign string) error {

@@ -12,7 +12,7 @@ func (a *app) startCommand() *cobra.Command {
 		Short: "Start the campaign and return; workers do the work",
 		Long: `start begins a campaign on the configured Temporal cluster and prints its id. A
 device has one campaign at a time: a second one is an error, wherever the first one
-runs. --take-over: see run.`,
+runs. --take-over, --yes, and what is tried first: see run; rollcall resume goes on with the others.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -31,6 +31,8 @@ runs. --take-over: see run.`,
 		},
 	}
 	a.takeOverFlag(c)
+	a.yesFlag(c)
+	a.first.flags(c, "try a part first")
 	a.unansweredFlag(c)
 	a.overrideFlag(c)
 	return c

@@ -39,6 +39,9 @@ func (s *session) mayStart(ctx context.Context) error {
 		case !o.Lives():
 			s.say("note: %s, and has not ended: this one takes over from it once it has listed", o)
 		case s.takeOver:
+			if err := s.confirm(ctx, fmt.Sprintf("%s: this one would end it", o), s.cfg.Device); err != nil {
+				return err
+			}
 			s.say("%s: this one ends it once it has listed, and takes over what it staged %s after that", o, ownmount.SupersededGrace)
 		default:
 			return fmt.Errorf("%w; it is not on the Temporal at %s; nothing was started", &ownmount.Lives{Running: o}, s.engine.Address)

@@ -100,6 +100,7 @@ type Wave struct {
 	Batch int    `json:"batch,omitempty"` // credentials in one dispatch; 0 where nobody said so
 	Alone bool   `json:"alone,omitempty"` // it begins when all before it have ended
 	Proof bool   `json:"proof,omitempty"` // the next begins when it has ended, not after its first pass
+	Hold  bool   `json:"hold,omitempty"`  // behind it the campaign is paused: it was to be tried first
 	// Tasks: people do what it holds, from the beginning of the campaign on.
 	Tasks bool `json:"tasks,omitempty"`
 }
@@ -188,6 +189,7 @@ type WaveIndex struct {
 	Alone bool   `json:"alone,omitempty"` // it begins when all before it have ended
 	Proof bool   `json:"proof,omitempty"` // the next begins when it has ended, not after its first pass
 	Tasks bool   `json:"tasks,omitempty"` // people do what it holds, from the beginning on
+	Hold  bool   `json:"hold,omitempty"`  // behind it the campaign is paused
 	Runs  []Run  `json:"runs"`
 }
 

@@ -107,11 +107,13 @@ func TestEachCommandOfTheRunBookRunsInItsOrder(t *testing.T) {
 		require.NoError(t, err)
 	}
 	tokens("batch")
+	b.next("run --only")
+	require.Contains(t, codes(u.run("run", "--only", "svc-esg-0001"), 3), "tried first: 0 dead, 1 open", "the login still reads it")
 	e.Replica.PauseReplication()
 	b.next("run")
 	cmd, said := u.begin("run")
 	requireSoon(t, "what cannot be proved on the replica waits", said, func() bool {
-		return u.count(func(l *ledger.CredentialState) bool {
+		return u.ledger().Phase == ledger.Running && u.count(func(l *ledger.CredentialState) bool {
 			return l.Reason == protocol.ReasonLagging || l.Reason == protocol.ReasonWithinReach
 		}) > 0
 	})
@@ -134,7 +136,12 @@ func TestEachCommandOfTheRunBookRunsInItsOrder(t *testing.T) {
 	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
 	tokens("default")
 
-	// It must stop, and nothing runs any more that could be told.
+	// It is closed, or must stop, and nothing runs any more that could be told.
+	b.next("close --reason")
+	closed := u.ledger()
+	require.Contains(t, codes(u.run("close", "--reason", "bob is away until Monday", "--owner", "alice"), 2), "closing: campaign "+closed.Campaign)
+	require.Equal(t, "alice", u.ledger().OpenAccepted.Owner)
+	codes(u.run("run"), 2)
 	b.next("abort")
 	aborted := u.ledger()
 	require.Contains(t, codes(u.run("abort"), 2), "aborting: campaign "+aborted.Campaign)

@@ -52,6 +52,11 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 	roll.TokensEnded = l.past.ended
 	roll.Unlike = slices.Compact(slices.Sorted(slices.Values(l.past.unlike)))
 	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()
+	if c.First != nil && len(roll.Credentials) > 0 {
+		if err := goFirst(roll, *c.First); err != nil {
+			return nil, nil, err
+		}
+	}
 	warnings = append(warnings, l.warnings...)
 	if len(roll.Credentials) == 0 {
 		warnings = append(warnings, Warning{Code: credential.FindingEmptyRoll, Detail: "no source found a credential of the device: check the sources, nothing was rotated"})

@@ -51,7 +51,7 @@ type death struct {
 var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
 	Listed: true, Excluded: true, RollClosed: true, EventFinding: true, EventIntent: true, EventOutcome: true, EventOpen: true,
-	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, LoginAccepted: true, TookOver: true,
+	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, LoginAccepted: true, OpenAccepted: true, TookOver: true,
 	ProfileNamed: true, LineAnswered: true, DeviceContained: true,
 	TaskOpened: true, TaskReminded: true, TaskOverdue: true, TaskReassigned: true, EndAttested: true, TaskRenewed: true, TaskHandedOver: true,
 }
@@ -121,6 +121,13 @@ func (a *audit) check(index int64, e Entry) {
 		a.leaveOut(index, e)
 	case TookOver:
 		a.takeOver(index, e)
+	case OpenAccepted:
+		if e.Actor == "" || e.Detail == "" || e.Owner == "" {
+			a.rep.add(index, e.Credential, "what is open was accepted, and the entry does not say by whom, why, and who sees to it")
+		}
+		if l := a.state.Credential(e.Credential); e.Credential != "" && l == nil && !a.gap {
+			a.rep.add(index, e.Credential, "accepted as open, and not on the roll")
+		}
 	case LoginAccepted:
 		if e.Actor == "" || e.Detail == "" {
 			a.rep.add(index, e.Credential, "an open login to Vault was accepted, and the entry does not say by whom and why")

@@ -22,6 +22,7 @@ const (
 	CampaignClosed  Event = "campaign-closed"  // Counts
 	ServerLeftOut   Event = "server-left-out"  // a person took Server of Authority out, with Detail as the reason: proofs after it need not ask it
 	LoginAccepted   Event = "login-accepted"   // a person let new values go where Credential, a login to Vault that was not dead, could read them, with Detail as the reason
+	OpenAccepted    Event = "open-accepted"    // a person left what is open open, with Detail as the reason, Owner and Due; with Credential: what he says of that one instead
 	Listed          Event = "listed"           // one for each credential on the roll, with provenance
 	Excluded        Event = "excluded"         // found, and left out by a person, with Detail as the reason
 	ProfileNamed    Event = "profile"          // Profile: what such a device can hold, before anything is listed
@@ -97,6 +98,8 @@ type Entry struct {
 	Step     protocol.Step          `json:"step,omitempty"`
 	Reason   protocol.Reason        `json:"reason,omitempty"`
 	Server   string                 `json:"server,omitempty"`
+	Owner    string                 `json:"owner,omitempty"`    // who sees to what was accepted as open
+	Due      time.Time              `json:"due,omitzero"`       // until when
 	Until    time.Time              `json:"until,omitzero"`     // when the lock that keeps it open ends by itself
 	LeftOut  []string               `json:"left_out,omitempty"` // of an outcome: servers that were not asked
 	Proof    protocol.Proof         `json:"proof,omitempty"`

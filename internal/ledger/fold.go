@@ -71,6 +71,10 @@ func (s *State) Add(index uint64, e Entry) {
 		if !slices.ContainsFunc(s.Accepted, func(l AcceptedLogin) bool { return l.ID == e.Credential }) {
 			s.Accepted = append(s.Accepted, AcceptedLogin{ID: e.Credential, Name: e.Name, Actor: e.Actor, Reason: e.Detail, At: e.At})
 		}
+	case OpenAccepted:
+		if s.OpenAccepted == nil {
+			s.OpenAccepted = acceptance(e)
+		}
 	case TookOver:
 		if e.TookFrom != nil {
 			s.TookOver = append(s.TookOver, *e.TookFrom)
@@ -97,6 +101,8 @@ func (s *State) phase() Phase {
 	switch {
 	case !s.ClosedAt.IsZero():
 		return Closed
+	case s.OpenAccepted != nil:
+		return Closing
 	case s.aborted:
 		return Aborting
 	case s.paused:
@@ -175,7 +181,27 @@ func (s *State) addToLine(index uint64, e Entry) {
 		l.task(e)
 	case EventOutcome:
 		l.die(index, e)
+	case OpenAccepted:
+		if l.Accepted == nil {
+			l.Accepted = acceptance(e)
+		}
 	}
+}
+
+func acceptance(e Entry) *Acceptance {
+	return &Acceptance{Actor: e.Actor, Reason: e.Detail, Owner: e.Owner, Due: e.Due, At: e.At}
+}
+
+// AcceptedAs is what a person said of a credential that he left open; nil where
+// nobody did, and of what is dead.
+func (s *State) AcceptedAs(c *CredentialState) *Acceptance {
+	switch {
+	case c.Outcome == Dead:
+		return nil
+	case c.Accepted != nil:
+		return c.Accepted
+	}
+	return s.OpenAccepted
 }
 
 // intend notes that a server may know a new value from here on. It opens an

@@ -27,7 +27,7 @@ func events() *rapid.Generator[[]at] {
 		n := rapid.IntRange(0, 3).Draw(t, "credential")
 		pass := rapid.IntRange(1, 4).Draw(t, "pass")
 		event := rapid.SampledFrom([]Event{CampaignStarted, CampaignPaused, CampaignResumed, CampaignAborted, CampaignClosed,
-			Listed, Listed, Excluded, RollClosed, EventFinding, EventIntent, EventOutcome, EventOpen, Exception, Anchored, "other"}).Draw(t, "event")
+			Listed, Listed, Excluded, RollClosed, EventFinding, EventIntent, EventOutcome, EventOpen, Exception, Anchored, OpenAccepted, "other"}).Draw(t, "event")
 		e := of(n, strconv.Itoa(pass), event)
 		switch event {
 		case Listed:
@@ -131,4 +131,21 @@ func TestHowCredentialsInterleaveMakesNoDifference(t *testing.T) {
 		}
 		require.Equal(t, shown(t, one), shown(t, other))
 	})
+}
+
+func TestWhatAPersonSaysOfTheOpenOnesIsKnownOfEach(t *testing.T) {
+	s := NewState()
+	due := time.Date(2026, 12, 5, 0, 0, 0, 0, time.UTC)
+	all := Entry{ID: EntryID(campaign, "", "1", OpenAccepted), Campaign: campaign, Event: OpenAccepted, Actor: "op@host", Detail: "the rest is theirs", Owner: "the network team", Due: due}
+	one := of(1, "", OpenAccepted)
+	one.Actor, one.Detail, one.Owner = "op@host", "its own", "jo"
+	open := of(0, "", Exception)
+	for i, e := range []Entry{listed(0), listed(1), listed(2), all, one, dead(2, "ldap-1"), open} {
+		s.Add(uint64(i), e)
+	}
+	require.Equal(t, Closing, s.Phase)
+	require.Equal(t, "the network team", s.AcceptedAs(s.Credentials[0]).Owner)
+	require.Equal(t, due, s.AcceptedAs(s.Credentials[0]).Due)
+	require.Equal(t, "jo", s.AcceptedAs(s.Credentials[1]).Owner)
+	require.Nil(t, s.AcceptedAs(s.Credentials[2]), "it is dead")
 }

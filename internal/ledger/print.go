@@ -69,6 +69,13 @@ func details(e Entry) []string {
 	for _, path := range slices.Sorted(maps.Keys(e.To)) {
 		out = append(out, fmt.Sprintf("%s version %d", path, e.To[path]))
 	}
+	if e.Owner != "" {
+		owner := "owner " + e.Owner
+		if !e.Due.IsZero() {
+			owner += " until " + e.Due.UTC().Format(time.DateTime+"Z")
+		}
+		out = append(out, owner)
+	}
 	out = append(out, string(e.Finding), standing(e))
 	if e.Proof != "" {
 		out = append(out, "proof: "+string(e.Proof))

@@ -19,17 +19,18 @@ type State struct {
 	ClosedAt  time.Time // zero while it runs
 	LatestAt  time.Time // of the latest entry
 
-	Listed      int                // as the roll-closed entry counts; 0 before it
-	Credentials []*CredentialState // in the order of listing
-	Excluded    []ExcludedCredential
-	Exposure    string               // for people
-	Findings    []credential.Finding // of the campaign as a whole
-	Servers     map[string][]string  // of each directory, the write server first; nil in ledgers that do not say
-	Waves       map[int]string       // their names by number; nil in ledgers that do not say
-	Doors       map[string]string    // where each door of the campaign file is; nil without any
-	LeftOut     []LeftOutServer
-	Accepted    []AcceptedLogin
-	TookOver    []TookFrom // campaigns that this one ended
+	Listed       int                // as the roll-closed entry counts; 0 before it
+	Credentials  []*CredentialState // in the order of listing
+	Excluded     []ExcludedCredential
+	Exposure     string               // for people
+	Findings     []credential.Finding // of the campaign as a whole
+	Servers      map[string][]string  // of each directory, the write server first; nil in ledgers that do not say
+	Waves        map[int]string       // their names by number; nil in ledgers that do not say
+	Doors        map[string]string    // where each door of the campaign file is; nil without any
+	LeftOut      []LeftOutServer
+	Accepted     []AcceptedLogin
+	OpenAccepted *Acceptance // a person left what is open open; nil where nobody did
+	TookOver     []TookFrom  // campaigns that this one ended
 
 	// Rules that the writer keeps to: from RulesContained on nothing is
 	// announced before the ledger says that the device is contained.
@@ -59,6 +60,7 @@ const (
 	Running  Phase = "running"
 	Paused   Phase = "paused"
 	Aborting Phase = "aborting" // until it closes
+	Closing  Phase = "closing"  // a person accepted what is open: until it closes
 	Closed   Phase = "closed"
 )
 
@@ -109,7 +111,18 @@ type CredentialState struct {
 	DeadAt   time.Time
 	Index    uint64 // of the outcome entry in the log
 
+	Accepted *Acceptance // what a person said of it when he left it open; nil where that is State.OpenAccepted
+
 	said map[protocol.Reason]string // details of reasons, for an exception
+}
+
+// Acceptance is a person's word on what stays open.
+type Acceptance struct {
+	Actor  string
+	Reason string
+	Owner  string    // who sees to it
+	Due    time.Time // until when; zero where nobody said
+	At     time.Time
 }
 
 // AcceptedLogin is a login to Vault that a person accepted as open while the

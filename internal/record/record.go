@@ -123,6 +123,19 @@ func Event(in wire.EventInput, now time.Time) ledger.Entry {
 	return e
 }
 
+// Accepted are the entries of a person's word that what is open stays open: one
+// for all, and one for each of which he says something else.
+func Accepted(e ledger.Entry, in *wire.Acceptance, of []credential.Credential) []ledger.Entry {
+	e.Owner, e.Due = in.Owner, in.Due
+	entries := []ledger.Entry{e}
+	for i, it := range in.Items {
+		own := ledger.About(e.Campaign, of[i], ledger.OpenAccepted, "", e.At)
+		own.Actor, own.Detail, own.Owner, own.Due = e.Actor, it.Reason, it.Owner, it.Due
+		entries = append(entries, own)
+	}
+	return entries
+}
+
 // AnchoredAt says where the checkpoints are copied.
 func AnchoredAt(campaign, place string, now time.Time) ledger.Entry {
 	return ledger.Entry{

@@ -25,3 +25,12 @@ const acceptedWords = "New values were written where this login could read them 
 
 // AcceptedWords says how much weaker the result is.
 func (pageData) AcceptedWords() string { return acceptedWords }
+
+// leftOpen says who left something open, why, and who sees to it.
+func leftOpen(a *ledger.Acceptance) string {
+	text := fmt.Sprintf("accepted as open by %s at %s, because: %s; owner %s", a.Actor, clock(a.At), a.Reason, a.Owner)
+	if !a.Due.IsZero() {
+		text += ", until " + clock(a.Due)
+	}
+	return text
+}

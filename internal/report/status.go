@@ -60,6 +60,8 @@ type StatusOpen struct {
 	Reason     protocol.Reason `json:"reason"`
 	Since      string          `json:"since"`           // RFC 3339, UTC
 	Until      string          `json:"until,omitempty"` // when its lock ends by itself
+	Owner      string          `json:"owner,omitempty"` // who sees to it, of one that was accepted as open
+	Due        string          `json:"due,omitempty"`   // until when; RFC 3339, UTC
 }
 
 // StatusAccepted is a login to Vault that a person accepted as open.
@@ -120,7 +122,11 @@ func StatusOf(s *ledger.State, v Verification) Status {
 	}
 	for _, l := range s.Credentials {
 		if at := standingOf(l); at == open || at == exception {
-			st.Open = append(st.Open, StatusOpen{l.ID, l.Step, l.Reason, rfc3339(l.Since), rfc3339(l.Until)})
+			open := StatusOpen{Credential: l.ID, Step: l.Step, Reason: l.Reason, Since: rfc3339(l.Since), Until: rfc3339(l.Until)}
+			if a := s.AcceptedAs(l); a != nil {
+				open.Owner, open.Due = a.Owner, rfc3339(a.Due)
+			}
+			st.Open = append(st.Open, open)
 		}
 	}
 	for _, l := range leftOutOf(s) {

@@ -56,7 +56,7 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	}
 	leftOutText(&b, s, width)
 	acceptedText(&b, s, width)
-	openText(&b, f, width)
+	openText(&b, s, f, width)
 	doorsText(&b, s, width)
 	handOverText(&b, f, width)
 	findingsText(&b, s, f, width)
@@ -152,11 +152,14 @@ func byProof(n map[protocol.Proof]int) (parts []string) {
 	return parts
 }
 
-func openText(b *strings.Builder, f figures, width int) {
+func openText(b *strings.Builder, s *ledger.State, f figures, width int) {
 	if f.All.notDead() == 0 {
 		return
 	}
 	b.WriteString("\nOpen\n")
+	if a := s.OpenAccepted; a != nil {
+		b.WriteString(Wrap(Clean(leftOpen(a)), "  ", width))
+	}
 	for _, g := range f.ByReason {
 		a := adviceFor(g.Reason)
 		reason := string(g.Reason)
@@ -181,6 +184,9 @@ func openText(b *strings.Builder, f figures, width int) {
 			facts = append(facts, "since "+clock(l.Since))
 			if !l.Until.IsZero() {
 				facts = append(facts, "until "+rfc3339(l.Until)+" at most")
+			}
+			if l.Accepted != nil {
+				facts = append(facts, leftOpen(l.Accepted))
 			}
 			switch {
 			case shared != "" || l.Detail == "":

@@ -227,11 +227,31 @@ type EventInput struct {
 	Authority string `json:"authority,omitempty"`
 	Server    string `json:"server,omitempty"`
 	Detail    string `json:"detail,omitempty"`
+	// Accepted is what a person says of what stays open.
+	Accepted *Acceptance `json:"accepted,omitempty"`
 	// Finding of a finding about the campaign as a whole.
 	Finding credential.FindingCode `json:"finding,omitempty"`
 	Listed  int                    `json:"listed,omitempty"`
 	Dead    int                    `json:"dead,omitempty"`
 	Open    int                    `json:"open,omitempty"`
+}
+
+// Acceptance is a person's word that what is open stays open, and who sees to
+// it. It goes through Temporal: no text in it names a secret or an account.
+type Acceptance struct {
+	Actor  string         `json:"actor"`
+	Reason string         `json:"reason"`
+	Owner  string         `json:"owner"`
+	Due    time.Time      `json:"due,omitzero"`
+	Items  []AcceptedItem `json:"items,omitempty"` // of which something else is said
+}
+
+// AcceptedItem is what is said of one credential of the roll.
+type AcceptedItem struct {
+	credential.Ref
+	Reason string    `json:"reason"`
+	Owner  string    `json:"owner"`
+	Due    time.Time `json:"due,omitzero"`
 }
 
 // ProvedItem is a dead credential, the change marks that its evidence ends

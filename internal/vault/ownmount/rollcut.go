@@ -94,7 +94,7 @@ func (c *cutter) waves(named []credential.Wave) []credential.WaveIndex {
 		index := credential.WaveIndex{Wave: w, Alone: c.alone[w], Runs: c.runs[w]}
 		if w < len(named) {
 			n := named[w]
-			index.Name, index.Batch, index.Tasks, index.Proof = n.Name, n.Batch, n.Tasks, n.Proof
+			index.Name, index.Batch, index.Tasks, index.Proof, index.Hold = n.Name, n.Batch, n.Tasks, n.Proof, n.Hold
 			index.Alone = index.Alone || n.Alone
 		}
 		out = append(out, index)

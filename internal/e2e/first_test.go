@@ -1,0 +1,94 @@
+package e2e
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/estate"
+)
+
+// atTerminal runs a command on a terminal of its own, where somebody types.
+func (u *user) atTerminal(typed string, args ...string) ran {
+	u.t.Helper()
+	var words []string
+	for _, w := range u.command(args...).Args {
+		words = append(words, "'"+w+"'")
+	}
+	cmd := exec.Command("script", "-qec", strings.Join(words, " "), "/dev/null")
+	plain := u.command()
+	cmd.Dir, cmd.Env = plain.Dir, append(plain.Env, "SHELL=/bin/sh")
+	cmd.Stdin = strings.NewReader(typed)
+	out, _ := cmd.CombinedOutput()
+	return ran{cmd.ProcessState.ExitCode(), string(out), ""}
+}
+
+// Nobody changes forty passwords at night before one was seen to work.
+func TestOneIsTriedForRealAndTheOthersWaitUntilSomebodyLetsThemGoOn(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 5})
+	ctx, api := t.Context(), e.Vault.Client()
+	file, err := e.CampaignFile(nil, quick)
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	u.must("init")
+	takesStolen := func(n int) bool {
+		dn := e.Slapd.AccountDN(fmt.Sprintf("svc-esg-%04d", n))
+		return binds(t, e, e.Slapd.LDAPS(), dn, credential.NewSecret(stolenValue(e, e.ID(fmt.Sprintf("svc-esg-%04d", n)))))
+	}
+
+	// What would be done is shown, in all and of one.
+	require.Equal(t, 5, strings.Count(u.must("plan"), "~ uid=svc-esg-000"))
+	one := u.must("plan", "--only", "svc-esg-0002")
+	require.Contains(t, one, "~ uid=svc-esg-0002,")
+	require.Contains(t, one, "new value at "+e.Slapd.LDAPS())
+	require.NotContains(t, one, "svc-esg-0003")
+	listed := u.run("list", "--only", "SVC-esg-000[12]")
+	require.Contains(t, listed.err, "2 of 5 of the roll, as picked")
+	require.Contains(t, listed.out, "2 listed")
+
+	// A name that is none, and a no, begin nothing.
+	for _, c := range []struct {
+		code int
+		want string
+		r    ran
+	}{
+		{1, `no credential of the roll is called "svc-esg-002"`, u.run("run", "--only", "svc-esg-002")},
+		{1, "--limit: must be 1 or more", u.run("run", "--limit", "0")},
+		{1, "esg-01 was not typed; nothing was done", u.atTerminal("yes\n", "run", "--only", "svc-esg-0002")},
+	} {
+		require.Equal(t, c.code, c.r.code, c.r.out+c.r.err)
+		require.Contains(t, c.r.out+c.r.err, c.want)
+		kept, err := api.Logical().ListWithContext(ctx, "rollcall/metadata/campaigns")
+		require.NoError(t, err)
+		require.Nil(t, kept)
+	}
+	require.Contains(t, u.atTerminal("no\n", "run", "--only", "svc-esg-0002").out, "Tried first, before the others begin: uid=svc-esg-0002,")
+
+	tried := u.atTerminal("esg-01\n", "run", "--only", "svc-esg-0002")
+	require.Equal(t, 3, tried.code, tried.out)
+	require.Contains(t, tried.out, "tried first: 1 dead, 0 open; the others wait")
+	require.False(t, takesStolen(2))
+	for _, n := range []int{1, 3, 4, 5} {
+		require.True(t, takesStolen(n), "of the others nothing was changed")
+	}
+	require.Contains(t, u.must("status"), "paused")
+	again := u.run("run", "--limit", "1")
+	require.Equal(t, 1, again.code)
+	require.Contains(t, again.err, "runs already")
+	require.Equal(t, 3, u.atTerminal("\n", "run").code, "who is asked and does not say it leaves it there")
+	require.True(t, takesStolen(1))
+
+	rest := u.atTerminal("esg-01\n", "run")
+	require.Equal(t, 0, rest.code, rest.out)
+	for n := range 5 {
+		require.False(t, takesStolen(n+1))
+	}
+	for _, c := range u.ledger().Credentials {
+		require.Equal(t, c.Name == e.Slapd.AccountDN("svc-esg-0002"), c.Wave == 0, c.Name)
+	}
+}

@@ -1,0 +1,117 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// waveFirst is the name of the wave of what is tried before all else.
+const waveFirst = "tried first"
+
+// Select returns the indexes of the credentials of a roll that a selection
+// takes, in their order. A part that takes nothing is an error, which names
+// what there is: nobody believes then that something was looked at.
+func Select(roll *credential.Roll, by config.Selection) ([]int, error) {
+	wave := -1
+	if by.Wave != "" {
+		if wave = slices.IndexFunc(roll.Waves, func(w credential.Wave) bool { return w.Name == by.Wave }); wave < 0 {
+			var names []string
+			for _, w := range roll.Waves {
+				names = append(names, w.Name)
+			}
+			return nil, fmt.Errorf("--wave: the roll has no wave %q; it has %s", by.Wave, strings.Join(names, ", "))
+		}
+	}
+	taken := make([]bool, len(by.Only))
+	found := by.Source == ""
+	var out []int
+	for i, c := range roll.Credentials {
+		named := len(by.Only) == 0
+		for n, pattern := range by.Only {
+			if Selects(pattern, c) {
+				named, taken[n] = true, true
+			}
+		}
+		ofSource := by.Source == "" || slices.ContainsFunc(c.Reasons, func(r credential.Reason) bool { return r.Source == by.Source })
+		found = found || ofSource
+		if named && ofSource && (wave < 0 || c.Wave == wave) && (by.Limit == 0 || len(out) < by.Limit) {
+			out = append(out, i)
+		}
+	}
+	for n, was := range taken {
+		if !was {
+			return nil, fmt.Errorf("--only: no credential of the roll is called %q (by its DN or the first value of that, its role, its user, or its place in Vault; * stands for any text): rollcall list shows them", by.Only[n])
+		}
+	}
+	if !found {
+		return nil, fmt.Errorf("--source: nothing on the roll was found by a source called %q", by.Source)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("no credential of the roll is what all of --only, --wave and --source take together")
+	}
+	return out, nil
+}
+
+// Selects reports whether a pattern takes one of the names that people have for
+// a credential: its DN or the first value of that, its role, its user, its
+// places in Vault.
+func Selects(pattern string, c credential.Credential) bool {
+	names := []string{c.Name, rdnValue(c.Name), c.Name[strings.LastIndex(c.Name, "/")+1:]}
+	for _, p := range c.Paths {
+		names = append(names, p.String(), p.Mount+"/"+p.Path)
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		ok, err := config.Matches(fold(pattern), fold(name))
+		return err == nil && name != "" && ok
+	})
+}
+
+// goFirst gives those that a selection takes a wave of their own, before all
+// others, behind which the campaign is held. What goes last has a reason for it
+// and cannot be tried first; what people do, and what is only ended, is no
+// trial.
+func goFirst(roll *credential.Roll, by config.Selection) error {
+	picked, err := Select(roll, by)
+	if err != nil {
+		return err
+	}
+	first := picked[:0]
+	for _, i := range picked {
+		c := roll.Credentials[i]
+		if roll.Waves[c.Wave].Alone || c.Own || c.Task != nil || c.Kind.OnlyEnds() {
+			if len(by.Only) > 0 {
+				return fmt.Errorf("%s cannot be tried first: %s; nothing was begun", c.Name, notFirst(c))
+			}
+			continue
+		}
+		first = append(first, i)
+	}
+	if len(first) == 0 {
+		return fmt.Errorf("nothing of what was to be tried first can be tried: what people do, tokens, what servers replicate by and Rollcall's own logins are not; nothing was begun")
+	}
+	roll.Waves = append([]credential.Wave{{Name: waveFirst, Hold: true}}, roll.Waves...)
+	for i := range roll.Credentials {
+		roll.Credentials[i].Wave++
+	}
+	for _, i := range first {
+		roll.Credentials[i].Wave = 0
+	}
+	slices.SortStableFunc(roll.Credentials, func(a, b credential.Credential) int { return a.Wave - b.Wave })
+	return nil
+}
+
+func notFirst(c credential.Credential) string {
+	switch {
+	case c.Task != nil:
+		return "a person does it"
+	case c.Kind.OnlyEnds():
+		return "it is ended, and nothing new is made"
+	case c.Own:
+		return "Rollcall itself works with it, and it goes last"
+	}
+	return "servers replicate by it, and it goes last"
+}
