@@ -15,8 +15,10 @@ import (
 // repeat them.
 
 var (
-	holdsSecret = regexp.MustCompile(`(password|passwd|passphrase|passwort|secret|token|bindpw|rootpw|apikey|privatekey|accesskey)`)
-	shortNames  = map[string]bool{"pass": true, "pw": true, "pwd": true, "pin": true}
+	holdsSecret = regexp.MustCompile(`(password|passwd|passphrase|secret|token|bindpw|rootpw|apikey|privatekey|accesskey|` +
+		// As others say it.
+		`passwort|kennwort|motdepasse|contrase[nñ]a|senha|wachtwoord|l[oö]senord|salasana|adgangskode|has[lł]o|heslo|jelsz[oó]|parol[ae]?|пароль|密码|密碼|パスワード|비밀번호)`)
+	shortNames  = map[string]bool{"pass": true, "pw": true, "pwd": true, "pin": true, "mdp": true, "clave": true}
 	inURL       = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^/\s]*@`)
 	reference   = regexp.MustCompile(`^/?[A-Za-z0-9_.-]+/(?:[\pL\pN/ ._@+:,=~()&-]|%[0-9A-Fa-f]{2})+#[A-Za-z0-9_.-]+$`)
 	punctuation = strings.NewReplacer("_", "", "-", "", ".", "", " ", "")

@@ -24,6 +24,8 @@ var secretAttributes = map[string]bool{
 	"userpassword": true, "unicodepwd": true, "authpassword": true, "clearpassword": true,
 	"sambantpassword": true, "sambalmpassword": true, "ipanthash": true, "krbprincipalkey": true,
 	"radiuspassword": true, "astaccountsecret": true, "astaccountrealmedpassword": true,
+	"krb5key": true, "ntpassword": true, "lmpassword": true, "cleartextpassword": true, "cryptpassword": true,
+	"sipidentitypassword": true, "h235identitypassword": true,
 }
 
 func isSecret(attr string) bool { return secretAttributes[strings.ToLower(attr)] }
@@ -65,6 +67,7 @@ func storedValues(values []string) []Stored {
 var elsewhere = map[string]bool{
 	"SASL": true, "KERBEROS": true, "KRB5": true, "RADIUS": true, "UNIX": true, "TOTP1": true, "TOTP256": true, "TOTP512": true,
 	"TOTP1ANDPW": true, "TOTP256ANDPW": true, "TOTP512ANDPW": true,
+	"K5KEY": true, // smbk5pwd: the Kerberos key beside it
 }
 
 // Elsewhere reports whether the value names another system that checks the
@@ -75,7 +78,10 @@ func (s Stored) Elsewhere() bool { return elsewhere[s.Scheme] }
 // same secret once more.
 var KeptAttributes = append([]string{"objectClass", "userPassword", "krbPrincipalName"}, copyAttributes...)
 
-var copyAttributes = []string{"sambaNTPassword", "sambaLMPassword", "ipaNTHash", "krbPrincipalKey", "authPassword", "clearPassword", "radiusPassword", "AstAccountSecret", "AstAccountRealmedPassword"}
+var copyAttributes = []string{"sambaNTPassword", "sambaLMPassword", "ipaNTHash", "krbPrincipalKey", "authPassword", "clearPassword", "radiusPassword", "AstAccountSecret", "AstAccountRealmedPassword",
+	// Heimdal's LDAP backend (hdb.schema); Samba 2, and what FreeRADIUS reads
+	// besides (mods-available/ldap); courier-authlib (authldap.schema); H.350.
+	"krb5Key", "ntPassword", "lmPassword", "clearTextPassword", "cryptPassword", "SIPIdentityPassword", "h235IdentityPassword"}
 
 // Copies names what keeps an entry's password once more, for people. The entry
 // was read with KeptAttributes; what the identity may not read shows by what

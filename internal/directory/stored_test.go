@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 )
 
 func TestOfASecretOnlyHowItIsKeptLeavesThisPackage(t *testing.T) {
@@ -25,4 +26,19 @@ func TestOfASecretOnlyHowItIsKeptLeavesThisPackage(t *testing.T) {
 		require.Len(t, got.Stored, 2)
 		require.NotContains(t, fmt.Sprintf("%+v", got), "PLANTED")
 	}
+}
+
+// Of each attribute that keeps the password once more (Samba, Heimdal, IPA,
+// FreeRADIUS, Asterisk, Courier, H.350) it is known that it is there, and what
+// it holds does not leave.
+func TestEachSecondCopyIsNamedAndItsValueDoesNotLeave(t *testing.T) {
+	c := &Client{driver: drivers[config.OpenLDAP]}
+	for _, a := range copyAttributes {
+		e := c.entry(ldap.NewEntry("uid=x", map[string][]string{a: {"PLANTED"}}), KeptAttributes)
+		require.NotContains(t, fmt.Sprintf("%+v", e), "PLANTED", a)
+		require.Equal(t, []string{a}, Copies(e))
+		require.Contains(t, Hindrances(e), credential.SecondCopy)
+	}
+	require.Contains(t, copyAttributes, "krb5Key")
+	require.True(t, storedAs("{K5KEY}").Elsewhere(), "smbk5pwd asks the Kerberos key")
 }

@@ -102,7 +102,24 @@ func looksSecret(field string) bool {
 	if slices.Contains(notSecret, last) && !strings.EqualFold(field, "secret_id") {
 		return false // password_policy, token_url
 	}
-	return config.SecretName(field) || slices.ContainsFunc(words, func(w string) bool { return slices.Contains(secretWords, w) })
+	return config.SecretName(field) || slices.ContainsFunc(words, func(w string) bool { return slices.Contains(secretWords, w) || glued(w) })
+}
+
+// gluedMarks are ends of a word that mark a secret whatever is before them, as
+// in ldappw, smtppwd, wifipsk. Other words end in a commonMark by themselves
+// (compass), so that something known has to be before it, as in smtppass.
+var (
+	gluedMarks  = []string{"pw", "pwd", "psk", "creds", "dsn"}
+	commonMarks = []string{"pass", "key", "pin"}
+)
+
+// glued reports whether a word has such an end.
+func glued(word string) bool {
+	return slices.ContainsFunc(gluedMarks, func(mark string) bool { return len(word) > len(mark)+1 && strings.HasSuffix(word, mark) }) ||
+		slices.ContainsFunc(commonMarks, func(mark string) bool {
+			before, has := strings.CutSuffix(word, mark)
+			return has && slices.Contains(restWords, before)
+		})
 }
 
 // wordsOf are the parts of a name, in lower case: smtp_password, smtpPassword,

@@ -8,7 +8,8 @@ import (
 
 func TestFieldsThatLookLikeCredentialsAreTakenByTheirNames(t *testing.T) {
 	for _, f := range []string{"password", "smtp_password", "smtpPassword", "Password", "api_key", "API-Key", "token", "client_secret", "bindpw", "ldap.pass", "dbPw",
-		"private_key", "credentials", "secret_id", "SNMP_AUTH", "wifi psk", "dsn", "accessKey", "passphrase"} {
+		"private_key", "credentials", "secret_id", "SNMP_AUTH", "wifi psk", "dsn", "accessKey", "passphrase",
+		"ldappw", "smtppwd", "wifipsk", "smtppass", "sshkey", "kennwort", "SMTP-Kennwort", "motDePasse", "mdp", "contraseña", "ldap_contrasena", "wachtwoord", "heslo", "пароль", "密码"} {
 		require.True(t, looksSecret(f), f)
 	}
 	for _, f := range []string{"user", "username", "host", "port", "url", "password_policy", "token_url", "auth_type", "keyboard", "compass", "public_key_id", "secret_name", "key_path", "note", "base_dn", "spine"} {

@@ -74,7 +74,78 @@ func (s spelledSo) in(authority, text string) []*draft {
 			return out
 		}
 	}
-	return nil
+	return s.gluedIn(authority, words)
+}
+
+// gluedWords stand right before or behind a name in one word: bobpw,
+// svcscanpassword, LDAPPWBOB. marks are those of them that say that it is a
+// secret's: one has to be there, or any word may have a name in it.
+var (
+	gluedWords = append(slices.Clone(marks), strings.Fields("ldap ldaps ad smtp imap pop sftp ftp ssh smb db sql vault bind login user svc app old new prod test")...)
+	marks      = append(slices.Clone(gluedMarks), strings.Fields("password passwd passphrase pass pin key secret token cred credential kennwort passwort mdp")...)
+)
+
+// gluedIn are the drafts whose name a single word has with nothing but such
+// words around it; the longest name counts.
+func (s spelledSo) gluedIn(authority string, words []string) (out []*draft) {
+	i := slices.IndexFunc(words, tells)
+	if i < 0 || slices.ContainsFunc(words[i+1:], tells) || len(words[i]) > mostGlued {
+		return nil // none, or several: no name with words around it
+	}
+	word, longest := words[i], 0
+	marked := slices.ContainsFunc(slices.Concat(words[:i], words[i+1:]), func(w string) bool { return slices.Contains(marks, w) })
+	for from, before := range gluedEnds(word, false) {
+		for to, behind := range gluedEnds(word, true) {
+			if to-from < max(longest, 3) || from == 0 && to == len(word) || !before && !behind && !marked {
+				continue
+			}
+			if found := s[reference{authority, word[from:to]}]; len(found) > 0 {
+				if to-from > longest {
+					out = nil
+				}
+				longest, out = to-from, append(out, found...)
+			}
+		}
+	}
+	return out
+}
+
+// mostGlued bounds the word that is taken apart.
+const mostGlued = 64
+
+// gluedEnds are the places in a word up to which such words and digits reach
+// from its beginning, or from which they reach to its end, and whether a mark
+// is among them.
+func gluedEnds(word string, fromEnd bool) map[int]bool {
+	at := 0
+	if fromEnd {
+		at = len(word)
+	}
+	out := map[int]bool{at: false}
+	for todo := []int{at}; len(todo) > 0; todo = todo[1:] {
+		here := todo[0]
+		step := func(to int, mark bool) {
+			was, known := out[to]
+			if !known || !was && (out[here] || mark) {
+				out[to], todo = out[here] || mark, append(todo, to)
+			}
+		}
+		for _, w := range gluedWords {
+			switch {
+			case fromEnd && strings.HasSuffix(word[:here], w):
+				step(here-len(w), slices.Contains(marks, w))
+			case !fromEnd && strings.HasPrefix(word[here:], w):
+				step(here+len(w), slices.Contains(marks, w))
+			}
+		}
+		if fromEnd && here > 0 && word[here-1] >= '0' && word[here-1] <= '9' {
+			step(here-1, false)
+		}
+		if !fromEnd && here < len(word) && word[here] >= '0' && word[here] <= '9' {
+			step(here+1, false)
+		}
+	}
+	return out
 }
 
 // tells: a word may be somebody's name, or part of one.

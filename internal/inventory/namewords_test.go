@@ -25,10 +25,11 @@ func TestAnAccountIsNotCutOffFromAFieldThatIsCalledAfterItInAnyForm(t *testing.T
 		return c
 	}
 	for _, name := range []string{"bob", "bob_password", "password_bob", "PASSWORD_BOB", "pw-bob", "bobPassword", "BobPw", "BOB_LDAP_PASSWORD", "bob_bind_password",
-		"ldap_bob", "bob-credentials", "bob_psk", "svc_bob_password", "bob_password_new", "smtp-password-bob", "bob@example.org", "bob_pass_1", "bob__password", "bob:password", "bob/password"} {
+		"ldap_bob", "bob-credentials", "bob_psk", "svc_bob_password", "bob_password_new", "smtp-password-bob", "bob@example.org", "bob_pass_1", "bob__password", "bob:password", "bob/password",
+		"bobpw", "bobpassword", "svcbobpassword", "LDAPPWBOB", "PWBOB", "bobpw2", "ldapbobkey", "bobldap_password"} {
 		require.True(t, heldBy(t, campaign(), field(name)), name)
 	}
-	for _, name := range []string{"bobby_password", "password", "alice_bob_password", "bo_b2", "note about bob and what he may do with it in the office on Monday"} {
+	for _, name := range []string{"bobby_password", "password", "alice_bob_password", "bo_b2", "bobbypw", "kabobpw", "bobcat_password", "bobldap", "note about bob and what he may do with it in the office on Monday"} {
 		require.False(t, heldBy(t, campaign(), field(name)), name)
 	}
 	require.True(t, heldBy(t, campaign(), Candidate{Kind: credential.LDAPPassword, Authority: "corp", Path: &credential.Path{Mount: "kv", Path: "apps/env", Field: "all"}, Settings: []string{"LDAP_PASSWORD_BOB"}, Fields: []string{"all"}}))
