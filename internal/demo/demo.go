@@ -47,9 +47,10 @@ var company = estate.Options{
 	Accounts: 36, Replica: true, Odd: true, Profile: true, AppRoles: 2, Users: 2, Bystanders: 6, Plant: true, Postgres: 6, PostgresBystanders: 2,
 	Policy: lab.SlapdPolicy{
 		History: 5, MinAge: 24 * time.Hour,
-		// The intruder stays below it, as a careful one would, and so does
-		// Rollcall: one wrong password for each server.
-		MaxFailure: 10, LockoutDuration: 15 * time.Minute,
+		// The intruder stays below it, as a careful one would: of its last
+		// tries one goes to each server and to each door, and those of doors
+		// count at the first server too. So does Rollcall.
+		MaxFailure: 15, LockoutDuration: 15 * time.Minute,
 	},
 }
 
@@ -70,6 +71,7 @@ type demo struct {
 	temp     string // all that is thrown away
 	noDomain error  // why there is no domain; nil if there is one
 	noDoors  error  // the same of the services in front of the directory
+	noRelay  error  // the same of that one of them which needs root
 
 	estate   *estate.Estate
 	campaign string // campaign.yaml
@@ -130,7 +132,7 @@ func Run(ctx context.Context, o Options) error {
 // prepare finds what must be there before anything is started, and whether
 // there can be a domain.
 func (d *demo) prepare(ctx context.Context) (err error) {
-	d.noDomain, d.noDoors = lab.CanStartSamba(ctx), lab.CanStartDoors()
+	d.noDomain, d.noDoors, d.noRelay = lab.CanStartSamba(ctx), lab.CanStartDoors(), lab.CanStartRelay()
 	if err := installed(d.Program); err != nil {
 		return err
 	}
@@ -172,9 +174,10 @@ func (d *demo) tell(ctx context.Context) error {
 		d.screen.say("%s", wrap("Left out: "+d.leftOut(), 0, d.screen.width))
 	}
 	if d.noDoors == nil {
-		doors = "a mail server that keeps logins and a file server in front of it; "
-	} else {
-		d.screen.say("%s", wrap("Left out: "+d.doorsLeftOut(), 0, d.screen.width))
+		doors = d.doorsStarted() + " in front of it; "
+	}
+	for _, missing := range d.doorsLeftOut() {
+		d.screen.say("%s", wrap("Left out: "+missing, 0, d.screen.width))
 	}
 	if d.singleReset() {
 		beside = " Beside it, and not by Rollcall, " + estate.SingleReset + " is reset once, as most tools do it."
@@ -216,7 +219,7 @@ func (d *demo) startEstate(ctx context.Context) (string, error) {
 		servers, waves = "2 LDAP servers, 2 of PostgreSQL, a domain controller, Vault", waves+domainWave
 	}
 	if d.noDoors == nil {
-		o.Doors, o.DoorCache, servers = doorAccounts, doorCache, "a mail and a file server, "+servers
+		o.Doors, o.DoorCache, o.Relay, servers = doorAccounts, doorCache, d.noRelay == nil, d.doorsStarted()+", "+servers
 	}
 	o.Dir = d.temp
 	defer d.screen.count()()

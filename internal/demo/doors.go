@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// doorAccounts is how the names of the accounts begin that log in at the mail
-// server and at the file server too.
+// doorAccounts is how the names of the accounts begin that log in at the doors
+// too.
 const doorAccounts = "svc-esg-001"
 
 // doorCache is for how long the mail server keeps logins, which is an hour
@@ -22,11 +22,25 @@ const doorAccounts = "svc-esg-001"
 // next one for as long.
 const doorCache = 5 * time.Second
 
-// doorsLeftOut says in one line what the demo does without where the services
-// in front of the directory are not installed. They are a part of the job, and
+// doorsLeftOut says in one line each what the demo does without where services
+// in front of the directory cannot be started. They are a part of the job, and
 // not what it is about.
-func (d *demo) doorsLeftOut() string {
-	return "the doors, which are a mail and a file server in front of the directory: they need Dovecot and ProFTPD. scripts/setup.sh installs them"
+func (d *demo) doorsLeftOut() []string {
+	switch {
+	case d.noDoors != nil:
+		return []string{"the doors, which are a mail and a file server in front of the directory: they need Dovecot and ProFTPD. scripts/setup.sh installs them"}
+	case d.noRelay != nil:
+		return []string{"one of the doors, the mail relay: it needs root, Postfix and saslauthd. scripts/setup.sh installs these, and sudo " + d.short(d.Program) + " demo has root"}
+	}
+	return nil
+}
+
+// doorsStarted are those that are there.
+func (d *demo) doorsStarted() string {
+	if d.noRelay != nil {
+		return "a mail server and a file server"
+	}
+	return "a mail server, a mail relay and a file server"
 }
 
 // doors are the estate's, in the order of the last screen, and what is said of
@@ -36,10 +50,11 @@ func (d *demo) doors() []doorOfDemo {
 		return nil
 	}
 	at := d.estate.DoorPlaces()
-	return []doorOfDemo{
-		{estate.MailDoor, at[estate.MailDoor], "Dovecot, by IMAP", fmt.Sprintf(", which keeps logins for %.0f"+nbsp+"s", doorCache.Seconds())},
-		{estate.FilesDoor, at[estate.FilesDoor], "ProFTPD, by FTP", ", which keeps none"},
+	out := []doorOfDemo{{estate.MailDoor, at[estate.MailDoor], "Dovecot, by IMAP", fmt.Sprintf(", which keeps logins for %.0f"+nbsp+"s", doorCache.Seconds())}}
+	if d.noRelay == nil {
+		out = append(out, doorOfDemo{estate.RelayDoor, at[estate.RelayDoor], "Postfix, by SMTP", fmt.Sprintf(", whose saslauthd keeps logins for %.0f"+nbsp+"hours", estate.RelayCache.Hours())})
 	}
+	return append(out, doorOfDemo{estate.FilesDoor, at[estate.FilesDoor], "ProFTPD, by FTP", ", which keeps none"})
 }
 
 type doorOfDemo struct{ name, place, software, keeps string }
@@ -109,7 +124,11 @@ func (d *demo) doorsEnv() string {
 	if d.noDoors != nil {
 		return ""
 	}
-	return fmt.Sprintf("export MAIL=%s POP3S=%s FILES=%s\n", d.estate.Mail.Address("imaps"), d.estate.Mail.Address("pop3s"), d.estate.Files.Address("strict"))
+	env := fmt.Sprintf("export MAIL=%s POP3S=%s FILES=%s", d.estate.Mail.Address("imaps"), d.estate.Mail.Address("pop3s"), d.estate.Files.Address("strict"))
+	if d.noRelay == nil {
+		env += " RELAY=" + d.estate.Relay.Address("submission")
+	}
+	return env + "\n"
 }
 
 // lookAtDoors says how to look at the doors.
@@ -125,4 +144,8 @@ func (d *demo) lookAtDoors(part func(title string, lines ...string)) {
 		"rollcall doctor")
 	part("Log in at the mail server with the password that Vault shows now (curl asks for it)",
 		"curl -sS --cacert ca.pem -u svc-esg-0010 imaps://$MAIL")
+	if d.noRelay == nil {
+		part("The relay's saslauthd: whom did it let in, and whom by what it keeps?",
+			"grep svc-esg-0010 "+log(d.estate.Checker.LogFile())+" | tail -n 5")
+	}
 }

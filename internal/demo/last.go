@@ -43,8 +43,8 @@ func (d *demo) lastScreen() {
 	for _, at := range d.doors() {
 		line(at.name, "%s", d.doorLine(at))
 	}
-	if d.noDoors != nil {
-		line("left out", "%s", d.doorsLeftOut())
+	for _, missing := range d.doorsLeftOut() {
+		line("left out", "%s", missing)
 	}
 	line("database", "%s", d.databaseLine())
 	if d.noDomain == nil {

@@ -145,6 +145,23 @@ func processes(t *testing.T, folders ...string) []string {
 	return out
 }
 
+// begun are the processes that were started with a folder as their TMPDIR,
+// whatever they have become: some name it nowhere else.
+func begun(t *testing.T, folder string) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/environ")
+	require.NoError(t, err)
+	var out []string
+	for _, f := range files {
+		env, err := os.ReadFile(f)
+		if err == nil && bytes.Contains(env, []byte("TMPDIR="+folder+"\x00")) {
+			line, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "cmdline"))
+			out = append(out, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return out
+}
+
 // mounted are the ids of all processes that have something mounted from a
 // folder: those in the domain controller's namespaces, which have no other
 // name.
@@ -169,6 +186,7 @@ func mounted(t *testing.T, folder string) []string {
 func (s *show) requireNothingLeft() {
 	s.t.Helper()
 	require.Empty(s.t, processes(s.t, s.temp, filepath.Dir(program)))
+	require.Empty(s.t, begun(s.t, s.temp))
 	require.Empty(s.t, mounted(s.t, s.temp))
 	left, err := os.ReadDir(s.temp)
 	require.NoError(s.t, err)
@@ -180,6 +198,6 @@ func (s *show) requireNothingLeft() {
 func (s *show) requireNoProcessSoon() {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
-		return len(processes(s.t, s.temp, filepath.Dir(program))) == 0 && len(mounted(s.t, s.temp)) == 0
+		return len(processes(s.t, s.temp, filepath.Dir(program))) == 0 && len(begun(s.t, s.temp)) == 0 && len(mounted(s.t, s.temp)) == 0
 	}, 30*time.Second, 50*time.Millisecond)
 }

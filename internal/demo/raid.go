@@ -63,7 +63,7 @@ func (d *demo) breakIn(ctx context.Context) (string, error) {
 	listening, err := r.awaitInside(ctx, doors)
 	also := ""
 	if n := len(d.estate.AtDoors); n > 0 {
-		also = fmt.Sprintf(", %d of them by mail and files too", n)
+		also = fmt.Sprintf(", %d of them at %d doors too", n, len(d.estate.DoorPlaces()))
 	}
 	return fmt.Sprintf("got in with %d of %d, each on every server that knows it%s; in Vault it reads %d secrets with %d tokens",
 		len(stolen), len(stolen), also, listening.Places, listening.Tokens), err

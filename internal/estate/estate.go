@@ -49,10 +49,13 @@ type Options struct {
 	Profile     bool // the campaign file names the device's profile, and every line has an answer
 	// Doors is how the accounts' names begin that log in at a mail server with
 	// a cache of logins and at a file server too; "" is neither server.
-	// DoorCache is for how long that cache keeps them.
-	Doors     string
-	DoorCache time.Duration
-	Plant     bool // the thief wrote a bystander's name into the metadata of a secret of the device
+	// DoorCache is for how long that cache keeps them. With DoorDelays it
+	// answers wrong logins as late as it does by itself.
+	Doors      string
+	DoorCache  time.Duration
+	DoorDelays bool
+	Relay      bool // they send mail as well, by a relay whose checker keeps logins for RelayCache; needs root
+	Plant      bool // the thief wrote a bystander's name into the metadata of a secret of the device
 
 	Postgres           int // roles of a PostgreSQL cluster, a primary and its replica, that are tied to the device
 	PostgresBystanders int // roles of it that are not
@@ -75,8 +78,10 @@ type Estate struct {
 
 	Postgres, PostgresReplica *lab.Postgres // nil without
 
-	Mail  *lab.Dovecot // nil without Doors
-	Files *lab.ProFTPD
+	Mail    *lab.Dovecot // nil without Doors
+	Files   *lab.ProFTPD
+	Relay   *lab.Postfix // nil without
+	Checker *lab.Saslauthd
 
 	// Stolen are the credentials in the intruder's hands, by ledger id.
 	Stolen []intruder.Stolen
@@ -180,12 +185,7 @@ func Start(ctx context.Context, o Options) (e *Estate, err error) {
 
 // Stop stops every server.
 func (e *Estate) Stop(ctx context.Context) {
-	if e.Mail != nil {
-		_ = e.Mail.Stop(ctx)
-	}
-	if e.Files != nil {
-		_ = e.Files.Stop(ctx)
-	}
+	e.stopDoors(ctx)
 	if e.Replica != nil {
 		_ = e.Replica.Stop(ctx)
 	}

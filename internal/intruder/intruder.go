@@ -94,13 +94,14 @@ type Command struct {
 // at once when ctx is done) one Result is written for each credential, server
 // and way in, and a Summary.
 //
-// Accounts are not locked by it: see nextTry. An error means a line of input
+// Accounts are not locked by it: see nextTry. Services are tried at leisure
+// until the directory behind them refuses the value. An error means a line of input
 // that makes no sense (it names the line and never quotes it), or that out
 // cannot be written; results are lost in that case. The end of ctx is no error.
 func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &raid{out: &lines{w: out, failed: cancel}, doors: map[doorKey]*door{}, wrong: map[string]*failures{}, pause: DefaultPause}
+	r := &raid{out: &lines{w: out, failed: cancel}, doors: map[doorKey]*door{}, wrong: map[string]*failures{}, alarm: map[string]*alarm{}, pause: DefaultPause}
 	r.ear = &ear{r: r, hints: map[place]bool{}, places: map[place]*secret{}, values: map[[32]byte]*value{}}
 	defer r.ear.hangUp()
 	defer r.endSessions()
@@ -129,6 +130,7 @@ type raid struct {
 	all   []*target            // in the order of arrival
 	given []Stolen             // as they came, known ones too
 	wrong map[string]*failures // of each credential at all services together
+	alarm map[string]*alarm    // of each credential
 	pause time.Duration
 
 	ear *ear
@@ -201,8 +203,14 @@ func (r *raid) add(ctx context.Context, s Stolen) error {
 	} else { // what it reads is tried at the directory behind a service
 		r.given = append(r.given, s)
 	}
-	wrong := r.wrong[s.ID]
+	if r.alarm[s.ID] == nil {
+		r.alarm[s.ID] = &alarm{}
+	}
+	wrong, bell := r.wrong[s.ID], r.alarm[s.ID]
 	r.mu.Unlock()
+	if s.Kind == LDAP && !s.Known {
+		bell.asked.Store(true)
+	}
 	for _, server := range s.Servers {
 		d, made, err := r.doorOf(s, server)
 		if err != nil {
@@ -216,6 +224,7 @@ func (r *raid) add(ctx context.Context, s Stolen) error {
 		}
 		r.ear.hint(d, s.Reads)
 		t := newTarget(s, server, Login)
+		t.alarm = bell
 		if s.Kind == Service {
 			t.wrong = wrong
 		}

@@ -171,6 +171,37 @@ func TestRefusalsAtAllServicesCountForOneAccount(t *testing.T) {
 	}
 }
 
+// Until then nothing is learnt, and each try is a login at two servers.
+func TestAServiceIsTriedAtLeisureUntilItsDirectoryRefusesTheValue(t *testing.T) {
+	a := &alarm{}
+	at := func(kind string) *target {
+		s := newTarget(Stolen{ID: "a", Kind: kind}, "imaps://m", Login)
+		s.alarm = a
+		return s
+	}
+	server, service := at(LDAP), at(Service)
+	tries := func(from time.Time) (n int) {
+		for now := from; now.Before(from.Add(30 * time.Second)); now = now.Add(time.Second) {
+			if service.due(now) {
+				service.note(accepted, "", now)
+				n++
+			}
+		}
+		return n
+	}
+	require.Equal(t, 30, tries(noon), "it has no directory")
+	a.asked.Store(true)
+	require.Equal(t, 10, tries(noon.Add(time.Minute)))
+	server.note(accepted, "", noon)
+	require.True(t, server.due(noon), "the directory's own servers are asked all the time")
+	service.note(noAnswer, "", noon.Add(2*time.Minute))
+	require.True(t, service.due(noon.Add(2*time.Minute)))
+	server.note(refused, "", noon)
+	require.Equal(t, 30, tries(noon.Add(3*time.Minute)))
+	server.note(accepted, "", noon)
+	require.Equal(t, 30, tries(noon.Add(4*time.Minute)), "a server that lags is no reason to rest again")
+}
+
 func TestALifeIsCountedFromWhenTheWholeDirectoryRefuses(t *testing.T) {
 	at := func(ms int) Stamp { return Stamp{noon.Add(time.Duration(ms) * time.Millisecond)} }
 	res := func(server string, refusal, success, answer Stamp) Result {

@@ -2,6 +2,7 @@ package intruder
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,8 +23,24 @@ type target struct {
 	sum   Result
 	out   bool // refused since the last success
 	wrong *failures
-	kept  bool // a session was kept
+	kept  bool   // a session was kept
+	alarm *alarm // of its directory; nil where it has none
 }
+
+// leisure is the shortest pause between two tries of a value at a service whose
+// directory takes it: nothing is learnt from them, and each is a login at two
+// servers.
+const leisure = 3 * time.Second
+
+// alarm is what the directory of a value says of it. From its first refusal on
+// services are tried in haste: how long they go on is what counts then.
+type alarm struct {
+	asked   atomic.Bool // the directory is tried too
+	refused atomic.Bool
+}
+
+// calm: the directory has taken the value each time.
+func (a *alarm) calm() bool { return a != nil && a.asked.Load() && !a.refused.Load() }
 
 // failures are when a value was refused, at most the last quietAfter times. A
 // service passes a login on to the directory behind it, so those of all
@@ -98,6 +115,9 @@ func (t *target) note(a answer, detail string, began time.Time) (c Change, chang
 		if t.sum.FirstRefusal.IsZero() {
 			t.sum.FirstRefusal = at
 		}
+		if t.Kind == LDAP && t.alarm != nil {
+			t.alarm.refused.Store(true)
+		}
 		t.sum.LastAnswer = at
 		t.out = true
 		t.wrong.add(began)
@@ -109,7 +129,10 @@ func (t *target) note(a answer, detail string, began time.Time) (c Change, chang
 func (t *target) due(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.out || !now.Before(t.wrong.next())
+	if !t.out {
+		return t.Kind != Service || !t.alarm.calm() || now.Sub(t.sum.LastAnswer.Time) >= leisure
+	}
+	return !now.Before(t.wrong.next())
 }
 
 const (

@@ -138,13 +138,8 @@ func (s *Dovecot) writeConfig() (string, error) {
 		}
 		who.Internal, who.Login, who.Mail, who.Group = me.Username, me.Username, me.Username, group.Name
 	}
-	// Its sockets: their paths have room for 107 bytes (unix(7)), and the
-	// longest ends in 25 of its own.
-	where := os.TempDir()
-	if len(where) > 107-25-len("/dovecot0123456789") {
-		where = "/tmp"
-	}
-	if s.run, err = os.MkdirTemp(where, "dovecot"); err != nil {
+	// Its sockets, the longest of which ends in 25 bytes of its own.
+	if s.run, err = os.MkdirTemp(shared(25+len("/dovecot0123456789")), "dovecot"); err != nil {
 		return "", err
 	}
 	if err := os.Chmod(s.run, 0o755); err != nil {

@@ -49,7 +49,7 @@ func StartPostfix(ctx context.Context, o PostfixOptions) (*Postfix, error) {
 	}
 	s := &Postfix{opts: o, ports: map[string]int{}}
 	var err error
-	if s.run, err = os.MkdirTemp("", "postfix"); err != nil {
+	if s.run, err = os.MkdirTemp(shared(0), "postfix"); err != nil {
 		return nil, err
 	}
 	if err := s.writeFolders(); err != nil {
@@ -112,8 +112,11 @@ func (s *Postfix) start(ctx context.Context) error {
 		}
 	}
 	// -d: in the foreground. Its children end with it, as does whoever else is
-	// in its process group: it has one of its own.
-	proc, err := startProcess(ctx, s.opts.Dir, s.LogFile(), s.answers, "setsid", postfixMaster, "-d", "-c", s.run)
+	// in its process group: it has one of its own. It takes on another user,
+	// and with that it would outlive a parent that is killed (prctl(2),
+	// PR_SET_PDEATHSIG): somebody in that group waits for the parent's end.
+	const script = `( ( tail --pid=$PPID -f /dev/null; kill -KILL -- -$$ ) & ); exec "$0" "$@"`
+	proc, err := startProcess(ctx, s.opts.Dir, s.LogFile(), s.answers, "setsid", "bash", "-c", script, postfixMaster, "-d", "-c", s.run)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.proc = proc

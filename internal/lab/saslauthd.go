@@ -56,9 +56,8 @@ ldap_timeout: 2
 	if err = os.WriteFile(s.path("saslauthd.conf"), []byte(conf), 0o600); err != nil {
 		return nil, err
 	}
-	// Its socket: the path has room for 107 bytes (unix(7)), and servers of
-	// other users look for it there.
-	if s.run, err = os.MkdirTemp("", "saslauthd"); err != nil {
+	// Its socket, for which servers of other users look there.
+	if s.run, err = os.MkdirTemp(shared(len("/saslauthd0123456789/mux.accept")), "saslauthd"); err != nil {
 		return nil, err
 	}
 	if err = os.Chmod(s.run, 0o755); err != nil {
