@@ -134,7 +134,7 @@ func (l *Ledger) RecordEvent(ctx context.Context, in wire.EventInput) error {
 	}
 	closing := in.Event == ledger.CampaignClosed
 	if closing {
-		entries[0].Counts = &ledger.Counts{Listed: in.Listed, Dead: in.Dead, Open: in.Open}
+		entries[0].Counts = &ledger.Counts{Listed: in.Listed, Excluded: in.Excluded, Dead: in.Dead, Open: in.Open}
 		end, err := l.end(ctx, in.Campaign)
 		if err != nil {
 			return err
@@ -142,6 +142,16 @@ func (l *Ledger) RecordEvent(ctx context.Context, in wire.EventInput) error {
 		entries[0].End = end
 		where := record.AnchoredAt(in.Campaign, l.Store.AnchorPlace(in.Campaign), e.At)
 		entries = []ledger.Entry{where, entries[0]}
+		if in.Detail != "" {
+			// It ended early, perhaps before anybody said that it began.
+			was, found, err := l.Store.LookAt(ctx, in.Campaign)
+			if err != nil {
+				return classify(errVault, err)
+			}
+			if found {
+				entries = slices.Insert(entries, 0, record.NeverListed(in.Campaign, in.Device, was.Actor, was.OpenedAt))
+			}
+		}
 	}
 	if err := l.append(ctx, in.Campaign, entries); err != nil || !closing {
 		return err

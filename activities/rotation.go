@@ -65,7 +65,7 @@ func NewRotation(store *ownmount.Store, kinds *registry.Registry) *Rotation {
 // that is stored: a campaign has one roll, whatever is retried.
 func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, error) {
 	defer beat(ctx)()
-	spec, err := r.spec(ctx, in.Campaign)
+	spec, named, err := r.namedSpec(ctx, in.Campaign)
 	if err != nil {
 		return wire.Roll{}, err
 	}
@@ -120,7 +120,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 	}
 	return wire.Roll{
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
-		Listed: index.Listed, Excluded: index.Excluded, Incomplete: index.Incomplete, Waves: index.Waves, Exposure: spec.Exposed(),
+		Listed: index.Listed, Excluded: index.Excluded, Incomplete: index.Incomplete, Waves: index.Waves, Exposure: spec.Exposed(), Spec: named,
 		Logins: index.Logins, Readers: index.Readers, Servers: index.Servers, Addresses: index.Addresses, Watched: index.Containment.Watched(), Tokens: index.NewestToken > 0,
 		Doors: doorPlaces(listing.AtAddresses(spec, index.Doors)),
 	}, nil

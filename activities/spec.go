@@ -2,10 +2,12 @@ package activities
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 
 	"rollcall/config"
+	"rollcall/internal/ledger"
 	"rollcall/internal/listing"
 	"rollcall/internal/vault/ownmount"
 )
@@ -31,15 +33,21 @@ func (r *Rotation) listedSpec(ctx context.Context, campaign string) (*config.Cam
 
 // spec is the campaign file as it was given.
 func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign, error) {
+	spec, _, err := r.namedSpec(ctx, campaign)
+	return spec, err
+}
+
+// namedSpec is spec with what tells it from another one.
+func (r *Rotation) namedSpec(ctx context.Context, campaign string) (*config.Campaign, *ledger.Specification, error) {
 	data, err := r.Store.LoadSpec(ctx, ownmount.CampaignSpec(campaign))
 	if err != nil {
-		return nil, classify(errVault, err)
+		return nil, nil, classify(errVault, err)
 	}
 	spec := &config.Campaign{}
 	if err := json.Unmarshal(data, spec); err != nil {
-		return nil, classify(errSpec, fmt.Errorf("campaign %s: the specification in Vault is unreadable: %w", campaign, err))
+		return nil, nil, classify(errSpec, fmt.Errorf("campaign %s: the specification in Vault is unreadable: %w", campaign, err))
 	}
-	return spec, nil
+	return spec, &ledger.Specification{SHA256: fmt.Sprintf("%x", sha256.Sum256(data)), FileSHA256: spec.FileSHA256}, nil
 }
 
 // withoutOverride is the specification of a schedule without a person's word

@@ -74,6 +74,10 @@ type Campaign struct {
 
 	Limits Limits `json:"limits"`
 
+	// FileSHA256 is the SHA-256 of the file as it was read, in hex: by it the
+	// ledger names the file that a campaign was started with.
+	FileSHA256 string `json:"file_sha256,omitempty"`
+
 	// LedgerDir holds one ledger per campaign in a folder of its own. Relative
 	// paths are relative to the campaign file; Load makes it absolute. Default:
 	// "ledger".

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,7 +28,12 @@ func Load(path string) (*Campaign, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the folder of the campaign file: %w", err)
 	}
-	return load(path, filepath.Dir(abs), text)
+	c, err := load(path, filepath.Dir(abs), text)
+	if err != nil {
+		return nil, err
+	}
+	c.FileSHA256 = fmt.Sprintf("%x", sha256.Sum256(text))
+	return c, nil
 }
 
 func load(name, dir string, text []byte) (*Campaign, error) {

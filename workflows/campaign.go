@@ -148,15 +148,11 @@ func (c *campaign) close(ctx workflow.Context, cause error) error {
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	event := wire.EventInput{
 		Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.CampaignClosed,
-		Listed: c.status.Listed, Dead: c.status.Dead, Open: c.status.Open,
+		Listed: c.status.Listed, Excluded: c.status.Excluded, Dead: c.status.Dead, Open: c.status.Open,
 	}
 	toLedger := toTheEnd(ctx)
 	if cause != nil {
-		event.Detail = "ended early: the roll or its record could not be made"
-		var app *temporal.ApplicationError
-		if errors.As(cause, &app) && (app.Type() == wire.Unanswered || app.Type() == wire.NotContained) {
-			event.Detail = "ended early: " + strings.ReplaceAll(app.Message(), "\n", "; ")
-		}
+		event.Detail = whyEarly(cause)
 		toLedger = beforeAnySet(ctx)
 	}
 	err := workflow.ExecuteActivity(toLedger, wire.DoRecordEvent, event).Get(ctx, nil)
@@ -166,6 +162,22 @@ func (c *campaign) close(ctx workflow.Context, cause error) error {
 	}
 	closed := workflow.ExecuteActivity(onRotation(ctx), wire.DoCloseCampaign, closing...).Get(ctx, nil)
 	return endedBy(cause, err, closed)
+}
+
+// whyEarly is what the ledger keeps of why a campaign ended early. The message
+// of an activity's failure names no account and no path of one: it crossed
+// Temporal.
+func whyEarly(cause error) string {
+	const most = 2000 // bytes: the rest is in Temporal's history
+	var app *temporal.ApplicationError
+	if !errors.As(cause, &app) || app.Message() == "" {
+		return "ended early: the roll or its record could not be made"
+	}
+	text := strings.ReplaceAll(app.Message(), "\n", "; ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + " …"
+	}
+	return "ended early: " + text
 }
 
 // endedBy is the one error that whoever started the campaign is shown: why it

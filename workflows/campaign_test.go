@@ -78,7 +78,7 @@ func TestACampaignRunsItsWavesInOrderAndItsCountsAddUp(t *testing.T) {
 	require.Equal(t, Result{Listed: 20, Excluded: 1, Dead: 17, Open: 3}, out)
 	require.Equal(t, out.Listed, out.Dead+out.Open)
 	require.Equal(t, []ledger.Event{ledger.CampaignClosed}, f.told())
-	require.Equal(t, wire.EventInput{Campaign: "c1", Device: "esg-01", Event: ledger.CampaignClosed, Listed: 20, Dead: 17, Open: 3}, f.events[0])
+	require.Equal(t, wire.EventInput{Campaign: "c1", Device: "esg-01", Event: ledger.CampaignClosed, Listed: 20, Excluded: 1, Dead: 17, Open: 3}, f.events[0])
 	require.Equal(t, []string{"c1"}, f.closed)
 	require.Equal(t, "operator@example.org", f.recorded[0].Actor)
 	st := query[Status](t, env)

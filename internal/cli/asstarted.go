@@ -56,6 +56,7 @@ func differing(stored []byte, now *config.Campaign) ([]string, error) {
 	for i, c := range []*config.Campaign{was, now} {
 		plain := *c
 		plain.Unanswered, plain.Override, plain.First = nil, nil, nil // said when it was started
+		plain.FileSHA256 = ""                                         // a comment takes no part
 		if s := plain.Containment; s != nil {
 			// What is said of it anew is for the next campaign; where it is
 			// asked is not.

@@ -32,7 +32,7 @@ var examples = map[string]string{
 	"rollcall profiles list":       `rollcall profiles list`,
 	"rollcall profiles show":       "rollcall profiles show barracuda-esg\nrollcall profiles show barracuda-esg -o json | jq -r '.lines[] | select(.ask) | .id'",
 	"rollcall rehearse":            "rollcall rehearse -f esg.yaml\nrollcall rehearse -f esg.yaml --clean",
-	"rollcall report":              `rollcall report -f esg.yaml --html report.html`,
+	"rollcall report":              "rollcall report -f esg.yaml --html report.html\nrollcall report -f esg.yaml --summary --time-zone Europe/Vienna\nrollcall report -f esg.yaml --csv open.csv",
 	"rollcall resume":              `rollcall resume -f esg.yaml`,
 	"rollcall run":                 "rollcall run -f esg.yaml\nrollcall run -f esg.yaml --only svc-mail\nrollcall run -f esg.yaml --take-over",
 	"rollcall schedule create":     `rollcall schedule create -f esg.yaml --cron "30 2 * * 0" --time-zone Europe/Vienna`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -14,53 +15,109 @@ import (
 	"rollcall/workflows"
 )
 
+// reportFlags say what is shown of a ledger, and where it is written.
+type reportFlags struct {
+	out       output
+	html, csv string // files
+	dir       string
+	summary   bool
+}
+
 func (a *app) reportCommand() *cobra.Command {
-	var out output
-	var html, dir string
+	f := reportFlags{out: output{csv: true}}
 	c := &cobra.Command{
 		Use:   "report [CAMPAIGN]",
 		Short: "Show the result of a campaign, read from its ledger",
 		Long: `report reads a ledger and tells how many are dead, how long it took, what stays
 open and why, and by what evidence. Without CAMPAIGN it takes the latest of the
 file's device that did any work; with --ledger it takes that folder and needs no campaign file.
+--summary is one page for whoever answers for the incident, as text or with --html. --csv FILE (or
+-o csv) has a row for each open item, for a ticket system. Times are in UTC, or in the zone of
+--time-zone or TZ; JSON and CSV are always in UTC.
 Exit code 1 if the ledger does not verify, whatever is printed.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			asJSON, err := out.json()
-			if err != nil {
-				return err
-			}
-			folder, err := a.findLedger(cmd.Context(), dir, args)
-			if err != nil {
-				return err
-			}
-			state, verified, err := readLedger(cmd.Context(), folder)
-			if err != nil {
-				return err
-			}
-			if html != "" {
-				if err := writeHTML(html, state, verified); err != nil {
-					return err
-				}
-				a.say("wrote %s", html)
-			}
-			switch {
-			case asJSON:
-				err = report.JSON(a.Out, state, verified)
-			case html == "":
-				width, _ := terminal(a.Out)
-				err = report.Text(a.Out, state, verified, width)
-			}
-			if err == nil && len(verified.Problems) > 0 {
-				return &exit{exitError, fmt.Errorf("the ledger in %s does not verify, so nothing that it says is proved: rollcall ledger verify says what is wrong", folder)}
-			}
-			return err
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.report(cmd.Context(), f, args) },
 	}
-	out.flag(c)
-	c.Flags().StringVar(&html, "html", "", "write one self-contained HTML file here")
-	c.Flags().StringVar(&dir, "ledger", "", "folder of the campaign's ledger")
+	f.out.flag(c)
+	c.Flags().StringVar(&f.html, "html", "", "write one self-contained HTML file here")
+	c.Flags().StringVar(&f.csv, "csv", "", "write a row for each open item here (RFC 4180)")
+	c.Flags().BoolVar(&f.summary, "summary", false, "one page, without the evidence; also of --html")
+	c.Flags().StringVar(&f.dir, "ledger", "", "folder of the campaign's ledger")
+	a.timeZoneFlag(c)
 	return c
+}
+
+func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
+	asJSON, err := f.out.json()
+	if err != nil {
+		return err
+	}
+	asCSV := f.out.format == "csv"
+	if f.summary && (asJSON || asCSV) {
+		return fmt.Errorf("--summary is text or HTML, and not %s: without it, -o json has all numbers and -o csv all that is open", f.out.format)
+	}
+	zone, err := a.zone()
+	if err != nil {
+		return err
+	}
+	folder, err := a.findLedger(ctx, f.dir, args)
+	if err != nil {
+		return err
+	}
+	state, verified, err := readLedger(ctx, folder)
+	if err != nil {
+		return err
+	}
+	shown := report.InZone(state, zone)
+	if f.html != "" {
+		if err := a.writeReport(f.html, func(w io.Writer) error {
+			if f.summary {
+				return report.SummaryHTML(w, shown, verified, time.Now())
+			}
+			return report.HTML(w, shown, verified, time.Now())
+		}); err != nil {
+			return err
+		}
+	}
+	if f.csv != "" {
+		if err := a.writeReport(f.csv, func(w io.Writer) error { return report.CSV(w, shown) }); err != nil {
+			return err
+		}
+	}
+	width, _ := terminal(a.Out)
+	switch {
+	case asJSON:
+		err = report.JSON(a.Out, state, verified)
+	case asCSV:
+		err = report.CSV(a.Out, shown)
+	case f.html != "" || f.csv != "":
+	case f.summary:
+		err = report.SummaryText(a.Out, shown, verified, time.Now(), width)
+	default:
+		err = report.Text(a.Out, shown, verified, width)
+	}
+	if err == nil && len(verified.Problems) > 0 {
+		return &exit{exitError, fmt.Errorf("the ledger in %s does not verify, so nothing that it says is proved: rollcall ledger verify says what is wrong", folder)}
+	}
+	return err
+}
+
+// writeReport writes a file that this user and its group can read, and says so.
+func (a *app) writeReport(path string, write func(io.Writer) error) error {
+	if err := writeFile(path, write); err != nil {
+		return err
+	}
+	a.say("wrote %s", path)
+	return nil
+}
+
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return write(f)
 }
 
 // readLedger folds and verifies a ledger with the key that lies beside it.
@@ -90,15 +147,6 @@ func readLedger(ctx context.Context, folder string) (*ledger.State, report.Verif
 	return state, v, nil
 }
 
-func writeHTML(path string, s *ledger.State, v report.Verification) (err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return report.HTML(f, s, v, time.Now().UTC())
-}
-
 // lastScreen is the report of a campaign that has just ended, and its exit
 // code.
 func (s *session) lastScreen(ctx context.Context, campaign string, result workflows.Result) error {
@@ -108,8 +156,9 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 		if err != nil {
 			return err
 		}
+		state = report.InZone(state, s.zoneOrUTC())
 		page := folder + ".html"
-		if err := writeHTML(page, state, verified); err != nil {
+		if err := writeFile(page, func(w io.Writer) error { return report.HTML(w, state, verified, time.Now()) }); err != nil {
 			return err
 		}
 		width, _ := terminal(s.Out)

@@ -75,6 +75,8 @@ type app struct {
 	kept     *inventory.Kept // what is read ahead of a listing; nil: nothing is
 	starting func()          // called when the local engine is about to be started; nil: nobody waits
 
+	timeZone string // for people; empty: TZ, else UTC
+
 	asStarted bool // rejoin a campaign whatever the file says by now
 	stay      bool // follow a campaign that waits for people alone
 
@@ -221,10 +223,20 @@ func actor() string {
 }
 
 // output is the -o flag of reading commands.
-type output struct{ format string }
+type output struct {
+	format string
+	csv    bool // there is that format too
+}
+
+func (o *output) takes() string {
+	if o.csv {
+		return "text, json or csv"
+	}
+	return "text or json"
+}
 
 func (o *output) flag(c *cobra.Command) {
-	c.Flags().StringVarP(&o.format, "output", "o", "text", "text or json")
+	c.Flags().StringVarP(&o.format, "output", "o", "text", o.takes())
 }
 
 func (o *output) json() (bool, error) {
@@ -233,6 +245,10 @@ func (o *output) json() (bool, error) {
 		return false, nil
 	case "json":
 		return true, nil
+	case "csv":
+		if o.csv {
+			return false, nil
+		}
 	}
-	return false, fmt.Errorf("-o takes text or json, not %q", o.format)
+	return false, fmt.Errorf("-o takes %s, not %q", o.takes(), o.format)
 }

@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("VAULT_MAX_RETRIES", "0")
 			return nil
 		},
+		Cmds:                ledgerCommands,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})

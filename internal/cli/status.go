@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,13 +17,15 @@ import (
 
 func (a *app) statusCommand() *cobra.Command {
 	var out output
+	var dir string
 	c := &cobra.Command{
 		Use:   "status [CAMPAIGN]",
 		Short: "Show where a campaign stands",
 		Long: `status reads the campaign's ledger if it is on this machine. Otherwise it asks the
 running campaign, which can report counts but no names. Of a campaign that has not
 ended it says when Vault last saw it, and what to do if nobody works on it. Without
-CAMPAIGN it takes the latest of the file's device that did any work.`,
+CAMPAIGN it takes the latest of the file's device that did any work; with --ledger it takes that
+folder.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := out.json()
@@ -30,6 +33,9 @@ CAMPAIGN it takes the latest of the file's device that did any work.`,
 				return err
 			}
 			ctx := cmd.Context()
+			if dir != "" {
+				return a.statusFromLedger(ctx, dir, asJSON)
+			}
 			if _, err := config.Load(a.file); err != nil {
 				return err
 			}
@@ -46,10 +52,16 @@ CAMPAIGN it takes the latest of the file's device that did any work.`,
 		},
 	}
 	out.flag(c)
+	c.Flags().StringVar(&dir, "ledger", "", "folder of the campaign's ledger")
+	a.timeZoneFlag(c)
 	return c
 }
 
 func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) error {
+	zone, err := a.zone()
+	if err != nil {
+		return err
+	}
 	state, verified, err := readLedger(ctx, folder)
 	if err != nil {
 		return err
@@ -69,13 +81,14 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 		}
 		return printJSON(a.Out, out)
 	}
+	state, verified.At = report.InZone(state, zone), verified.At.In(zone)
 	width, tty := terminal(a.Out)
 	fmt.Fprintf(a.Out, "campaign %s, %s\n", state.Campaign, since(state))
 	if alive.Words != "" {
 		fmt.Fprint(a.Out, report.Wrap(report.Clean(alive.Words), "", width))
 	}
 	if state.Containment != nil {
-		fmt.Fprint(a.Out, report.Wrap(report.Clean(containmentLine(state.Containment)), "", width))
+		fmt.Fprint(a.Out, report.Wrap(report.Clean(strings.Join(state.Containment.WordsIn(zone), "; ")), "", width))
 	}
 	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), state.Waves), width, tty))
 	if line := report.ProfileLine(state); line != "" {
@@ -92,9 +105,9 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 // one that runs, but for this.
 func since(s *ledger.State) string {
 	if !s.ClosedAt.IsZero() {
-		return "ended " + s.ClosedAt.UTC().Format(time.RFC3339)
+		return "ended " + s.ClosedAt.Format(time.RFC3339)
 	}
-	return "latest entry " + s.LatestAt.UTC().Format(time.RFC3339)
+	return "latest entry " + s.LatestAt.Format(time.RFC3339)
 }
 
 func (a *app) statusFromTemporal(ctx context.Context, asJSON bool) error {

@@ -79,10 +79,13 @@ const NobodySays = "nobody says that the device is contained"
 
 // Words say it for people: the statement, what became of asking, what else
 // speaks against it, and who went on all the same.
-func (c *Containment) Words() []string {
+func (c *Containment) Words() []string { return c.WordsIn(time.UTC) }
+
+// WordsIn is Words with times in a zone.
+func (c *Containment) WordsIn(zone *time.Location) []string {
 	said := NobodySays
 	if c.How != "" {
-		said = fmt.Sprintf("the device is contained (%s) since %s", c.How, c.At.UTC().Format(time.RFC3339))
+		said = fmt.Sprintf("the device is contained (%s) since %s", c.How, c.At.In(zone).Format(time.RFC3339))
 		if c.By != "" {
 			said += ", says " + c.By
 		}

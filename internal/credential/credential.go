@@ -44,6 +44,10 @@ type Credential struct {
 	// default path, which activation creates.
 	Adopted bool `json:"adopted,omitempty"`
 
+	// DeadBefore: an earlier campaign had proved a value of it dead, as Vault has
+	// noted; nil where none is known.
+	DeadBefore *DeadBefore `json:"dead_before,omitempty"`
+
 	// Own: it is what Rollcall itself works with.
 	Own bool `json:"own,omitempty"`
 

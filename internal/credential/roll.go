@@ -120,6 +120,14 @@ type Exclusion struct {
 	Names []string `json:"names,omitempty"`
 }
 
+// DeadBefore is the latest campaign that proved a value of a credential dead,
+// the one that was in force when that began. What was stolen before is dead
+// since then; a later campaign ends what was set since.
+type DeadBefore struct {
+	Campaign string    `json:"campaign"`
+	At       time.Time `json:"at"` // when that was noted, by Vault's clock
+}
+
 // Span is a run of credentials on one page of a stored roll that share a wave,
 // an authority and a kind. It is how Temporal refers to credentials: by place,
 // never by name. From is included, To is not.

@@ -181,6 +181,10 @@ func TestEachCommandOfTheRunBookRunsInItsOrder(t *testing.T) {
 	// 6
 	b.next("report --html")
 	u.must("report", "--html", filepath.Join(e.Dir, "report.html"))
+	b.next("report --summary")
+	u.must("report", "--summary", "--html", filepath.Join(e.Dir, "summary.html"))
+	b.next("report --csv")
+	u.must("report", "--csv", filepath.Join(e.Dir, "open.csv"))
 	kept := map[string]string{"key": filepath.Join(e.Dir, "ledger.key"), "anchor": filepath.Join(e.Dir, "anchor")}
 	for _, what := range []string{"key", "anchor"} {
 		b.next("ledger " + what)

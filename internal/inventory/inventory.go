@@ -49,6 +49,7 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 	if err := l.lookAtRoll(ctx, roll); err != nil {
 		return nil, nil, err
 	}
+	l.past.diedBefore(roll.Credentials)
 	roll.TokensEnded = l.past.ended
 	roll.Unlike = slices.Compact(slices.Sorted(slices.Values(l.past.unlike)))
 	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()

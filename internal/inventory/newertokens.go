@@ -59,7 +59,7 @@ func endedTokens(last *ownmount.LastRoll) (out []credential.TokensEnded) {
 			add(e)
 		}
 		for _, c := range roll.Credentials {
-			at, dead := roll.EndedAt[c.ID]
+			at, dead := roll.DeadAt[c.ID]
 			for _, r := range c.Reasons {
 				if what, _, fits := strings.Cut(r.Detail, describedAs); dead && fits && r.Type == config.VaultTokens {
 					add(credential.TokensEnded{Source: r.Source, What: what, At: at})

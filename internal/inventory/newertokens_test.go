@@ -101,7 +101,7 @@ func TestATokenThatWasMadeSinceTheDeviceHadOneIsAskedAboutAndNotRevokedByItsDesc
 	c.Containment = nil
 	ended := credential.Credential{ID: "vault/token/gone", Kind: credential.VaultToken, Authority: credential.VaultAuthority, Subject: "token/gone", Name: "token/gone",
 		Reasons: []credential.Reason{{Source: "tokens", Type: config.VaultTokens, Detail: "has the metadata device=esg-newer; accessor gone, display name …"}}}
-	store.last = &ownmount.LastRoll{Campaign: "c0", Credentials: []credential.Credential{ended}, Dead: map[string]bool{ended.ID: true}, EndedAt: map[string]time.Time{ended.ID: began.Add(-time.Hour)}}
+	store.last = &ownmount.LastRoll{Campaign: "c0", Credentials: []credential.Credential{ended}, Dead: map[string]bool{ended.ID: true}, DeadAt: map[string]time.Time{ended.ID: began.Add(-time.Hour)}}
 	on, roll = list()
 	require.False(t, on[plain])
 	require.Contains(t, asked(roll), "an earlier campaign of the device ended the tokens of that source")

@@ -20,6 +20,7 @@ type audit struct {
 	intents   map[announced]int64       // the first intent of each attempt
 	closed    int64                     // index of roll-closed, or noIndex
 	ended     int64                     // index of campaign-closed, or noIndex
+	excluded  int                       // as roll-closed counts them
 	answers   map[string]bool           // lines of the profile that an entry answers
 	profiles  int
 	contained int64           // index of contained, or noIndex
@@ -110,6 +111,9 @@ func (a *audit) check(index int64, e Entry) {
 		a.line(index, e)
 	case RollClosed:
 		a.closed = index
+		if e.Counts != nil {
+			a.excluded = e.Counts.Excluded
+		}
 		if n := len(a.state.Credentials); e.Counts == nil {
 			a.rep.add(index, "", "the roll was closed without a count")
 		} else if e.Counts.Listed != n && !a.gap {
@@ -215,6 +219,10 @@ func (a *audit) closing(index int64, e Entry) {
 		if l.Outcome == Dead {
 			dead++
 		}
+	}
+	// Earlier versions counted no exclusions here.
+	if n := e.Counts.Excluded; n != 0 && n != a.excluded {
+		a.rep.add(index, "", "the campaign was closed with %d excluded, and its roll with %d", n, a.excluded)
 	}
 	if n := len(a.state.Credentials); e.Counts.Listed != n || e.Counts.Dead != dead {
 		a.rep.add(index, "", "the campaign was closed with %d listed and %d dead, and the entries tell of %d and %d", e.Counts.Listed, e.Counts.Dead, n, dead)

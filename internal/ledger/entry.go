@@ -60,6 +60,9 @@ type Entry struct {
 	Actor  string `json:"actor,omitempty"` // who asked for it: user@host of the operator
 	// Program is the build that opened the ledger (version.Info.String).
 	Program string `json:"program,omitempty"`
+	// Spec is what a campaign was started with, of its start. Not in ledgers of
+	// earlier versions.
+	Spec *Specification `json:"spec,omitempty"`
 	// Rules that the writer keeps to, of a campaign's start; 0 in ledgers of
 	// builds that asked for no containment.
 	Rules int `json:"rules,omitempty"`
@@ -71,6 +74,10 @@ type Entry struct {
 	Wave       int                 `json:"wave,omitempty"`
 	Paths      []credential.Path   `json:"paths,omitempty"`
 	Reasons    []credential.Reason `json:"reasons,omitempty"` // provenance
+
+	// DeadBefore, of a listed credential: an earlier campaign had proved a value
+	// of it dead. Not in ledgers of earlier versions.
+	DeadBefore *credential.DeadBefore `json:"dead_before,omitempty"`
 
 	// Lines of the device's profile that a listed credential answers, and by
 	// whose word.
@@ -129,6 +136,18 @@ type Entry struct {
 
 	Counts *Counts `json:"counts,omitempty"`
 	Detail string  `json:"detail,omitempty"`
+}
+
+// Specification names what a campaign was started with, so that whoever has the
+// campaign file can tell whether it is that one. It holds references to
+// secrets, never a secret, so its digest is none of one.
+type Specification struct {
+	// SHA256 of all that the workers were given, as Vault keeps it: the campaign
+	// file with its manifests, answers and certificates, and every default.
+	SHA256 string `json:"sha256"`
+	// FileSHA256 of the campaign file alone, byte for byte (sha256sum); empty
+	// where a schedule of an earlier version gave it.
+	FileSHA256 string `json:"file_sha256,omitempty"`
 }
 
 // TookFrom is the campaign that another one of the device ended, and what Vault

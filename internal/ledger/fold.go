@@ -33,11 +33,12 @@ func (s *State) Add(index uint64, e Entry) {
 		s.addToLine(index, e)
 		return
 	}
+	s.act(index, e)
 	switch e.Event {
 	case CampaignStarted:
 		s.Device, s.Actor, s.Program, s.Exposure, s.Servers, s.Waves = e.Device, e.Actor, e.Program, e.Detail, e.Servers, e.Waves
 		s.StartedAt, s.ClosedAt, s.Rules = e.At, time.Time{}, e.Rules
-		s.Doors = e.DoorPlaces
+		s.Doors, s.Spec = e.DoorPlaces, e.Spec
 	case DeviceContained:
 		if s.Containment == nil {
 			s.Containment = e.Containment
@@ -58,11 +59,11 @@ func (s *State) Add(index uint64, e Entry) {
 	case CampaignPaused:
 		s.paused = true
 	case CampaignResumed:
-		s.paused, s.ClosedAt = false, time.Time{}
+		s.paused, s.ClosedAt, s.Why = false, time.Time{}, ""
 	case CampaignAborted:
 		s.aborted = true
 	case CampaignClosed:
-		s.ClosedAt, s.End = e.At, e.End
+		s.ClosedAt, s.End, s.Why = e.At, e.End, e.Detail
 	case Excluded:
 		s.Excluded = append(s.Excluded, ExcludedCredential{ID: e.Credential, Name: e.Name, Reason: e.Detail})
 	case ServerLeftOut:
@@ -157,6 +158,7 @@ func (s *State) addToLine(index uint64, e Entry) {
 	case Listed:
 		l.Name, l.Kind, l.Authority, l.Wave = e.Name, e.Kind, e.Authority, e.Wave
 		l.Paths, l.Reasons, l.Lines, l.Doors, l.DoorEnds = e.Paths, e.Reasons, e.Lines, e.Doors, e.DoorEnds
+		l.DeadBefore = e.DeadBefore
 		if l.Since.IsZero() {
 			l.Since = e.At
 		}

@@ -15,9 +15,11 @@ type State struct {
 	Actor     string
 	Program   string // the build of Rollcall that opened it; empty in ledgers of older ones
 	Phase     Phase
-	StartedAt time.Time
-	ClosedAt  time.Time // zero while it runs
-	LatestAt  time.Time // of the latest entry
+	Spec      *Specification // what it was started with; nil in ledgers that do not say
+	StartedAt time.Time      // zero in ledgers of earlier versions that ended before they began
+	ClosedAt  time.Time      // zero while it runs
+	Why       string         // why it ended early, as it closed; empty where it came to its end
+	LatestAt  time.Time      // of the latest entry
 
 	Listed       int                // as the roll-closed entry counts; 0 before it
 	Credentials  []*CredentialState // in the order of listing
@@ -31,6 +33,7 @@ type State struct {
 	Accepted     []AcceptedLogin
 	OpenAccepted *Acceptance // a person left what is open open; nil where nobody did
 	TookOver     []TookFrom  // campaigns that this one ended
+	Actions      []Action    // what people did with the campaign as a whole, in the order of the log
 
 	// Rules that the writer keeps to: from RulesContained on nothing is
 	// announced before the ledger says that the device is contained.
@@ -84,6 +87,8 @@ type CredentialState struct {
 	Reasons   []credential.Reason
 	Findings  []credential.Finding
 	Lines     []credential.LineRef // of the profile that it answers
+
+	DeadBefore *credential.DeadBefore // by an earlier campaign; nil where none is known
 
 	Doors   []string                // that take its secret too
 	AtDoors []protocol.DoorEvidence // what they showed when it was proved dead

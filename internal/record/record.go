@@ -20,7 +20,7 @@ import (
 func Started(in wire.Roll, contained *credential.Containment, of *credential.Accounting, now time.Time) []ledger.Entry {
 	start := ledger.Entry{
 		ID: ledger.EntryID(in.Campaign, "", "", ledger.CampaignStarted), At: now, Campaign: in.Campaign,
-		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Program: version.Current().String(), Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses, Waves: waveNames(in.Waves), DoorPlaces: in.Doors,
+		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Program: version.Current().String(), Spec: in.Spec, Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses, Waves: waveNames(in.Waves), DoorPlaces: in.Doors,
 	}
 	entries := []ledger.Entry{start}
 	if c := contained; c != nil {
@@ -35,6 +35,16 @@ func Started(in wire.Roll, contained *credential.Containment, of *credential.Acc
 		entries = append(entries, e)
 	}
 	return entries
+}
+
+// NeverListed begins the record of a campaign that ended before it had a roll:
+// who opened it, and when, as Vault has it. Where the record has begun already
+// it is the same entry, of which the ledger keeps the first.
+func NeverListed(campaign, device, actor string, opened time.Time) ledger.Entry {
+	return ledger.Entry{
+		ID: ledger.EntryID(campaign, "", "", ledger.CampaignStarted), At: opened.UTC(), Campaign: campaign,
+		Event: ledger.CampaignStarted, Device: device, Actor: actor, Program: version.Current().String(),
+	}
 }
 
 // waveNames are those of the waves that hold something; nil where there is only
@@ -59,6 +69,7 @@ func Listed(campaign string, page []credential.Credential, found map[string][]cr
 	for _, c := range page {
 		e := ledger.About(campaign, c, ledger.Listed, "", now)
 		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines
+		e.DeadBefore = c.DeadBefore
 		for _, d := range c.Doors {
 			e.Doors = append(e.Doors, d.Door)
 			if d.End != "" {

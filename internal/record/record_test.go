@@ -86,3 +86,20 @@ func TestFindingsOfOneCodeStayApartUnlessTheySayTheSame(t *testing.T) {
 	require.NotEqual(t, tokens(1, "3 live tokens"), tokens(1, "1 live token"))
 	require.NotEqual(t, tokens(1, ""), tokens(2, ""), "another intrusion")
 }
+
+// Who began a campaign that never had a roll is said in the entry that would
+// have begun its record: where that was written, it stands.
+func TestACampaignThatNeverHadARollIsBegunByTheSameEntry(t *testing.T) {
+	never := NeverListed("c1", "esg-01", "root@vm", noon)
+	started := Started(wire.Roll{Campaign: "c1", Device: "esg-01", Actor: "root@vm", Spec: &ledger.Specification{SHA256: "aa", FileSHA256: "bb"}}, nil, nil, noon)[0]
+	require.Equal(t, started.ID, never.ID)
+	require.Equal(t, "root@vm", never.Actor)
+	require.Equal(t, noon, never.At)
+	require.Equal(t, "bb", started.Spec.FileSHA256)
+}
+
+func TestWhatDiedBeforeIsListedWithTheCampaignThatKilledIt(t *testing.T) {
+	c := cred
+	c.DeadBefore = &credential.DeadBefore{Campaign: "c0", At: noon}
+	require.Equal(t, c.DeadBefore, Listed("c1", []credential.Credential{c}, nil, noon)[0].DeadBefore)
+}

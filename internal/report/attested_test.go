@@ -40,9 +40,9 @@ func TestWhatIsAttestedIsCountedApartFromWhatIsProvedDead(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(b.String()), &doc))
 	require.Equal(t, 1, doc.Attested)
 	page, doc2 := render(t, s, verified)
-	require.Contains(t, text(doc2), "1 of 3 stolen credentials proved dead, and 1 attested by people")
+	require.Contains(t, text(doc2), "1 of 3 stolen credentials proved dead on all servers, and 1 attested by people")
 	require.Contains(t, page, "<title>1 of 3 dead, 1 attested")
-	require.Contains(t, page, `aria-label="1 dead, 1 attested, 0 open`)
+	require.Contains(t, page, `aria-label="1 dead on all servers, 1 attested, 0 open`)
 
 	l.die("person/esg-01/cloud", 0, 6*time.Second, protocol.ProofAttested, nil, nil)
 	page, doc2 = render(t, closed(), verified)

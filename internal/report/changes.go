@@ -37,7 +37,11 @@ func ProgressLines(before, after Progress) []string {
 		if after.Rate > 0 {
 			rate = fmt.Sprintf(", %.3g/s", after.Rate)
 		}
-		say("%d of %d dead, %d in work, %d open%s", is.Dead, is.Listed, is.InWork, is.Open+is.Exceptions, rate)
+		some := ""
+		if is.OnSome > 0 {
+			some = fmt.Sprintf(" (%d on some servers only)", is.OnSome)
+		}
+		say("%d of %d dead%s, %d in work, %d open%s", is.Dead, is.Listed, some, is.InWork, is.Open+is.Exceptions, rate)
 	}
 	ended := map[int]bool{}
 	for _, w := range before.Waves {

@@ -99,7 +99,7 @@ func sandwich(l *ledger.CredentialState) (out []string) {
 		if err != nil {
 			return ""
 		}
-		return t.UTC().Format(" at 15:04:05Z")
+		return t.Format(" at 15:04:05Z07:00")
 	}
 	old := func(r protocol.Reply) string {
 		if r == "" {

@@ -57,8 +57,9 @@ func standingOf(l *ledger.CredentialState) standing {
 }
 
 // tally counts credentials by where they stand. Attested are those of Dead by
-// people's word alone: no server was asked.
-type tally struct{ Listed, Dead, Attested, Waiting, InWork, Open, Exceptions int }
+// people's word alone: no server was asked. OnSome are those of Dead that a
+// server did not show, because a person had left it out.
+type tally struct{ Listed, Dead, Attested, OnSome, Waiting, InWork, Open, Exceptions int }
 
 func (t *tally) add(s standing) {
 	t.Listed++
@@ -81,6 +82,9 @@ func (t tally) notDead() int { return t.Listed - t.Dead }
 // Proved are those that are dead by what a server showed.
 func (t tally) Proved() int { return t.Dead - t.Attested }
 
+// OnAll are those that every server of their authority showed dead.
+func (t tally) OnAll() int { return t.Proved() - t.OnSome }
+
 // figures are the numbers of a campaign.
 type figures struct {
 	All       tally
@@ -93,6 +97,9 @@ type figures struct {
 	FirstDead, LastDead time.Duration // after the campaign's start; 0 if none is dead
 	Median, P99         time.Duration // from Set to the proof on the last server
 	Measured            int           // credentials in Median and P99
+
+	Again  int                    // of the dead, those of which an earlier campaign had proved a value dead
+	Before *credential.DeadBefore // the latest of those; nil without one
 }
 
 type reasonGroup struct {
@@ -134,6 +141,11 @@ func figuresOf(s *ledger.State) figures {
 			if l.Proof == protocol.ProofAttested {
 				f.All.Attested++
 			}
+			if len(l.LeftOut) > 0 {
+				f.All.OnSome++
+				f.ByWave[l.Wave].OnSome++
+			}
+			f.countBefore(l.DeadBefore)
 			if l.Kind.Traits().HandsOver && len(l.Paths) > 0 {
 				f.HandOver = append(f.HandOver, l)
 			}
@@ -169,6 +181,16 @@ func figuresOf(s *ledger.State) figures {
 	}
 	sort.Slice(f.ByFinding, func(i, j int) bool { return weight(f.ByFinding[i].Code) < weight(f.ByFinding[j].Code) })
 	return f
+}
+
+func (f *figures) countBefore(b *credential.DeadBefore) {
+	if b == nil {
+		return
+	}
+	f.Again++
+	if f.Before == nil || b.At.After(f.Before.At) {
+		f.Before = b
+	}
 }
 
 func group[K comparable, G any](in map[K]*G, k K, make func() *G) *G {

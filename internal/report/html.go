@@ -26,9 +26,12 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"span":    span,
 	"clock":   clock,
 	"stamp":   rfc3339,
+	"moment":  moment,
 	"clean":   Clean,
 	"wave":    func(n int) string { return WaveName(n, nil) },
 	"entries": entries,
+
+	"leftopen": leftOpen,
 }).Parse(pageSource))
 
 // HTML writes the report as one file that loads nothing from anywhere: styles
@@ -38,8 +41,9 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 // made is when the report is written.
 func HTML(w io.Writer, s *ledger.State, v Verification, made time.Time) error {
 	// A template writes piece by piece, dozens of them for each credential.
+	v.At = v.At.In(zoneOf(s))
 	whole := bufio.NewWriterSize(w, 1<<16)
-	err := page.Execute(whole, newPage(s, v, made))
+	err := page.Execute(whole, newPage(s, v, made.In(zoneOf(s))))
 	if err == nil {
 		err = whole.Flush()
 	}

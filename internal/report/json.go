@@ -13,17 +13,25 @@ import (
 // HTML report shows. Keys are stable. Durations are seconds.
 type Document struct {
 	Status
-	StartedAt string              `json:"started_at"`
-	ClosedAt  string              `json:"closed_at,omitempty"`
-	Actor     string              `json:"actor"`
-	TookOver  []ledger.TookFrom   `json:"took_over,omitempty"` // campaigns of the device that it ended
-	Program   string              `json:"program,omitempty"`
-	Exposure  string              `json:"exposure"`
-	Times     DocumentTimes       `json:"times"`
-	ByProof   map[string]int      `json:"by_proof"`
-	Roll      []DocumentLine      `json:"credentials"`
-	Excluded  []DocumentExclusion `json:"excluded"`
-	HandOver  []DocumentHandOver  `json:"hand_over"`
+	StartedAt string `json:"started_at"` // empty: the ledger does not say
+	ClosedAt  string `json:"closed_at,omitempty"`
+	// EndedEarly is why it did not come to its end by itself.
+	EndedEarly string                `json:"ended_early,omitempty"`
+	Spec       *ledger.Specification `json:"campaign_file,omitempty"` // digests of what it was started with
+	Servers    map[string][]string   `json:"servers,omitempty"`       // of each directory, the write server first
+	Actions    []DocumentAction      `json:"actions"`                 // who did what, in the order of the ledger
+	Actor      string                `json:"actor"`
+	TookOver   []ledger.TookFrom     `json:"took_over,omitempty"` // campaigns of the device that it ended
+	Program    string                `json:"program,omitempty"`
+	Exposure   string                `json:"exposure"`
+	// DeadBefore counts those of dead of which an earlier campaign had proved a
+	// value dead already.
+	DeadBefore int                 `json:"dead_before,omitempty"`
+	Times      DocumentTimes       `json:"times"`
+	ByProof    map[string]int      `json:"by_proof"`
+	Roll       []DocumentLine      `json:"credentials"`
+	Excluded   []DocumentExclusion `json:"excluded"`
+	HandOver   []DocumentHandOver  `json:"hand_over"`
 	// Findings of the campaign as a whole; those of a credential are with it.
 	Findings []credential.Finding `json:"findings"`
 	Verified DocumentVerified     `json:"verification"`
@@ -35,6 +43,16 @@ type DocumentTimes struct {
 	LastDead  *float64 `json:"last_dead_s,omitempty"`
 	Median    *float64 `json:"set_to_proof_median_s,omitempty"`
 	P99       *float64 `json:"set_to_proof_p99_s,omitempty"`
+}
+
+// DocumentAction is what somebody did with the campaign as a whole.
+type DocumentAction struct {
+	At    string       `json:"at"`
+	Event ledger.Event `json:"event"`
+	Who   string       `json:"who,omitempty"`  // a claim: user@host
+	What  string       `json:"what,omitempty"` // it was done to; the campaign itself where absent
+	Why   string       `json:"why,omitempty"`
+	Index uint64       `json:"ledger_index"`
 }
 
 // DocumentLine is one credential.
@@ -49,7 +67,9 @@ type DocumentLine struct {
 	Reason     protocol.Reason     `json:"reason,omitempty"`
 	Server     string              `json:"server,omitempty"`
 	Detail     string              `json:"detail,omitempty"`
-	Next       string              `json:"next,omitempty"` // what to do about Reason
+	Next       string              `json:"next,omitempty"`  // what to do about Reason
+	Owner      string              `json:"owner,omitempty"` // who sees to what is open, where the ledger says so
+	Due        string              `json:"due,omitempty"`   // until when
 	Since      string              `json:"since,omitempty"`
 	Until      string              `json:"until,omitempty"` // when what keeps it open ends by itself
 	Attempt    int                 `json:"attempt,omitempty"`
@@ -68,7 +88,10 @@ type DocumentLine struct {
 	// Lines of the profile that it answers.
 	Lines    []credential.LineRef `json:"lines,omitempty"`
 	Findings []credential.Finding `json:"findings,omitempty"`
-	Index    *uint64              `json:"ledger_index,omitempty"` // of the entry that ended it
+	// DeadBefore is the latest campaign that had proved a value of it dead
+	// before this one.
+	DeadBefore *credential.DeadBefore `json:"dead_before,omitempty"`
+	Index      *uint64                `json:"ledger_index,omitempty"` // of the entry that ended it
 }
 
 // DocumentExclusion is a credential that a person took off the roll.
@@ -100,6 +123,7 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 		Status: StatusOf(s, v), StartedAt: rfc3339(s.StartedAt), ClosedAt: rfc3339(s.ClosedAt),
 		Actor: s.Actor, TookOver: s.TookOver, Program: s.Program, Exposure: s.Exposure, ByProof: map[string]int{},
 		Roll: []DocumentLine{}, Excluded: []DocumentExclusion{}, HandOver: []DocumentHandOver{}, Findings: append([]credential.Finding{}, s.Findings...),
+		Spec: s.Spec, Servers: s.Servers, Actions: []DocumentAction{}, DeadBefore: f.Again,
 		Verified: DocumentVerified{At: rfc3339(v.At), VerifierKey: v.VerifierKey, Problems: append([]string{}, v.Problems...)},
 	}
 	if f.All.Dead > 0 {
@@ -108,11 +132,22 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 	if f.Measured > 0 {
 		d.Times.Median, d.Times.P99 = seconds(f.Median), seconds(f.P99)
 	}
+	if e := endingOf(s); e != nil {
+		d.EndedEarly = e.Title + ". " + e.Text
+	}
+	for _, a := range s.Actions {
+		d.Actions = append(d.Actions, DocumentAction{rfc3339(a.At), a.Event, a.Who, a.What, a.Why, a.Index})
+	}
 	for p := range proofs {
 		d.ByProof[string(p)] = f.ByProof[p]
 	}
 	for _, l := range s.Credentials {
-		d.Roll = append(d.Roll, documentLine(l))
+		line := documentLine(l)
+		if line.Next != "" {
+			owner, due := seenToBy(s, l)
+			line.Owner, line.Due = owner, rfc3339(due)
+		}
+		d.Roll = append(d.Roll, line)
 	}
 	for _, e := range s.Excluded {
 		d.Excluded = append(d.Excluded, DocumentExclusion{e.ID, e.Name, e.Reason})
@@ -130,7 +165,7 @@ func documentLine(l *ledger.CredentialState) DocumentLine {
 		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Until: rfc3339(l.Until), Attempt: l.Attempt,
 		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence, LeftOut: l.LeftOut,
 		Paths: l.Paths, From: l.From, To: l.To, Reasons: l.Reasons, Lines: l.Lines, Findings: l.Findings,
-		Doors: l.Doors, AtDoors: l.AtDoors,
+		Doors: l.Doors, AtDoors: l.AtDoors, DeadBefore: l.DeadBefore,
 	}
 	if at == open || at == exception {
 		d.Next = adviceFor(l.Reason).Next

@@ -22,6 +22,12 @@ type pageData struct {
 	Took  time.Duration // 0 while it runs
 	// Containment of the device, in words; empty where the ledger has none.
 	Containment string
+	Directories []directory
+	Zone        string
+	Again       string // how many an earlier campaign had killed already; empty: none
+	Did         []did
+	Claimed     string
+	Legend      []legendPart
 	All         tally
 	Verdict     verdict
 	Bar         []barPart
@@ -31,6 +37,7 @@ type pageData struct {
 	Doors       []doorSum
 	AfterDoors  string
 	Accepted    []ledger.AcceptedLogin
+	LeftOpen    string // who accepted what is open; empty: nobody
 	Profile     *pageProfile // nil without
 	Tasks       []StatusTask // of people
 	Open        []card
@@ -49,6 +56,9 @@ type barPart struct {
 	Class    string
 	X, Width int // of 1000
 }
+
+// legendPart says what a colour of the bar is.
+type legendPart struct{ Class, Words string }
 
 type tile struct{ Label, Value, Note string }
 
@@ -132,17 +142,21 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 		JS:  template.JS(pageJS),   //nolint:gosec // embedded at build time
 
 		State: s, Made: made, All: f.All, Verdict: verdictOf(s, f.All), Bar: barOf(f.All), Times: tilesOf(f),
+		Directories: directoriesOf(s), Zone: zoneOf(s).String(), Again: sentence(againLine(f)), Did: actionsOf(s), Claimed: claimed, Legend: legendOf(f.All),
 		HandOver: f.HandOver, Residual: residualOf(s, f), Ledger: v, Verified: !v.At.IsZero() && len(v.Problems) == 0,
+	}
+	if s.OpenAccepted != nil {
+		d.LeftOpen = sentence(leftOpen(s.OpenAccepted))
 	}
 	if s.Containment != nil {
 		d.Containment = containment(s)
 	}
 	d.Doors, d.AfterDoors = doorsOf(s), afterDoors
-	d.LeftOut, d.Accepted, d.Profile, d.Tasks = leftOutOf(s), s.Accepted, newPageProfile(s), tasksOf(s, s.LatestAt)
+	d.LeftOut, d.Accepted, d.Profile, d.Tasks = leftOutOf(s), s.Accepted, newPageProfile(s), tasksFor(s, s.LatestAt)
 	for _, f := range s.Findings {
 		d.Campaign = append(d.Campaign, campaignCard{f, findingAdvice(f.Code)})
 	}
-	if !s.ClosedAt.IsZero() {
+	if !s.ClosedAt.IsZero() && !s.StartedAt.IsZero() {
 		d.Took = s.ClosedAt.Sub(s.StartedAt)
 	}
 	for _, p := range []protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofDoors, protocol.ProofMetadata, protocol.ProofAttested} {
@@ -176,6 +190,13 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 
 func verdictOf(s *ledger.State, t tally) verdict {
 	rest := Plural(t.notDead(), "credential is", "credentials are")
+	if e := endingOf(s); e != nil {
+		text := e.Text
+		if t.notDead() > 0 {
+			text += " " + rest + " not proved dead: count each as usable by whoever stole it."
+		}
+		return verdict{"bad", e.Title, text + onSomeToo(t)}
+	}
 	switch {
 	case s.Phase != ledger.Closed:
 		return verdict{"warn", "Not finished", fmt.Sprintf("The campaign is %s. Count every credential that is not proved dead as usable by whoever stole it.", s.Phase)}
@@ -190,21 +211,44 @@ func verdictOf(s *ledger.State, t tally) verdict {
 	case t.notDead() == 0:
 		return verdict{"good", "Clean", "Every listed credential was refused on every server of its authority, as a wrong secret, or is revoked there."}
 	default:
-		return verdict{"bad", "Ended with exceptions", rest + " not proved dead. Each needs an owner; the reasons are below."}
+		return verdict{"bad", "Ended with exceptions", rest + " not proved dead. Each needs an owner; the reasons are below." + onSomeToo(t)}
 	}
 }
 
+// onSomeToo goes behind a verdict that is about something else.
+func onSomeToo(t tally) string {
+	if t.OnSome == 0 {
+		return ""
+	}
+	return " " + Plural(t.OnSome, "credential is", "credentials are") + " dead on some servers only, because a person had left a server out."
+}
+
 func barOf(t tally) []barPart {
-	n := shares(1000, t.Listed, t.Proved(), t.Attested, t.Open+t.Exceptions, t.InWork)
+	n := shares(1000, t.Listed, t.OnAll(), t.OnSome, t.Attested, t.Open+t.Exceptions, t.InWork)
 	var parts []barPart
 	x := 0
-	for i, class := range []string{"dead", "attested", "open", "work"} {
+	for i, class := range []string{"dead", "some", "attested", "open", "work"} {
 		if n[i] > 0 {
 			parts = append(parts, barPart{class, x, n[i]})
 			x += n[i]
 		}
 	}
 	return parts
+}
+
+func legendOf(t tally) (out []legendPart) {
+	for _, p := range []struct {
+		n            int
+		class, words string
+	}{
+		{t.OnAll(), "dead", "dead on all servers"}, {t.OnSome, "some", "dead on some servers only"}, {t.Attested, "attested", "attested by people"},
+		{t.Open + t.Exceptions, "open", "not proved dead"}, {t.InWork, "work", "in work"}, {t.Waiting, "rest", "waiting"},
+	} {
+		if p.n > 0 {
+			out = append(out, legendPart{p.class, fmt.Sprintf("%d %s", p.n, p.words)})
+		}
+	}
+	return out
 }
 
 func tilesOf(f figures) []tile {

@@ -36,6 +36,10 @@ type WaveProgress struct {
 	Name                           string // see WaveName
 	Listed                         int
 	Dead, InWork, Open, Exceptions int
+
+	// OnSome are those of Dead that not every server showed, because a person
+	// had left one out.
+	OnSome int
 }
 
 // RecentDeath is one of the last credentials that were proved dead.
@@ -66,10 +70,10 @@ func ProgressOf(s *ledger.State, now time.Time, waves map[int]string) Progress {
 	if !s.ClosedAt.IsZero() {
 		p.Now = s.ClosedAt
 	}
-	p.Tasks = tasksOf(s, p.Now)
+	p.Tasks = tasksFor(s, p.Now)
 	for _, n := range wavesOf(f) {
 		t := f.ByWave[n]
-		p.Waves = append(p.Waves, WaveProgress{n, WaveName(n, waves), t.Listed, t.Dead, t.InWork, t.Open, t.Exceptions})
+		p.Waves = append(p.Waves, WaveProgress{n, WaveName(n, waves), t.Listed, t.Dead, t.InWork, t.Open, t.Exceptions, t.OnSome})
 	}
 	var died []*ledger.CredentialState
 	late := 0
@@ -115,6 +119,7 @@ func (p Progress) total() WaveProgress {
 	for _, w := range p.Waves {
 		t.Listed += w.Listed
 		t.Dead += w.Dead
+		t.OnSome += w.OnSome
 		t.InWork += w.InWork
 		t.Open += w.Open
 		t.Exceptions += w.Exceptions

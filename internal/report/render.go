@@ -83,7 +83,7 @@ func RenderProgress(p Progress, width int, colour bool) string {
 			where = "  " + Clean(r.Server)
 		}
 		if !r.Until.IsZero() {
-			where = "  until " + r.Until.UTC().Format("15:04:05Z") + where
+			where = "  until " + r.Until.Format("15:04:05Z07:00") + where
 		}
 		sgr := sgrYellow
 		if r.Reason == protocol.ReasonOldAccepted {
@@ -139,8 +139,11 @@ func (c *canvas) counters(t WaveProgress, finds int) {
 	if t.Dead == 0 {
 		deadColour = ""
 	}
-	pieces := []piece{{fmt.Sprintf("  %d of %d dead", t.Dead, t.Listed), sgrBold + deadColour},
-		{fmt.Sprintf("   %d in work", t.InWork), ""}}
+	pieces := []piece{{fmt.Sprintf("  %d of %d dead", t.Dead, t.Listed), sgrBold + deadColour}}
+	if t.OnSome > 0 {
+		pieces = append(pieces, piece{fmt.Sprintf(", %d on some servers only", t.OnSome), sgrYellow})
+	}
+	pieces = append(pieces, piece{fmt.Sprintf("   %d in work", t.InWork), ""})
 	if n := t.Open + t.Exceptions; n > 0 {
 		pieces = append(pieces, piece{fmt.Sprintf("   %d open", n), sgrYellow})
 	} else {
@@ -152,23 +155,24 @@ func (c *canvas) counters(t WaveProgress, finds int) {
 	c.line(pieces...)
 }
 
-// wave draws one bar: dead, open, in work, waiting. Whatever is not zero gets
-// a cell if there is one, and only a finished wave has a full bar.
+// wave draws one bar: dead on all servers, dead on some, open, in work, waiting.
+// Whatever is not zero gets a cell if there is one, and only a finished wave
+// has a full bar.
 func (c *canvas) wave(w WaveProgress, label, digits int) {
 	counts := fmt.Sprintf("  %*d/%-*d", digits, w.Dead, digits, w.Listed)
 	cells := max(5, min(48, c.width-label-4-utf8.RuneCountInString(counts)-4))
 	bad := w.Open + w.Exceptions
-	n := shares(cells, w.Listed, w.Dead, bad, w.InWork)
+	n := shares(cells, w.Listed, w.Dead-w.OnSome, w.OnSome, bad, w.InWork)
 	mark := piece{"", ""}
 	switch {
-	case w.done() && w.Exceptions == 0:
+	case w.done() && w.Exceptions == 0 && w.OnSome == 0:
 		mark = piece{" ✓", sgrGreen}
-	case bad > 0:
+	case bad > 0 || w.OnSome > 0:
 		mark = piece{" !", sgrYellow}
 	}
 	c.line(piece{"  " + pad(cut(w.Name, label), label) + "  ", ""},
-		piece{strings.Repeat("█", n[0]), sgrGreen}, piece{strings.Repeat("▓", n[1]), sgrYellow},
-		piece{strings.Repeat("▒", n[2]), sgrDim}, piece{strings.Repeat("░", cells-n[0]-n[1]-n[2]), sgrDim},
+		piece{strings.Repeat("█", n[0]), sgrGreen}, piece{strings.Repeat("▌", n[1]), sgrGreen}, piece{strings.Repeat("▓", n[2]), sgrYellow},
+		piece{strings.Repeat("▒", n[3]), sgrDim}, piece{strings.Repeat("░", cells-n[0]-n[1]-n[2]-n[3]), sgrDim},
 		piece{counts, ""}, mark)
 }
 

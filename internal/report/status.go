@@ -27,6 +27,9 @@ type Status struct {
 	ByOutcome map[string]int `json:"by_outcome"`
 	// Attested are those of dead by people's word alone: no server was asked.
 	Attested int `json:"attested,omitempty"`
+	// DeadOnSome are those of dead that not every server showed, because a
+	// person had left one out.
+	DeadOnSome int `json:"dead_on_some,omitempty"`
 	// Open are the credentials that a pass or the campaign left without proof.
 	Open []StatusOpen `json:"open"`
 	// LeftOut are servers that a person took out of the campaign: what died
@@ -93,6 +96,8 @@ type StatusWave struct {
 	Open      int `json:"open"`
 	Exception int `json:"exception"`
 	Dead      int `json:"dead"`
+
+	DeadOnSome int `json:"dead_on_some,omitempty"` // as in Status
 }
 
 // StatusLedger names the state of the ledger that all of it was derived from.
@@ -111,12 +116,12 @@ func StatusOf(s *ledger.State, v Verification) Status {
 			string(exception): f.All.Exceptions, string(dead): f.All.Dead,
 		},
 		ByOutcome: map[string]int{"dead": f.All.Dead, "exception": f.All.Exceptions, "excluded": len(s.Excluded)},
-		Attested:  f.All.Attested,
-		Open:      []StatusOpen{},
-		LeftOut:   []StatusLeftOut{},
-		Waves:     []StatusWave{},
-		Profile:   documentProfile(s),
-		Ledger:    StatusLedger{v.Size, v.Root},
+		Attested:  f.All.Attested, DeadOnSome: f.All.OnSome,
+		Open:    []StatusOpen{},
+		LeftOut: []StatusLeftOut{},
+		Waves:   []StatusWave{},
+		Profile: documentProfile(s),
+		Ledger:  StatusLedger{v.Size, v.Root},
 
 		Containment: s.Containment,
 	}
@@ -139,7 +144,7 @@ func StatusOf(s *ledger.State, v Verification) Status {
 	st.Tasks = tasksOf(s, time.Now())
 	for _, w := range wavesOf(f) {
 		t := f.ByWave[w]
-		st.Waves = append(st.Waves, StatusWave{w, t.Listed, t.Waiting, t.InWork, t.Open, t.Exceptions, t.Dead})
+		st.Waves = append(st.Waves, StatusWave{w, t.Listed, t.Waiting, t.InWork, t.Open, t.Exceptions, t.Dead, t.OnSome})
 	}
 	return st
 }

@@ -142,7 +142,7 @@ func TaskLine(t StatusTask) string {
 	if t.Proving != "" {
 		return t.Name + ": each end is said to be done, and it is not proved: " + t.Proving
 	}
-	due := strings.Replace(t.Due, ".000Z", "Z", 1)
+	due := strings.Replace(t.Due, ".000", "", 1)
 	line := t.Name + ": due " + due
 	if t.Overdue {
 		line = t.Name + ": OVERDUE since " + due

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
@@ -18,6 +17,9 @@ import (
 // the JSON and HTML reports have all.
 const named = 8
 
+// noCampaign is said of a ledger before its first entry.
+const noCampaign = "Rollcall · this ledger holds no campaign yet\n"
+
 // Text writes the report for a terminal of a width in columns: the counts, the
 // open ones with reasons and what to do, findings, the ledger. It has no colour
 // and no cursor movement, so that it can be kept in a file.
@@ -26,7 +28,7 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	f := figuresOf(s)
 	var b strings.Builder
 	if s.Campaign == "" {
-		_, err := io.WriteString(w, "Rollcall · this ledger holds no campaign yet\n")
+		_, err := io.WriteString(w, noCampaign)
 		return err
 	}
 	title := "Rollcall · campaign " + Clean(s.Campaign)
@@ -34,12 +36,11 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 		title += " · device " + Clean(s.Device)
 	}
 	b.WriteString(Wrap(title+" · "+string(s.Phase), "", width) + "\n")
-	b.WriteString("  " + Headline(s) + "\n")
-	if line := timesLine(f); line != "" {
-		b.WriteString(Wrap(line, "  ", width))
-	}
-	if line := proofLine(f); line != "" {
-		b.WriteString(Wrap(line, "  ", width))
+	b.WriteString(Wrap(Headline(s), "  ", width))
+	for _, line := range []string{endedLine(s), timesLine(f), proofLine(f), againLine(f)} {
+		if line != "" {
+			b.WriteString(Wrap(Clean(line), "  ", width))
+		}
 	}
 	if s.Containment != nil {
 		b.WriteString(Wrap(Clean(containment(s)), "  ", width))
@@ -47,11 +48,12 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	for _, from := range s.TookOver {
 		b.WriteString(Wrap(tookOver(from), "  ", width))
 	}
+	aboutText(&b, s, width)
 	for _, f := range incomplete(s) {
 		b.WriteString(Wrap("perhaps not all: "+Clean(f.Detail), "  ! ", width))
 	}
 	profileText(&b, s, width)
-	if text := tasksText(tasksOf(s, s.LatestAt), width); text != "" {
+	if text := tasksText(tasksFor(s, s.LatestAt), width); text != "" {
 		b.WriteString("\n" + text)
 	}
 	leftOutText(&b, s, width)
@@ -67,6 +69,8 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 		}
 		more(&b, "  ", len(s.Excluded))
 	}
+	actionsText(&b, s, width)
+	v.At = v.At.In(zoneOf(s))
 	ledgerText(&b, v, width)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the report: %w", err)
@@ -75,7 +79,9 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 }
 
 // containment says how the device was contained when the roll was listed.
-func containment(s *ledger.State) string { return strings.Join(s.Containment.Words(), "; ") }
+func containment(s *ledger.State) string {
+	return strings.Join(s.Containment.WordsIn(zoneOf(s)), "; ")
+}
 
 // tookOver says which campaign was ended, whose, and why.
 func tookOver(t ledger.TookFrom) string {
@@ -101,10 +107,13 @@ func incomplete(s *ledger.State) []credential.Finding {
 }
 
 // Headline is the campaign in one line: "41 listed · 38 dead · 3 open". What is
-// dead by people's word alone is counted apart.
+// dead on some servers only, and by people's word alone, is counted apart.
 func Headline(s *ledger.State) string {
 	t := figuresOf(s).All
-	line := fmt.Sprintf("%d listed · %d dead", t.Listed, t.Proved())
+	line := fmt.Sprintf("%d listed · %d dead", t.Listed, t.OnAll())
+	if t.OnSome > 0 {
+		line += fmt.Sprintf(" on all servers · %d dead on some servers only", t.OnSome)
+	}
 	if t.Attested > 0 {
 		line += fmt.Sprintf(" · %d attested by people", t.Attested)
 	}
@@ -183,7 +192,7 @@ func openText(b *strings.Builder, s *ledger.State, f figures, width int) {
 			}
 			facts = append(facts, "since "+clock(l.Since))
 			if !l.Until.IsZero() {
-				facts = append(facts, "until "+rfc3339(l.Until)+" at most")
+				facts = append(facts, "until "+clock(l.Until)+" at most")
 			}
 			if l.Accepted != nil {
 				facts = append(facts, leftOpen(l.Accepted))
@@ -330,5 +339,3 @@ func nameOf(l *ledger.CredentialState) string {
 	}
 	return Clean(name)
 }
-
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

@@ -34,6 +34,9 @@ type Roll struct {
 	// What they say names accounts and stays in Vault.
 	Incomplete int    `json:"incomplete,omitempty"`
 	Exposure   string `json:"exposure,omitempty"`
+	// Spec names what the campaign was started with. Rolls of workers of before
+	// have it not.
+	Spec *ledger.Specification `json:"spec,omitempty"`
 	// Logins of the device to Vault: what they could read waits for them.
 	Logins credential.Refs `json:"logins,omitempty"`
 	// Readers are accounts that may read what others of their authority are set
@@ -232,8 +235,10 @@ type EventInput struct {
 	// Finding of a finding about the campaign as a whole.
 	Finding credential.FindingCode `json:"finding,omitempty"`
 	Listed  int                    `json:"listed,omitempty"`
-	Dead    int                    `json:"dead,omitempty"`
-	Open    int                    `json:"open,omitempty"`
+	// Excluded by a person. Workflows of before count none.
+	Excluded int `json:"excluded,omitempty"`
+	Dead     int `json:"dead,omitempty"`
+	Open     int `json:"open,omitempty"`
 }
 
 // Acceptance is a person's word that what is open stays open, and who sees to

@@ -38,10 +38,11 @@ type LastRoll struct {
 	// nil where nobody kept account: earlier versions did not.
 	Dead map[string]bool
 
-	// EndedAt is when what is only ended (tokens) was noted dead, by ID and
-	// Vault's clock; Ended what that roll said of earlier campaigns.
-	EndedAt map[string]time.Time
-	Ended   []credential.TokensEnded
+	// DeadAt is when each of Dead was noted so, by ID and Vault's clock.
+	DeadAt map[string]time.Time
+
+	// Ended is what that roll said of tokens that earlier campaigns ended.
+	Ended []credential.TokensEnded
 
 	// Sources of its campaign file; nil where it cannot be read.
 	Sources []config.Source
@@ -125,7 +126,7 @@ func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*
 		return nil, err
 	}
 	if idx.Outcomes {
-		if last.Dead, last.EndedAt, err = s.deadOf(ctx, campaign, idx.Snapshot, pages); err != nil {
+		if last.Dead, last.DeadAt, err = s.deadOf(ctx, campaign, idx.Snapshot, pages); err != nil {
 			return nil, err
 		}
 	}
@@ -168,21 +169,19 @@ func (s *Store) noteOutcomes(ctx context.Context, sort, campaign, snapshot strin
 	return err
 }
 
-func (s *Store) deadOf(ctx context.Context, campaign, snapshot string, pages [][]credential.Credential) (dead map[string]bool, ended map[string]time.Time, err error) {
+func (s *Store) deadOf(ctx context.Context, campaign, snapshot string, pages [][]credential.Credential) (dead map[string]bool, when map[string]time.Time, err error) {
 	refs, err := s.deadRefs(ctx, campaign, snapshot)
 	if err != nil {
 		return nil, nil, err
 	}
-	dead, ended = map[string]bool{}, map[string]time.Time{}
+	dead, when = map[string]bool{}, map[string]time.Time{}
 	for r, at := range refs {
 		if r.Page < len(pages) && r.Index < len(pages[r.Page]) {
 			c := pages[r.Page][r.Index]
-			if dead[c.ID] = true; c.Kind.OnlyEnds() {
-				ended[c.ID] = at
-			}
+			dead[c.ID], when[c.ID] = true, at
 		}
 	}
-	return dead, ended, nil
+	return dead, when, nil
 }
 
 // deadRefs are those of a roll that are noted as dead and not as open again,

@@ -1,0 +1,38 @@
+package activities
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"rollcall/internal/ledger"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
+)
+
+// The first question of whoever reads the ledger of a campaign that came to
+// nothing is who began it, and when.
+func TestTheLedgerOfACampaignWithoutARollSaysWhoBeganItAndWhen(t *testing.T) {
+	s := newSafe(t)
+	require.NoError(t, s.store.OpenCampaign(t.Context(), ownmount.CampaignRecord{Campaign: "early-1", Device: "esg-01", Actor: "root@vm"}))
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	l := &Ledger{Store: s.store, Dir: t.TempDir()}
+	env.RegisterActivity(l)
+	closed := wire.EventInput{Campaign: "early-1", Device: "esg-01", Event: ledger.CampaignClosed, Detail: "ended early: rights are missing"}
+	for range 2 { // an answer that was lost
+		_, err := env.ExecuteActivity("RecordEvent", closed)
+		require.NoError(t, err)
+	}
+	state, err := l.stateNow(t.Context(), "early-1")
+	require.NoError(t, err)
+	require.Equal(t, "root@vm", state.Actor)
+	require.Equal(t, "esg-01", state.Device)
+	require.WithinDuration(t, time.Now(), state.StartedAt, time.Minute)
+	require.False(t, state.StartedAt.After(state.ClosedAt))
+	require.True(t, state.EndedEarly())
+	require.Equal(t, "ended early: rights are missing", state.Why)
+	require.Len(t, state.Actions, 2, "begun and closed, once each")
+}

@@ -1,0 +1,106 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"rollcall/internal/ledger"
+)
+
+// directory is an authority and the servers on which its values were proved
+// dead, the write server first.
+type directory struct {
+	Name    string
+	Servers []directoryServer
+}
+
+type directoryServer struct {
+	Name    string
+	Writes  bool
+	LeftOut bool
+}
+
+func directoriesOf(s *ledger.State) (out []directory) {
+	for _, name := range slices.Sorted(maps.Keys(s.Servers)) {
+		d := directory{Name: name}
+		for i, server := range s.Servers[name] {
+			left := slices.ContainsFunc(s.LeftOut, func(l ledger.LeftOutServer) bool { return l.Authority == name && l.Server == server })
+			d.Servers = append(d.Servers, directoryServer{server, i == 0 && len(s.Servers[name]) > 1, left})
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// Note says what is special about a server; empty for most.
+func (d directoryServer) Note() string {
+	switch {
+	case d.LeftOut:
+		return "left out"
+	case d.Writes:
+		return "writes"
+	}
+	return ""
+}
+
+// aboutText says with what the campaign was begun, and where values were proved
+// dead.
+func aboutText(b *strings.Builder, s *ledger.State, width int) {
+	if started := startedLine(s); started != "" {
+		b.WriteString(Wrap(Clean(started), "  ", width))
+	}
+	for _, d := range directoriesOf(s) {
+		var names []string
+		for _, server := range d.Servers {
+			name := server.Name
+			if note := server.Note(); note != "" {
+				name += " (" + note + ")"
+			}
+			names = append(names, name)
+		}
+		b.WriteString(Wrap(Clean("servers of "+d.Name+": "+strings.Join(names, ", ")), "  ", width))
+	}
+	if s.Spec != nil && s.Spec.FileSHA256 != "" {
+		b.WriteString(Wrap("campaign file: sha256 "+Clean(s.Spec.FileSHA256), "  ", width))
+	}
+}
+
+// startedLine is when it began and ended, and in which zone times are.
+func startedLine(s *ledger.State) string {
+	line := ""
+	if !s.StartedAt.IsZero() {
+		line = "started " + clock(s.StartedAt)
+		if s.Actor != "" {
+			line += " by " + s.Actor
+		}
+	}
+	if !s.ClosedAt.IsZero() {
+		if line != "" {
+			line += ", "
+		}
+		line += "closed " + clock(s.ClosedAt)
+		if !s.StartedAt.IsZero() {
+			line += " after " + span(s.ClosedAt.Sub(s.StartedAt))
+		}
+	}
+	if zone := zoneOf(s).String(); line != "" && zone != "UTC" {
+		line += "; times in " + zone
+	}
+	return line
+}
+
+// againLine says how many of the dead an earlier campaign had killed already:
+// this one ended values that were set since.
+func againLine(f figures) string {
+	if f.Again == 0 {
+		return ""
+	}
+	whose := fmt.Sprintf("%d of them", f.Again)
+	if f.Again == f.All.Dead {
+		whose = "each of them"
+	}
+	return fmt.Sprintf("dead before: %s had a value proved dead by an earlier campaign (the latest by %s, %s): what was stolen before that is dead since then, and this campaign ended what was set since",
+		whose, f.Before.Campaign, clock(f.Before.At))
+}
