@@ -37,7 +37,7 @@ type pageData struct {
 	Doors       []doorSum
 	AfterDoors  string
 	Accepted    []ledger.AcceptedLogin
-	LeftOpen    string // who accepted what is open; empty: nobody
+	LeftOpen    string       // who accepted what is open; empty: nobody
 	Profile     *pageProfile // nil without
 	Tasks       []StatusTask // of people
 	Open        []card
