@@ -50,7 +50,7 @@ func (r *Rotation) doorsOf(spec *config.Campaign, device []string) func(name str
 // doorAsker asks the doors of a campaign.
 func (r *Rotation) doorAsker(spec *config.Campaign, campaign string, device []string) rotation.DoorAsker {
 	return rotation.DoorAsker{
-		Open: r.doorsOf(spec, device), Now: time.Now,
+		Open: r.doorsOf(spec, device), Now: time.Now, Campaign: campaign, Refusals: &r.refusals,
 		Settings: func(name string) door.Settings { return spec.Doors[name] },
 		Flush: func(ctx context.Context, c credential.Credential, as credential.DoorLogin) *credential.Finding {
 			s, ok := spec.Doors[as.Door]

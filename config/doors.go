@@ -203,8 +203,8 @@ func (l *loader) doorMatches(f fields, c *Campaign) (out []door.Match) {
 }
 
 // DoorOf is a door of a credential. End is the end of a task at which it is,
-// where that is said.
-type DoorOf struct{ Door, End string }
+// where that is said; By is as in credential.DoorLogin.
+type DoorOf struct{ Door, End, By string }
 
 // DoorNames are those of all doors, in order.
 func (c *Campaign) DoorNames() []string { return slices.Sorted(maps.Keys(c.Doors)) }

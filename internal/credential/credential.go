@@ -156,7 +156,16 @@ type DoorLogin struct {
 	// End of a task at which the door is; empty where it has one end, or
 	// nothing says at which.
 	End string `json:"end,omitempty"`
+	// By is who named it besides the campaign file's for: DoorByRow or
+	// DoorByMetadata; empty where for did.
+	By string `json:"by,omitempty"`
 }
+
+// Who names a door for a credential, besides the campaign file.
+const (
+	DoorByRow      = "row"      // of a manifest
+	DoorByMetadata = "metadata" // of a secret, which the device may have written
+)
 
 // MoreReaders stands in ReadBy for tokens beyond those that are watched by
 // name: what they could read waits for another listing.

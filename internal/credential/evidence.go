@@ -269,8 +269,9 @@ const (
 	// FindingUnknownDoor: a secret's metadata names a door that the campaign
 	// file does not have: nothing is asked there.
 	FindingUnknownDoor FindingCode = "unknown-door"
-	// FindingDoorsShowLess: doors take what a person changes, and cannot be
-	// asked about its stolen value, or at all.
+	// FindingDoorsShowLess: doors take what a person changes, or a person's
+	// account that gets a temporary value, and cannot be asked about the stolen
+	// value, or at all. As a warning: such a door may keep old logins.
 	FindingDoorsShowLess FindingCode = "doors-show-less"
 	// FindingUnknownLine: a secret's metadata names a line that the device's
 	// profile does not have.
@@ -294,6 +295,6 @@ func (f FindingCode) Undelivered() bool {
 // the roll or from the servers that are asked, or that who is left out of it
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingDoorUnmatched || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingAlsoReadable || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
-		f == FindingRulesHidden || f == FindingReplicatorsHidden || f == FindingResetsHidden || f == FindingReadsOthers || f == FindingNotContained || f == FindingCameBack || f == FindingStoredAsSent || f == FindingNewerToken || f == FindingKeptHidden
+	return f == FindingEmptyRoll || f == FindingDoorUnmatched || f == FindingDoorsShowLess || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingAlsoReadable || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
+		f == FindingRulesHidden || f == FindingKeptHidden || f == FindingReplicatorsHidden || f == FindingResetsHidden || f == FindingReadsOthers || f == FindingNotContained || f == FindingCameBack || f == FindingStoredAsSent || f == FindingNewerToken
 }

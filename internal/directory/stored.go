@@ -76,12 +76,18 @@ func (s Stored) Elsewhere() bool { return elsewhere[s.Scheme] }
 
 // KeptAttributes tell how an entry keeps its password, and whether it keeps the
 // same secret once more.
-var KeptAttributes = append([]string{"objectClass", "userPassword", "krbPrincipalName"}, copyAttributes...)
+var KeptAttributes = append([]string{"objectClass", "userPassword", "krbPrincipalName", "krb5PrincipalName"}, copyAttributes...)
 
 var copyAttributes = []string{"sambaNTPassword", "sambaLMPassword", "ipaNTHash", "krbPrincipalKey", "authPassword", "clearPassword", "radiusPassword", "AstAccountSecret", "AstAccountRealmedPassword",
 	// Heimdal's LDAP backend (hdb.schema); Samba 2, and what FreeRADIUS reads
 	// besides (mods-available/ldap); courier-authlib (authldap.schema); H.350.
 	"krb5Key", "ntPassword", "lmPassword", "clearTextPassword", "cryptPassword", "SIPIdentityPassword", "h235IdentityPassword"}
+
+// copyClasses are object classes of entries that have such an attribute: the
+// bind identity may not be shown it.
+var copyClasses = []struct{ class, attribute string }{
+	{"sambaSamAccount", "sambaNTPassword"}, {"sambaAccount", "ntPassword"}, {"krb5KDCEntry", "krb5Key"},
+}
 
 // Copies names what keeps an entry's password once more, for people. The entry
 // was read with KeptAttributes; what the identity may not read shows by what
@@ -92,12 +98,17 @@ func Copies(e Entry) (out []string) {
 			out = append(out, a)
 		}
 	}
-	samba := slices.ContainsFunc(e.Attrs["objectClass"], func(c string) bool { return strings.EqualFold(c, "sambaSamAccount") })
-	switch {
-	case samba && len(out) == 0:
-		out = append(out, "sambaNTPassword (by its object class; bind.dn may not read it)")
-	case len(e.Attrs["krbPrincipalName"]) > 0 && !slices.Contains(out, "krbPrincipalKey"):
-		out = append(out, "krbPrincipalKey (it has a Kerberos principal)")
+	for _, k := range copyClasses {
+		has := slices.ContainsFunc(e.Attrs["objectClass"], func(c string) bool { return strings.EqualFold(c, k.class) })
+		if has && len(out) == 0 {
+			out = append(out, k.attribute+" (by its object class; bind.dn may not read it)")
+		}
+	}
+	for _, k := range [][2]string{{"krbPrincipalName", "krbPrincipalKey"}, {"krb5PrincipalName", "krb5Key"}} {
+		told := slices.ContainsFunc(out, func(a string) bool { return strings.HasPrefix(a, k[1]) })
+		if len(e.Attrs[k[0]]) > 0 && !told {
+			out = append(out, k[1]+" (it has a Kerberos principal)")
+		}
 	}
 	return out
 }

@@ -26,6 +26,9 @@ var (
 	webAuth = []Auth{ByBearer, ByHeader, ByForm}
 )
 
+// ByDatagrams are the types that are spoken over UDP.
+var ByDatagrams = []string{"radius", "snmp", "snmpv2c"}
+
 // Types has one line for each type of door.
 var Types = map[string]Type{
 	"imap":       {What: "IMAP", Port: "143", TLS: []TLS{StartTLS, ClearText}},

@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,12 +23,17 @@ func doorsOf(c *config.Campaign, cred credential.Credential, named []config.Door
 	for _, n := range named {
 		if i := slices.IndexFunc(all, func(have config.DoorOf) bool { return have.Door == n.Door }); i < 0 {
 			all = append(all, n)
-		} else if n.End != "" {
-			all[i].End = n.End
+		} else {
+			if n.End != "" {
+				all[i].End = n.End
+			}
+			if all[i].By == credential.DoorByMetadata {
+				all[i].By = n.By // a person said so too
+			}
 		}
 	}
 	for _, d := range all {
-		out = append(out, credential.DoorLogin{Door: d.Door, Login: c.Doors[d.Door].LoginOf(short, name), End: d.End})
+		out = append(out, credential.DoorLogin{Door: d.Door, Login: c.Doors[d.Door].LoginOf(short, name), End: d.End, By: d.By})
 	}
 	slices.SortFunc(out, func(a, b credential.DoorLogin) int { return strings.Compare(a.Door, b.Door) })
 	return out
@@ -84,12 +91,71 @@ func (d *draft) takeDoors(c Candidate) {
 	}
 }
 
+// doorsThen adds the doors that the last roll which has the credential open had
+// for it, and that nothing names any more although the campaign file has them
+// as it did: whoever had the device may have taken away what named them. A
+// person answers by a row of a manifest with its doors, or by another for.
+func (m *merger) doorsThen(d *draft) {
+	if m.open == nil && len(m.c.Doors) > 0 {
+		m.open = m.lost.past.openThen()
+	}
+	was, ok := m.open[d.ID]
+	if !ok {
+		return
+	}
+	said := slices.ContainsFunc(d.doors, func(have config.DoorOf) bool { return have.By == credential.DoorByRow })
+	for _, had := range was.Doors {
+		name, _, _ := strings.Cut(had.Door, "@") // an address of it
+		now, has := m.c.Doors[name]
+		switch {
+		case !has || had.By == credential.DoorByRow:
+		case slices.ContainsFunc(d.Doors, func(have credential.DoorLogin) bool { return have.Door == name }):
+		case said && (had.By != "" || len(now.For) == 0):
+		case had.By == "" && !slices.Equal(now.For, was.roll.Doors[name].For):
+		default:
+			d.Doors = append(d.Doors, credential.DoorLogin{Door: name, Login: now.LoginOf(d.short, d.Name), By: had.By})
+			d.find(credential.FindingNotNamed, "it was open in campaign %s and had the door %s there, which nothing names for it any more, although the campaign file has that door as it did: it is asked there all the same; find out who took away what named it (metadata of its secret, its name), or say by a row of a manifest which doors it has", was.roll.Campaign, name)
+		}
+	}
+	slices.SortFunc(d.Doors, func(a, b credential.DoorLogin) int { return strings.Compare(a.Door, b.Door) })
+}
+
+// withoutDoors: with a temporary value nobody logs in anywhere before its owner
+// has changed it, and what was stolen lies at no path. A door could prove
+// nothing, and the credential would never be dead: each pass would take the
+// owner's own new password for somebody's and set another one.
+func (d *draft) withoutDoors() {
+	if !d.HandsOver() || len(d.Doors) == 0 {
+		return
+	}
+	d.find(credential.FindingDoorsShowLess, "door %s takes it and is not asked: it would refuse the temporary value, which its owner has to change first, and Vault holds no stolen value to offer; if that door keeps old logins (docs/doors.md), end what it keeps by hand", d.Doors[0].Door)
+	d.unasked, d.Doors = d.Doors, nil
+}
+
+// peoplesDoors tells doors that may keep what was stolen of people, and are not
+// asked about it. A person ends that, and says that the door is not for them.
+func (m *merger) peoplesDoors() (out []Warning) {
+	people := map[string]int{}
+	for _, d := range m.drafts {
+		for _, at := range d.unasked {
+			people[at.Door]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(people)) {
+		if keeps := m.c.Doors[name].Keeping(); keeps > 0 {
+			out = append(out, Warning{Code: credential.FindingDoorsShowLess, Detail: fmt.Sprintf(
+				"door %s may take what was stolen of %d people for up to %s after it is dead in their directory, and is not asked: nobody logs in with a temporary value, and Vault holds no stolen one. End what it keeps; then say in doors.%s.for whose it is besides (kind: %s)", name, people[name], keeps, name, credential.ADPassword)})
+		}
+	}
+	return out
+}
+
 // doors reads the doors of a row: DOOR; DOOR = END, with semicolons between
 // them. An end is named where a task has several.
 func (t *table) doors(c *config.Campaign, r row, task *credential.Task) (out []config.DoorOf) {
 	for part := range strings.SplitSeq(r.cells["doors"], ";") {
 		name, end, at := strings.Cut(part, "=")
-		d := config.DoorOf{Door: strings.TrimSpace(name), End: strings.TrimSpace(end)}
+		d := config.DoorOf{Door: strings.TrimSpace(name), End: strings.TrimSpace(end), By: credential.DoorByRow}
 		if strings.TrimSpace(part) == "" {
 			continue
 		}
@@ -130,7 +196,7 @@ func metadataDoors(c *config.Campaign, text string) (known []config.DoorOf, unkn
 		if _, ok := c.Doors[name]; !ok {
 			unknown = append(unknown, name)
 		} else if !slices.ContainsFunc(known, func(have config.DoorOf) bool { return have.Door == name }) {
-			known = append(known, config.DoorOf{Door: name})
+			known = append(known, config.DoorOf{Door: name, By: credential.DoorByMetadata})
 		}
 	}
 	if len(unknown) > mostUnknownDoors {

@@ -23,7 +23,8 @@ type draft struct {
 
 	protected bool // it is of a protected group
 
-	doors []config.DoorOf // that a source names for it
+	doors   []config.DoorOf        // that a source names for it
+	unasked []credential.DoorLogin // doors of a person who gets a temporary value
 
 	only    bool              // a person named all paths that it has
 	told    bool              // something but a secret's own metadata ties it to the device
@@ -49,6 +50,8 @@ type merger struct {
 	leftOut []leftPath
 
 	shared []Candidate // of secrets that name their account, which may hold more
+
+	open map[string]then // what the last rolls had open, for whoever asks first
 }
 
 func (d *draft) found(c Candidate) {

@@ -58,6 +58,9 @@ func (m *merger) isNamed(k kept) bool {
 		return m.drafts[k.ID] != nil
 	}
 	for _, p := range k.Paths {
+		if slices.Contains(m.lost.rows[secretPathOf(p)], p.Field) {
+			return true
+		}
 		for _, l := range m.drafts {
 			if slices.ContainsFunc(l.Paths, func(q credential.Path) bool { return secretPathOf(p) == secretPathOf(q) }) {
 				return true

@@ -83,6 +83,8 @@ type unfound struct {
 	doorUses doorUses // notes which matches of doors take something
 
 	tasks bool // people have tasks, so that what accounts are called matters
+
+	rows map[secretPath][]string // fields that rows of these name
 }
 
 // holder says who may hold an account that was not found here, if that is

@@ -44,6 +44,7 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 	if err := l.lookAtTaskPlaces(ctx, roll); err != nil {
 		return nil, nil, err
 	}
+	sharedWithTasks(roll)
 	l.sayUnmatched(roll)
 	l.sayTokens(roll)
 	if err := l.lookAtRoll(ctx, roll); err != nil {
@@ -125,7 +126,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
-	rest := unfound{parts: parts, hints: l.hints, placed: l.placed, past: l.past, users: users, tasks: len(l.allTasks()) > 0, doorUses: l.doorUses}
+	rest := unfound{parts: parts, hints: l.hints, placed: l.placed, past: l.past, users: users, tasks: len(l.allTasks()) > 0, rows: l.tasksFields(), doorUses: l.doorUses}
 	roll, warnings, err := l.mergedWith(ctx, known, own, rest)
 	if err != nil {
 		return nil, nil, err
@@ -164,7 +165,7 @@ func (l *lister) mergedWith(ctx context.Context, known accounts, own ownIdentiti
 		return nil, nil, err
 	}
 	lost.resets, lost.around, lost.logins, lost.uses = resets, around, logins, slices.Concat(l.uses, elsewhere)
-	return mergeAll(l.withoutTasks(), l.candidates, known, own, lost)
+	return mergeAll(l.withoutTasks(), l.withoutTasksPlaces(), known, own, lost)
 }
 
 // lookAtRoll looks at what will be rotated: the limits of logins, the places in

@@ -251,6 +251,31 @@ userPassword: Old-smb-1`)
 	require.NotContains(t, asJSON(t, roll), "0CB694")
 }
 
+// SMB is not all that goes by a copy of its own: Samba 2 and the servers that
+// still read its attributes do, and Kerberos.
+func TestEachSecondCopyOfThePasswordKeepsTheAccountOpen(t *testing.T) {
+	t.Parallel()
+	s, admin := oddSlapd(t)
+	for uid, rest := range map[string]string{
+		"nt": "objectClass: sambaAccount\nntPassword: 0CB6948805F797BF2A82807973B89537",
+		"lm": "objectClass: sambaAccount\nlmPassword: 0CB6948805F797BF2A82807973B89537",
+		// A KDC of Heimdal, of which only the principal is shown.
+		"principal": "objectClass: krb5KDCEntry\nkrb5PrincipalName: principal@EXAMPLE.ORG",
+		"key":       "objectClass: krb5KDCEntry\nkrb5PrincipalName: key@EXAMPLE.ORG\nkrb5Key: 0CB6948805",
+	} {
+		addLDIF(t, admin, "dn: uid="+uid+","+s.PeopleDN()+"\nobjectClass: inetOrgPerson\n"+rest+"\nuid: "+uid+"\ncn: x\nsn: x\nuserPassword: Old-1")
+	}
+	c := campaign()
+	c.Sources = []config.Source{manifestSource("account,path", "nt,kv/apps/nt#password", "lm,kv/apps/lm#password", "principal,kv/apps/p#password", "key,kv/apps/k#password")}
+	roll, _ := listLDAP(t, slapdDirectory(s), s.BinderPassword, c)
+	for uid, attribute := range map[string]string{"nt": "ntPassword", "lm": "lmPassword", "principal": "krb5Key", "key": "krb5Key"} {
+		got := byName(roll)[s.AccountDN(uid)]
+		require.Equal(t, credential.SecondCopy, got.Problem, uid)
+		require.Contains(t, details(roll, got.ID, credential.FindingSecondCopy), attribute)
+	}
+	require.NotContains(t, asJSON(t, roll), "0CB694")
+}
+
 func TestAnEntryNamedAsTheRootdnIsSaidToHavePerhapsASecondPassword(t *testing.T) {
 	t.Parallel()
 	s, admin := oddSlapd(t, lab.Account{UID: "admin", Password: "x"})

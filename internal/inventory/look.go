@@ -66,6 +66,18 @@ func (l *lister) cutPaths(ctx context.Context) error {
 		}
 		l.candidates[i].Path = &p
 	}
+	for i, t := range l.tasks {
+		if t.Task.At == nil {
+			continue
+		}
+		p, err := l.cut(ctx, *t.Task.At)
+		if err != nil {
+			return err
+		}
+		task := *t.Task
+		task.At = &p
+		l.tasks[i].Task = &task
+	}
 	if len(l.c.Confirm) == 0 {
 		return nil
 	}

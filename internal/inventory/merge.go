@@ -80,7 +80,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 	}
 	m.fitLines()
 	m.finish(roll)
-	return roll, slices.Concat(warnings, more, staged, unaccepted, unconfirmed), nil
+	return roll, slices.Concat(warnings, more, staged, unaccepted, unconfirmed, m.peoplesDoors()), nil
 }
 
 // applyDefaultFields takes the usual field of a secret only where no source
@@ -135,7 +135,9 @@ func (m *merger) complete(d *draft) {
 	}
 	if k := d.Kind; !k.ByHand() && !k.OnlyEnds() && !k.OpensVault() && d.Problem == "" {
 		d.Doors = doorsOf(m.c, d.Credential, d.doors, d.short, d.Name)
+		m.doorsThen(d)
 	}
+	d.withoutDoors()
 	if m.lost.tasks && d.Subject != "" {
 		d.Names = slices.Clone(d.logins)
 		if rdn := rdnValue(d.Name); rdn != "" {

@@ -24,6 +24,31 @@ type past struct {
 	ended []credential.TokensEnded
 }
 
+// openThen are the credentials of earlier rolls of the device that nobody has
+// proved dead there, by id, each with its roll: the newest that has it.
+func (p past) openThen() map[string]then {
+	out := map[string]then{}
+	if p.last == nil {
+		return out
+	}
+	known := map[string]bool{}
+	for _, roll := range append([]ownmount.LastRoll{*p.last}, p.last.Before...) {
+		for _, c := range roll.Credentials {
+			if !known[c.ID] && roll.Dead != nil && !roll.Dead[c.ID] {
+				out[c.ID] = then{c, &roll}
+			}
+			known[c.ID] = true
+		}
+	}
+	return out
+}
+
+// then is a credential as an earlier roll had it.
+type then struct {
+	credential.Credential
+	roll *ownmount.LastRoll
+}
+
 // unasked: it is kept because its name is all that is known of it.
 func (p past) unasked(id string) bool {
 	return slices.ContainsFunc(p.kept, func(k kept) bool { return k.ID == id && k.Problem == credential.SameName })

@@ -9,6 +9,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
 )
 
 // withDomain is a campaign with a domain, in which alice and bob have accounts.
@@ -57,6 +58,33 @@ func TestAPersonIsHandedATemporaryPasswordAndAServiceIsNot(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A door would refuse the temporary value until its owner has changed it, so
+// that the credential is never dead, and each pass sets another value over the
+// owner's.
+func TestNoDoorIsAskedForATemporaryPassword(t *testing.T) {
+	c, known := withDomain()
+	c.Doors = map[string]door.Settings{"mail": {Type: "imaps", Login: "{account}", For: []door.Match{{Directory: "ad"}}}}
+	alice := Candidate{Kind: credential.UserPassword, Authority: "ad", Account: "alice", Reason: credential.Reason{Source: "people"}}
+	bob := Candidate{Kind: credential.ADPassword, Authority: "ad", Account: "bob", Reason: credential.Reason{Source: "services"}}
+	roll, warnings, err := merge(c, []Candidate{alice, bob}, known, nil)
+	require.NoError(t, err)
+	require.Len(t, warnings, 1)
+	require.Contains(t, warnings[0].Detail, "door mail may take what was stolen of 1 people for up to 1h0m0s")
+	require.True(t, warnings[0].Code.Incomplete())
+	by := byName(roll)
+	require.Len(t, by[person("bob").Name].Doors, 1)
+	is := by[person("alice").Name]
+	require.Empty(t, is.Doors)
+	require.Equal(t, credential.FindingDoorsShowLess, roll.Findings[is.ID][0].Code)
+	require.Contains(t, roll.Findings[is.ID][0].Detail, "door mail takes it and is not asked")
+
+	mail := c.Doors["mail"]
+	mail.For[0].Kind = credential.ADPassword
+	_, warnings, err = merge(c, []Candidate{alice, bob}, known, nil)
+	require.NoError(t, err)
+	require.Empty(t, warnings, "somebody has looked after it")
 }
 
 func TestAManifestSaysWhoIsAPerson(t *testing.T) {

@@ -110,14 +110,18 @@ func (l *lister) lookAtTaskPlaces(ctx context.Context, roll *credential.Roll) er
 			return fmt.Errorf("looking at the path of %s: %w; the listing was given up and nothing was changed", row, err)
 		}
 		c.Task.Stolen = slices.CompactFunc(c.Task.Stolen, credential.StolenVersion.Same)
-		if live.Found {
+		if live.Found || !live.PrivateKey().IsZero() {
 			now := credential.StolenVersion{Version: live.Version, Written: live.Written}
 			if !slices.ContainsFunc(c.Task.Stolen, now.Same) {
 				c.Task.Stolen = append(c.Task.Stolen, now)
 			}
 		}
 		if len(c.Doors) > 0 && len(c.Task.Stolen) == 0 {
-			roll.Findings[c.ID] = append(roll.Findings[c.ID], showsLess("Vault holds no value at the path of its row"))
+			why := "Vault holds no value at the path of its row"
+			if live.Problem != "" {
+				why = "what Vault holds at the path of its row cannot be offered as it is (" + string(live.Problem) + ")"
+			}
+			roll.Findings[c.ID] = append(roll.Findings[c.ID], showsLess(why))
 		}
 	}
 	for _, c := range roll.Credentials {
@@ -126,6 +130,62 @@ func (l *lister) lookAtTaskPlaces(ctx context.Context, roll *credential.Roll) er
 		}
 	}
 	return nil
+}
+
+// tasksFields are the fields that rows of what a person does name, by secret.
+func (l *lister) tasksFields() map[secretPath][]string {
+	fields := map[secretPath][]string{}
+	for _, t := range l.tasks {
+		if t.Task.At != nil {
+			fields[secretPathOf(*t.Task.At)] = append(fields[secretPathOf(*t.Task.At)], t.Task.At.Field)
+		}
+	}
+	return fields
+}
+
+// withoutTasksPlaces are the candidates but for secrets that say of nobody whose
+// they are, where a row of what a person does names them: that is whose they
+// are. One with more that looks like a credential stays.
+func (l *lister) withoutTasksPlaces() []Candidate {
+	fields := l.tasksFields()
+	if len(fields) == 0 {
+		return l.candidates
+	}
+	return slices.DeleteFunc(slices.Clone(l.candidates), func(c Candidate) bool {
+		if c.Path == nil || c.Account != "" || c.Found != nil {
+			return false
+		}
+		taken := fields[secretPathOf(*c.Path)]
+		if !c.AnyField {
+			return slices.Contains(taken, c.Path.Field)
+		}
+		return taken != nil && c.Fields != nil && len(otherSecrets(c.Fields, taken)) == 0
+	})
+}
+
+// sharedWithTasks keeps an account open of which a path is also where a person
+// writes: what Rollcall put there would pass for the person's new value.
+func sharedWithTasks(roll *credential.Roll) {
+	rows := map[credential.Path]string{}
+	for _, c := range roll.Credentials {
+		if c.Task != nil && c.Task.At != nil && c.Problem == "" {
+			rows[*c.Task.At] = rowOf(c.Reasons[0])
+		}
+	}
+	for i := range roll.Credentials {
+		c := &roll.Credentials[i]
+		for _, p := range c.Paths {
+			row, shared := rows[p]
+			if !shared || c.Task != nil || c.Subject == "" {
+				continue
+			}
+			if c.Problem == "" {
+				c.Problem = credential.SharedPath
+			}
+			roll.Findings[c.ID] = append(roll.Findings[c.ID], credential.Finding{Code: credential.FindingSharedPath,
+				Detail: fmt.Sprintf("%s is where a person writes another secret too (%s), and can hold the value of one: correct that row, or what names the path for this account", p, row)})
+		}
+	}
 }
 
 func showsLess(why string) credential.Finding {

@@ -9,6 +9,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 func withDoors(c *config.Campaign) *config.Campaign {
@@ -48,7 +49,52 @@ func TestASourceAddsDoorsOfTheCampaignFileAndTakesNoneAway(t *testing.T) {
 	}
 	var got []Candidate
 	require.NoError(t, manifest(c, config.Source{Name: "l", Type: config.Manifest, File: "m.csv", Content: []byte("account,doors\nuid=a,nas; proxy\n")}, func(f Candidate) { got = append(got, f) }))
-	require.Equal(t, []credential.DoorLogin{{Door: "mail", Login: "a@example.org"}, {Door: "nas", Login: "a"}, {Door: "proxy", Login: "a"}}, doorsOf(c, account, got[0].Doors, "a", "uid=a"))
+	require.Equal(t, []credential.DoorLogin{{Door: "mail", Login: "a@example.org"}, {Door: "nas", Login: "a", By: credential.DoorByRow}, {Door: "proxy", Login: "a", By: credential.DoorByRow}}, doorsOf(c, account, got[0].Doors, "a", "uid=a"))
+}
+
+// What a door kept open stays to be proved there: whoever may write a secret's
+// metadata takes no door away from it by the next campaign.
+func TestADoorThatAnOpenCredentialHadIsNotForgottenWithWhatNamedIt(t *testing.T) {
+	id := "corp/" + uuidOf("alice")
+	mail := door.Settings{Type: "imaps", Login: "{account}"}
+	tagged := mail
+	tagged.For = []door.Match{{Line: "relay"}}
+	for name, tc := range map[string]struct {
+		had   []credential.DoorLogin
+		dead  bool
+		then  door.Settings
+		now   door.Settings
+		rows  []config.DoorOf
+		want  []string
+		finds int
+	}{
+		"its metadata named it":            {had: []credential.DoorLogin{{Door: "mail", By: credential.DoorByMetadata}}, then: mail, now: mail, want: []string{"mail"}, finds: 1},
+		"at each of its addresses":         {had: []credential.DoorLogin{{Door: "mail@192.0.2.7", By: credential.DoorByMetadata}, {Door: "mail@192.0.2.8", By: credential.DoorByMetadata}}, then: mail, now: mail, want: []string{"mail"}, finds: 1},
+		"a line of its metadata did":       {had: []credential.DoorLogin{{Door: "mail"}}, then: tagged, now: tagged, want: []string{"mail"}, finds: 1},
+		"a person changed what it is for":  {had: []credential.DoorLogin{{Door: "mail"}}, then: tagged, now: mail},
+		"a person took its row away":       {had: []credential.DoorLogin{{Door: "mail", By: credential.DoorByRow}}, then: mail, now: mail},
+		"a person says which doors it has": {had: []credential.DoorLogin{{Door: "mail", By: credential.DoorByMetadata}}, then: mail, now: mail, rows: []config.DoorOf{{Door: "nas", By: credential.DoorByRow}}, want: []string{"nas"}},
+		"it is named still":                {had: []credential.DoorLogin{{Door: "mail", By: credential.DoorByMetadata}}, then: mail, now: mail, rows: []config.DoorOf{{Door: "mail", By: credential.DoorByMetadata}}, want: []string{"mail"}},
+		"it was proved dead":               {had: []credential.DoorLogin{{Door: "mail", By: credential.DoorByMetadata}}, dead: true, then: mail, now: mail},
+		"the file has no such door":        {had: []credential.DoorLogin{{Door: "gone", By: credential.DoorByMetadata}}, then: mail, now: mail},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := campaign()
+			c.Doors = map[string]door.Settings{"mail": tc.now, "nas": {Type: "ssh", Login: "{account}"}}
+			last := &ownmount.LastRoll{Campaign: "c1", Credentials: []credential.Credential{{ID: id, Doors: tc.had}}, Dead: map[string]bool{id: tc.dead}, Doors: map[string]door.Settings{"mail": tc.then}}
+			alice := from(t, "kv alice kv/apps/a#password")
+			alice.Doors = tc.rows
+			roll, _, err := mergeAll(c, []Candidate{alice}, people(), nil, unfound{past: past{last: last}})
+			require.NoError(t, err)
+			var names []string
+			for _, d := range byName(roll)[person("alice").Name].Doors {
+				names = append(names, d.Door)
+				require.Equal(t, "alice", d.Login)
+			}
+			require.Equal(t, tc.want, names)
+			require.Len(t, roll.Findings[id], tc.finds)
+		})
+	}
 }
 
 // What a person changes is asked at doors where Vault has a value of it.
@@ -72,10 +118,10 @@ func TestWhatAPersonDoesHasDoorsWhereVaultHasItsValue(t *testing.T) {
 	for _, k := range roll.Credentials {
 		by[k.Name] = k
 	}
-	require.Equal(t, []credential.DoorLogin{{Door: "nas", Login: "backup"}}, by["nas backup"].Doors)
+	require.Equal(t, []credential.DoorLogin{{Door: "nas", Login: "backup", By: credential.DoorByRow}}, by["nas backup"].Doors)
 	require.Equal(t, []credential.StolenVersion{before}, by["nas backup"].Task.Stolen)
 	require.Contains(t, by["nas backup"].Task.Do[0], "write the new value to kv/nas#password before you say that it is done")
-	require.Equal(t, []credential.DoorLogin{{Door: "nas", Login: "radius", End: "NPS"}, {Door: "proxy", Login: "radius", End: "gateway"}}, by["radius"].Doors)
+	require.Equal(t, []credential.DoorLogin{{Door: "nas", Login: "radius", End: "NPS", By: credential.DoorByRow}, {Door: "proxy", Login: "radius", End: "gateway"}}, by["radius"].Doors)
 	require.Empty(t, by["key"].Doors, "no value of it is in Vault")
 	require.Equal(t, credential.FindingDoorsShowLess, roll.Findings[by["key"].ID][0].Code)
 	require.Empty(t, by["other"].Doors)
@@ -107,4 +153,51 @@ func TestAMatchOfADoorThatTakesNothingIsTold(t *testing.T) {
 		"doors.nas.for[1] (account: svc-*) takes no credential of the roll: correct it, or take it out",
 		"doors.spare: no row of a manifest and no metadata names it, so it is asked about nothing",
 	}, said)
+}
+
+// A secret that lies where the device's do, and that a row of what a person
+// does names, is that task's and nobody else's.
+func TestASecretThatARowOfAPersonNamesHasAnOwner(t *testing.T) {
+	row := credential.Credential{ID: "person/esg-01/nas", Name: "nas", Subject: "esg-01/nas", Authority: credential.PersonAuthority, Kind: credential.SecretByHand,
+		Reasons: []credential.Reason{{Source: "people", Type: config.Manifest, Detail: "m.yaml:3"}},
+		Task:    &credential.Task{Ends: []credential.TaskEnd{{Name: itself, Owner: "a"}}, At: &credential.Path{Mount: "kv", Path: "esg/nas", Field: "password"}}}
+	secret := func(account string, any bool, fields ...string) Candidate {
+		return Candidate{Kind: credential.LDAPPassword, Authority: "corp", Account: account, AnyField: any, Fields: fields,
+			Path: &credential.Path{Mount: "kv", Path: "esg/nas", Field: "password"}, Reason: credential.Reason{Source: "kv", Type: config.VaultKV, Detail: "kv/esg/nas"}}
+	}
+	for name, tc := range map[string]struct {
+		found Candidate
+		want  map[string]credential.Problem // of others than the task
+	}{
+		"it says nothing of itself":     {secret("", true, "host", "password"), nil},
+		"it names the field alone":      {secret("", false, "api_key", "password"), nil},
+		"it has more that is a secret":  {secret("", true, "api_key", "password"), map[string]credential.Problem{"kv/esg/nas#password": credential.NoOwner}},
+		"what it holds is not shown":    {secret("", true), map[string]credential.Problem{"kv/esg/nas#password": credential.NoOwner}},
+		"it is said to be an account's": {secret("alice", false, "password"), map[string]credential.Problem{person("alice").Name: credential.SharedPath}},
+		"it lies beside what a row says": {func() Candidate {
+			c := secret("", false, "other")
+			c.Path = &credential.Path{Mount: "kv", Path: "esg/nas", Field: "other"}
+			return c
+		}(), map[string]credential.Problem{"kv/esg/nas#other": credential.NoOwner}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &lister{c: campaign(), vault: emptyVault{}, hints: map[reference]string{}, tasks: []credential.Credential{row}, candidates: []Candidate{tc.found}}
+			require.NoError(t, l.cutPaths(t.Context()))
+			roll, _, err := mergeAll(l.withoutTasks(), l.withoutTasksPlaces(), people(), nil, unfound{})
+			require.NoError(t, err)
+			l.addTasks(roll, listedAt)
+			sharedWithTasks(roll)
+			got := map[string]credential.Problem{}
+			for _, c := range roll.Credentials {
+				if c.Task == nil {
+					got[c.Name] = c.Problem
+				}
+			}
+			if len(tc.want) == 0 {
+				require.Empty(t, got)
+				return
+			}
+			require.Equal(t, tc.want, got)
+		})
+	}
 }

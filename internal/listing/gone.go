@@ -13,6 +13,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
 	"rollcall/internal/inventory"
 	"rollcall/internal/vault/ownmount"
 )
@@ -52,16 +53,19 @@ func isAsked(server string, now []string) bool {
 	})
 }
 
-// answering leaves those away whose name a server of now has, at another
-// address, and that take no connections any more: a machine that got another
-// address is no second one. It is asked at each listing, for a machine that is
-// down comes back.
-func answering(ctx context.Context, all []ownmount.GoneServer, now []string) []ownmount.GoneServer {
+// answering leaves those away whose name a server or door of now has, at
+// another address, and that take no connections any more: a machine that got
+// another address is no second one. It is asked at each listing, for a machine
+// that is down comes back. One whose protocol has no connections is silent to
+// whoever asks so, and stays.
+func answering(ctx context.Context, all []ownmount.GoneServer, named ownmount.NamedDirectory) []ownmount.GoneServer {
+	now := slices.Concat(named.Servers, named.Doors)
 	takes := make([]bool, len(all))
 	var wg sync.WaitGroup
 	for i, g := range all {
 		host, address := placeOfServer(g.Server)
-		if !slices.ContainsFunc(now, func(s string) bool { h, _ := placeOfServer(s); return h == host }) {
+		kind, _, _ := strings.Cut(g.Server, "://")
+		if slices.Contains(door.ByDatagrams, kind) || !slices.ContainsFunc(now, func(s string) bool { h, _ := placeOfServer(s); return h == host }) {
 			takes[i] = true // whether it answers or not: its name may have been taken from it as well
 			continue
 		}
@@ -80,6 +84,15 @@ func answering(ctx context.Context, all []ownmount.GoneServer, now []string) []o
 		}
 	}
 	return out
+}
+
+// besidesDevice leaves those away that are at an address of the device: nothing
+// was asked there.
+func besidesDevice(all []ownmount.GoneServer, device []string) []ownmount.GoneServer {
+	return slices.DeleteFunc(all, func(g ownmount.GoneServer) bool {
+		_, address := config.SplitServer(g.Server)
+		return address != "" && slices.Contains(device, plain(address))
+	})
 }
 
 // goneTimeout bounds the look at a machine that most often is no more.
@@ -107,8 +120,13 @@ func Gone(ctx context.Context, store *ownmount.Store, spec *config.Campaign, nam
 	if err != nil {
 		return nil, err
 	}
+	doors, _ := FindDoors(ctx, spec)
+	spec = AtAddresses(spec, doors)
 	open, _ := goneOf(spec, name, known)
-	return answering(ctx, open, nowCalled(spec, name).Servers), nil
+	if c := spec.Containment; c != nil {
+		open = besidesDevice(open, c.Addresses)
+	}
+	return answering(ctx, open, nowCalled(spec, name)), nil
 }
 
 func goneOf(spec *config.Campaign, name string, known map[string]ownmount.NamedDirectory) (open []ownmount.GoneServer, accepted []string) {

@@ -150,3 +150,43 @@ func TestADoorThatCampaignsHadIsNotForgottenByAFileThatLeavesItOut(t *testing.T)
 	accepted.Accept = []config.Accept{{Directory: "corp", Server: "imaps://mail.example.org:993", Reason: "switched off"}}
 	require.Empty(t, open(accepted))
 }
+
+// A door is an address: of two machines under its name the one that DNS has no
+// more took what was stolen as well, and is told for as long as it answers. One
+// that is asked by datagrams never shows that it is gone.
+func TestAMachineThatADoorsNameLeftIsToldForAsLongAsItAnswers(t *testing.T) {
+	s := newSafe(t)
+	listener, err := net.Listen("tcp", "127.0.0.83:0")
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	at := func(kind, address string) door.Settings {
+		return door.Settings{Type: kind, Address: "mail.example.org:" + port, At: address, For: []door.Match{{Directory: "corp"}}}
+	}
+	spec := func(doors ...door.Settings) *config.Campaign {
+		c := *s.spec
+		c.Directories = map[string]config.Directory{"corp": {Base: "dc=example,dc=org", Servers: []string{"ldaps://a.example.org:636"}}}
+		c.Doors = map[string]door.Settings{}
+		for i, d := range doors {
+			c.Doors[string(rune('a'+i))] = d
+		}
+		return &c
+	}
+	open := func(c *config.Campaign) (out []string) {
+		all, err := Gone(s.ctx, s.store, c, "corp")
+		require.NoError(t, err)
+		for _, g := range all {
+			out = append(out, g.Server)
+		}
+		return out
+	}
+	require.NoError(t, KeepNames(s.ctx, s.store, spec(at("imaps", "127.0.0.82"), at("imaps", "127.0.0.83"), at("radius", "127.0.0.84")), "c1"))
+	one := spec(at("imaps", "127.0.0.82"))
+	one.Containment = &config.Containment{Addresses: []string{"192.0.2.10"}}
+	left, radius := "imaps://mail.example.org:"+port+"@127.0.0.83", "radius://mail.example.org:"+port+"@127.0.0.84"
+	require.Equal(t, []string{left, radius}, open(one))
+	require.NoError(t, listener.Close())
+	require.Equal(t, []string{radius}, open(one))
+	one.Containment.Addresses = []string{"127.0.0.84"}
+	require.Empty(t, open(one), "at the device nothing was asked")
+}

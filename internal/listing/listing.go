@@ -74,7 +74,7 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	roll.Servers, roll.Addresses, roll.Doors = found.Servers, found.Addresses, doors
 	eachDoor(roll.Credentials, doors)
 	found.Notes = append(found.Notes, unsure...)
-	more, err := otherServers(ctx, kinds, spec, roll, known)
+	more, err := otherServers(ctx, kinds, spec, dialled, roll, known, asked)
 	if err != nil {
 		return nil, nil, err
 	}

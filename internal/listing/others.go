@@ -45,8 +45,9 @@ func AcceptOthers(name string, o authority.Others) string {
 }
 
 // otherServers are the warnings of a roll: of each authority that decides on a
-// credential of it.
-func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, roll *credential.Roll, known map[string]ownmount.NamedDirectory) (out []inventory.Warning, err error) {
+// credential of it. dialled is spec with each door at its addresses; contained
+// says where the device is, and may wait for it.
+func otherServers(ctx context.Context, kinds *registry.Registry, spec, dialled *config.Campaign, roll *credential.Roll, known map[string]ownmount.NamedDirectory, contained func() *credential.Containment) (out []inventory.Warning, err error) {
 	var names []string
 	for _, c := range roll.Credentials {
 		if c.Authority != credential.VaultAuthority && c.Task == nil && c.Subject != "" {
@@ -64,8 +65,11 @@ func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Ca
 		if err != nil {
 			return nil, err
 		}
-		gone, accepted := goneOf(spec, name, known)
-		if gone = answering(ctx, gone, nowCalled(spec, name).Servers); len(gone) > 0 {
+		gone, accepted := goneOf(dialled, name, known)
+		if len(gone) > 0 {
+			gone = answering(ctx, besidesDevice(gone, contained().Hosts()), nowCalled(dialled, name))
+		}
+		if len(gone) > 0 {
 			out = append(out, goneWarning(spec, name, gone))
 		}
 		o.Accepted = append(o.Accepted, accepted...)

@@ -26,6 +26,14 @@ type atDoors struct {
 // before the others of the batch are not asked there in this pass.
 const doorPatience = 3
 
+// doorLooks is how often the old value is offered at a door that took it before
+// in this campaign, each time between good logins: behind its address may be
+// several machines, each with a cache of its own, and that one of them refuses
+// the value never beats that another took it. One that picks by chance shows
+// both of two in all but one of 16. One that takes turns shows both because two
+// good logins stand between two looks.
+const doorLooks = 4
+
 // turn is a door in one pass over a batch.
 type turn struct {
 	door       *opened.Door
@@ -108,11 +116,12 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 		t.door.Turn.Lock()
 		if t.unanswered < doorPatience && !stopped() {
 			wrong.some = true // others may have run some up while it waited for its turn
-			v.Doors[n], stop = askDoor(ctx, t.door, as, v.at, wrong, r.Now)
+			v.Doors[n], stop = askDoor(ctx, t.door, as, v.at, wrong, r.Refusals.looks(r.Campaign, v.Credential.ID, as.Door), r.Now)
+			r.Refusals.noteOld(r.Campaign, v.Credential.ID, v.Doors[n])
 			if f := ask.flushed(ctx, v.Credential, as, v.Doors[n]); f != nil {
 				v.Findings = append(v.Findings, *f)
 				if f.Code == credential.FindingFlushed && stop == nil {
-					v.Doors[n], stop = askDoor(ctx, t.door, as, v.at, wrong, r.Now)
+					v.Doors[n], stop = askDoor(ctx, t.door, as, v.at, wrong, doorLooks, r.Now)
 				}
 			}
 			switch v.Doors[n].First {
@@ -135,8 +144,9 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 // askDoor breaks off at the first answer that proves nothing, so that no door
 // is offered the old value that does not take the new one. wrong has a good
 // login at the directory made before each login that may be another wrong one.
-// stop is why that was not to be had.
-func askDoor(ctx context.Context, d *opened.Door, as credential.DoorLogin, with atDoors, wrong *wrongLogins, now func() time.Time) (ev protocol.DoorEvidence, stop *protocol.Stop) {
+// Each old value is offered looks times. stop is why a good login was not to be
+// had.
+func askDoor(ctx context.Context, d *opened.Door, as credential.DoorLogin, with atDoors, wrong *wrongLogins, looks int, now func() time.Time) (ev protocol.DoorEvidence, stop *protocol.Stop) {
 	ev = protocol.DoorEvidence{Door: as.Door}
 	ask := func(value credential.Secret) (protocol.Reply, bool) {
 		if stop = wrong.before(ctx); stop != nil {
@@ -151,14 +161,23 @@ func askDoor(ctx context.Context, d *opened.Door, as credential.DoorLogin, with 
 		return ev, stop
 	}
 	ev.New = ev.First
-	for _, old := range with.olds {
-		ev.New = protocol.NotAsked
-		if ev.Old, asked = ask(old); !asked || ev.Old != protocol.Refused {
-			return ev, stop
+	again := false
+	for range looks {
+		for _, old := range with.olds {
+			if again {
+				if ev.New, asked = ask(with.new); !asked || ev.New != protocol.Accepted {
+					return ev, stop
+				}
+			}
+			ev.New = protocol.NotAsked
+			if ev.Old, asked = ask(old); !asked || ev.Old != protocol.Refused {
+				return ev, stop
+			}
+			if ev.New, asked = ask(with.new); !asked || ev.New != protocol.Accepted {
+				return ev, stop
+			}
 		}
-		if ev.New, asked = ask(with.new); !asked || ev.New != protocol.Accepted {
-			return ev, stop
-		}
+		again = true
 	}
 	ev.At = evidenceTime(now())
 	return ev, nil

@@ -21,6 +21,10 @@ type DoorAsker struct {
 	// run already. Its detail names no account.
 	Flush func(ctx context.Context, c credential.Credential, as credential.DoorLogin) *credential.Finding
 	Now   func() time.Time
+	// Campaign asks, and Refusals has what its doors showed before, of tasks.
+	// Nil: nobody remembers.
+	Campaign string
+	Refusals *Refusals
 }
 
 // flushed is what came of a flush, where a door took an old value and it was
@@ -40,10 +44,11 @@ func (a DoorAsker) Ask(ctx context.Context, d *opened.Door, c credential.Credent
 	d.Turn.Lock()
 	defer d.Turn.Unlock()
 	with := atDoors{new: value, olds: olds}
-	ev, _ := askDoor(ctx, d, as, with, &wrongLogins{}, a.Now)
+	ev, _ := askDoor(ctx, d, as, with, &wrongLogins{}, a.Refusals.looks(a.Campaign, c.ID, as.Door), a.Now)
+	a.Refusals.noteOld(a.Campaign, c.ID, ev)
 	f := a.flushed(ctx, c, as, ev)
 	if f != nil && f.Code == credential.FindingFlushed {
-		ev, _ = askDoor(ctx, d, as, with, &wrongLogins{}, a.Now)
+		ev, _ = askDoor(ctx, d, as, with, &wrongLogins{}, doorLooks, a.Now)
 	}
 	return ev, f
 }

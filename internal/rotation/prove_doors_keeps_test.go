@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func TestADoorThatKeepsTheOldValueIsFlushedAndAskedAgain(t *testing.T) {
 		dead bool
 		asks int
 	}{
-		{"flushed", credential.FindingFlushed, true, 5},
+		{"flushed", credential.FindingFlushed, true, 2 + 3*doorLooks},
 		{"its flush failed", credential.FindingFlushFailed, false, 2},
 		{"it was flushed before", "", false, 2},
 	} {
@@ -69,4 +70,54 @@ func TestWhatIsKnownOfSoftwareSaysUntilWhenADoorKeepsAValue(t *testing.T) {
 	silent := &protocol.Stop{Reason: protocol.ReasonDoorSilent, Server: "relay"}
 	require.Same(t, silent, ask.Keeps(silent))
 	require.Nil(t, ask.Keeps(nil))
+}
+
+// balanced is an address with two machines behind it, which take turns. The
+// second one has a cache of its own, by name and value, that no other login
+// ends.
+type balanced struct {
+	next  int
+	keeps map[string]bool
+	asked []string
+}
+
+func (b *balanced) Ask(_ context.Context, login string, value credential.Secret) door.Said {
+	b.next++
+	at := b.next % 2
+	b.asked = append(b.asked, fmt.Sprint(at, " ", value.Reveal()))
+	if value.Reveal() == "new" || at == 0 && b.keeps[value.Reveal()] {
+		return door.Said{Reply: protocol.Accepted}
+	}
+	return door.Said{Reply: protocol.Refused}
+}
+
+func (b *balanced) Software(context.Context) (string, error) { return "", nil }
+
+// That one machine refuses the old value never beats that another one behind
+// the same address took it.
+func TestAMachineThatRefusesNeverBeatsAnotherBehindTheSameDoor(t *testing.T) {
+	refusals := &Refusals{}
+	b := &balanced{keeps: map[string]bool{"old": true}}
+	one := &opened.Door{Door: b}
+	pass := func() Verdict {
+		v := atServers("a", "mail")
+		rot := &Rotator{Now: time.Now, Authority: willing{}, Campaign: "c", Refusals: refusals}
+		rot.AskDoors(t.Context(), []Verdict{v}, DoorAsker{Open: func(string) (*opened.Door, error) { return one, nil }, Now: time.Now}, func() bool { return false })
+		return v
+	}
+	first := pass()
+	require.Equal(t, protocol.ReasonDoorTakesOld, first.Stop.Reason)
+	for range 3 {
+		b.Ask(t.Context(), "somebody", credential.NewSecret("else")) // so that the other machine comes first
+		v := pass()
+		require.False(t, v.Dead(), "one machine takes the old value still: %q", b.asked)
+		require.Equal(t, protocol.ReasonDoorTakesOld, v.Stop.Reason)
+	}
+	person := DoorAsker{Now: time.Now, Campaign: "c", Refusals: refusals}
+	b.Ask(t.Context(), "somebody", credential.NewSecret("else"))
+	ev, _ := person.Ask(t.Context(), one, first.Credential, first.Credential.Doors[0], credential.NewSecret("new"), []credential.Secret{credential.NewSecret("old")})
+	require.True(t, ev.TookOld())
+
+	b.keeps["old"] = false // its time is over
+	require.True(t, pass().Dead())
 }

@@ -109,7 +109,8 @@ func (r *Rotator) eachAccount(ctx context.Context, asked []Verdict, says func(Ve
 	return out
 }
 
-// Refusals are new values that doors have refused, by campaign and credential.
+// Refusals are new values that doors have refused, by campaign and credential,
+// and old ones that they took.
 // Where a door's directory is another one than the credential's, a good login
 // at the latter ends no count there, so that each pass would bring an account
 // nearer to its lock. The zero value has none; so has nil, which forgets. It is
@@ -117,6 +118,33 @@ func (r *Rotator) eachAccount(ctx context.Context, asked []Verdict, says func(Ve
 type Refusals struct {
 	mu   sync.Mutex
 	seen map[[2]string]map[string]int // by door, in a row
+	took map[[3]string]bool           // the old value, by campaign, credential and door
+}
+
+// noteOld notes that a door took the old value.
+func (r *Refusals) noteOld(campaign, id string, ev protocol.DoorEvidence) {
+	if r == nil || !ev.TookOld() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.took == nil {
+		r.took = map[[3]string]bool{}
+	}
+	r.took[[3]string{campaign, id, ev.Door}] = true
+}
+
+// looks is how often a door is asked about an old value.
+func (r *Refusals) looks(campaign, id, door string) int {
+	if r == nil {
+		return 1
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.took[[3]string{campaign, id, door}] {
+		return doorLooks
+	}
+	return 1
 }
 
 // saw takes one door's evidence.

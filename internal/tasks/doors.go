@@ -3,13 +3,16 @@ package tasks
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
@@ -56,6 +59,18 @@ type values struct {
 	is   credential.Secret
 	olds []credential.Secret
 	all  bool // olds are all that a thief may have
+	// given is what of olds was handed over before, and is not any more: it was
+	// discarded, or somebody else may have read it.
+	given []credential.Secret
+}
+
+// die notes what has to be refused.
+func (v *values) die(values ...credential.Secret) {
+	for _, value := range values {
+		if !value.IsZero() && !slices.ContainsFunc(v.olds, value.Equal) {
+			v.olds = append(v.olds, value)
+		}
+	}
 }
 
 // doors asks each, one after the other: people wait for none of it.
@@ -102,15 +117,17 @@ func proofOf(c credential.Credential, allKnown bool) protocol.Proof {
 // person has written where the row says, else what was handed over to him.
 func (a *Asking) values(ctx context.Context, campaign string, c credential.Credential) (with values, stop *protocol.Stop, err error) {
 	with.all = c.Task.At != nil && len(c.Task.Stolen) > 0
-	if c.Task.Make {
-		staged, found, err := a.Store.ReadStaged(ctx, c.ID)
-		if err != nil {
-			return with, nil, err
-		}
-		if !found || staged.Campaign != campaign {
-			return with, waits("each end is said to be done, and the new value that was handed over is not in staging any more"), nil
-		}
+	staged, found, err := a.Store.ReadStaged(ctx, c.ID)
+	switch {
+	case err != nil:
+		return with, nil, err
+	case c.Task.Make && (!found || staged.Campaign != campaign):
+		return with, waits("each end is said to be done, and the new value that was handed over is not in staging any more"), nil
+	case c.Task.Make:
 		with.is = staged.Secret
+	}
+	for _, key := range slices.Sorted(maps.Keys(staged.Old)) {
+		with.given = append(with.given, staged.Old[key])
 	}
 	if c.Task.At != nil {
 		if stop, err = a.written(ctx, c, &with); stop != nil || err != nil {
@@ -120,10 +137,32 @@ func (a *Asking) values(ctx context.Context, campaign string, c credential.Crede
 	if with.is.IsZero() {
 		return with, waits("each end is said to be done, and what Vault holds at the path of its row is what it held when it was listed: write the new value there, and its doors are asked again"), nil
 	}
-	if slices.Contains(with.olds, with.is) {
+	if slices.ContainsFunc(with.olds, with.is.Equal) {
 		return with, waits("each end is said to be done, and the value at the path of its row is the stolen one: change it, and write the new one there"), nil
 	}
+	if slices.ContainsFunc(with.given, with.is.Equal) {
+		return with, waits("each end is said to be done, and the value at the path of its row is one that was handed over before and is not to be used any more: change it to the one that is handed over now, and write that there"), nil
+	}
+	with.die(with.given...)
 	return with, nil, nil
+}
+
+// readings are what a person's value in Vault may be, the likeliest first, as
+// its readers take it: a file that was stored whole has the end of its last
+// line, and some texts may be read in two ways (internal/vault/readings.go).
+func readings(live vault.Live, c credential.Credential) (out []credential.Secret) {
+	login := c.Task.Login
+	if login == "" {
+		login = c.Name
+	}
+	live = live.Of([]string{login})
+	for _, value := range []credential.Secret{live.Value, live.Other, live.PrivateKey()} {
+		bare := credential.NewSecret(strings.TrimRight(value.Reveal(), "\r\n"))
+		if !bare.IsZero() && !slices.ContainsFunc(out, bare.Equal) {
+			out = append(out, bare)
+		}
+	}
+	return out
 }
 
 // written reads what a person has written, and what was there before.
@@ -135,8 +174,8 @@ func (a *Asking) written(ctx context.Context, c credential.Credential, with *val
 	now := credential.StolenVersion{Version: live.Version, Written: live.Written}
 	switch {
 	case slices.ContainsFunc(c.Task.Stolen, now.Same):
-	case live.Found:
-		with.is = live.Value
+	case len(readings(live, c)) > 0:
+		with.is = readings(live, c)[0]
 	case live.Problem != "" && !c.Task.Make:
 		return waits(fmt.Sprintf("each end is said to be done, and the path of its row holds nothing that could be its new value (%s): write it there, as a field of its own", live.Problem)), nil
 	}
@@ -146,13 +185,11 @@ func (a *Asking) written(ctx context.Context, c credential.Credential, with *val
 			return nil, err
 		}
 		// A secret that was deleted and made anew counts from 1 again.
-		if same := v.Same(credential.StolenVersion{Version: was.Version, Written: was.Written}); !was.Found || !same {
+		if same := v.Same(credential.StolenVersion{Version: was.Version, Written: was.Written}); !same || len(readings(was, c)) == 0 {
 			with.all = false
 			continue
 		}
-		if !slices.Contains(with.olds, was.Value) {
-			with.olds = append(with.olds, was.Value)
-		}
+		with.die(readings(was, c)...)
 	}
 	return nil, nil
 }

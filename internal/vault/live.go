@@ -154,6 +154,18 @@ func liveTo(e Entry, field string, users []string) Live {
 	return l
 }
 
+// PrivateKey is the whole of the field where that is a private key as its file
+// has it. It is no bare secret, so that nobody writes over it; what only a
+// person changes may be one.
+func (l Live) PrivateKey() credential.Secret {
+	text, _ := l.data[l.field].(string)
+	whole := strings.TrimSpace(text)
+	if l.Problem != credential.NotBare || !strings.Contains(whole, "PRIVATE KEY-----") && !strings.HasPrefix(whole, "PuTTY-User-Key-File") {
+		return credential.Secret{}
+	}
+	return credential.NewSecret(whole)
+}
+
 // alsoIn are the other fields that hold a secret, in whatever form. A short one
 // may be part of anything, and counts only as all of a text.
 func alsoIn(data map[string]any, field, secret string) (keys []string) {

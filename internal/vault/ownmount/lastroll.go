@@ -12,6 +12,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
 	"rollcall/internal/vault"
 )
 
@@ -44,8 +45,9 @@ type LastRoll struct {
 	// Ended is what that roll said of tokens that earlier campaigns ended.
 	Ended []credential.TokensEnded
 
-	// Sources of its campaign file; nil where it cannot be read.
+	// Sources and Doors of its campaign file; nil where it cannot be read.
 	Sources []config.Source
+	Doors   map[string]door.Settings
 
 	// Before are the newest rolls under other spellings and names of the
 	// device, the newest first, with what no later roll of it has: a campaign
@@ -139,7 +141,7 @@ func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*
 	}
 	var c config.Campaign
 	if json.Unmarshal(spec, &c) == nil {
-		last.Sources = c.Sources
+		last.Sources, last.Doors = c.Sources, c.Doors
 	}
 	return last, nil
 }
