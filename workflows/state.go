@@ -90,6 +90,10 @@ type WaveStatus struct {
 	Open   int    `json:"open"` // tried and still open
 	Pass   int    `json:"pass"`
 	Ended  bool   `json:"ended,omitempty"`
+	// Next is when what is open is tried again, and Until when it is given up;
+	// zero while a pass runs, and before the first has ended.
+	Next  time.Time `json:"next,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Result of a campaign.

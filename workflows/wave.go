@@ -47,6 +47,7 @@ type wave struct {
 	inFlight int
 	cleaning int                         // batches that are cleaned beside the others
 	halt     map[int]workflow.CancelFunc // of the batches in flight
+	next     time.Time                   // when the next pass begins; zero in a pass
 }
 
 func (w *wave) run(ctx workflow.Context) (waveResult, error) {
@@ -282,7 +283,9 @@ func (w *wave) wait(ctx workflow.Context) {
 			}
 		}
 	}
+	w.next = workflow.Now(ctx).Add(delay)
 	_, _ = workflow.AwaitWithTimeout(ctx, delay, func() bool { return w.state.Control.Aborting || w.relieved() })
+	w.next = time.Time{}
 }
 
 // backoff doubles from first to longest.
@@ -425,7 +428,12 @@ func (w *wave) listen(ctx workflow.Context) {
 }
 
 func (w *wave) status() WaveStatus {
+	var until time.Time
+	if !w.state.Since.IsZero() {
+		until = w.state.Since.Add(w.state.Settings.Deadline)
+	}
 	return WaveStatus{
+		Next: w.next, Until: until,
 		Wave: w.state.Index.Wave, Name: w.state.Index.Name, Listed: listed(w.state.Index), Dead: w.state.Dead,
 		Open: openCount(w.state.Open) + openCount(w.state.Half) + w.state.Ended, Pass: w.state.Pass,
 	}

@@ -248,6 +248,11 @@ func TestAWaveSaysHowFarItIs(t *testing.T) {
 	require.Equal(t, waveResult{Dead: 3}, result[waveResult](t, env))
 	at = append(at, query[WaveStatus](t, env))
 	require.Equal(t, WaveStatus{Wave: 4, Listed: 3, Pass: 1}, at[0])
+	began := time.Date(2026, 3, 1, 12, 0, 10, 0, time.UTC) // the back-off
+	require.True(t, at[1].Next.Equal(began.Add(settings.RetryMin)), at[1].Next)
+	require.True(t, at[1].Until.Equal(began.Add(settings.Deadline)), at[1].Until)
+	require.Zero(t, at[2].Next)
+	at[1].Next, at[1].Until, at[2].Until = time.Time{}, time.Time{}, time.Time{}
 	require.Equal(t, WaveStatus{Wave: 4, Listed: 3, Dead: 2, Open: 1, Pass: 1}, at[1], "in the back-off after the first pass")
 	require.Equal(t, WaveStatus{Wave: 4, Listed: 3, Dead: 3, Pass: 2}, at[2])
 }

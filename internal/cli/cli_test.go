@@ -5,9 +5,13 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/ledger"
+	"rollcall/workflows"
 )
 
 // command runs one command of the program without any server.
@@ -125,4 +129,29 @@ func TestDoctorHasALineForEachCheckInAPipe(t *testing.T) {
 temporal
   ok     connect         127.0.0.1:7233
 `, out.String())
+}
+
+// Whoever waits is told for what, until when, and what he can do.
+func TestAWaitIsExplained(t *testing.T) {
+	next, until := time.Date(2026, 11, 29, 12, 43, 10, 0, time.UTC), time.Date(2026, 11, 29, 16, 40, 0, 0, time.UTC)
+	st := workflows.Status{Phase: ledger.Running, Wave: 1, Waves: []workflows.WaveStatus{
+		{Wave: 0, Name: "logins-to-vault", Listed: 1, Open: 1, Next: next, Until: until},
+		{Wave: 1, Name: "gateway", Listed: 5, Open: 3, Next: next.Add(time.Second), Until: until},
+		{Wave: 2, Name: "the rest", Listed: 40},
+	}}
+	text, about := waits(st)
+	require.Equal(t, "1 open of logins-to-vault are tried again at 12:43:10Z, until 16:40:00Z at the latest; 3 open of gateway are tried again at 12:43:11Z, until 16:40:00Z at the latest; 40 begin after them; "+
+		"`rollcall report` says what to do about each, and `rollcall close` leaves them open, with an owner, and ends the campaign", text)
+	st.Waves[1].Next = next.Add(time.Minute)
+	_, same := waits(st)
+	require.Equal(t, about, same, "it is said once, until something has changed")
+	st.Waves[1].Next = time.Time{}
+	_, other := waits(st)
+	require.NotEqual(t, about, other)
+	st.Waves[0].Ended = true
+	text, _ = waits(st)
+	require.Empty(t, text, "a pass runs")
+	st.Phase = ledger.Paused
+	text, _ = waits(st)
+	require.Contains(t, text, "`rollcall resume`")
 }

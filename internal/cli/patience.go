@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 
+	"rollcall/internal/ledger"
+	"rollcall/internal/report"
 	"rollcall/internal/rotation/gate"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/workflows"
 )
 
 // loginLeast is what must be left of a login to Vault so that a campaign is
@@ -36,6 +40,7 @@ func (s *session) requireLogin(ctx context.Context) error {
 const (
 	lookEvery  = 2 * time.Second
 	quietAfter = 5 * time.Second // without a line in the ledger it is asked what the wait is for
+	waitsAfter = 8 * time.Second // and, where nothing fails, what comes next: nobody is left alone for 10 s
 )
 
 // patience says what a campaign waits for while nothing is recorded, and ends
@@ -72,12 +77,68 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 		return false, nil
 	}
 	tries, why := p.engine.Failing(ctx, p.workflow)
-	if why == nil || waitingFor(why) == p.waiting {
+	if why == nil {
+		return p.sayWaits(ctx, now), nil
+	}
+	if waitingFor(why) == p.waiting {
 		return false, nil
 	}
 	p.waiting = waitingFor(why)
 	p.say("waiting (tried %d times): %s", tries-1, p.waiting)
 	return true, nil
+}
+
+// sayWaits says of a campaign in which nothing fails what comes next, and when;
+// once, until something has changed.
+func (p *patience) sayWaits(ctx context.Context, now time.Time) bool {
+	if now.Sub(p.grew) < waitsAfter {
+		return false
+	}
+	within, cancel := context.WithTimeout(ctx, lookEvery)
+	defer cancel()
+	st, err := p.running(within)
+	if err != nil || st == nil {
+		return false // what cannot be asked is said by what asks for itself
+	}
+	text, about := waits(*st)
+	if text == "" || about == p.waiting {
+		return false
+	}
+	p.waiting = about
+	p.say("waiting: %s", text)
+	return true
+}
+
+// waits words what the running waves of a campaign wait for; empty where none
+// does. about is the same without the times.
+func waits(st workflows.Status) (text, about string) {
+	names := map[int]string{}
+	for _, w := range st.Waves {
+		names[w.Wave] = w.Name
+	}
+	at := func(t time.Time) string { return t.UTC().Format("15:04:05Z") }
+	if st.Phase == ledger.Paused {
+		return "the campaign is paused: `rollcall resume` goes on with it", "paused"
+	}
+	var parts []string
+	later := 0
+	for i, w := range st.Waves {
+		switch {
+		case w.Ended:
+		case i > st.Wave:
+			later += w.Listed
+		case !w.Next.IsZero():
+			parts = append(parts, fmt.Sprintf("%d open of %s are tried again at %s, until %s at the latest", w.Open, report.WaveName(w.Wave, names), at(w.Next), at(w.Until)))
+			about += fmt.Sprintf("%d of %d; ", w.Open, w.Wave)
+		}
+	}
+	if len(parts) == 0 {
+		return "", ""
+	}
+	if later > 0 {
+		parts = append(parts, fmt.Sprintf("%d begin after them", later))
+	}
+	return strings.Join(parts, "; ") + "; `rollcall report` says what to do about each, and `rollcall close` leaves them open, with an owner, and ends the campaign", about
 }
 
 func waitingFor(why error) string {
