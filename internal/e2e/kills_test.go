@@ -90,7 +90,8 @@ func (u *user) begin(args ...string) (*exec.Cmd, *bytes.Buffer) {
 
 // closed reports whether the ledger says that the campaign has ended.
 func (u *user) closed() bool {
-	return u.entries() > 0 && u.ledger().Phase == ledger.Closed
+	s := u.ledgerSoFar()
+	return s != nil && s.Phase == ledger.Closed
 }
 
 // entries counts what the ledger of the latest campaign holds.

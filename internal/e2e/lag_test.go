@@ -169,11 +169,12 @@ func deadOnly(t *testing.T, u *user, e *estate.Estate) []intruder.Result {
 
 // count counts lines of the campaign's ledger; none before there is one.
 func (u *user) count(is func(*ledger.CredentialState) bool) int {
-	if u.entries() == 0 {
+	s := u.ledgerSoFar()
+	if s == nil {
 		return 0
 	}
 	n := 0
-	for _, l := range u.ledger().Credentials {
+	for _, l := range s.Credentials {
 		if is(l) {
 			n++
 		}

@@ -113,7 +113,8 @@ func TestEachCommandOfTheRunBookRunsInItsOrder(t *testing.T) {
 	b.next("run")
 	cmd, said := u.begin("run")
 	requireSoon(t, "what cannot be proved on the replica waits", said, func() bool {
-		return u.ledger().Phase == ledger.Running && u.count(func(l *ledger.CredentialState) bool {
+		s := u.ledgerSoFar()
+		return s != nil && s.Phase == ledger.Running && u.count(func(l *ledger.CredentialState) bool {
 			return l.Reason == protocol.ReasonLagging || l.Reason == protocol.ReasonWithinReach
 		}) > 0
 	})
