@@ -2,12 +2,14 @@ package activities
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
+	"rollcall/internal/notify"
 	"rollcall/internal/record"
 	"rollcall/internal/tasks"
 	"rollcall/internal/vault"
@@ -20,13 +22,19 @@ import (
 // the roll in Vault, so that none needs to travel through Temporal.
 type Ledger struct {
 	Store *ownmount.Store
-	Dir   string // holds one folder per campaign
+	Dir   string       // holds one folder per campaign
+	Log   *slog.Logger // says what is recorded, as it is: names and no value; nil: nothing does
 
 	looking sync.Mutex // at what people say
 
-	mu   sync.Mutex
-	logs map[string]*ledger.Log
-	last folded
+	notifier *notify.Notifier // nil: nobody is told
+	ending   sync.Mutex       // of the last entry of a ledger
+	ended    map[string]bool
+
+	mu      sync.Mutex
+	logs    map[string]*ledger.Log
+	trouble error // of the last append
+	last    folded
 }
 
 // rollChunk is about how many entries of a roll go into one append: each costs
@@ -44,6 +52,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 	if err != nil {
 		return classify(errVault, err)
 	}
+	l.notifier.Begin(in.Campaign, index.Told, index.Containment.Hosts())
 	entries := record.Started(in, index.Containment, index.Profile, now)
 	for n := range in.Pages {
 		page, err := l.Store.ReadPage(ctx, in.Campaign, in.Snapshot, n)
@@ -134,6 +143,7 @@ func (l *Ledger) RecordEvent(ctx context.Context, in wire.EventInput) error {
 	}
 	closing := in.Event == ledger.CampaignClosed
 	if closing {
+		l.lastWord(in.Campaign)
 		entries[0].Counts = &ledger.Counts{Listed: in.Listed, Excluded: in.Excluded, Dead: in.Dead, Open: in.Open}
 		end, err := l.end(ctx, in.Campaign)
 		if err != nil {

@@ -31,11 +31,43 @@ func (l *Ledger) append(ctx context.Context, campaign string, entries []ledger.E
 		return nil
 	}
 	log, err := l.log(ctx, campaign)
-	if err != nil {
-		return classify(errLedger, err)
+	if err == nil {
+		_, err = log.Append(ctx, entries)
 	}
-	_, err = log.Append(ctx, entries)
-	return classify(errLedger, err)
+	err = classify(errLedger, err)
+	l.mu.Lock()
+	l.trouble = plainly(err)
+	l.mu.Unlock()
+	l.say(campaign, entries, err)
+	l.notifier.Grew(campaign, plainly(err))
+	return err
+}
+
+// LedgerTrouble is why the last append failed; nil if it did not. It is no
+// method, because every exported method of an activity struct is an activity.
+func LedgerTrouble(l *Ledger) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trouble
+}
+
+// say logs what was recorded, or that it could not be.
+func (l *Ledger) say(campaign string, entries []ledger.Entry, err error) {
+	switch {
+	case l.Log == nil:
+	case err != nil:
+		l.Log.Warn("entries could not be recorded; it is tried again", "campaign", campaign, "entries", len(entries), "error", plainly(err))
+	default:
+		for _, e := range entries {
+			attrs := []any{"campaign", campaign}
+			for _, a := range [][2]string{{"name", e.Name}, {"step", string(e.Step)}, {"reason", string(e.Reason)}, {"server", e.Server}, {"proof", string(e.Proof)}, {"finding", string(e.Finding)}, {"actor", e.Actor}, {"detail", e.Detail}} {
+				if a[1] != "" {
+					attrs = append(attrs, a[0], a[1])
+				}
+			}
+			l.Log.Info(string(e.Event), attrs...)
+		}
+	}
 }
 
 func (l *Ledger) log(ctx context.Context, campaign string) (*ledger.Log, error) {

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -52,6 +53,7 @@ type Rotation struct {
 
 	Metrics *metrics.Metrics // nil: nobody listens
 	Kept    *inventory.Kept  // what was read ahead of a listing; nil: nothing
+	Log     *slog.Logger     // says what became of batches, by counts and no name; nil: nothing does
 }
 
 // NewRotation gives the activities of one worker process, which carries what
@@ -283,11 +285,18 @@ func (r *Rotation) applied(ctx context.Context, in wire.ApplyInput, page []crede
 		}
 	}
 	r.nameEarlier(ctx, in.Batch.Campaign, page, out)
+	dead, open := 0, map[protocol.Reason]int{}
 	for _, a := range out {
 		r.count(in.Batch.Kind, a.Step, a.Stop, a.Findings)
 		if a.Dead() {
 			r.Metrics.Dead(in.Batch.Kind)
+			dead++
+		} else if a.Stop != nil {
+			open[a.Stop.Reason]++
 		}
+	}
+	if r.Log != nil {
+		r.Log.Info("batch applied", "campaign", in.Batch.Campaign, "authority", in.Batch.Authority, "kind", in.Batch.Kind, "page", in.Batch.Span.Page, "dead", dead, "open", open)
 	}
 	return out
 }

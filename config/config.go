@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
+	"rollcall/internal/notify/settings"
 	"rollcall/internal/profile"
 )
 
@@ -77,6 +78,11 @@ type Campaign struct {
 	// FileSHA256 is the SHA-256 of the file as it was read, in hex: by it the
 	// ledger names the file that a campaign was started with.
 	FileSHA256 string `json:"file_sha256,omitempty"`
+
+	// Notify is who is told how the campaign goes.
+	Notify settings.Notify `json:"notify,omitzero"`
+	// UsedBy is who reads what lies at paths of Vault.
+	UsedBy []settings.UsedBy `json:"used_by,omitempty"`
 
 	// LedgerDir holds one ledger per campaign in a folder of its own. Relative
 	// paths are relative to the campaign file; Load makes it absolute. Default:

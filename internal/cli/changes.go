@@ -19,8 +19,9 @@ type planChange struct {
 	Does       string          `json:"does"`             // see the constants
 	SetOn      string          `json:"set_on,omitempty"` // the server where the new value is set
 	Writes     []planWrite     `json:"writes"`
-	Ends       []string        `json:"ends,omitempty"` // of what a person changes
-	Why        string          `json:"why,omitempty"`  // why it stays as it is
+	UsedBy     []string        `json:"used_by,omitempty"` // who reads Writes, as the campaign file says
+	Ends       []string        `json:"ends,omitempty"`    // of what a person changes
+	Why        string          `json:"why,omitempty"`     // why it stays as it is
 }
 
 // planWrite is a place in Vault that gets the new value.
@@ -41,7 +42,7 @@ const (
 func changesOf(roll *credential.Roll) []planChange {
 	out := make([]planChange, 0, len(roll.Credentials))
 	for _, c := range roll.Credentials {
-		p := planChange{ID: c.ID, Credential: c.Name, Authority: c.Authority, Kind: c.Kind, Wave: roll.Waves[c.Wave].Name, Does: doesSet, Writes: []planWrite{}}
+		p := planChange{ID: c.ID, Credential: c.Name, Authority: c.Authority, Kind: c.Kind, Wave: roll.Waves[c.Wave].Name, Does: doesSet, Writes: []planWrite{}, UsedBy: c.UsedBy}
 		switch {
 		case c.Problem != "":
 			p.Does, p.Why = doesNone, string(c.Problem)

@@ -111,6 +111,8 @@ type plan struct {
 	Waves   []planWave   `json:"waves"`
 	// Doors at which values are proved dead besides.
 	Doors []planDoor `json:"doors,omitempty"`
+	// UsedBy is who reads the new values, as the campaign file says.
+	UsedBy []report.Readers `json:"used_by,omitempty"`
 	// Left are those that cannot be rotated as listed, by their reason.
 	Left map[credential.Problem][]string `json:"left,omitempty"`
 	left map[credential.Problem][]stays
@@ -191,6 +193,7 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 		lane.Listed++
 	}
 	p.Doors = planDoors(cfg, roll)
+	p.UsedBy = report.ReadersOnRoll(roll.Credentials)
 	for i := range p.Waves {
 		w := &p.Waves[i]
 		set := w.Batch
@@ -255,6 +258,12 @@ func (p plan) print(w io.Writer, width int) error {
 		return err
 	}
 	printDoors(w, p.Doors, width)
+	for i, r := range p.UsedBy {
+		if i == 0 {
+			fmt.Fprintln(w, "\nwho reads the new values")
+		}
+		fmt.Fprint(w, report.Wrap(report.Clean(r.Words()), "  ", width))
+	}
 	_, err := fmt.Fprint(w, "\n", report.Wrap("precheck, stage in Vault, record the intent, set, verify, activate, retire, prove the old value dead on every server and at every door, record the outcome, clean up", "for each: ", width),
 		report.Wrap("whether each account accepts what its paths hold, for a wrong login counts. Where it does not, the path stays as it is, and the new value goes below vault.adopt or nothing is set (path-refused, unproved-path)", "asked at the run alone: ", width))
 	return err

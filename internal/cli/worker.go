@@ -84,7 +84,7 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 }
 
 func metricsFlag(c *cobra.Command, address *string) {
-	c.Flags().StringVar(address, "metrics", "", "serve counters to Prometheus at http://ADDRESS/metrics, such as 127.0.0.1:9464 (off unless given; no login is asked for)")
+	c.Flags().StringVar(address, "metrics", "", "serve counters to Prometheus at http://ADDRESS/metrics, and /healthz beside them, such as 127.0.0.1:9464 (off unless given; no login is asked for)")
 }
 
 // serveMetrics begins to serve counters, if an address is given, until stop is
@@ -98,7 +98,7 @@ func (a *app) serveMetrics(address string) (stop func(), err error) {
 	}
 	at, stop, err := a.metrics.Serve(address)
 	if err == nil {
-		a.say("metrics: http://%s/metrics", at)
+		a.say("metrics: http://%s/metrics, and /healthz beside it", at)
 	}
 	return stop, err
 }

@@ -1,15 +1,18 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
 	"rollcall/activities"
 	"rollcall/internal/engine"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/ledger"
+	"rollcall/internal/notify"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 	"rollcall/workflows"
@@ -27,23 +30,29 @@ func (a *app) work(e *engine.Engine, store *ownmount.Store, kinds *registry.Regi
 	// Otherwise the SDK hashes the whole program at every start.
 	worker.SetBinaryChecksum("rollcall")
 	var workers []worker.Worker
-	recorder := &activities.Ledger{Store: store, Dir: ledgerDir}
+	recorder := &activities.Ledger{Store: store, Dir: ledgerDir, Log: a.logger()}
+	teller := &notify.Notifier{Dir: ledgerDir, Secrets: store, Log: a.logger(), Count: a.metrics.Told}
 	if rotation {
 		w := worker.New(e.Client, wire.RotationQueue, workerOptions(rotation && records))
 		workflows.Register(w)
 		rotations := activities.NewRotation(store, kinds)
-		rotations.Metrics, rotations.Kept = a.metrics, a.kept
+		rotations.Metrics, rotations.Kept, rotations.Log = a.metrics, a.kept, a.logger()
 		w.RegisterActivity(rotations)
 		workers = append(workers, w)
 	}
 	if records {
 		w := worker.New(e.Client, wire.LedgerQueue, workerOptions(rotation && records))
+		activities.Notify(recorder, teller)
+		teller.Start()
 		w.RegisterActivity(recorder)
 		workers = append(workers, w)
 	}
 	stop = func() error {
 		for _, w := range workers {
 			w.Stop()
+		}
+		if records {
+			a.stopTelling(teller)
 		}
 		return activities.Shut(recorder)
 	}
@@ -53,7 +62,36 @@ func (a *app) work(e *engine.Engine, store *ownmount.Store, kinds *registry.Regi
 			return nil, fmt.Errorf("starting the worker: %w", err)
 		}
 	}
+	a.watchHealth(e, store, recorder)
 	return stop, nil
+}
+
+// watchHealth has /healthz say whether this process is of any use.
+func (a *app) watchHealth(e *engine.Engine, store *ownmount.Store, recorder *activities.Ledger) {
+	a.metrics.Check("vault", func(context.Context) error {
+		if stop := store.EndsSoon(0); stop != nil {
+			return stop
+		}
+		return nil
+	})
+	a.metrics.Check("temporal", func(ctx context.Context) error {
+		_, err := e.CheckHealth(ctx, &client.CheckHealthRequest{})
+		return err
+	})
+	a.metrics.Check("ledger", func(context.Context) error { return activities.LedgerTrouble(recorder) })
+	a.metrics.Ready()
+}
+
+// tellingPatience is how long a process that stops tries to tell what is still
+// to be told.
+const tellingPatience = 15 * time.Second
+
+func (a *app) stopTelling(n *notify.Notifier) {
+	ctx, cancel := context.WithTimeout(context.Background(), tellingPatience)
+	defer cancel()
+	if left := n.Stop(ctx); left > 0 {
+		a.say("note: notifications that could not be sent: %d, which are kept; the next run or ledger worker of this ledger folder sends them", left)
+	}
 }
 
 // refuseLedgerItself: the ledgers of other campaigns do not belong into one.

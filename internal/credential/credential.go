@@ -40,6 +40,9 @@ type Credential struct {
 	// Problem is set or nothing new is made (Kind.OnlyEnds).
 	Paths []Path `json:"paths,omitempty"`
 
+	// UsedBy are consumers that read one of Paths, as the campaign file says.
+	UsedBy []string `json:"used_by,omitempty"`
+
 	// Adopted says that Vault held no path for the account and Paths is the
 	// default path, which activation creates.
 	Adopted bool `json:"adopted,omitempty"`

@@ -263,6 +263,9 @@ const (
 	// FindingFlushFailed: which did not.
 	FindingFlushed     FindingCode = "door-flushed"
 	FindingFlushFailed FindingCode = "flush-failed"
+	// FindingNotifyFailed: a receiver of the campaign file was not told how the
+	// campaign goes.
+	FindingNotifyFailed FindingCode = "notify-failed"
 	// FindingDoorUnmatched: a line of for: of a door matches nothing of the
 	// roll.
 	FindingDoorUnmatched FindingCode = "door-matches-nothing"

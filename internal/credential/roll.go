@@ -76,6 +76,10 @@ type Roll struct {
 	// a source described.
 	TokensEnded []TokensEnded `json:"tokens_ended,omitempty"`
 
+	// Told is whom the campaign tells how it goes, as the campaign file has it
+	// (internal/notify/settings); nil where it is nobody.
+	Told json.RawMessage `json:"told,omitempty"`
+
 	// Excluded were found and left out on purpose, each with its reason.
 	Excluded []Exclusion `json:"excluded,omitempty"`
 }

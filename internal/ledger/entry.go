@@ -74,6 +74,7 @@ type Entry struct {
 	Wave       int                 `json:"wave,omitempty"`
 	Paths      []credential.Path   `json:"paths,omitempty"`
 	Reasons    []credential.Reason `json:"reasons,omitempty"` // provenance
+	UsedBy     []string            `json:"used_by,omitempty"` // of a listed credential: consumers that read it, as the campaign file says
 
 	// DeadBefore, of a listed credential: an earlier campaign had proved a value
 	// of it dead. Not in ledgers of earlier versions.

@@ -157,7 +157,7 @@ func (s *State) addToLine(index uint64, e Entry) {
 	switch e.Event {
 	case Listed:
 		l.Name, l.Kind, l.Authority, l.Wave = e.Name, e.Kind, e.Authority, e.Wave
-		l.Paths, l.Reasons, l.Lines, l.Doors, l.DoorEnds = e.Paths, e.Reasons, e.Lines, e.Doors, e.DoorEnds
+		l.Paths, l.Reasons, l.Lines, l.Doors, l.DoorEnds, l.UsedBy = e.Paths, e.Reasons, e.Lines, e.Doors, e.DoorEnds, e.UsedBy
 		l.DeadBefore = e.DeadBefore
 		if l.Since.IsZero() {
 			l.Since = e.At

@@ -87,6 +87,7 @@ type CredentialState struct {
 	Reasons   []credential.Reason
 	Findings  []credential.Finding
 	Lines     []credential.LineRef // of the profile that it answers
+	UsedBy    []string             // consumers that read it, as the campaign file says
 
 	DeadBefore *credential.DeadBefore // by an earlier campaign; nil where none is known
 

@@ -73,6 +73,10 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	}
 	roll.Servers, roll.Addresses, roll.Doors = found.Servers, found.Addresses, doors
 	eachDoor(roll.Credentials, doors)
+	for i, c := range roll.Credentials {
+		roll.Credentials[i].UsedBy = spec.Consumers(c.Paths)
+	}
+	roll.Told = spec.Told()
 	found.Notes = append(found.Notes, unsure...)
 	more, err := otherServers(ctx, kinds, spec, dialled, roll, known, asked)
 	if err != nil {

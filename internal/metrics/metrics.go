@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,6 +38,17 @@ type Metrics struct {
 	dead     *prometheus.CounterVec
 	open     *prometheus.CounterVec
 	findings *prometheus.CounterVec
+	told     *prometheus.CounterVec
+
+	mu     sync.Mutex
+	checks []check
+	ready  bool
+}
+
+// check is one thing without which the process is of no use.
+type check struct {
+	name string
+	look func(ctx context.Context) error
 }
 
 // New makes the counters, all at zero.
@@ -50,13 +64,16 @@ func New() (*Metrics, error) {
 		findings: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_findings_total", Help: "Findings of this worker's passes, by code.",
 		}, []string{"code"}),
+		told: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_notifications_total", Help: "Tries of this ledger worker to tell a receiver, by event and by whether it took it.",
+		}, []string{"event", "result"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "rollcall_build_info", Help: "1, with the build as labels.",
 		ConstLabels: prometheus.Labels{"version": version.Current().Version, "commit": version.Current().Commit},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.dead, m.open, m.findings, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.dead, m.open, m.findings, m.told, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(m.registry))
 	if err != nil {
 		return nil, err
@@ -105,7 +122,70 @@ func (m *Metrics) Found(findings []credential.Finding) {
 	}
 }
 
-// Serve answers /metrics at address (host:port; :0 takes a free port) until
+// Check adds something that /healthz looks at; its error says no name of an
+// account and no value. Ready says that all of them were added: until then the
+// process is starting.
+func (m *Metrics) Check(name string, look func(ctx context.Context) error) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.checks = append(m.checks, check{name, look})
+}
+
+// Ready: see Check.
+func (m *Metrics) Ready() {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ready = true
+}
+
+// healthLongest bounds one answer: probes give up after a while themselves.
+const healthLongest = 5 * time.Second
+
+// health answers 200 and "ok", or 503 and what is wrong, a line each.
+func (m *Metrics) health(w http.ResponseWriter, r *http.Request) {
+	m.mu.Lock()
+	checks, ready := slices.Clone(m.checks), m.ready
+	m.mu.Unlock()
+	ctx, cancel := context.WithTimeout(r.Context(), healthLongest)
+	defer cancel()
+	var wrong []string
+	if !ready {
+		wrong = append(wrong, "starting")
+	}
+	for _, c := range checks {
+		if err := c.look(ctx); err != nil {
+			wrong = append(wrong, c.name+": "+err.Error())
+		}
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if len(wrong) > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, strings.Join(wrong, "\n"))
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// Told counts a try to tell a receiver what happened.
+func (m *Metrics) Told(event string, ok bool) {
+	if m == nil {
+		return
+	}
+	result := "failed"
+	if ok {
+		result = "sent"
+	}
+	m.told.WithLabelValues(event, result).Inc()
+}
+
+// Serve answers /metrics and /healthz at address (host:port; :0 takes a free port) until
 // stop is called. It returns where it listens. It speaks HTTP without a login,
 // as Prometheus's own exporters do: listen on loopback, or on a network that
 // only the metrics server reaches.
@@ -116,6 +196,7 @@ func (m *Metrics) Serve(address string) (at string, stop func(), err error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", m.health)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan struct{})
 	go func() {

@@ -68,7 +68,7 @@ func Listed(campaign string, page []credential.Credential, found map[string][]cr
 	var entries []ledger.Entry
 	for _, c := range page {
 		e := ledger.About(campaign, c, ledger.Listed, "", now)
-		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines
+		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines, e.UsedBy = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines, c.UsedBy
 		e.DeadBefore = c.DeadBefore
 		for _, d := range c.Doors {
 			e.Doors = append(e.Doors, d.Door)

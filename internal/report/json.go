@@ -82,6 +82,7 @@ type DocumentLine struct {
 	Doors   []string                `json:"doors,omitempty"`
 	AtDoors []protocol.DoorEvidence `json:"at_doors,omitempty"`
 	Paths   []credential.Path       `json:"paths,omitempty"`
+	UsedBy  []string                `json:"used_by,omitempty"` // consumers that read one of Paths
 	From    map[string]int          `json:"from,omitempty"`
 	To      map[string]int          `json:"to,omitempty"`
 	Reasons []credential.Reason     `json:"reasons,omitempty"` // provenance
@@ -165,7 +166,7 @@ func documentLine(l *ledger.CredentialState) DocumentLine {
 		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Until: rfc3339(l.Until), Attempt: l.Attempt,
 		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence, LeftOut: l.LeftOut,
 		Paths: l.Paths, From: l.From, To: l.To, Reasons: l.Reasons, Lines: l.Lines, Findings: l.Findings,
-		Doors: l.Doors, AtDoors: l.AtDoors, DeadBefore: l.DeadBefore,
+		Doors: l.Doors, AtDoors: l.AtDoors, UsedBy: l.UsedBy, DeadBefore: l.DeadBefore,
 	}
 	if at == open || at == exception {
 		d.Next = adviceFor(l.Reason).Next

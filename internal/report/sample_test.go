@@ -50,6 +50,9 @@ func (l *log) start() {
 func (l *log) list(id, name, authority string, wave int, kind credential.Kind, paths ...string) {
 	e := ledger.Entry{At: at(time.Second), Event: ledger.Listed, Credential: id, Name: name, Kind: kind, Authority: authority, Wave: wave,
 		Reasons: []credential.Reason{{Source: "manifest", Type: "manifest", Detail: "esg-01.csv:7"}}}
+	if id == "corp/0001" || id == "corp/0002" {
+		e.UsedBy = []string{"postfix on mx1", "postfix on mx2"}
+	}
 	for _, p := range paths {
 		path, err := credential.ParsePath(p)
 		if err != nil {

@@ -61,6 +61,7 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	openText(&b, s, f, width)
 	doorsText(&b, s, width)
 	handOverText(&b, f, width)
+	usedByText(&b, s, width)
 	findingsText(&b, s, f, width)
 	if len(s.Excluded) > 0 {
 		b.WriteString("\nExcluded by a person\n")

@@ -176,6 +176,7 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingNewReader:         {14, advice{"Tokens were made while the campaign ran that may read new values", "No login of the roll made them, as far as Vault shows: a thief may have made one by a login that was not dead yet (an orphan outlives it). Find out whose each is (vault token lookup -accessor), revoke what nobody claims, and run again, so that what it may have read is replaced; accept the rest by policy or accessor in the campaign file."}},
 	credential.FindingCameBack:          {1, advice{"The device answered while the campaign ran", "Find out what let it on the network again, and contain it. Whoever is on it may have read what was set by then: run again once it is silent, so that those values are replaced as well."}},
 	credential.FindingFlushed:           {30, advice{"A door kept the stolen value, and its flush was run", "Nothing: the door was asked again after it. What the command did besides only its own log shows."}},
+	credential.FindingNotifyFailed:      {34, advice{"Somebody could not be told how the campaign goes", "The detail says whom, and why. It is tried again for a day, and holds up nothing: look at the receiver, and tell them by another way meanwhile."}},
 	credential.FindingFlushFailed:       {20, advice{"A door keeps the stolen value, and its flush did not do its work", "Flush it by hand (docs/doors.md says how, by software): the door is asked again while the campaign runs. Correct flush: in the campaign file for the next one."}},
 	credential.FindingDoorUnmatched:     {18, advice{"A match of a door takes no credential of the roll", "It may be mistyped, and then the door is never asked. Correct for: in the campaign file, or take the match out."}},
 	credential.FindingUnknownDoor:       {20, advice{"A secret's metadata names a door that the campaign file does not have", "Describe that door under doors:, or correct custom_metadata doors. Nothing is asked there."}},
@@ -245,6 +246,13 @@ func findingAdvice(c credential.FindingCode) advice {
 	}
 	return advice{string(c), "See the detail; this version of the report does not know the finding."}
 }
+
+// FindingTitle is how a finding is put to people.
+func FindingTitle(c credential.FindingCode) string { return findingAdvice(c).Title }
+
+// FindingWeight orders findings: what most likely shows an attacker at work has
+// the least.
+func FindingWeight(c credential.FindingCode) int { return weight(c) }
 
 func weight(c credential.FindingCode) int {
 	if f, ok := findings[c]; ok {

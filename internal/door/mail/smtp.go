@@ -30,14 +30,8 @@ func (d *SMTP) Ask(ctx context.Context, login string, value credential.Secret) d
 		return smtpTrouble(err, false)
 	}
 	defer done()
-	_, offered := c.Extension("AUTH")
-	var how sasl.Client
-	switch mechanisms := strings.Fields(strings.ToUpper(offered)); {
-	case has(mechanisms, sasl.Plain):
-		how = sasl.NewPlainClient("", login, value.Reveal())
-	case has(mechanisms, sasl.Login):
-		how = sasl.NewLoginClient(login, value.Reveal())
-	default:
+	how := mechanismOf(c, login, value)
+	if how == nil {
 		return door.Said{Reply: protocol.NotThisWay, Code: "neither PLAIN nor LOGIN"}
 	}
 	if err := c.Auth(mechanism{how}); err != nil {

@@ -61,6 +61,9 @@ type RollIndex struct {
 	// TokensEnded: see credential.Roll.
 	TokensEnded []credential.TokensEnded `json:"tokens_ended,omitempty"`
 
+	// Told: see credential.Roll.
+	Told json.RawMessage `json:"told,omitempty"`
+
 	ExclusionPages int `json:"exclusion_pages"`
 
 	// Outcomes: what becomes of the credentials is noted beside the roll

@@ -63,7 +63,7 @@ func Policies(c *config.Campaign, known []credential.Credential, places ...strin
 
 var purposes = map[string]string{
 	vault.WorkerPolicy:   "Lists credentials and rotates them. May not sign or anchor ledger checkpoints.",
-	vault.LedgerPolicy:   "Signs and anchors ledger checkpoints. May not read staged or live secrets.",
+	vault.LedgerPolicy:   "Signs and anchors ledger checkpoints, and notifies. May not read staged or live secrets.",
 	vault.OperatorPolicy: "Lists, plans, starts, watches and reports. Reads no staged or live secret but the directories' bind passwords.",
 }
 
@@ -133,7 +133,7 @@ func workerRules(c *config.Campaign, known []credential.Credential) []rule {
 
 func ledgerRules(c *config.Campaign) []rule {
 	m := c.Vault.Mount
-	return []rule{
+	rs := []rule{
 		{c.Vault.Transit + "/keys/" + ownmount.LedgerKey, []string{read}},
 		{c.Vault.Transit + "/sign/" + ownmount.LedgerKey, []string{update}},
 		// No update: an anchor, once written, is nobody's to change.
@@ -144,6 +144,11 @@ func ledgerRules(c *config.Campaign) []rule {
 		{m + "/metadata/campaigns/*", []string{list}},
 		{m + "/data/" + payloadKey, []string{read}},
 	}
+	// What it signs web hooks with, and its login to a mail server.
+	for _, p := range c.NotifyReferences() {
+		rs = append(rs, rule{p.Mount + "/data/" + p.Path, []string{read}})
+	}
+	return rs
 }
 
 func operatorRules(c *config.Campaign, known []credential.Credential) []rule {

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/notify/settings"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/vaulttest"
@@ -25,6 +26,8 @@ func restricted(t *testing.T, policy string) (limited, root *ownmount.Store, c *
 		Bind:     config.Bind{DN: "cn=rollcall,dc=example,dc=org", Password: credential.Path{Mount: "kv", Path: "rollcall-bind", Field: "password"}},
 		Password: config.PasswordPolicy{VaultPolicy: "rollcall-corp"},
 	}}
+	c.Notify.Targets = []settings.Target{{Name: "soc", URL: "https://hooks.example.org", Key: credential.Path{Mount: "kv", Path: "notify", Field: "soc"}},
+		{Name: "duty", Mail: &settings.Mail{Login: "rollcall", Password: credential.Path{Mount: "kv", Path: "notify-mail", Field: "password"}}}}
 	root = open(t, c, server.Address(), server.RootToken())
 	_, err := Run(t.Context(), root, c, nil)
 	require.NoError(t, err)
@@ -149,6 +152,15 @@ func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	_, err = s.ReadLive(ctx, credential.Path{Mount: "kv", Path: "apps/x", Field: "password"}, 0)
 	denied(t, err)
 	_, err = s.LoadSpec(ctx, ownmount.CampaignSpec("c"))
+	denied(t, err)
+	// But what it tells others with, it reads.
+	require.NoError(t, server.SeedKV(ctx, map[string]map[string]any{"notify": {"soc": "key"}, "notify-mail": {"password": "mail"}, "notify-other": {"password": "another"}}))
+	for _, p := range []credential.Path{{Mount: "kv", Path: "notify", Field: "soc"}, {Mount: "kv", Path: "notify-mail", Field: "password"}} {
+		live, err := s.ReadLive(ctx, p, 0)
+		require.NoError(t, err)
+		require.True(t, live.Found)
+	}
+	_, err = s.ReadLive(ctx, credential.Path{Mount: "kv", Path: "notify-other", Field: "password"}, 0)
 	denied(t, err)
 	require.NoError(t, RequireLedgerRights(ctx, s, true))
 	denied(t, s.Purge(ctx, "test", s.Mount(), "checkpoints/c/1"))

@@ -1,0 +1,103 @@
+package e2e
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/notify"
+	"rollcall/internal/notify/settings"
+)
+
+// Somebody sleeps while a campaign runs. The process dies while it tells the
+// first thing, and the next one tells it again and all that follows.
+func TestWhomTheFileNamesIsToldAlsoByTheProcessAfterTheOneThatDied(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 4})
+	var mu sync.Mutex
+	var told []notify.Notice
+	var sent strings.Builder
+	heard, die := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	hook := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		var n notify.Notice
+		_ = json.Unmarshal(body, &n)
+		told = append(told, n)
+		fmt.Fprintf(&sent, "%s %v\n", body, r.Header)
+		mu.Unlock()
+		once.Do(func() {
+			close(heard)
+			<-die // the answer does not come before the process is gone
+		})
+	}))
+	defer hook.Close()
+	programs := t.TempDir()
+	require.NoError(t, os.Chmod(programs, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(programs, "reload"), []byte("#!/bin/sh\ncat >> '"+e.Dir+"/reloads'\n"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "hook.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: hook.Certificate().Raw}), 0o600))
+	const key = "a-key-of-some-length-for-web-hooks"
+	require.NoError(t, e.Vault.SeedKV(t.Context(), map[string]map[string]any{"notify": {"soc": key}}))
+	file, err := e.CampaignFile(nil, quick+fmt.Sprintf(`
+notify:
+  webhooks:
+    - {name: soc, url: "%s/rollcall", secret: kv/notify#soc, ca_file: hook.pem}
+used_by:
+  - {path: "kv/*", consumers: [postfix on mx1], reload: {command: [%s/reload]}}
+`, hook.URL, programs))
+	require.NoError(t, err)
+	u := newUser(t, e, file).with("ROLLCALL_RELOAD_DIR=" + programs)
+	u.must("init")
+	require.Contains(t, u.must("plan"), "postfix on mx1: ")
+
+	cmd, _ := u.begin("run")
+	<-heard
+	u.kill(cmd, "both")
+	close(die)
+	r := u.run("run")
+	require.Zero(t, r.code, r.out+r.err)
+	require.Contains(t, r.out, "Who reads the new values")
+	require.NotContains(t, r.err, "could not be sent")
+
+	mu.Lock()
+	defer mu.Unlock()
+	times, events := map[string]int{}, map[settings.Event]int{}
+	for _, n := range told {
+		if times[n.ID]++; times[n.ID] == 1 {
+			events[n.Event]++
+		}
+	}
+	require.Equal(t, 2, times[told[0].ID], "%v", times)
+	require.Equal(t, settings.Start, told[0].Event)
+	require.Equal(t, map[settings.Event]int{settings.Start: 1, settings.Wave: 2, settings.End: 1}, map[settings.Event]int{
+		settings.Start: events[settings.Start], settings.Wave: events[settings.Wave], settings.End: events[settings.End]})
+	last := told[len(told)-1]
+	require.Equal(t, settings.End, last.Event)
+	require.Equal(t, &notify.Counts{Listed: 4, Dead: 4}, last.Counts)
+
+	reloads, err := os.ReadFile(filepath.Join(e.Dir, "reloads"))
+	require.NoError(t, err)
+	require.Equal(t, 4, strings.Count(string(reloads), "\n"), "%s", reloads)
+	for _, c := range u.ledger().Credentials {
+		require.Equal(t, []string{"postfix on mx1"}, c.UsedBy)
+		require.NotContains(t, sent.String()+string(reloads), stolenValue(e, c.ID))
+		for _, p := range c.Paths {
+			require.Contains(t, string(reloads), `"path":"`+p.Mount+"/"+p.Path+`"`)
+			require.NotContains(t, sent.String()+string(reloads), live(t, e, p).Reveal())
+		}
+	}
+	require.NotContains(t, sent.String(), key)
+	u.must("ledger", "verify")
+}

@@ -1,0 +1,76 @@
+// Package notify tells people and machines how a campaign goes. What is told is
+// read from the ledger, whose worker it is part of: the ledger knows what has
+// happened after any crash, so each event is told at least once, with an id by
+// which a receiver tells it again. It holds paths and names and no value, for
+// the ledger holds none. A receiver that fails holds up nothing.
+package notify
+
+import (
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/notify/settings"
+	"rollcall/internal/protocol"
+)
+
+// Notice is one event, as receivers get it in JSON. Its keys are stable.
+type Notice struct {
+	// ID is the same whenever the event is told again.
+	ID       string         `json:"id"`
+	Event    settings.Event `json:"event"`
+	At       time.Time      `json:"at"`
+	Device   string         `json:"device"`
+	Campaign string         `json:"campaign"`
+	Text     string         `json:"text"` // one line for people
+
+	Actor    string     `json:"actor,omitempty"`
+	Wave     *WaveNews  `json:"wave,omitempty"`
+	Counts   *Counts    `json:"counts,omitempty"`
+	Findings []Found    `json:"findings,omitempty"`
+	More     int        `json:"more,omitempty"` // findings or open ones that are not in the list
+	Open     []Standing `json:"open,omitempty"`
+	Reload   *NewValue  `json:"reload,omitempty"`
+
+	only string // the one target that it is for; empty: whoever wants such events
+}
+
+// WaveNews is a wave that began or ended.
+type WaveNews struct {
+	Number int    `json:"number"`
+	Name   string `json:"name"`
+	Ended  bool   `json:"ended"`
+}
+
+// Counts of credentials: of a wave, or of the campaign.
+type Counts struct {
+	Listed   int `json:"listed"`
+	Excluded int `json:"excluded,omitempty"`
+	Dead     int `json:"dead"`
+	Open     int `json:"open"`
+}
+
+// Found is one finding.
+type Found struct {
+	Code       credential.FindingCode `json:"code"`
+	What       string                 `json:"what"`
+	Credential string                 `json:"credential,omitempty"` // its name
+	Detail     string                 `json:"detail,omitempty"`
+}
+
+// Standing is a reason for which credentials are open.
+type Standing struct {
+	Reason protocol.Reason `json:"reason,omitempty"`
+	What   string          `json:"what"`
+	Server string          `json:"server,omitempty"`
+	Number int             `json:"number"`
+	Names  []string        `json:"names,omitempty"` // some of them
+}
+
+// NewValue is a path that was given a new value.
+type NewValue struct {
+	Path      string   `json:"path"`              // mount/path
+	Field     string   `json:"field"`             // of the secret
+	Version   int      `json:"version,omitempty"` // where the ledger has it by then
+	Account   string   `json:"account"`
+	Consumers []string `json:"consumers"`
+}
