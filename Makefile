@@ -12,7 +12,7 @@ WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 # The two server builds use all cores and much memory: one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup build rollcall demo test bench soak check clean
+.PHONY: help setup build rollcall demo test bench soak check clean docs man
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -52,6 +52,15 @@ bench: setup build
 FOR ?= 1h
 soak: setup build
 	$(GO) test -count=1 -timeout 0 -v -run TestRandomKillsLoseNothingAndEveryCredentialDies ./internal/e2e -soak $(FOR)
+
+## docs    docs/commands.md, from what --help says
+docs: rollcall
+	bin/rollcall docs --reference docs/commands.md
+
+## man     the man pages, into a folder (MAN=bin/man)
+MAN ?= bin/man
+man: rollcall
+	bin/rollcall docs --man $(MAN)
 
 ## check   formatting, vet, linters, directions between packages, tidy modules
 check:

@@ -25,7 +25,6 @@ import (
 
 	"rollcall/internal/inventory"
 	"rollcall/internal/metrics"
-	"rollcall/internal/report"
 )
 
 // Streams are what a command reads and writes.
@@ -65,6 +64,7 @@ type app struct {
 	file     string // campaign file
 	stateDir string // local engine
 	verbose  bool
+	log      logging
 	takeOver bool             // end a campaign of the device that lives elsewhere
 	warns    bool             // log warnings without -v
 	metrics  *metrics.Metrics // nil: nobody listens
@@ -100,11 +100,11 @@ func Run(ctx context.Context, args []string, s Streams) int {
 		return exitOK
 	case errors.As(err, &e):
 		if e.err != nil {
-			a.say("rollcall: %v", e.err)
+			a.sayAt(slog.LevelError, "rollcall: %v", e.err)
 		}
 		return e.code
 	}
-	a.say("rollcall: %v", err)
+	a.sayAt(slog.LevelError, "rollcall: %v", err)
 	return exitError
 }
 
@@ -131,6 +131,7 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 	root.PersistentFlags().StringVarP(&a.file, "file", "f", "campaign.yaml", "campaign file")
 	root.PersistentFlags().StringVar(&a.stateDir, "state-dir", defaultStateDir(), "where the local engine keeps its database")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what the worker does to standard error")
+	a.logFlags(root)
 	root.AddGroup(
 		&cobra.Group{ID: "prepare", Title: "Set up:"},
 		&cobra.Group{ID: "campaign", Title: "Run:"},
@@ -146,8 +147,9 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 	add("campaign", a.listCommand(), a.planCommand(), a.runCommand(), a.startCommand(), a.statusCommand(), a.watchCommand(),
 		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.closeCommand(), a.leaveOutCommand(), a.acceptOpenCommand(), a.tasksCommand(), a.workerCommand(), a.scheduleCommand())
 	add("record", a.campaignsCommand(), a.reportCommand(), a.ledgerCommand(), a.versionCommand())
-	root.AddCommand(a.intruderCommand())
+	root.AddCommand(a.intruderCommand(), a.docsCommand())
 	addExamples(root)
+	a.addCompletions(root)
 	return root
 }
 
@@ -176,25 +178,6 @@ func defaultStateDir() string {
 		return ".rollcall"
 	}
 	return filepath.Join(home, ".local", "state", "rollcall")
-}
-
-// say writes words for people. They may quote names that a thief has chosen.
-func (a *app) say(format string, args ...any) {
-	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
-		fmt.Fprintln(a.Err, report.Clean(line))
-	}
-}
-
-// logger is silent unless asked: the ledger is the record, not a log. A worker,
-// which has no screen, logs warnings.
-func (a *app) logger() *slog.Logger {
-	switch {
-	case a.verbose:
-		return slog.New(slog.NewTextHandler(a.Err, nil))
-	case a.warns:
-		return slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	}
-	return slog.New(slog.DiscardHandler)
 }
 
 // terminal reports whether w is a terminal, and how wide it is.

@@ -31,6 +31,7 @@ type view struct {
 func (s *session) newView(campaign string) *view {
 	v := &view{session: s, campaign: campaign, state: ledger.NewState()}
 	v.width, v.terminal = terminal(s.Err)
+	v.terminal = v.terminal && !s.plain()
 	return v
 }
 
@@ -64,16 +65,20 @@ func (v *view) refresh(ctx context.Context) {
 
 func (v *view) show(ctx context.Context) {
 	v.read(ctx)
-	if v.next == 0 {
-		return
+	if v.next > 0 {
+		v.showNow()
 	}
+}
+
+// showNow shows what is known by now.
+func (v *view) showNow() {
 	now := report.ProgressOf(v.state, time.Now(), v.state.Waves)
 	if v.terminal {
 		v.draw(report.RenderProgress(now, v.width, true))
 		return
 	}
 	for _, line := range report.ProgressLines(v.last, now) {
-		fmt.Fprintln(v.Err, line)
+		v.say("%s", line)
 	}
 	v.last = now
 }

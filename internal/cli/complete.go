@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/config"
+	"rollcall/internal/ledger"
+)
+
+// What the shell offers behind a command or a flag is read from the campaign
+// file and the ledgers of this machine. It asks no server: a key pressed must
+// cost nothing. What cannot be read offers nothing.
+
+// offers gives words, each with a description behind a tab.
+type offers func(a *app) []string
+
+func fixed(all ...string) offers { return func(*app) []string { return all } }
+
+// flagOffers are those of flags by name, wherever a command has one.
+var flagOffers = map[string]offers{
+	"output":     fixed("text", "json"),
+	"log-format": fixed("text", "json"),
+	"log-level":  fixed("debug", "info", "warn", "error"),
+	"role":       fixed("rotation\tlists and rotates", "ledger\tthe one writer of the ledgers"),
+	"as":         fixed("worker", "ledger", "operator"),
+	"how":        fixed("isolated", "off", "replaced"),
+	"server":     (*app).serversThere,
+	"wave":       (*app).wavesThere,
+	"source":     (*app).sourcesThere,
+	"only":       (*app).namesThere,
+	"login":      (*app).loginsThere,
+	"campaign":   (*app).campaignsThere,
+}
+
+// ofCampaigns are commands that take the id of a campaign.
+var ofCampaigns = []string{"rollcall report", "rollcall status", "rollcall ledger verify", "rollcall ledger cat", "rollcall ledger key", "rollcall ledger anchor"}
+
+func (a *app) addCompletions(root *cobra.Command) {
+	var each func(c *cobra.Command)
+	each = func(c *cobra.Command) {
+		for name, offer := range flagOffers {
+			if c.Flag(name) != nil {
+				// It fails where a command has offers of its own already.
+				_ = c.RegisterFlagCompletionFunc(name, a.offering(offer))
+			}
+		}
+		if slices.Contains(ofCampaigns, c.CommandPath()) {
+			first := a.offering((*app).campaignsThere)
+			c.ValidArgsFunction = func(c *cobra.Command, args []string, to string) ([]string, cobra.ShellCompDirective) {
+				if len(args) > 0 {
+					return nil, cobra.ShellCompDirectiveNoFileComp
+				}
+				return first(c, args, to)
+			}
+		}
+		for _, sub := range c.Commands() {
+			each(sub)
+		}
+	}
+	each(root)
+}
+
+func (a *app) offering(offer offers) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, to string) ([]string, cobra.ShellCompDirective) {
+		var out []string
+		for _, word := range offer(a) {
+			if strings.HasPrefix(word, to) {
+				out = append(out, word)
+			}
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// fileThere is the campaign file, empty where it cannot be read.
+func (a *app) fileThere() *config.Campaign {
+	cfg, err := config.Load(a.file)
+	if err != nil {
+		return &config.Campaign{}
+	}
+	return cfg
+}
+
+// campaignsThere are those with a ledger on this machine, the newest first.
+func (a *app) campaignsThere() []string {
+	cfg := a.fileThere()
+	entries, _ := os.ReadDir(cfg.LedgerDir)
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), cfg.Device+"-") && cfg.Device != "" {
+			out = append(out, e.Name())
+		}
+	}
+	slices.Sort(out)
+	slices.Reverse(out)
+	return out
+}
+
+func (a *app) serversThere() (out []string) {
+	cfg := a.fileThere()
+	for _, name := range cfg.Authorities() {
+		for _, s := range cfg.Authority(name).ServerNames() {
+			out = append(out, s+"\t"+name)
+		}
+	}
+	return out
+}
+
+func (a *app) wavesThere() (out []string) {
+	for _, w := range a.fileThere().Waves {
+		out = append(out, w.Name)
+	}
+	return out
+}
+
+func (a *app) sourcesThere() (out []string) {
+	for _, s := range a.fileThere().Sources {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+// namesThere are those of the latest ledger of the device.
+func (a *app) namesThere() []string {
+	return a.listedThere(func(ledger.Entry) bool { return true })
+}
+
+// loginsThere are its logins to Vault.
+func (a *app) loginsThere() []string {
+	return a.listedThere(func(e ledger.Entry) bool { return e.Kind.OpensVault() })
+}
+
+func (a *app) listedThere(which func(ledger.Entry) bool) []string {
+	cfg := a.fileThere()
+	all := a.campaignsThere()
+	if len(all) == 0 {
+		return nil
+	}
+	r, err := ledger.OpenReader(filepath.Join(cfg.LedgerDir, all[0]))
+	if err != nil {
+		return nil
+	}
+	names := map[string]bool{}
+	_ = r.Entries(context.Background(), 0, func(_ uint64, e ledger.Entry) error {
+		if e.Event == ledger.Listed && which(e) {
+			names[e.Name] = true
+		}
+		return nil
+	})
+	return slices.Sorted(maps.Keys(names))
+}

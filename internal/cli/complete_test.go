@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const completed = `device: esg-01
+directories:
+  corp:
+    driver: openldap
+    servers: [ldaps://ldap1.example.org, ldaps://ldap2.example.org]
+    base: dc=example,dc=org
+    bind: {dn: "cn=rollcall,dc=example,dc=org", password: kv/rollcall-bind#password}
+sources:
+  - {name: people, type: directory, directory: corp, filter: (objectClass=person)}
+waves:
+  - {name: careful, account: "svc-*"}
+ledger: {dir: records}
+`
+
+func TestTheShellIsOfferedWhatIsThere(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "campaign.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(completed), 0o600))
+	for _, name := range []string{"esg-01-20261128T210000Z", "esg-01-20261129T080000Z", "other-20261129T080000Z"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "records", name), 0o755))
+	}
+	offered := func(args ...string) []string {
+		code, out, said := command(t, append([]string{"__complete", "-f", file}, args...)...)
+		require.Zero(t, code, said)
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		require.Equal(t, ":4", lines[len(lines)-1], "no files are offered besides")
+		for i, l := range lines {
+			lines[i], _, _ = strings.Cut(l, "\t")
+		}
+		return lines[:len(lines)-1]
+	}
+	campaigns := []string{"esg-01-20261128T210000Z", "esg-01-20261129T080000Z"}
+	for _, command := range [][]string{{"report"}, {"status"}, {"ledger", "verify"}, {"ledger", "cat"}} {
+		require.ElementsMatch(t, campaigns, offered(append(command, "")...), command)
+	}
+	require.Empty(t, offered("report", campaigns[0], ""), "it takes one")
+	require.Equal(t, []string{campaigns[1]}, offered("report", "esg-01-20261129"))
+	require.Equal(t, []string{"ldaps://ldap1.example.org:636", "ldaps://ldap2.example.org:636"}, offered("leave-out", "--server", ""))
+	require.Equal(t, []string{"text", "json"}, offered("report", "-o", ""))
+	require.Equal(t, []string{"ledger"}, offered("worker", "--role", "l"))
+	require.Equal(t, []string{"debug", "info", "warn", "error"}, offered("run", "--log-level", ""))
+
+	// A key pressed where there is no campaign file is no error.
+	file = filepath.Join(dir, "none.yaml")
+	require.Empty(t, offered("report", ""))
+	require.Empty(t, offered("leave-out", "--server", ""))
+}
