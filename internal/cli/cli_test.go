@@ -3,6 +3,9 @@ package cli
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +44,7 @@ func TestWhatCannotBeDoneIsSaidInOneLine(t *testing.T) {
 		{"the flag of before", "worker --ledger is now worker --role ledger", []string{"worker", "--ledger", "--ledger-dir", "x"}},
 		{"no such role", `--role is rotation or ledger, not "both"`, []string{"worker", "--role", "both"}},
 		{"no index", `"first" is no index of an entry`, []string{"ledger", "prove", "first"}},
+		{"no such role of doctor", `--as takes worker, ledger, operator, not "root"`, []string{"doctor", "--as", "root"}},
 		{"both kinds of time", "give either --every or --cron", []string{"schedule", "create", "--every", "24h", "--cron", "0 0 * * *"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -112,6 +116,46 @@ func TestWhatCouldNotBeCheckedHasAMarkOfItsOwn(t *testing.T) {
   WRONG        base              nothing
                                  -> correct base
 `, out.String())
+}
+
+func TestManyChecksThatSayTheSameAreOneLineAndCountedAll(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{Streams: Streams{Out: &out}}
+	var rows []doctorRow
+	for i := range 101 {
+		rows = append(rows, doctorRow{Where: "corp", What: "rights", Detail: fmt.Sprintf("no right on account %d", i), Do: "grant it"})
+	}
+	for i := range 5 {
+		rows = append(rows, doctorRow{Where: "corp", What: "server", OK: true, Detail: fmt.Sprintf("server %d is in order", i)})
+	}
+	rows = append(rows, doctorRow{Where: "corp", What: "rights", Detail: "no right at all", Do: "grant another"})
+	require.Equal(t, tally{checked: 107, wrong: 102}, a.printChecks(rows))
+	require.Equal(t, `corp
+  WRONG  rights  no right on account 0 (and 100 more of this kind: -o json has all)
+                 -> grant it
+  ok     server  server 0 is in order
+  ok     server  server 1 is in order
+  ok     server  server 2 is in order
+  ok     server  server 3 is in order
+  ok     server  server 4 is in order
+  WRONG  rights  no right at all
+                 -> grant another
+`, out.String())
+}
+
+func TestALedgerThatCannotGrowIsWrongBeforeACampaign(t *testing.T) {
+	dir := t.TempDir()
+	row := ledgerFolder(doctorRow{}, filepath.Join(dir, "not", "there", "yet"), 10)
+	require.True(t, row.OK, row.Detail)
+	require.Contains(t, row.Detail, "MiB free")
+	row = ledgerFolder(doctorRow{}, dir, 1<<40)
+	require.False(t, row.OK)
+	require.Contains(t, row.Do, "make room")
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	row = ledgerFolder(doctorRow{}, filepath.Join(file, "ledger"), 1)
+	require.False(t, row.OK)
+	require.Contains(t, row.Detail, "is no folder")
 }
 
 func TestDoctorHasALineForEachCheckInAPipe(t *testing.T) {

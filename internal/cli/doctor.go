@@ -19,30 +19,39 @@ import (
 	"rollcall/internal/listing"
 	"rollcall/internal/password"
 	"rollcall/internal/report"
-	"rollcall/internal/vault"
 	"rollcall/internal/vault/setup"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
 	var out output
+	var as string
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check every connection, certificate, right and clock before a campaign",
 		Long: `doctor looks at Vault, Temporal and every server of every directory the way a campaign
 would use them, and says of each thing that is wrong what to do. It changes
-nothing. Exit code 1 if anything is wrong.`,
+nothing. Exit code 1 if anything is wrong.
+
+The rights in Vault are those of the role whose policy the login has, and of worker and ledger
+where it has none of theirs. With --as it is said of one role what its policy would allow,
+whoever asks: by a token of that policy which lives for the question, where this login may make
+one (an administrator's may), or by this login itself, where it has the policy. Else the line says
+that it was not checked.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
 			if err != nil {
 				return err
 			}
+			if as != "" && !slices.Contains(setup.Roles(), as) {
+				return fmt.Errorf("--as takes %s, not %q", strings.Join(setup.Roles(), ", "), as)
+			}
 			cfg, err := config.Load(a.file)
 			if err != nil {
 				return err
 			}
 			a.warnInsecure(cfg)
-			rows := a.doctor(cmd, cfg)
+			rows := a.doctor(cmd, cfg, as)
 			if asJSON {
 				err = printJSON(a.Out, rows)
 			} else {
@@ -60,6 +69,7 @@ nothing. Exit code 1 if anything is wrong.`,
 		},
 	}
 	out.flag(c)
+	c.Flags().StringVar(&as, "as", "", "worker, ledger or operator: say what that role's policy in Vault would allow")
 	return c
 }
 
@@ -75,13 +85,12 @@ type doctorRow struct {
 	NotChecked bool `json:"not_checked,omitempty"`
 }
 
-func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
+func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign, as string) []doctorRow {
 	ctx := cmd.Context()
 	contained := listing.Contained(ctx, cfg)
 	rows := []doctorRow{{Where: a.file, What: "campaign file", OK: true, Detail: fmt.Sprintf("device %s, %s, %s", cfg.Device,
 		report.Plural(len(cfg.Directories), "directory", "directories"), report.Plural(len(cfg.Sources), "source", "sources"))}, checkContainment(contained)}
 	s, err := a.openVault(ctx)
-	policies := []string{vault.WorkerPolicy, vault.LedgerPolicy}
 	if err == nil {
 		defer s.close()
 		var roll []credential.Credential
@@ -89,7 +98,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
 		if unlisted == nil {
 			roll = listed.Credentials
 		}
-		for _, c := range setup.Doctor(ctx, cfg, roll, policies...) {
+		for _, c := range setup.Doctor(ctx, cfg, roll, as) {
 			rows = append(rows, ofVault(c))
 		}
 		if unlisted == nil {
@@ -109,9 +118,10 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
 			rows = append(rows, notListed(unlisted, onlyWrong(slices.Clone(rows))))
 		}
 		rows = append(rows, s.checkOthers(ctx)...)
-		return append(rows, a.checkTemporal(ctx, s)...)
+		rows = append(rows, a.checkTemporal(ctx, s)...)
+		return append(rows, s.checkLedgerFolder(as, len(roll)))
 	}
-	for _, c := range setup.Doctor(ctx, cfg, nil, policies...) {
+	for _, c := range setup.Doctor(ctx, cfg, nil, as) {
 		rows = append(rows, ofVault(c))
 	}
 	rows = append(rows, checkAnswers(cfg, nil, time.Now()))
@@ -360,14 +370,22 @@ func (a *app) checkTemporal(ctx context.Context, s *session) []doctorRow {
 
 func (s *session) checkWorkers(ctx context.Context) doctorRow {
 	row := doctorRow{Where: "temporal", What: "workers"}
-	missing, err := s.missingWorkers(ctx)
+	seen, err := s.workersSeen(ctx)
+	var missing, when []string
+	for _, w := range seen {
+		if time.Since(w.asked) >= polled {
+			missing = append(missing, w.command)
+		}
+		when = append(when, time.Since(w.asked).Round(time.Second).String())
+	}
 	switch {
 	case err != nil:
 		row.Detail, row.Do = err.Error(), "correct the TEMPORAL_ settings"
 	case len(missing) > 0:
 		row.Detail, row.Do = "nobody would serve a campaign", "start "+quoted(missing)
 	default:
-		row.OK, row.Detail = true, "there are some to rotate and one for the ledger"
+		row.OK = true
+		row.Detail = fmt.Sprintf("there are some to rotate, which last asked for work %s ago, and one for the ledger, %s ago; whether one was killed since then shows only %s after it asked last (its /healthz says it at once)", when[0], when[1], polled)
 	}
 	return row
 }

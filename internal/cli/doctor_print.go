@@ -25,6 +25,16 @@ func (t tally) String() string {
 	return s
 }
 
+// fewAlike are as many lines as a reader takes in that say the same of
+// different things; more are one line.
+const fewAlike = 3
+
+// kind is what lines have in common that say the same of different things.
+func (r doctorRow) kind() doctorRow {
+	r.Detail = ""
+	return r
+}
+
 // printChecks groups by place, in lines that fit the terminal, and counts.
 func (a *app) printChecks(rows []doctorRow) (n tally) {
 	width, tty := terminal(a.Out)
@@ -37,6 +47,10 @@ func (a *app) printChecks(rows []doctorRow) (n tally) {
 		if r.NotChecked {
 			marks = len(notChecked)
 		}
+	}
+	alike := map[doctorRow]int{}
+	for _, r := range rows {
+		alike[r.kind()]++
 	}
 	for _, r := range rows {
 		if r.Where != where {
@@ -58,6 +72,13 @@ func (a *app) printChecks(rows []doctorRow) (n tally) {
 			n.checked++
 		}
 		head := fmt.Sprintf("  %-*s  %-*s  ", marks, mark, widest, r.What)
+		switch n := alike[r.kind()]; {
+		case n < 0:
+			continue // its line stands above
+		case n > fewAlike && (!r.OK || r.NotChecked):
+			alike[r.kind()] = -1
+			r.Detail += fmt.Sprintf(" (and %d more of this kind: -o json has all)", n-1)
+		}
 		fmt.Fprint(a.Out, report.Wrap(r.Detail, head, width))
 		if !r.OK {
 			fmt.Fprint(a.Out, report.Wrap(r.Do, strings.Repeat(" ", utf8.RuneCountInString(head))+"-> ", width))

@@ -2,12 +2,10 @@ package cli
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 
 	"rollcall/internal/wire"
 )
@@ -19,6 +17,23 @@ const polled = 80 * time.Second
 // missingWorkers names the commands that nobody runs on this Temporal. A
 // worker that was killed a moment ago still counts as there.
 func (s *session) missingWorkers(ctx context.Context) (commands []string, err error) {
+	seen, err := s.workersSeen(ctx)
+	for _, w := range seen {
+		if time.Since(w.asked) >= polled {
+			commands = append(commands, w.command)
+		}
+	}
+	return commands, err
+}
+
+// workerSeen is a sort of worker, and when one of it last asked for work; zero
+// where nobody did.
+type workerSeen struct {
+	command string
+	asked   time.Time
+}
+
+func (s *session) workersSeen(ctx context.Context) (out []workerSeen, err error) {
 	for _, q := range []struct{ queue, command string }{
 		{wire.RotationQueue, "rollcall worker"},
 		{wire.LedgerQueue, "rollcall worker --role ledger"},
@@ -27,13 +42,15 @@ func (s *session) missingWorkers(ctx context.Context) (commands []string, err er
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(d.Pollers, func(p *taskqueuepb.PollerInfo) bool {
-			return time.Since(p.GetLastAccessTime().AsTime()) < polled
-		}) {
-			commands = append(commands, q.command)
+		w := workerSeen{command: q.command}
+		for _, p := range d.Pollers {
+			if at := p.GetLastAccessTime().AsTime(); at.After(w.asked) {
+				w.asked = at
+			}
 		}
+		out = append(out, w)
 	}
-	return commands, nil
+	return out, nil
 }
 
 // sayIfUnserved tells whoever waits what the wait is for, and returns whether

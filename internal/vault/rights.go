@@ -55,11 +55,16 @@ const opRights, capabilitiesSelf = "ask for our rights", "sys/capabilities-self"
 // Lacking asks Vault which of the wanted capabilities our token lacks, by API
 // path. Paths of which it cannot be asked are left out: see Oddly.
 func (c *Client) Lacking(ctx context.Context, want map[string][]string) (map[string][]string, error) {
+	return c.lackingOf(ctx, c.api, want)
+}
+
+// lackingOf is Lacking of another token.
+func (c *Client) lackingOf(ctx context.Context, api *vaultapi.Client, want map[string][]string) (map[string][]string, error) {
 	const chunk = 200
 	missing := map[string][]string{}
 	ask := slices.DeleteFunc(slices.Sorted(maps.Keys(want)), trimmed)
 	for paths := range slices.Chunk(ask, chunk) {
-		got, err := c.api.Logical().WriteWithContext(ctx, capabilitiesSelf, map[string]any{"paths": paths})
+		got, err := api.Logical().WriteWithContext(ctx, capabilitiesSelf, map[string]any{"paths": paths})
 		if err != nil {
 			return nil, c.Fail(opRights, capabilitiesSelf, Update, err)
 		}

@@ -27,9 +27,13 @@ const maxClockSkew = 5 * time.Second
 
 // Doctor looks at everything about Vault that a campaign needs, before the
 // day: way, seal, clock, login and every right of the named policies
-// (vault.WorkerPolicy, …) on the paths of this campaign. It changes nothing,
+// (Roles) on the paths of this campaign. It changes nothing,
 // and later checks are left out when an earlier one makes them senseless.
-func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credential, policies ...string) []Check {
+//
+// as is one of Roles, of which it is said what its policy would allow, whatever
+// the login is; empty for what the login itself is for: the roles whose
+// policies it has, or worker and ledger where it has none of them.
+func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credential, as string) []Check {
 	client, err := vault.Connect(c.Vault.Mount)
 	if err != nil {
 		return []Check{{What: "vault environment", Detail: err.Error(), Do: "correct the environment variables that the message names"}}
@@ -50,9 +54,8 @@ func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credenti
 	out = append(out, checkLease(l, s.AppRole(), time.Duration(c.Limits.Deadline)))
 	out = append(out, OwnMount(ctx, s), Audit(ctx, s, c, known))
 	known = WithMounts(ctx, s, c, known)
-	for _, p := range policies {
-		out = append(out, checkRights(ctx, s, p, rulesOf(p, c, known))...)
-	}
+	policies, rights := rolesOf(ctx, s, c, known, as)
+	out = append(out, rights...)
 	if slices.Contains(policies, vault.WorkerPolicy) {
 		out = append(out, checkAdopt(ctx, s, c)...)
 		out = append(out, checkKeeping(ctx, s, c, known)...)
@@ -182,14 +185,10 @@ func checkRights(ctx context.Context, s *ownmount.Store, policy string, rules []
 	if err != nil {
 		return []Check{{What: "vault rights", Detail: err.Error(), Do: `give the token the policy "default"`}}
 	}
-	var out []Check
-	for _, m := range missing {
-		out = append(out, Check{What: "vault rights", Detail: m.String(), Do: GivePolicy(policy)})
+	if len(missing) == 0 {
+		return []Check{{What: "vault rights", OK: true, Detail: fmt.Sprintf("all that %s needs, on %d paths", policy, paths)}}
 	}
-	if len(out) == 0 {
-		out = []Check{{What: "vault rights", OK: true, Detail: fmt.Sprintf("all that %s needs, on %d paths", policy, paths)}}
-	}
-	return out
+	return []Check{{What: "vault rights", Detail: wordsOfGaps(missing), Do: GivePolicy(policy)}}
 }
 
 // gap is what a token lacks on a path.
@@ -198,26 +197,34 @@ type gap struct {
 	caps []string
 }
 
-func (g gap) String() string {
-	return fmt.Sprintf("%s is missing on %s", strings.Join(g.caps, ", "), g.path)
+func (g gap) words() string { return strings.Join(g.caps, ", ") }
+
+func (g gap) String() string { return g.words() + " is missing on " + g.path }
+
+// gapsOf puts what is missing in order.
+func gapsOf(missing map[string][]string) (out []gap) {
+	for _, path := range slices.Sorted(maps.Keys(missing)) {
+		out = append(out, gap{path, missing[path]})
+	}
+	return out
 }
 
-// missingRights asks Vault what our token may do on each path of a policy.
-func missingRights(ctx context.Context, s *ownmount.Store, rules []rule) (missing []gap, asked int, err error) {
+// wanted are the capabilities that rules give, by a path that each covers.
+func wanted(rules []rule) map[string][]string {
 	want := map[string][]string{}
 	for _, r := range rules {
 		if !slices.Contains(r.caps, "deny") && r.path != auditDevices && r.path != entityList { // best, not needed: see Audit
 			want[example(r.path)] = append(want[example(r.path)], r.caps...)
 		}
 	}
+	return want
+}
+
+// missingRights asks Vault what our token may do on each path of a policy.
+func missingRights(ctx context.Context, s *ownmount.Store, rules []rule) (missing []gap, asked int, err error) {
+	want := wanted(rules)
 	lacking, err := s.Lacking(ctx, want)
-	if err != nil {
-		return nil, 0, err
-	}
-	for _, path := range slices.Sorted(maps.Keys(lacking)) {
-		missing = append(missing, gap{path, lacking[path]})
-	}
-	return missing, len(want), nil
+	return gapsOf(lacking), len(want), err
 }
 
 // example is a path that a policy's pattern covers.
