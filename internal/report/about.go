@@ -49,6 +49,9 @@ func (d directoryServer) Note() string {
 // dead.
 func aboutText(b *strings.Builder, s *ledger.State, width int) {
 	if started := startedLine(s); started != "" {
+		if zone := zoneOf(s).String(); zone != "UTC" {
+			started += "; times in " + zone
+		}
 		b.WriteString(Wrap(Clean(started), "  ", width))
 	}
 	for _, d := range directoriesOf(s) {
@@ -67,7 +70,7 @@ func aboutText(b *strings.Builder, s *ledger.State, width int) {
 	}
 }
 
-// startedLine is when it began and ended, and in which zone times are.
+// startedLine is when it began and ended.
 func startedLine(s *ledger.State) string {
 	line := ""
 	if !s.StartedAt.IsZero() {
@@ -84,9 +87,6 @@ func startedLine(s *ledger.State) string {
 		if !s.StartedAt.IsZero() {
 			line += " after " + span(s.ClosedAt.Sub(s.StartedAt))
 		}
-	}
-	if zone := zoneOf(s).String(); line != "" && zone != "UTC" {
-		line += "; times in " + zone
 	}
 	return line
 }

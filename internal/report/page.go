@@ -273,7 +273,7 @@ func newRow(l *ledger.CredentialState) row {
 		r.Took = l.DeadAt.Sub(l.SetAt)
 	}
 	if r.At == dead && len(l.LeftOut) > 0 {
-		r.Share = shareOf(l)
+		r.Share, r.Words = shareOf(l), "partly dead"
 	}
 	if r.At == open || r.At == exception {
 		r.Advice, r.HasNext = adviceFor(l.Reason), true

@@ -248,6 +248,7 @@ func SummaryText(w io.Writer, s *ledger.State, v Verification, made time.Time, w
 		b.WriteString(Wrap(Clean(line), "  ", width))
 	}
 	b.WriteString("\n" + Wrap(d.Beyond, "", width))
+	b.WriteString(Wrap(Clean("made "+clock(d.Made)+", times in "+d.Zone), "", width))
 	b.WriteString(Wrap(Clean(d.Ledger), "", width))
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the summary: %w", err)
