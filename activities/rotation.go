@@ -60,7 +60,7 @@ type Rotation struct {
 // Prepare saw to Apply.
 func NewRotation(store *ownmount.Store, kinds *registry.Registry) *Rotation {
 	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: gate.NewGate(store), doubts: steady.NewDoubts(), logins: reach.New(store, kinds), uses: listing.NewUses(store, kinds),
-		doors: opened.Doors{Read: opened.Reading(store.ReadLive)}}
+		doors: opened.Doors{Read: opened.Reading(store.ReadLive)}, refusals: rotation.Refusals{Notes: store}}
 }
 
 // List makes the roll of a campaign and stores it in Vault, or returns the one

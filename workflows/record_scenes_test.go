@@ -20,12 +20,13 @@ import (
 var scenes = []struct {
 	name     string
 	settings func(*Settings)
-	before   func(s *stage) error
+	before   func(ctx context.Context, s *stage) error
 	when     func(st Status, w WaveStatus) bool        // when during is due; nil: when the first credential has died
 	during   func(ctx context.Context, s *stage) error // meanwhile
 	launched bool
 	people   bool // with a task of people
 	watched  bool // and a device that comes back while they are waited for
+	doors    bool // with a door, and with people a task that it proves
 }{
 	{name: "waves", during: func(ctx context.Context, s *stage) error {
 		// A first pass that finds the replica behind, a later one that does
@@ -64,7 +65,7 @@ var scenes = []struct {
 	// until a person says that it may go on.
 	{name: "accepted", settings: func(s *Settings) { s.Deadline = 20 * time.Second }, when: func(st Status, w WaveStatus) bool {
 		return st.Wave == 1 && w.Pass > 0
-	}, before: func(s *stage) error {
+	}, before: func(ctx context.Context, s *stage) error {
 		_, err := s.estate.Vault.Client().Logical().Write("auth/approle/role/"+s.role(), map[string]any{"secret_id_bound_cidrs": "192.0.2.7/32"})
 		return err
 	}, during: func(ctx context.Context, s *stage) error {
@@ -83,6 +84,11 @@ var scenes = []struct {
 	// The same, by a version that answers once what was given on is handed
 	// over.
 	{name: "given", people: true, when: waitsForPeople, during: peopleDoIt},
+	// A door goes on to take the stolen value, past the deadline, as the file
+	// says that it may.
+	{name: "doors", doors: true, before: accountIsKnown},
+	// What alice has said is proved there, and not at once.
+	{name: "doortask", doors: true, people: true, when: waitsForPeople, during: nasIsChanged},
 	{name: "watched", people: true, watched: true, when: waitsForPeople, during: func(ctx context.Context, s *stage) error {
 		s.device.Answer()
 		for told := false; !told; {
@@ -111,7 +117,7 @@ func peopleDoIt(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	campaign, id := fmt.Sprintf("%s-%d", estate.Device, s.n), credential.PersonAuthority+"/"+estate.Device+"/radius"
+	id := credential.PersonAuthority + "/" + estate.Device + "/radius"
 	for _, said := range []struct {
 		by string
 		st people.Statement
@@ -120,16 +126,22 @@ func peopleDoIt(ctx context.Context, s *stage) error {
 		{bob.ID, people.Statement{Does: people.Reassign, End: "NPS", To: "people/alice", Note: "on leave"}},
 		{alice.ID, people.Statement{Does: people.Done, End: "NPS"}},
 	} {
-		if _, err := s.store.WriteStatement(ctx, said.by, campaign, id, said.st); err != nil {
-			return err
-		}
-		h, err := s.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: TasksID(campaign), UpdateName: UpdateLook, Args: []any{Look{}}, WaitForStage: client.WorkflowUpdateStageCompleted})
-		if err == nil {
-			err = h.Get(ctx, nil)
-		}
-		if err != nil {
+		if err := s.say(ctx, said.by, id, said.st); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// say has a person say something of a task, which the campaign looks at.
+func (s *stage) say(ctx context.Context, by, id string, st people.Statement) error {
+	campaign := fmt.Sprintf("%s-%d", estate.Device, s.n)
+	if _, err := s.store.WriteStatement(ctx, by, campaign, id, st); err != nil {
+		return err
+	}
+	h, err := s.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: TasksID(campaign), UpdateName: UpdateLook, Args: []any{Look{}}, WaitForStage: client.WorkflowUpdateStageCompleted})
+	if err == nil {
+		err = h.Get(ctx, nil)
+	}
+	return err
 }

@@ -66,8 +66,11 @@ type stage struct {
 	store  *ownmount.Store
 	spec   []byte
 	tasks  []byte // the same, with a task of people
-	device *lab.Appliance
-	n      int
+	// doors and doorTasks have a door, and a task that it proves.
+	doors, doorTasks []byte
+	office           *office
+	device           *lab.Appliance
+	n                int
 }
 
 const operator = "operator@example.org"
@@ -104,8 +107,26 @@ func recordAll() error {
 		if scene.settings != nil {
 			scene.settings(&in)
 		}
+		spec := s.spec
+		if scene.people {
+			spec = s.tasks
+		}
+		if scene.doors {
+			if s.office == nil {
+				if s.office, err = s.openOffice(ctx, dir); s.office != nil {
+					defer s.office.close(context.WithoutCancel(ctx))
+				}
+				if err != nil {
+					return fmt.Errorf("%s: %w", scene.name, err)
+				}
+			}
+			spec = s.doors
+			if scene.people {
+				spec = s.doorTasks
+			}
+		}
 		if scene.before != nil {
-			if err := scene.before(s); err != nil {
+			if err := scene.before(ctx, s); err != nil {
 				return fmt.Errorf("%s: %w", scene.name, err)
 			}
 		}
@@ -116,8 +137,9 @@ func recordAll() error {
 				return fmt.Errorf("%s: %w", scene.name, err)
 			}
 			defer s.device.Close()
+			spec = s.tasks
 		}
-		if err := s.play(ctx, in, scene.launched, scene.people, scene.when, scene.during); err != nil {
+		if err := s.play(ctx, in, scene.launched, spec, scene.when, scene.during); err != nil {
 			return fmt.Errorf("%s: %w", scene.name, err)
 		}
 		n, err := s.save(ctx, scene.name, began)
@@ -258,7 +280,7 @@ func (s *stage) role() string {
 }
 
 // play runs one campaign to its end.
-func (s *stage) play(ctx context.Context, in Settings, launched, withTasks bool, when func(Status, WaveStatus) bool, during func(context.Context, *stage) error) error {
+func (s *stage) play(ctx context.Context, in Settings, launched bool, spec []byte, when func(Status, WaveStatus) bool, during func(context.Context, *stage) error) error {
 	if when == nil {
 		when = func(st Status, w WaveStatus) bool { return st.Wave == 1 && w.Dead > 0 }
 	}
@@ -270,10 +292,6 @@ func (s *stage) play(ctx context.Context, in Settings, launched, withTasks bool,
 		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "schedule/weekly", TaskQueue: wire.RotationQueue},
 			LauncherWorkflow, LauncherInput{Schedule: "weekly", Device: estate.Device, Actor: "schedule", Settings: in})
 	} else {
-		spec := s.spec
-		if withTasks {
-			spec = s.tasks
-		}
 		if err := activities.Open(ctx, s.store, ownmount.CampaignRecord{Campaign: id, Device: estate.Device, Actor: operator}, spec); err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/engine"
+	"rollcall/internal/protocol"
 )
 
 type (
@@ -89,9 +90,21 @@ func TestEveryRecordedHistoryReplays(t *testing.T) {
 // What the fixtures are worth lies in what they cover.
 func TestTheRecordedHistoriesCoverWhatCampaignsDo(t *testing.T) {
 	seen := map[string]bool{}
+	_, codec, err := engine.Converters(credential.Secret{})
+	require.NoError(t, err)
 	for _, f := range readFixtures(t) {
 		name := f.history.Events[0].GetWorkflowExecutionStartedEventAttributes().WorkflowType.Name
 		seen[name] = true
+		look := func(_ *proxy.VisitPayloadsContext, in []*commonpb.Payload) ([]*commonpb.Payload, error) {
+			plain, err := codec.Decode(in)
+			for _, p := range plain {
+				if bytes.Contains(p.Data, []byte(protocol.ReasonDoorTakesOld)) {
+					seen[name+" "+string(protocol.ReasonDoorTakesOld)] = true
+				}
+			}
+			return in, err
+		}
+		require.NoError(t, proxy.VisitPayloads(t.Context(), f.history, proxy.VisitPayloadsOptions{Visitor: look}))
 		for _, e := range f.history.Events {
 			switch e.EventType {
 			case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
@@ -108,9 +121,12 @@ func TestTheRecordedHistoriesCoverWhatCampaignsDo(t *testing.T) {
 		CampaignWorkflow, WaveWorkflow, LauncherWorkflow, TasksWorkflow,
 		"Campaign WorkflowExecutionCancelRequested", "Wave WorkflowExecutionContinuedAsNew", "Wave WorkflowExecutionSignaled", "Wave TimerFired",
 		"List", "RecordRoll", "Prepare", "RecordIntents", "Apply", "RecordResults", "Clean", "RecordExceptions", "RecordEvent", "CloseCampaign", "OpenScheduled",
-		"OpenTasks", "RecordTasks", "LookAtTasks", "CloseTasks", "AskDevice", "WatchDevice",
+		"OpenTasks", "RecordTasks", "LookAtTasks", "CloseTasks", "AskDevice", "WatchDevice", "AskTaskDoors", "RecordTaskDoors",
 	} {
 		require.True(t, seen[want], "no recorded history has %s: %v", want, seen)
+	}
+	for _, workflow := range []string{WaveWorkflow, TasksWorkflow} {
+		require.True(t, seen[workflow+" "+string(protocol.ReasonDoorTakesOld)], "no recorded %s met a door that went on to take the old value", workflow)
 	}
 	for _, update := range updates(t) {
 		require.True(t, seen[update], "%s: give it a scene in record_test.go, and record that one (-record -scene NAME)", update)

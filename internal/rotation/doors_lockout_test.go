@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"rollcall/internal/door/opened"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/ownmount"
 )
 
 // passesOn is a service whose doors ask a directory, and that may remember the
@@ -159,6 +161,48 @@ func TestDoorsOfAnotherDirectoryLockNoAccountThereHoweverOftenAPassComesBack(t *
 	for range 4 {
 		got := r.runAtDoors([]credential.Credential{c}, &refusals, open)[0]
 		require.Equal(t, protocol.ReasonDoorRefusesNew, got.Stop.Reason)
+	}
+	require.Equal(t, maxWrongLogins, s.asked[c.Name])
+	require.Empty(t, r.attribute(other, c.Name, "pwdAccountLockedTime"))
+}
+
+// vaultNotes are what lies in Vault of a campaign.
+type vaultNotes struct {
+	mu  sync.Mutex
+	all []ownmount.Once
+}
+
+func (n *vaultNotes) NoteOnce(_ context.Context, _, what, where, id string) (bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if slices.Contains(n.all, ownmount.Once{What: what, Where: where, ID: id}) {
+		return false, nil
+	}
+	n.all = append(n.all, ownmount.Once{What: what, Where: where, ID: id})
+	return true, nil
+}
+
+func (n *vaultNotes) NotedOnce(context.Context, string) ([]ownmount.Once, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.all), nil
+}
+
+// A worker that was killed, and one beside it, go on with the same count.
+func TestAValueThatDoorsHaveRefusedTwiceIsOfferedNoMoreByAnyWorker(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{})
+	other := r.start(lab.SlapdOptions{CA: r.ca, Accounts: r.accounts, Policy: lab.SlapdPolicy{MaxFailure: 3}})
+	s, names, open := r.fourDoors(other, false)
+	c := r.credential(0)
+	c.Doors = []credential.DoorLogin{{Door: names[0], Login: c.Name}}
+	vault := &vaultNotes{}
+	beside := &Refusals{Notes: vault}
+	for range 3 {
+		for _, refusals := range []*Refusals{{Notes: vault}, beside} {
+			got := r.runAtDoors([]credential.Credential{c}, refusals, open)[0]
+			require.Equal(t, protocol.ReasonDoorRefusesNew, got.Stop.Reason)
+		}
 	}
 	require.Equal(t, maxWrongLogins, s.asked[c.Name])
 	require.Empty(t, r.attribute(other, c.Name, "pwdAccountLockedTime"))

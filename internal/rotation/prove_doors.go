@@ -71,6 +71,11 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, ask DoorAske
 		return
 	}
 	stops := r.tooFewTries(ctx, asked)
+	if err := r.Refusals.read(ctx, r.Campaign); err != nil {
+		for i := range stops {
+			stops[i] = protocol.AsStop(err)
+		}
+	}
 	var wg sync.WaitGroup
 	for i, v := range asked {
 		if stops[i] == nil {
@@ -131,7 +136,7 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 			default:
 				t.unanswered = 0
 			}
-			r.Refusals.saw(r.Campaign, v.Credential.ID, v.Doors[n])
+			r.Refusals.saw(ctx, r.Campaign, v.Credential.ID, v.Doors[n])
 		}
 		t.door.Turn.Unlock()
 	}

@@ -8,6 +8,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/ownmount"
 )
 
 // A wrong login at a door is a wrong login at the directory behind it, and
@@ -116,6 +117,13 @@ func (r *Rotator) eachAccount(ctx context.Context, asked []Verdict, says func(Ve
 // nearer to its lock. The zero value has none; so has nil, which forgets. It is
 // safe for concurrent use.
 type Refusals struct {
+	// Notes keep them beyond this process, which may be killed, and tell it of
+	// those that other workers met; nil: nothing does.
+	Notes interface {
+		NoteOnce(ctx context.Context, campaign, what, where, id string) (first bool, err error)
+		NotedOnce(ctx context.Context, campaign string) ([]ownmount.Once, error)
+	}
+
 	mu   sync.Mutex
 	seen map[[2]string]map[string]int // by door, in a row
 	took map[[3]string]bool           // the old value, by campaign, credential and door
@@ -147,25 +155,66 @@ func (r *Refusals) looks(campaign, id, door string) int {
 	return 1
 }
 
-// saw takes one door's evidence.
-func (r *Refusals) saw(campaign, id string, ev protocol.DoorEvidence) {
-	if r == nil || ev.First == protocol.NotAsked || ev.First == protocol.Unreachable {
-		return
+// refusedTimes is what is noted of a refusal.
+func refusedTimes(n int) string { return fmt.Sprintf("refused-%d", n) }
+
+// read reads what is noted of a campaign, before doors are asked about any of
+// it.
+func (r *Refusals) read(ctx context.Context, campaign string) error {
+	if r == nil || r.Notes == nil {
+		return nil
 	}
+	noted, err := r.Notes.NotedOnce(ctx, campaign)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := [2]string{campaign, id}
-	if ev.First == protocol.Accepted {
-		delete(r.seen[key], ev.Door)
-		return
+	for _, o := range noted {
+		for n := range maxWrongLogins {
+			if o.What == refusedTimes(n+1) {
+				at := r.at(campaign, o.ID)
+				at[o.Where] = max(at[o.Where], n+1)
+			}
+		}
 	}
+	return err
+}
+
+// at are the refusals of one credential. r.mu is held.
+func (r *Refusals) at(campaign, id string) map[string]int {
+	key := [2]string{campaign, id}
 	if r.seen == nil {
 		r.seen = map[[2]string]map[string]int{}
 	}
 	if r.seen[key] == nil {
 		r.seen[key] = map[string]int{}
 	}
-	r.seen[key][ev.Door]++
+	return r.seen[key]
+}
+
+// note notes one more refusal. Where Vault does not take the note this process
+// still knows of it.
+func (r *Refusals) note(ctx context.Context, campaign, door, id string) {
+	for n := range maxWrongLogins {
+		if first, err := r.Notes.NoteOnce(ctx, campaign, refusedTimes(n+1), door, id); first || err != nil {
+			return
+		}
+	}
+}
+
+// saw takes one door's evidence.
+func (r *Refusals) saw(ctx context.Context, campaign, id string, ev protocol.DoorEvidence) {
+	if r == nil || ev.First == protocol.NotAsked || ev.First == protocol.Unreachable {
+		return
+	}
+	if ev.First != protocol.Accepted && r.Notes != nil {
+		r.note(ctx, campaign, ev.Door, id)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ev.First == protocol.Accepted {
+		delete(r.at(campaign, id), ev.Door)
+		return
+	}
+	r.at(campaign, id)[ev.Door]++
 }
 
 // spent is why doors are asked no more about a credential in this campaign, or

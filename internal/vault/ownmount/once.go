@@ -3,9 +3,33 @@ package ownmount
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"rollcall/internal/vault"
 )
+
+const onceNotes = "once-"
+
+// Once is a note of NoteOnce's.
+type Once struct{ What, Where, ID string }
+
+// NotedOnce are all such notes of a campaign, in no order.
+func (s *Store) NotedOnce(ctx context.Context, campaign string) (out []Once, err error) {
+	index, err := s.ReadIndex(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.Names(ctx, "read what was done once", s.mount, rollPath(campaign, index.Snapshot))
+	for _, name := range names {
+		if name, is := strings.CutPrefix(name, onceNotes); is {
+			text, _ := decodeSegment(name)
+			if p := strings.SplitN(text, "/", 3); len(p) == 3 {
+				out = append(out, Once{p[0], p[1], p[2]})
+			}
+		}
+	}
+	return out, err
+}
 
 // NoteOnce notes that something is done for a credential in a campaign, before
 // it is. first is true for one call alone, whichever process makes it; a call
@@ -20,7 +44,7 @@ func (s *Store) NoteOnce(ctx context.Context, campaign, what, where, id string) 
 		return false, err
 	}
 	// Beside the pages of the roll, where the worker may create and not change.
-	at := rollPath(campaign, index.Snapshot, "once-"+encodeSegment(what+"/"+where+"/"+id))
+	at := rollPath(campaign, index.Snapshot, onceNotes+encodeSegment(what+"/"+where+"/"+id))
 	_, err = s.Put(ctx, "note what is done once", s.mount, at, 0, map[string]any{pageField: string(body)})
 	if err == nil {
 		return true, nil
