@@ -200,6 +200,9 @@ const (
 	FindingResetsHidden FindingCode = "resets-not-shown"
 	// FindingRulesHidden: by what an authority lets accounts in is not shown.
 	FindingRulesHidden FindingCode = "login-rules-hidden"
+	// FindingFieldBeside: a field beside another account's may hold the password
+	// of one that is rotated at other paths.
+	FindingFieldBeside FindingCode = "perhaps-its-field"
 	// FindingKeptHidden: which passwords an authority keeps a second time is
 	// not shown.
 	FindingKeptHidden FindingCode = "kept-passwords-hidden"
@@ -298,6 +301,6 @@ func (f FindingCode) Undelivered() bool {
 // the roll or from the servers that are asked, or that who is left out of it
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingDoorUnmatched || f == FindingDoorsShowLess || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingAlsoReadable || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
+	return f == FindingEmptyRoll || f == FindingDoorUnmatched || f == FindingDoorsShowLess || f == FindingFieldBeside || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingAlsoReadable || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
 		f == FindingRulesHidden || f == FindingKeptHidden || f == FindingReplicatorsHidden || f == FindingResetsHidden || f == FindingReadsOthers || f == FindingNotContained || f == FindingCameBack || f == FindingStoredAsSent || f == FindingNewerToken
 }

@@ -54,7 +54,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 		return nil, nil, err
 	}
 	m.peopleAndServices()
-	m.perhapsIts()
+	perhaps := m.perhapsIts()
 	m.ownPlaces(own)
 	m.tellPlaces()
 	m.sharedPaths()
@@ -80,7 +80,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 	}
 	m.fitLines()
 	m.finish(roll)
-	return roll, slices.Concat(warnings, more, staged, unaccepted, unconfirmed, m.peoplesDoors()), nil
+	return roll, slices.Concat(warnings, more, staged, unaccepted, unconfirmed, perhaps, m.peoplesDoors()), nil
 }
 
 // applyDefaultFields takes the usual field of a secret only where no source

@@ -179,8 +179,9 @@ func lastSegment(path string) string { return path[strings.LastIndex(path, "/")+
 // perhapsIts keeps open an account that would get a path of Rollcall's own
 // although one in Vault may be its own, and says so of one that has others.
 // Whoever excludes the path, names its account there, or accepts the problem
-// has answered.
-func (m *merger) perhapsIts() {
+// has answered. Where it is a field beside another account's, nothing else of
+// the roll is open for it, so that it is a warning too.
+func (m *merger) perhapsIts() (warnings []Warning) {
 	for _, l := range m.drafts {
 		alone := len(l.Paths) == 0
 		for _, p := range sortedMaybe(l.maybe) {
@@ -189,7 +190,13 @@ func (m *merger) perhapsIts() {
 			}
 			at, answer := p.Mount+"/"+p.Path.Path, m.answerFor(l, p)
 			if !alone {
+				if slices.Contains(l.Accepted, credential.PerhapsIts) {
+					continue
+				}
 				l.find(credential.FindingPlace, "%s may hold its password too: %s; as listed it is not kept current, and what reads it is cut off", at, answer)
+				if p.beside {
+					warnings = append(warnings, Warning{Code: credential.FindingFieldBeside, Detail: fmt.Sprintf("%s: %s: %s may hold its password too, beside another account's: %s; as listed it is not kept current, and what reads it there is cut off", l.Authority, l.Name, at, answer)})
+				}
 				continue
 			}
 			if slices.Contains(l.Accepted, credential.PerhapsIts) {
@@ -201,6 +208,7 @@ func (m *merger) perhapsIts() {
 			}
 		}
 	}
+	return sortWarnings(warnings)
 }
 
 // answerFor says how a person answers whether a path is the account's. A field

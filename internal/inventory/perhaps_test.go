@@ -174,6 +174,27 @@ func TestAnAccountIsNotCutOffFromAFieldThatMayBeItsOwn(t *testing.T) {
 // A Vault that has no mount called kv, which vault.adopt guesses: the account
 // has that trouble, with the key of the campaign file, and the listing goes on.
 // Vault answers a worker's login about it as if it lacked a right.
+// One that has another path is rotated, so that what reads the field is cut
+// off: that is said with exit code 2 until a person has answered.
+func TestAFieldThatMayBeAnAccountsThatHasAnotherPathIsExitCode2(t *testing.T) {
+	list := func(accept ...config.Accept) (*credential.Roll, []Warning) {
+		c := campaign()
+		c.Accept = accept
+		kv := from(t, "kv alice kv/apps/list#password")
+		kv.Fields = []string{"password", "bob"}
+		roll, warnings, err := merge(c, []Candidate{from(t, "ldap bob -"), from(t, "kv bob kv/apps/bob#password"), kv}, people(), nil)
+		require.NoError(t, err)
+		return roll, warnings
+	}
+	roll, warnings := list()
+	require.Empty(t, byName(roll)[person("bob").Name].Problem)
+	require.Len(t, warnings, 1)
+	require.True(t, warnings[0].Code.Incomplete())
+	require.Contains(t, warnings[0].Detail, "kv/apps/list#bob)")
+	_, warnings = list(config.Accept{Account: "bob", Problem: credential.PerhapsIts, Reason: "looked"})
+	require.Empty(t, warnings)
+}
+
 func TestAMountForNewValuesThatIsNotThereIsTheTroubleOfWhatGoesThere(t *testing.T) {
 	servers(t)
 	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"apps/nomount/a": {"password": "p"}}))

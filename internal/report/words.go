@@ -212,6 +212,7 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingNoPassword:        {28, advice{"An account without a password", "See the exceptions: it logs in by something else, if at all."}},
 	credential.FindingNotAnAccount:      {29, advice{"An entry that is no account", "See the exceptions: narrow the filter, or exclude it."}},
 	credential.FindingSharedPath:        {35, advice{"One path for several accounts", "See the exceptions: each account needs a path of its own."}},
+	credential.FindingFieldBeside:       {7, advice{"A field of another account's secret may hold the password of one that was rotated", "What reads it there is cut off. If it does, list that account with that path in a manifest and run again; if not, accept it (perhaps-its-path of that account)."}},
 	credential.FindingOtherSecrets:      {36, advice{"A secret holds more credentials than the roll", "They were not rotated. List each in a manifest with its account and path, or exclude it by path with the reason."}},
 	credential.FindingPasswordHidden:    {34, advice{"Whether accounts have a password was not shown", "Grant the bind identity search on userPassword (PostgreSQL: the function of docs/rights.md), so that an account without one is not given a login."}},
 	credential.FindingServers:           {31, advice{"How the servers were found", "Make sure that every machine that answers logins is among the servers of the directory."}},
