@@ -39,7 +39,8 @@ func TestNoSecretLeavesVaultAndTheDirectory(t *testing.T) {
 		r := u.run(args...)
 		said.WriteString(r.out + r.err)
 	}
-	u.must("report", "--html", filepath.Join(e.Dir, "state", "report.html"))
+	u.must("report", "--html", filepath.Join(e.Dir, "state", "report.html"), "--csv", filepath.Join(e.Dir, "state", "open.csv"))
+	u.must("report", "--summary", "--html", filepath.Join(e.Dir, "state", "summary.html"))
 	for id, p := range e.Live {
 		value := live(t, e, p)
 		require.NotEqual(t, stolenValue(e, id), value.Reveal(), "%s was not rotated, so the search would prove nothing", id)

@@ -21,7 +21,7 @@ func TestEveryHeadlineTellsDeadOnAllServersFromDeadOnSome(t *testing.T) {
 	require.Contains(t, pageCSS, ".bar .some")
 
 	frame := RenderProgress(ProgressOf(s, noon, nil), 80, false)
-	require.Contains(t, frame, "2 of 2 dead, 1 on some servers only")
+	require.Contains(t, frame, "2 of 2 dead, 1 on some only   0 in work   0 open")
 	require.Contains(t, frame, "█▌")
 	require.NotContains(t, frame, "✓\n", "the wave is no green one")
 	require.Contains(t, strings.Join(ProgressLines(Progress{}, ProgressOf(s, noon, nil)), "\n"), "2 of 2 dead (1 on some servers only), ")

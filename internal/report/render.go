@@ -141,7 +141,7 @@ func (c *canvas) counters(t WaveProgress, finds int) {
 	}
 	pieces := []piece{{fmt.Sprintf("  %d of %d dead", t.Dead, t.Listed), sgrBold + deadColour}}
 	if t.OnSome > 0 {
-		pieces = append(pieces, piece{fmt.Sprintf(", %d on some servers only", t.OnSome), sgrYellow})
+		pieces = append(pieces, piece{fmt.Sprintf(", %d on some only", t.OnSome), sgrYellow})
 	}
 	pieces = append(pieces, piece{fmt.Sprintf("   %d in work", t.InWork), ""})
 	if n := t.Open + t.Exceptions; n > 0 {

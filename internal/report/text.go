@@ -36,6 +36,9 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 		title += " · device " + Clean(s.Device)
 	}
 	b.WriteString(Wrap(title+" · "+string(s.Phase), "", width) + "\n")
+	if n := len(v.Problems); n > 0 {
+		b.WriteString(Wrap("Do not rely on this report: the ledger failed verification ("+Plural(n, "problem", "problems")+", at the end)", "! ", width) + "\n")
+	}
 	b.WriteString(Wrap(Headline(s), "  ", width))
 	for _, line := range []string{endedLine(s), timesLine(f), proofLine(f), againLine(f)} {
 		if line != "" {
