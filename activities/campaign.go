@@ -2,11 +2,13 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
+	"rollcall/config"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
@@ -74,6 +76,10 @@ func (r *Rotation) OpenScheduled(ctx context.Context, in wire.ScheduledInput) er
 // Open makes a campaign known to Vault with its specification. Repeating it
 // does no harm. The workflow is started after it.
 func Open(ctx context.Context, store *ownmount.Store, rec ownmount.CampaignRecord, spec []byte) error {
+	var c config.Campaign
+	if err := json.Unmarshal(spec, &c); err == nil { // else its listing says that it cannot be read
+		rec.Told = string(c.Told())
+	}
 	if err := store.OpenCampaign(ctx, rec); err != nil {
 		return err
 	}

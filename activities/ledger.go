@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"slices"
 	"sync"
@@ -159,6 +160,7 @@ func (l *Ledger) RecordEvent(ctx context.Context, in wire.EventInput) error {
 				return classify(errVault, err)
 			}
 			if found {
+				l.notifier.Begin(in.Campaign, json.RawMessage(was.Told), nil)
 				entries = slices.Insert(entries, 0, record.NeverListed(in.Campaign, in.Device, was.Actor, was.OpenedAt))
 			}
 		}

@@ -31,7 +31,11 @@ func (c *Campaign) Told() json.RawMessage {
 	if len(c.Notify.Targets) == 0 && !slices.ContainsFunc(c.UsedBy, func(u settings.UsedBy) bool { return u.Reload != nil }) {
 		return nil
 	}
-	text, err := json.Marshal(settings.Told{Notify: c.Notify, UsedBy: c.UsedBy})
+	told := settings.Told{Notify: c.Notify, UsedBy: c.UsedBy}
+	if c.Containment != nil {
+		told.Never = c.Containment.Addresses
+	}
+	text, err := json.Marshal(told)
 	if err != nil {
 		return nil // of texts and numbers it cannot be
 	}

@@ -95,6 +95,7 @@ func (n *Notifier) Begin(campaign string, told json.RawMessage, device []string)
 		n.Log.Warn("whom the campaign tells cannot be read; nobody is told", "campaign", campaign, "error", err)
 		return
 	}
+	box.Never = append(box.Never, box.Told.Never...)
 	n.watch(campaign, box)
 }
 

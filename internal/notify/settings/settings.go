@@ -72,6 +72,9 @@ type UsedBy struct {
 type Told struct {
 	Notify Notify   `json:"notify,omitzero"`
 	UsedBy []UsedBy `json:"used_by,omitempty"`
+	// Never are names and addresses of the compromised device, to which nothing
+	// is sent.
+	Never []string `json:"never,omitempty"`
 }
 
 // All are the targets, those of reloads too.

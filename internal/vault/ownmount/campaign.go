@@ -50,6 +50,10 @@ type CampaignRecord struct {
 	// record.
 	Begun bool
 
+	// Told is whom the campaign tells how it goes (credential.Roll), while it
+	// runs: it may end before it has a roll.
+	Told string
+
 	// Seen is when the record was last written, by Vault's clock: while the
 	// campaign runs, its last sign of life.
 	Seen time.Time
@@ -270,6 +274,9 @@ func campaignPath(campaign string) string { return campaignFolder + "/" + encode
 
 func (r CampaignRecord) encode() map[string]any {
 	m := map[string]any{"device": r.Device, "actor": r.Actor, "starter": r.Starter, "opened_at": r.OpenedAt.Format(time.RFC3339Nano), "takes_over": r.TakesOver, "begun": r.Begun}
+	if r.Told != "" && r.ClosedAt.IsZero() {
+		m["told"] = r.Told
+	}
 	if !r.ClosedAt.IsZero() {
 		m["closed_at"] = r.ClosedAt.Format(time.RFC3339Nano)
 		m["superseded"], m["superseded_by"], m["settled"] = r.Superseded, r.By, r.EndedItself
@@ -289,6 +296,7 @@ func decodeCampaign(campaign string, e vault.Entry) (CampaignRecord, error) {
 	r.Actor, _ = e.Data["actor"].(string) // absent in records of earlier versions, like the next two
 	r.Starter, _ = e.Data["starter"].(string)
 	r.TakesOver, _ = e.Data["takes_over"].(bool)
+	r.Told, _ = e.Data["told"].(string)
 	if begun, known := e.Data["begun"].(bool); begun || !known {
 		r.Begun = true
 	}
