@@ -220,26 +220,60 @@ func TestAStalledLedgerIsNoticedByTheClock(t *testing.T) {
 
 func TestEachActivationOfAPathIsToldToItsConsumersOnce(t *testing.T) {
 	w := newWorld(t)
-	dir := t.TempDir()
-	require.NoError(t, os.Chmod(dir, 0o755))
-	t.Setenv("ROLLCALL_RELOAD_DIR", dir)
-	program := filepath.Join(dir, "reload")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\ncat >> "+filepath.Join(w.dir, "reloads")+"\n"), 0o755))
+	reloads := newReceiver(t)
+	to := reloads.target()
+	to.Name, to.Events = "reload of kv/apps/[ab]", []settings.Event{settings.Reload}
 	w.told.UsedBy = []settings.UsedBy{
-		{Path: "kv/apps/[ab]", Consumers: []string{"postfix on mx1"}, Reload: &settings.Target{Name: "reload of kv/apps/[ab]", Events: []settings.Event{settings.Reload}, Command: []string{program}}},
+		{Path: "kv/apps/[ab]", Consumers: []string{"postfix on mx1"}, Reload: &to},
 		{Path: "kv/apps/c", Consumers: []string{"a person"}},
 	}
 	n := w.notifier()
 	w.begins()
-	stale := of("b", ledger.EventOutcome)
-	stale.Attempt, stale.To = 1, map[string]int{}
 	intent := of("a", ledger.EventIntent)
 	intent.Attempt = 1
-	w.add(intent, openAt("a", protocol.Set, protocol.ReasonRights, ""), openAt("a", protocol.Prove, protocol.ReasonLagging, "ldaps://two"), dead("a"), stale, dead("c"))
+	w.add(intent, openAt("a", protocol.Set, protocol.ReasonRights, ""))
+	n.Grew(campaign, nil)
+
+	// The old value is not proved dead for hours, and consumers know.
+	w.add(openAt("a", protocol.Prove, protocol.ReasonLagging, "ldaps://two"))
+	n.Grew(campaign, nil)
+	got := reloads.next(t)
+	require.Equal(t, &NewValue{Path: "kv/apps/a", Field: "password", Account: "uid=a", Consumers: []string{"postfix on mx1"}}, got.Reload)
+	require.True(t, got.At.Equal(w.at.Add(time.Duration(w.n)*time.Millisecond)), "by the entry that shows it, and none before")
+	stale := of("b", ledger.EventOutcome)
+	stale.Attempt, stale.To = 1, map[string]int{} // its path was left as it is
+	w.add(dead("a"), stale, dead("c"))
 	require.Zero(t, stop(t, n))
-	got, err := os.ReadFile(filepath.Join(w.dir, "reloads"))
-	require.NoError(t, err)
-	require.Equal(t, 1, strings.Count(string(got), "\n"), "%s", got)
-	require.Contains(t, string(got), `"path":"kv/apps/a","field":"password","account":"uid=a","consumers":["postfix on mx1"]`)
+	require.Len(t, texts(reloads), 1)
 	require.NotContains(t, strings.Join(w.hook.ids(), " "), "reload", "it is for whom the path names")
+
+	// Another process, which goes through the ledger from its beginning, tells
+	// it to nobody again.
+	again := w.notifier()
+	w.add(ledger.Entry{Event: ledger.CampaignClosed})
+	require.Zero(t, stop(t, again))
+	require.Len(t, texts(reloads), 1)
+}
+
+// A reload by a command is one of its own folder.
+func TestACommandThatReloadsLiesInAFolderOfItsOwn(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	t.Setenv("ROLLCALL_RELOAD_DIR", dir)
+	t.Setenv("ROLLCALL_NOTIFY_DIR", other)
+	for _, d := range []string{dir, other} {
+		require.NoError(t, os.Chmod(d, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(d, "program"), []byte("#!/bin/sh\nexit 0\n"), 0o755))
+	}
+	send := func(e settings.Event, folder string) (string, bool) {
+		return post{Target: settings.Target{Name: "x", Command: []string{filepath.Join(folder, "program")}}, now: time.Now}.send(t.Context(), Notice{ID: "c/x", Event: e})
+	}
+	_, ok := send(settings.Reload, dir)
+	require.True(t, ok)
+	_, ok = send(settings.End, other)
+	require.True(t, ok)
+	said, ok := send(settings.Reload, other)
+	require.False(t, ok)
+	require.Contains(t, said, "was not run")
+	_, ok = send(settings.End, dir)
+	require.False(t, ok)
 }
