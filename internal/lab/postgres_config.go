@@ -215,9 +215,11 @@ const hasNoPassword = `CREATE SCHEMA rollcall;
 	REVOKE ALL ON FUNCTION rollcall.has_no_password(oid) FROM PUBLIC;`
 
 // hbaFile lets roles see when pg_hba.conf was changed (docs/rights.md).
-const hbaFile = `CREATE FUNCTION rollcall.hba_file(OUT modified timestamptz, OUT changed timestamptz, OUT others boolean)
+const hbaFile = `CREATE FUNCTION rollcall.hba_file(OUT modified timestamptz, OUT changed timestamptz, OUT others boolean, OUT quoted boolean)
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	SELECT s.modification, s.change,
-	regexp_replace(encode(pg_read_binary_file(current_setting('hba_file')), 'escape'), '#[^\n]*', '', 'g') ~ '(^|[\s,])@|(^|\n)\s*include'
-	FROM pg_catalog.pg_stat_file(current_setting('hba_file')) s $$;
+	t ~ '(^|[\s,])@|(^|\n)\s*include',
+	t ~ '(^|[\s,])"+(\+|(all|replication|same(user|role|group|host|net))"*([\s,]|$))'
+	FROM pg_catalog.pg_stat_file(current_setting('hba_file')) s,
+	regexp_replace(encode(pg_read_binary_file(current_setting('hba_file')), 'escape'), '("[^"\n]*")|#[^\n]*', '\1', 'g') t $$;
 	REVOKE ALL ON FUNCTION rollcall.hba_file() FROM PUBLIC;`

@@ -19,6 +19,7 @@ type around struct {
 	// older says why another file than rules is in force, unsure why it may be
 	// and doLoad what to do about that.
 	older, unsure, doLoad string
+	quoted                bool // see Rule
 
 	followers []follower
 	upstream  string // the role as which it follows another server
@@ -63,7 +64,11 @@ func (c *Client) around(ctx context.Context, server string) (around, error) {
 	if err != nil || !out.rulesShown {
 		return out, err
 	}
-	return out, s.inForce(ctx, &out)
+	err = s.inForce(ctx, &out)
+	for i := range out.rules {
+		out.rules[i].Quoted = out.quoted
+	}
+	return out, err
 }
 
 func (c *session) replication(ctx context.Context, out *around) error {

@@ -16,16 +16,20 @@ import (
 
 // hbaFile says when the file was written (mtime), when it was put in place or
 // touched in any way (ctime: cp -p and rsync keep the first and not that one),
-// and whether it takes names or lines from other files, which have times of
-// their own. Comments do not count. Nothing of its text leaves the server.
+// whether it takes names or lines from other files, which have times of their
+// own, and whether a word such as all is in quotes, which makes a mere name of
+// it and which pg_hba_file_rules does not show. Comments do not count. Nothing
+// of its text leaves the server.
 const hbaFile = `SELECT s.modification AS modified, s.change AS changed,
-    regexp_replace(encode(pg_read_binary_file(current_setting('hba_file')), 'escape'), '#[^\n]*', '', 'g') ~ '(^|[\s,])@|(^|\n)\s*include' AS others
-    FROM pg_catalog.pg_stat_file(current_setting('hba_file')) s`
+    t ~ '(^|[\s,])@|(^|\n)\s*include' AS others,
+    t ~ '(^|[\s,])"+(\+|(all|replication|same(user|role|group|host|net))"*([\s,]|$))' AS quoted
+    FROM pg_catalog.pg_stat_file(current_setting('hba_file')) s,
+    regexp_replace(encode(pg_read_binary_file(current_setting('hba_file')), 'escape'), '("[^"\n]*")|#[^\n]*', '\1', 'g') t`
 
 // fileState is what a server shows of its pg_hba.conf.
 type fileState struct {
 	modified, changed *time.Time // in whole seconds
-	others            bool
+	others, quoted    bool
 	loaded            time.Time // when the server last loaded it
 }
 
@@ -68,7 +72,7 @@ func (a around) mayBeOlder(server string) (authority.Hidden, bool) {
 // What to do where that does not show.
 const (
 	doLoad   = "have it loaded, which changes nothing where it is the same: SELECT pg_reload_conf()"
-	showFile = "give Rollcall's role the function rollcall.hba_file of docs/rights.md"
+	showFile = "give Rollcall's role the function rollcall.hba_file, as docs/rights.md has it now"
 )
 
 // inForce asks a server whether the file is what it loaded. It takes a session
@@ -82,23 +86,24 @@ func (s *server) inForce(ctx context.Context, out *around) error {
 		query := "(" + hbaFile + ")"
 		if !conn.rights.super {
 			var there bool
-			if err := conn.QueryRow(ctx, "SELECT "+askFunction("hba_file", "p.pronargs = 0 AND p.prorettype = 'pg_catalog.record'::regtype")).Scan(&there); err != nil || !there {
+			if err := conn.QueryRow(ctx, "SELECT "+askFunction("hba_file", "p.pronargs = 0 AND p.prorettype = 'pg_catalog.record'::regtype AND 'quoted' = ANY(p.proargnames)")).Scan(&there); err != nil || !there {
 				return err
 			}
 			query = "rollcall.hba_file()"
 		}
 		shown = true
-		return conn.QueryRow(ctx, "SELECT f.modified, f.changed, coalesce(f.others, true), pg_conf_load_time() FROM "+query+" f").Scan(&f.modified, &f.changed, &f.others, &f.loaded)
+		return conn.QueryRow(ctx, "SELECT f.modified, f.changed, coalesce(f.others, true), coalesce(f.quoted, true), pg_conf_load_time() FROM "+query+" f").
+			Scan(&f.modified, &f.changed, &f.others, &f.quoted, &f.loaded)
 	})
 	switch {
 	case refusal(err) != "", err == nil && !shown: // or a file that is not where it was
-		out.unsure, out.doLoad = "whether its pg_hba.conf is what is in force does not show to Rollcall's role", showFile
+		out.unsure, out.doLoad = "whether its pg_hba.conf is what is in force does not show to Rollcall's role, nor which words of it are in quotes", showFile
 		return nil
 	case err != nil:
 		return err
 	}
 	out.older, out.unsure = f.judge()
-	out.doLoad = doLoad
+	out.doLoad, out.quoted = doLoad, f.quoted
 	return nil
 }
 

@@ -30,15 +30,45 @@ var asking = []string{"scram-sha-256", "md5", "password"}
 func Otherwise(rules []Rule, who Who) []string {
 	var out []string
 	for i, r := range rules {
-		if r.Error != "" || r.Method == "reject" || slices.Contains(asking, r.Method) || !r.lets(who) {
+		if !decides(rules, i, who) {
 			continue
 		}
-		if slices.ContainsFunc(rules[:i], func(first Rule) bool { return first.covers(r, who) }) {
-			continue
+		said := r.said()
+		if r.Quoted && !decides(unquoted(rules[:i+1]), i, who) {
+			said += ", if what it or an earlier line names in quotes is a mere name (the file has a word such as \"all\" in quotes, and pg_hba_file_rules shows none: write it without)"
 		}
-		out = append(out, r.said())
+		out = append(out, said)
 	}
 	return out
+}
+
+// decides reports whether a line may let the role in by something else than its
+// own password.
+func decides(rules []Rule, i int, who Who) bool {
+	r := rules[i]
+	if r.Error != "" || r.Method == "reject" || slices.Contains(asking, r.Method) || !r.lets(who) {
+		return false
+	}
+	return !slices.ContainsFunc(rules[:i], func(first Rule) bool { return first.covers(r, who) })
+}
+
+// unquoted are the lines read as if no word of theirs were in quotes.
+func unquoted(rules []Rule) []Rule {
+	out := slices.Clone(rules)
+	for i := range out {
+		out[i].Quoted = false
+	}
+	return out
+}
+
+// words are what has a meaning in pg_hba.conf, besides a group's +, unless it
+// is in quotes: then it is the name of a database, a role or a machine
+// (PostgreSQL 15 documentation, 21.1).
+var words = []string{"all", "replication", "sameuser", "samerole", "samegroup", "samehost", "samenet"}
+
+// perhapsName reports whether a word of the line may be a mere name.
+func (r Rule) perhapsName(word string) bool {
+	return r.Quoted && (slices.Contains(words, word) || strings.HasPrefix(word, "+"))
 }
 
 // lets reports whether a login of the role may be decided by the line.
@@ -60,24 +90,28 @@ func (r Rule) means(who Who) (may, surely bool) {
 	for _, name := range r.Roles {
 		switch {
 		case name == "all":
-			return true, true
+			may, surely = true, surely || !r.perhapsName(name)
 		case strings.HasPrefix(name, "/"): // a regular expression (16)
 			may = true
+		case r.meansBy(name, who):
+			may, surely = true, surely || name == who.Name || !r.perhapsName(name)
 		}
 	}
-	return may || r.meansByName(who), r.meansByName(who)
+	return may, surely
 }
 
 // meansByName: by its own name, or by a group's.
 func (r Rule) meansByName(who Who) bool {
-	return slices.ContainsFunc(r.Roles, func(name string) bool {
-		group, ok := strings.CutPrefix(name, "+")
-		return name == who.Name || ok && (group == who.Name || slices.Contains(who.Groups, group))
-	})
+	return slices.ContainsFunc(r.Roles, func(name string) bool { return r.meansBy(name, who) })
+}
+
+func (r Rule) meansBy(name string, who Who) bool {
+	group, ok := strings.CutPrefix(name, "+")
+	return name == who.Name || ok && (group == who.Name || slices.Contains(who.Groups, group))
 }
 
 func (r Rule) ofDatabases() bool {
-	return slices.ContainsFunc(r.Databases, func(name string) bool { return name != "replication" })
+	return slices.ContainsFunc(r.Databases, func(name string) bool { return name != "replication" || r.perhapsName(name) })
 }
 
 func (r Rule) ofReplication() bool { return slices.Contains(r.Databases, "replication") }
@@ -91,8 +125,9 @@ func (r Rule) covers(later Rule, who Who) bool {
 	}
 	for _, name := range later.Databases {
 		switch {
-		case name == "replication" && !who.Replicates, slices.Contains(r.Databases, name):
-		case name == "replication" || !slices.Contains(r.Databases, "all"):
+		case name == "replication" && !who.Replicates && !later.perhapsName(name):
+		case slices.Contains(r.Databases, name) && !r.perhapsName(name):
+		case name == "replication" || !slices.Contains(r.Databases, "all") || r.perhapsName("all"):
 			return false
 		}
 	}
@@ -104,7 +139,7 @@ func (r Rule) coversType(later string) bool {
 }
 
 func (r Rule) coversAddress(later Rule) bool {
-	if r.Type == "local" || r.Address == "all" || r.Address == later.Address {
+	if r.Type == "local" || (r.Address == "all" || r.Address == later.Address) && !r.perhapsName(r.Address) {
 		return true
 	}
 	mine, ok := r.network()

@@ -217,8 +217,9 @@ func TestLinesOfPgHbaThatMakePasswordsWorthless(t *testing.T) {
 func TestALineOfPgHbaCountsWhereItMayDecideALoginOfTheRole(t *testing.T) {
 	list := func(lines string) (out []Rule) {
 		for line := range strings.Lines(strings.TrimSpace(lines)) {
-			f := strings.Fields(line)
-			r := Rule{Line: len(out) + 1, Type: f[0], Databases: strings.Split(f[1], ","), Roles: strings.Split(f[2], ","), Method: f[len(f)-1]}
+			text, _, _ := strings.Cut(line, "#")
+			f := strings.Fields(text)
+			r := Rule{Quoted: strings.Contains(lines, "# quoted"), Line: len(out) + 1, Type: f[0], Databases: strings.Split(f[1], ","), Roles: strings.Split(f[2], ","), Method: f[len(f)-1]}
 			if r.Type != "local" {
 				address, mask, _ := strings.Cut(f[3], "/")
 				r.Address = withMask(address, mask)
@@ -277,8 +278,21 @@ func TestALineOfPgHbaCountsWhereItMayDecideALoginOfTheRole(t *testing.T) {
 			host all all 11.0.0.0/255.0.0.0 trust
 			host all /x all scram-sha-256
 			host all all samenet trust`, []int{2, 4, 6}},
-		"replication is nothing to who does not":   {svc, "host replication all all trust", nil},
-		"and is to who does":                       {replicates, "host all all all scram-sha-256\nhost replication all all trust", []int{2}},
+		"replication is nothing to who does not": {svc, "host replication all all trust", nil},
+		"and is to who does":                     {replicates, "host all all all scram-sha-256\nhost replication all all trust", []int{2}},
+		"a database may be called so where words are in quotes": {svc, `
+			host all all all scram-sha-256
+			host replication all all trust # quoted`, []int{2}},
+		"so may a role, a group and a machine": {svc, `
+			host all all all scram-sha-256
+			host app +apps all scram-sha-256
+			host app all all scram-sha-256
+			host app svc samenet scram-sha-256
+			host app svc samenet trust
+			host app svc 10.0.0.0/255.0.0.0 trust # quoted`, []int{5, 6}},
+		"names in quotes are names": {svc, `
+			host app svc 10.0.0.0/255.0.0.0 scram-sha-256
+			host app all 10.1.0.0/255.255.0.0 trust # quoted`, nil},
 		"unless an earlier line is about it":       {replicates, "host replication all all scram-sha-256\nhost replication all all trust", nil},
 		"all of a cluster, and replication as one": {replicates, "host all,replication all all scram-sha-256\nhost all,replication svc all trust", nil},
 	} {
