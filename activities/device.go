@@ -32,8 +32,8 @@ func (r *Rotation) watchOf(ctx context.Context, campaign string) (*device.Watch,
 	return first.(*device.Watch), nil
 }
 
-// deviceHosts are the names and addresses of the device, as they were when the
-// roll was listed.
+// deviceHosts are the names and addresses of the device, and of others that
+// were in foreign hands, as they were when the roll was listed.
 func (r *Rotation) deviceHosts(ctx context.Context, campaign string) ([]string, error) {
 	if known, ok := r.hosts.Load(campaign); ok {
 		return known.([]string), nil
@@ -42,7 +42,7 @@ func (r *Rotation) deviceHosts(ctx context.Context, campaign string) ([]string, 
 	if err != nil {
 		return nil, classify(errVault, err)
 	}
-	hosts := index.Containment.Hosts()
+	hosts := index.Containment.Taken()
 	r.hosts.Store(campaign, hosts)
 	return hosts, nil
 }

@@ -18,8 +18,9 @@ import (
 // finds nothing, that a part of a directory is not searched, that by what a
 // cluster lets its roles in is not shown, that one server
 // which the directory knows of is not asked, or what somebody may have made or
-// may read in Vault, by a place. Exactly one of Account, Source, Directory and
-// Vault is set; Problem goes with Account, Server and Finding with Directory.
+// may read in Vault, by a place. Exactly one of Account, Source, Directory,
+// Vault and Device is set; Problem goes with Account (and points-at-device with
+// Device), Server and Finding with Directory.
 type Accept struct {
 	Account   string             `json:"account,omitempty"` // as in Exclude
 	Problem   credential.Problem `json:"problem,omitempty"`
@@ -30,7 +31,7 @@ type Accept struct {
 	// it is not searched.
 	Finding credential.FindingCode `json:"finding,omitempty"`
 	Vault   string                 `json:"vault,omitempty"`  // a place, as the warning names it
-	Device  string                 `json:"device,omitempty"` // another one, of which something is open
+	Device  string                 `json:"device,omitempty"` // another one, of which something is open, or that was in foreign hands too (Problem)
 	// On is when somebody looked there: the word is for what was made before.
 	On     time.Time `json:"on,omitzero"`
 	Reason string    `json:"reason"`
@@ -92,6 +93,12 @@ func (a Accept) Accepts(authority string, code credential.FindingCode) bool {
 	return a.Directory == authority && a.Server == "" && cmp.Or(a.Finding, credential.FindingNotSearched) == code
 }
 
+// AcceptsHostsOf reports whether a says that what points at another device may
+// have new values: another machine is at its addresses by now.
+func (a Accept) AcceptsHostsOf(device string) bool {
+	return a.Device != "" && a.Problem == credential.PointsAtDevice && SameDevice(a.Device, device)
+}
+
 // acceptable are the problems that an account may be rotated with.
 var acceptable = []string{string(credential.SecondCopy), string(credential.CopyBeside), string(credential.PointsAtDevice), string(credential.HasKeytab), string(credential.VaultsBind), string(credential.KeptByVault), string(credential.SharedRole), string(credential.MD5Stored), string(credential.ServerRole), string(credential.Replicates), string(credential.NotAsked), string(credential.KeptElsewhere), string(credential.ForcedChange), string(credential.PasswordHidden), string(credential.Restricted), string(credential.PerhapsIts)}
 
@@ -124,6 +131,8 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 				f.problem("problem", "missing: one of %s", strings.Join(acceptable, ", "))
 			}
 			a.Problem = credential.Problem(f.oneOf("problem", "", acceptable))
+		case f.has("device") && f.has("problem"):
+			a.Problem = credential.Problem(f.oneOf("problem", "", []string{string(credential.PointsAtDevice)}))
 		case f.has("problem"):
 			f.problem("problem", "goes with account; what is accepted of a source is that it finds nothing, and of a directory that a part is not searched")
 		case f.has("server") && (!f.has("directory") || a.Server == ""):

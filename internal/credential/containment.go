@@ -2,6 +2,7 @@ package credential
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +47,9 @@ type Containment struct {
 	Answers []string `json:"answers,omitempty"`
 	// Against is what else keeps it from counting as contained.
 	Against []string `json:"against,omitempty"`
+	// Others are hosts of other devices, each with its device, that were in
+	// foreign hands too: their newest campaigns say so.
+	Others map[string]string `json:"others,omitempty"`
 
 	// Override is why a person went on all the same, and OverrideBy who.
 	Override   string `json:"override,omitempty"`
@@ -65,6 +69,29 @@ func (c *Containment) Hosts() []string {
 	out := slices.Concat(c.Named, c.Names, c.Addresses)
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// Taken are the hosts of this device and of others that were in foreign hands:
+// nothing is shown a new value there.
+func (c *Containment) Taken() []string {
+	if c == nil {
+		return nil
+	}
+	return slices.Concat(c.Hosts(), slices.Sorted(maps.Keys(c.Others)))
+}
+
+// Whose says whose a host is, for people; "" where it is of no device that was
+// in foreign hands.
+func (c *Containment) Whose(host string) string {
+	switch {
+	case c == nil || host == "":
+		return ""
+	case slices.Contains(c.Hosts(), host):
+		return "an address of the device"
+	case c.Others[host] != "":
+		return fmt.Sprintf("an address of %s, which was in foreign hands too (its newest campaign says so; where another machine is there by now: accept: - {device: %[1]s, problem: points-at-device, reason: …})", c.Others[host])
+	}
+	return ""
 }
 
 // Watched reports whether the device is asked while the campaign runs: it was

@@ -32,7 +32,10 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 	if err := l.check(); err != nil {
 		return nil, nil, err
 	}
-	l.device = deviceHosts(ctx, c)
+	l.taken = &credential.Containment{Named: deviceHosts(ctx, c)}
+	if err := l.readOthers(ctx); err != nil {
+		return nil, nil, err
+	}
 	if err := l.gather(ctx, campaign); err != nil {
 		return nil, nil, err
 	}
@@ -51,6 +54,7 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 		return nil, nil, err
 	}
 	l.past.diedBefore(roll.Credentials)
+	roll.Containment = &credential.Containment{Others: l.taken.Others}
 	roll.TokensEnded = l.past.ended
 	roll.Unlike = slices.Compact(slices.Sorted(slices.Values(l.past.unlike)))
 	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()

@@ -144,8 +144,9 @@ type lister struct {
 
 	notOnRoll []unlistedLogin // logins and tokens that no source lists
 
-	device  []string // hosts of the compromised device
-	visible []string // mounts of Vault that our login sees; nil: not asked yet
+	taken   *credential.Containment // hosts of the compromised device, and of others
+	others  []ownmount.OtherRoll    // the newest rolls of other devices
+	visible []string                // mounts of Vault that our login sees; nil: not asked yet
 
 	prose *prose // what people wrote, which goes into the ledger
 

@@ -26,14 +26,14 @@ type held struct {
 	keys    []string
 	also    []string // other fields that hold the same value
 	more    string   // why it plainly looks like more than a bare secret
-	field   string   // by which whoever reads it would connect to the device, at
+	field   string   // by which whoever reads it would connect to a compromised device, at
 	device  string   // this address of it
 	before  []string // what may be a user's name before the value, or a part of it
 }
 
 func (l *lister) heldOf(live vault.Live) held {
 	l.prose.see(live.Value)
-	field, device := live.PointsAt(l.device)
+	field, device := live.PointsAt(l.taken.Taken())
 	if !live.Plainly {
 		live.More = ""
 	}

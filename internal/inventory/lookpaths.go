@@ -121,7 +121,7 @@ func (k *pathsLook) pointsAtDevice(p credential.Path, h held) {
 	if h.field == "" {
 		return
 	}
-	what := fmt.Sprintf("%s: its field %q sends whoever reads it to %s, an address of the device, with the new value", p, h.field, h.device)
+	what := fmt.Sprintf("%s: its field %q sends whoever reads it to %s, %s, with the new value", p, h.field, h.device, k.taken.Whose(h.device))
 	if slices.Contains(k.c.Accepted, credential.PointsAtDevice) {
 		k.find(credential.FindingPointsAtDevice, "%s, as the campaign file accepts", what)
 		return

@@ -15,16 +15,39 @@ import (
 // another person wrote that, is another device to whoever goes by names: what
 // its campaign left open would be on no roll any more.
 
-// sayOtherDevices says what the newest rolls of other devices have open at this
-// file's authorities and nothing here names.
-func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) error {
-	others, err := l.vault.OtherRolls(ctx, l.c.Device, l.c.Formerly...)
+// readOthers reads those rolls, and where their devices are: what would take a
+// new value to one of them waits as what would take it to this one. A person
+// answers for all of a device that another machine does the work of by now, at
+// its addresses.
+func (l *lister) readOthers(ctx context.Context) (err error) {
+	l.others, err = l.vault.OtherRolls(ctx, l.c.Device, l.c.Formerly...)
 	if vault.IsDenied(err) {
 		return nil // as readEarlier
 	}
 	if err != nil {
 		return fmt.Errorf("what campaigns of other devices left: %w; the listing was given up and nothing was changed", err)
 	}
+	own := l.taken.Hosts()
+	l.taken.Others = map[string]string{}
+	for _, r := range l.others {
+		if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.AcceptsHostsOf(r.Device) }); i >= 0 {
+			if len(r.Hosts) > 0 {
+				l.warn(credential.FindingAccepted, "what points at %s, which campaign %s says was in foreign hands, is not kept from new values, as the campaign file accepts: %s", r.Device, r.Campaign, l.c.Accept[i].Reason)
+			}
+			continue
+		}
+		for _, h := range r.Hosts {
+			if !slices.Contains(own, h) && l.taken.Others[h] == "" {
+				l.taken.Others[h] = r.Device
+			}
+		}
+	}
+	return nil
+}
+
+// sayOtherDevices says what the newest rolls of other devices have open at this
+// file's authorities and nothing here names.
+func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) error {
 	known := map[string]bool{credential.VaultAuthority + "/" + vault.WorkerRole: true}
 	for _, c := range roll.Credentials {
 		known[c.ID] = true
@@ -35,7 +58,7 @@ func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) err
 	dead := map[string]bool{} // in a later campaign than those that follow
 	last := l.past.last
 	var later []ownmount.OtherRoll // of which it was not read what is dead
-	for _, r := range others {     // the newest first
+	for _, r := range l.others {   // the newest first
 		if last != nil && last.OpenedAt.After(r.OpenedAt) {
 			addDead(dead, last.Dead)
 			last = nil
@@ -81,7 +104,9 @@ func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) err
 		if len(there) == 0 {
 			continue
 		}
-		if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Device != "" && config.SameDevice(a.Device, r.Device) }); i >= 0 {
+		if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool {
+			return a.Device != "" && a.Problem == "" && config.SameDevice(a.Device, r.Device)
+		}); i >= 0 {
 			l.warn(credential.FindingAccepted, "campaign %s of device %s left %d open that nothing here names, which the campaign file accepts: %s", r.Campaign, r.Device, len(there), l.c.Accept[i].Reason)
 			continue
 		}

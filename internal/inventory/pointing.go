@@ -43,17 +43,23 @@ func deviceHosts(ctx context.Context, c *config.Campaign) []string {
 // was in besides others is no such binding.
 func (l *lister) boundToDevice(of []map[string]any) []credential.Finding {
 	var at []string
+	whose := ""
 	for _, b := range bounds(of) {
 		p, err := config.ParseCIDR(b)
 		if err != nil || !p.IsSingleIP() {
 			continue
 		}
-		if slices.ContainsFunc(l.device, func(host string) bool { a, err := netip.ParseAddr(host); return err == nil && a == p.Addr().Unmap() }) {
-			at = append(at, p.Addr().Unmap().String())
+		i := slices.IndexFunc(l.taken.Taken(), func(host string) bool { a, err := netip.ParseAddr(host); return err == nil && a == p.Addr().Unmap() })
+		if i < 0 {
+			continue
+		}
+		at = append(at, p.Addr().Unmap().String())
+		if whose == "" {
+			whose = l.taken.Whose(l.taken.Taken()[i])
 		}
 	}
 	if len(at) == 0 {
 		return nil
 	}
-	return []credential.Finding{{Code: credential.FindingPointsAtDevice, Detail: fmt.Sprintf("it is bound to %s, an address of the device: what it gets anew is good there, where only who has the device is; bind it to the machine that does its work by now", strings.Join(slices.Compact(at), ", "))}}
+	return []credential.Finding{{Code: credential.FindingPointsAtDevice, Detail: fmt.Sprintf("it is bound to %s, %s: what it gets anew is good there, where only who has the device is; bind it to the machine that does its work by now", strings.Join(slices.Compact(at), ", "), whose)}}
 }

@@ -86,13 +86,13 @@ func byName(ctx context.Context, spec *config.Campaign, out *credential.Containm
 // Pointing is what a campaign would be sent to at an address of the device: a
 // server of an authority, or one of others, by what people call it.
 func Pointing(c *credential.Containment, found Servers, others map[string]string) (out []string) {
-	if len(c.Hosts()) == 0 {
+	if len(c.Taken()) == 0 {
 		return nil
 	}
 	at := func(what string, hosts ...string) {
 		for _, h := range hosts {
-			if h != "" && slices.Contains(c.Hosts(), h) {
-				out = append(out, fmt.Sprintf("%s is at %s, an address of the device: what answers there may be the thief's", what, h))
+			if whose := c.Whose(h); whose != "" {
+				out = append(out, fmt.Sprintf("%s is at %s, %s: what answers there may be the thief's", what, h, whose))
 				return
 			}
 		}

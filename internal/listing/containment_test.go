@@ -7,8 +7,23 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
 	"rollcall/internal/lab"
 )
+
+// A server at an address of another device that was in foreign hands is as
+// little to be shown a new value.
+func TestNoServerIsAtAnotherCompromisedDevice(t *testing.T) {
+	t.Parallel()
+	c := &credential.Containment{Named: []string{"192.0.2.1"}, Others: map[string]string{"192.0.2.2": "vpn-01"}}
+	got := Pointing(c, Servers{Servers: map[string][]string{"corp": {"ldaps://ldap1.example.org@192.0.2.2", "ldaps://192.0.2.3"}}}, map[string]string{"Vault": "https://192.0.2.1:8200"})
+	require.Len(t, got, 2)
+	require.Contains(t, got[0], "is at 192.0.2.2, an address of vpn-01, which was in foreign hands too")
+	require.Contains(t, got[1], "Vault is at 192.0.2.1, an address of the device")
+	require.Empty(t, c.Whose("192.0.2.3"))
+	spec := &config.Campaign{Doors: map[string]door.Settings{"mail": {Address: "192.0.2.2:993"}}}
+	require.Len(t, doorsPointing(t.Context(), spec, c), 1)
+}
 
 // A device is at what its own names lead to as well, whether or not the file
 // names an address. What cannot be looked up is told.

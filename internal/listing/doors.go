@@ -135,7 +135,7 @@ func eachDoor(cs []credential.Credential, at map[string][]string) {
 func Dialled(d door.Settings, device []string) error {
 	switch where := pointed(d, device); {
 	case where != "":
-		return &protocol.Stop{Reason: protocol.ReasonPointsAtDevice, Detail: fmt.Sprintf("this door is at %s, an address of the device, where a new value would be shown to the thief: it was not asked; give it the address of the machine that does its work by now", where)}
+		return &protocol.Stop{Reason: protocol.ReasonPointsAtDevice, Detail: fmt.Sprintf("this door is at %s, an address of a compromised device, where a new value would be shown to the thief: it was not asked; give it the address of the machine that does its work by now", where)}
 	case host(d) != "" && d.At == "":
 		return &protocol.Stop{Reason: protocol.ReasonDoorSilent, Detail: "this door's name had no address when the roll was listed, so it was not asked; the next campaign looks it up again"}
 	}
@@ -159,14 +159,14 @@ func pointed(d door.Settings, device []string) string {
 // doorsPointing are the doors at an address of the device, by name. Those whose
 // names were not looked up before are looked up now.
 func doorsPointing(ctx context.Context, spec *config.Campaign, c *credential.Containment) (out []string) {
-	if len(spec.Doors) == 0 || len(c.Hosts()) == 0 {
+	if len(spec.Doors) == 0 || len(c.Taken()) == 0 {
 		return nil
 	}
 	at, _ := FindDoors(ctx, spec)
 	all := AtAddresses(spec, at).Doors
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if where := pointed(all[name], c.Hosts()); where != "" {
-			out = append(out, fmt.Sprintf("door %s is at %s, an address of the device: what answers there may be the thief's, and would be shown new values", name, where))
+		if where := pointed(all[name], c.Taken()); where != "" {
+			out = append(out, fmt.Sprintf("door %s is at %s, %s: what answers there may be the thief's, and would be shown new values", name, where, c.Whose(where)))
 		}
 	}
 	return out

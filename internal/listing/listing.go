@@ -90,7 +90,12 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	if err != nil {
 		return nil, nil, err
 	}
+	others := roll.Containment.Others
 	roll.Containment = asked()
+	if len(others) > 0 {
+		roll.Containment.Others = others
+		roll.Containment.Against = append(roll.Containment.Against, doorsPointing(ctx, dialled, &credential.Containment{Others: others})...)
+	}
 	roll.Containment.Against = append(roll.Containment.Against, Pointing(roll.Containment, found, map[string]string{"Vault": store.Address()})...)
 	roll.Warnings = slices.Concat(notContained(roll.Containment), unsaid, found.warnings(), more, audit, roll.Warnings)
 	return roll, roll.Warnings, nil

@@ -98,7 +98,7 @@ func (r *Rotator) pointing(c credential.Credential, lives []vault.Live) *protoco
 	}
 	for i, live := range lives {
 		if field, _ := live.PointsAt(r.Device); field != "" {
-			return &protocol.Stop{Reason: protocol.ReasonPointsAtDevice, Detail: fmt.Sprintf("it was not so when it was listed: a field of the secret at path %d of this credential sends whoever reads it to an address of the device; nothing was changed: list again, whose finding names the field", i+1)}
+			return &protocol.Stop{Reason: protocol.ReasonPointsAtDevice, Detail: fmt.Sprintf("it was not so when it was listed: a field of the secret at path %d of this credential sends whoever reads it to an address of a compromised device; nothing was changed: list again, whose finding names the field", i+1)}
 		}
 	}
 	return nil

@@ -20,6 +20,7 @@ type OtherRoll struct {
 	Open             []credential.Credential // those that are not dead; where it Lives, of these the logins to Vault
 	LeftOut          []credential.Exclusion  // what a person took off it; nobody proves that dead
 	Lives            bool                    // a campaign of the device gives signs of life, and has them in hand
+	Hosts            []string                // names and addresses of the device
 
 	store *Store
 	index RollIndex
@@ -61,7 +62,7 @@ func (s *Store) OtherRolls(ctx context.Context, device string, formerly ...strin
 				if !idx.Outcomes {
 					return nil
 				}
-				roll := OtherRoll{Device: rec.Device, Campaign: rec.Campaign, OpenedAt: rec.OpenedAt, Lives: lives[key], store: s, index: idx}
+				roll := OtherRoll{Device: rec.Device, Campaign: rec.Campaign, OpenedAt: rec.OpenedAt, Lives: lives[key], Hosts: idx.Containment.Hosts(), store: s, index: idx}
 				if roll.dead, err = s.deadRefs(gctx, rec.Campaign, idx.Snapshot); err == nil {
 					roll.Open, err = roll.open(gctx)
 				}

@@ -19,6 +19,7 @@ func TestOfAnotherDevicesRollWhatIsOpenIsRead(t *testing.T) {
 	ctx := t.Context()
 	require.NoError(t, worker.OpenCampaign(ctx, CampaignRecord{Campaign: "others", Device: "vpn-01"}))
 	roll := vaulttest.NewRoll("others", 1200)
+	roll.Containment = &credential.Containment{How: credential.Off, Named: []string{"192.0.2.20"}}
 	roll.Excluded = []credential.Exclusion{{ID: "vault/approle/relay", Name: "approle/relay", Reason: "another team's"}}
 	idx, err := worker.WriteRoll(ctx, roll)
 	require.NoError(t, err)
@@ -45,6 +46,7 @@ func TestOfAnotherDevicesRollWhatIsOpenIsRead(t *testing.T) {
 	require.Len(t, got, 1)
 	require.Equal(t, "vpn-01", got[0].Device)
 	require.False(t, got[0].Lives)
+	require.Equal(t, []string{"192.0.2.20"}, got[0].Hosts)
 	require.Equal(t, roll.Excluded, got[0].LeftOut)
 	require.Len(t, got[0].Open, 200)
 	gone, err := got[0].Dead(ctx)
