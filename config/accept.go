@@ -176,7 +176,7 @@ func (f fields) past(key string) time.Time {
 	case err != nil:
 		f.problem(key, "not a time: write it like 2026-11-28T21:40:00Z, or 2026-11-29 for the beginning of that day (UTC)")
 	case t.After(time.Now()):
-		f.problem(key, "lies in the future: say when somebody has looked there")
+		f.problem(key, "lies in the future: write when that was")
 	}
 	return t.UTC()
 }

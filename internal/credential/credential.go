@@ -6,6 +6,7 @@ package credential
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // VaultAuthority is the authority of every credential that Vault itself
@@ -95,6 +96,9 @@ type Credential struct {
 	// ConfirmedAt is, by path, the version of the secret of which the person
 	// said so, where he named one: that word counts for no other version.
 	ConfirmedAt map[string]int `json:"confirmed_at,omitempty"`
+	// ConfirmedWritten is, by path, when Vault wrote that version, as he said: a
+	// secret that was deleted and made anew counts from 1 again.
+	ConfirmedWritten map[string]time.Time `json:"confirmed_written,omitempty"`
 
 	// Ours are those of Paths at which an earlier campaign activated a value of
 	// this very credential, by the record that Rollcall keeps: they take part
@@ -195,11 +199,15 @@ func (c Credential) Places() []Path {
 func (c Credential) HandsOver() bool { return c.Kind.Traits().HandsOver }
 
 // ConfirmedNow reports whether a person's word for a path is about what the
-// path holds: that version, or, where he named none, whatever was there before
-// Rollcall first put a value of it there.
-func (c Credential) ConfirmedNow(p Path, version int, untouched bool) bool {
+// path holds: that version, written when he says it was, or, where he named
+// none, whatever was there before Rollcall first put a value of it there.
+func (c Credential) ConfirmedNow(p Path, version int, written time.Time, untouched bool) bool {
 	if at := c.ConfirmedAt[p.String()]; at > 0 {
-		return at == version
+		said := c.ConfirmedWritten[p.String()]
+		if said.Nanosecond() == 0 {
+			written = written.Truncate(time.Second)
+		}
+		return at == version && !said.IsZero() && said.Equal(written)
 	}
 	return untouched && slices.Contains(c.Confirmed, p)
 }

@@ -25,9 +25,10 @@ func TestAConfirmationIsForWhatWasThereWhenItWasFirstUsed(t *testing.T) {
 	require.NotEmpty(t, theirs)
 	a := accountsNamed(e, "svc-esg-")[0]
 	mail := credential.Path{Mount: "kv", Path: "apps/mail", Field: "password"}
-	write := func(fields map[string]any) {
-		_, err := e.Vault.Client().Logical().Write("kv/data/apps/mail", map[string]any{"data": fields})
+	write := func(fields map[string]any) (at string) {
+		got, err := e.Vault.Client().Logical().Write("kv/data/apps/mail", map[string]any{"data": fields})
 		require.NoError(t, err)
+		return got.Data["created_time"].(string)
 	}
 	write(map[string]any{"password": "something-stale-1"})
 	file, err := e.CampaignFile(nil, quick)
@@ -43,12 +44,12 @@ func TestAConfirmationIsForWhatWasThereWhenItWasFirstUsed(t *testing.T) {
 	u.must("run")
 	require.True(t, binds(t, e, a.Servers[0], a.DN, readNow(t, e, mail)), "the word counts for what was there")
 
-	write(map[string]any{"username": other.uid(), "password": theirs})
-	for _, more := range []string{"", "version: 1, "} {
+	written := write(map[string]any{"username": other.uid(), "password": theirs})
+	for _, more := range []string{"", "version: 1, written: " + written + ", ", "version: 3, "} {
 		confirm(more)
 		for _, command := range []string{"list", "plan"} {
 			said := u.run(command)
-			require.Contains(t, strings.Join(strings.Fields(said.out+said.err), " "), "it holds version 3: if the account does not accept that, it stays as it is; look whose it is now, and confirm that (version: 3), or exclude the path", command)
+			require.Contains(t, strings.Join(strings.Fields(said.out+said.err), " "), "it holds version 3, of "+written[:len("2026-11-29T12:00:00")]+"Z: if the account does not accept that, it stays as it is; look whose it is now, and confirm that (version: 3, written: "+written[:len("2026-11-29T12:00:00")]+"Z), or exclude the path", command)
 		}
 		run := u.run("run")
 		require.Equal(t, 2, run.code, run.out+run.err)
@@ -58,7 +59,19 @@ func TestAConfirmationIsForWhatWasThereWhenItWasFirstUsed(t *testing.T) {
 		require.Equal(t, theirs, readNow(t, e, mail).Reveal(), "who reads it is not cut off")
 		require.True(t, binds(t, e, a.Servers[0], a.DN, readNow(t, e, e.Live[a.ID])))
 	}
-	confirm("version: 3, ")
+	confirm("version: 3, written: " + written + ", ")
 	u.must("run")
 	require.True(t, binds(t, e, a.Servers[0], a.DN, readNow(t, e, mail)))
+
+	// Deleted with its metadata and made anew for another account, it counts
+	// its versions from 1 again: nobody has looked at this version 3.
+	_, err = e.Vault.Client().Logical().Delete("kv/metadata/apps/mail")
+	require.NoError(t, err)
+	for range 3 {
+		write(map[string]any{"username": other.uid(), "password": theirs})
+	}
+	run := u.run("run")
+	require.Equal(t, 2, run.code, run.out+run.err)
+	require.Contains(t, codes(u.ledger().Credential(a.ID)), credential.FindingPathRefused)
+	require.Equal(t, theirs, readNow(t, e, mail).Reveal(), "who reads it is not cut off")
 }

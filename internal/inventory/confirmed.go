@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
@@ -34,13 +35,19 @@ func (k *pathsLook) confirmedNow(ctx context.Context, p credential.Path) error {
 	if err != nil {
 		return fmt.Errorf("looking at %s, which the campaign file confirms: %w; the listing was given up and nothing was changed", p, err)
 	}
-	if !live.Found || since == ownmount.AsActivated || k.c.ConfirmedNow(p, live.Version, since == ownmount.NotActivated) {
+	if !live.Found || since == ownmount.AsActivated || k.c.ConfirmedNow(p, live.Version, live.Written, since == ownmount.NotActivated) {
 		return nil
 	}
 	why := fmt.Sprintf("the campaign file confirms version %d of it", at)
-	if at == 0 {
+	switch written := k.c.ConfirmedWritten[p.String()]; {
+	case at == 0:
 		why = "an earlier campaign put a value of it there, and somebody has written it since, so the campaign file confirms what is there no more"
+	case written.IsZero():
+		why += ", and says not when that was written, by which a secret that was made anew is known"
+	default:
+		why += ", of " + written.Format(time.RFC3339Nano)
 	}
-	k.find(credential.FindingPlace, "%s: %s, and it holds version %d: if the account does not accept that, it stays as it is; look whose it is now, and confirm that (version: %d), or exclude the path", p, why, live.Version, live.Version)
+	k.find(credential.FindingPlace, "%s: %s, and it holds version %d, of %s: if the account does not accept that, it stays as it is; look whose it is now, and confirm that (version: %d, written: %[4]s), or exclude the path",
+		p, why, live.Version, live.Written.UTC().Format(time.RFC3339), live.Version)
 	return nil
 }

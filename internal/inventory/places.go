@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -34,9 +35,9 @@ func (m *merger) confirmed() ([]Warning, error) {
 			l.Confirmed = append(l.Confirmed, c.Path)
 			if c.Version > 0 {
 				if l.ConfirmedAt == nil {
-					l.ConfirmedAt = map[string]int{}
+					l.ConfirmedAt, l.ConfirmedWritten = map[string]int{}, map[string]time.Time{}
 				}
-				l.ConfirmedAt[c.Path.String()] = c.Version
+				l.ConfirmedAt[c.Path.String()], l.ConfirmedWritten[c.Path.String()] = c.Version, c.Written
 			}
 			l.dropGuesses(c.Path)
 			l.only = l.only || c.Only
@@ -66,7 +67,8 @@ func (m *merger) ownPlaces(own ownIdentities) {
 				l.find(credential.FindingPlace, "%s claims to hold Rollcall's own login, which the campaign file keeps at %s alone: nothing is written there; find out who named it", p, *l.ownPath)
 			}
 		}
-		l.Paths, l.named, l.Confirmed, l.ConfirmedAt = []credential.Path{*l.ownPath}, []credential.Path{*l.ownPath}, nil, nil
+		l.Paths, l.named, l.Confirmed = []credential.Path{*l.ownPath}, []credential.Path{*l.ownPath}, nil
+		l.ConfirmedAt, l.ConfirmedWritten = nil, nil
 		l.Ours = nil
 	}
 }

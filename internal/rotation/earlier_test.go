@@ -37,6 +37,13 @@ func (w *world) elsewhereToo() *world {
 	return w
 }
 
+// confirms has a person say of a version of the first path, written then, that
+// it is the account's.
+func (w *world) confirms(version int, written time.Time) {
+	at := w.cred.Paths[0].String()
+	w.cred.ConfirmedAt, w.cred.ConfirmedWritten = map[string]int{at: version}, map[string]time.Time{at: written}
+}
+
 type givenRow struct {
 	name     string
 	story    func() *world
@@ -94,7 +101,7 @@ var givenRows = []givenRow{
 	{name: "given to another account, and an earlier version is confirmed for this one", story: func() *world {
 		w := noted().giveAway().elsewhereToo()
 		w.cred.Named, w.cred.Confirmed = w.cred.Paths[:1], w.cred.Paths[:1]
-		w.cred.ConfirmedAt = map[string]int{w.cred.Paths[0].String(): 1}
+		w.confirms(1, w.secrets["kv/app"].versions[0].at)
 		return w
 	}, findings: []credential.FindingCode{credential.FindingPathRefused}, live: "another's"},
 	{name: "given to another account, and what it holds now is confirmed for this one", story: func() *world {
@@ -102,9 +109,21 @@ var givenRows = []givenRow{
 		w.strangerWrites(0, "another's")
 		w.theirs["P0"] = true
 		w.cred.Confirmed = w.cred.Paths
-		w.cred.ConfirmedAt = map[string]int{w.cred.Paths[0].String(): 2}
+		w.confirms(2, w.secrets["kv/app"].versions[1].at)
 		return w
 	}, findings: []credential.FindingCode{credential.FindingChangedBefore, credential.FindingConfirmed}},
+	{name: "given to another account, and confirmed without the time of that version", story: func() *world {
+		w := noted().giveAway().elsewhereToo()
+		w.cred.Named, w.cred.Confirmed = w.cred.Paths[:1], w.cred.Paths[:1]
+		w.confirms(2, time.Time{})
+		return w
+	}, findings: []credential.FindingCode{credential.FindingPathRefused}, live: "another's"},
+	{name: "confirmed, and since then deleted and made anew up to that version", story: func() *world {
+		w := noted().giveAway().elsewhereToo()
+		w.cred.Named, w.cred.Confirmed = w.cred.Paths[:1], w.cred.Paths[:1]
+		w.confirms(2, w.secrets["kv/app"].versions[1].at.Add(-time.Minute))
+		return w
+	}, findings: []credential.FindingCode{credential.FindingPathRefused}, live: "another's"},
 	{name: "given to another account, and nothing but another secret's word ties this one", story: func() *world {
 		w := noted().giveAway()
 		w.addForeign("second", "planted")

@@ -30,7 +30,7 @@ func (j *job) activatedBefore(ctx context.Context, p credential.Path, live vault
 		return apart, "", err
 	}
 	switch {
-	case since == ownmount.AsActivated, j.putThere(p, live, since), j.c.ConfirmedNow(p, live.Version, since == ownmount.NotActivated):
+	case since == ownmount.AsActivated, j.putThere(p, live, since), j.c.ConfirmedNow(p, live.Version, live.Written, since == ownmount.NotActivated):
 		return kept, since, nil
 	case since == ownmount.NotSaid && deleted:
 		return kept, since, nil // nobody reads it, and the version that was deleted stays
