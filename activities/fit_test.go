@@ -184,9 +184,9 @@ func TestServersThatTheDirectoryKnowsOfAndNobodyAsksAreAWarningUntilAPersonAccou
 	require.Len(t, said, 1)
 	require.Contains(t, said[0], "directory corp: changes were made there by the servers with the ids 001, 002")
 	require.Contains(t, said[0], "name each under servers")
-	require.Contains(t, said[0], `accept: - {directory: corp, server: "002", reason: …}`)
+	require.Contains(t, said[0], `accept: - {directory: corp, server: "002", on: TIME, reason: …}`)
 
-	spec.Accept = []config.Accept{{Directory: "corp", Server: "002", Reason: "it burnt in May"}, {Directory: "corp", Server: "003", Reason: "a slip"}}
+	spec.Accept = []config.Accept{{Directory: "corp", Server: "002", On: time.Now(), Reason: "it burnt in May"}, {Directory: "corp", Server: "003", On: time.Now(), Reason: "a slip"}}
 	roll = list()
 	require.Zero(t, roll.Incomplete())
 	require.Len(t, warned(roll, credential.FindingAccepted), 1)

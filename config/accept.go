@@ -32,15 +32,16 @@ type Accept struct {
 	Finding credential.FindingCode `json:"finding,omitempty"`
 	Vault   string                 `json:"vault,omitempty"`  // a place, as the warning names it
 	Device  string                 `json:"device,omitempty"` // another one, of which something is open, or that was in foreign hands too (Problem)
-	// On is when somebody looked there: the word is for what was made before.
+	// On is when somebody looked at that place in Vault, or that server: the word
+	// is for what was there before.
 	On     time.Time `json:"on,omitzero"`
 	Reason string    `json:"reason"`
 }
 
 // Outdated says what a accepts, and why that does not answer what a login may
-// have made at a place in Vault, or is empty. A word without its time, or from
-// a time at which the device was in foreign hands, says nothing of what a thief
-// made after it.
+// have made at a place in Vault, who reads or what lies there, or what became
+// of a server, or is empty. A word without its time, or from a time at which
+// the device was in foreign hands, says nothing of what came after it.
 func (c *Campaign) Outdated(a Accept) string {
 	until := c.inForeignHandsUntil()
 	switch {
@@ -139,8 +140,8 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 			f.problem("server", "goes with directory, and is a server that it knows of, as the warning names it")
 		case f.has("finding") && (!f.has("directory") || f.has("server")):
 			f.problem("finding", "goes with directory, without server: it is a warning that something of it is not shown, or not searched")
-		case f.has("on") && !f.has("vault"):
-			f.problem("on", "goes with vault: it is when somebody looked at that place")
+		case f.has("on") && !f.has("vault") && !f.has("server"):
+			f.problem("on", "goes with vault or server: it is when somebody looked at that place")
 		case f.has("source") && !c.hasSource(a.Source):
 			f.problem("source", "no source is called %s", shown(a.Source))
 		case f.has("directory"):

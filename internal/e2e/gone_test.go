@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,7 +32,7 @@ func TestAServerThatAnEarlierCampaignHadIsNotForgottenByAFileThatLeavesItOut(t *
 		require.Contains(t, r.out+r.err, told, command)
 	}
 
-	_, err = e.CampaignFile([]string{e.Slapd.LDAPS()}, brief+"accept: [{directory: corp, server: \""+told+"\", reason: its disk burnt}]\n")
+	_, err = e.CampaignFile([]string{e.Slapd.LDAPS()}, brief+"accept: [{directory: corp, server: \""+told+"\", on: "+time.Now().UTC().Format(time.RFC3339)+", reason: its disk burnt}]\n")
 	require.NoError(t, err)
 	r := u.run("run")
 	require.Zero(t, r.code, "%s%s", r.out, r.err)

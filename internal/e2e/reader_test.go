@@ -55,7 +55,7 @@ func TestWhatATokenOfTheDeviceReadsWaitsUntilItIsGone(t *testing.T) {
 	require.NotZero(t, read)
 
 	require.NoError(t, api.Auth().Token().RevokeAccessor(stolen.Accessor))
-	file, err = e.CampaignFile(nil, quick+"accept:\n  - {vault: auth/token/policy/mail-flow, reason: the mail flow reads the same secrets}\n")
+	file, err = e.CampaignFile(nil, quick+"accept:\n  - {vault: auth/token/policy/mail-flow, on: "+time.Now().UTC().Format(time.RFC3339)+", reason: the mail flow reads the same secrets}\n")
 	require.NoError(t, err)
 	u.file = file
 	u.must("run")
@@ -81,7 +81,7 @@ func TestATokenOfTheDeviceThatIsNamedEndsBeforeAnythingIsSet(t *testing.T) {
 	named := token(vaultapi.TokenCreateRequest{DisplayName: "esg-01"})
 	fits := token(vaultapi.TokenCreateRequest{Metadata: map[string]string{"device": "esg-01"}})
 	consumers := token(vaultapi.TokenCreateRequest{Metadata: map[string]string{"device": "other"}})
-	file, err := e.CampaignFile(nil, quick+"accept:\n  - {vault: auth/token/policy/esg-static, reason: another appliance has one too}\n")
+	file, err := e.CampaignFile(nil, quick+"accept:\n  - {vault: auth/token/policy/esg-static, on: "+time.Now().UTC().Format(time.RFC3339)+", reason: another appliance has one too}\n")
 	require.NoError(t, err)
 	admin := newUser(t, e, file)
 	admin = admin.edited("sources:\n", "sources:\n  - {name: static, type: vault-tokens, accessor: ["+named.Accessor+"]}\n"+
@@ -170,7 +170,7 @@ func TestALoginOfTheDeviceThatNoSourceListsHoldsUpWhatItReads(t *testing.T) {
 	stolen["secret_id"] = write(api, "auth/approle/role/mailgw-1/secret-id", map[string]any{"metadata": `{"device":"esg-01"}`}).Data["secret_id"]
 	write(api, "auth/approle/role/consumer/secret-id", map[string]any{"metadata": `{"device":"web"}`})
 
-	const answered = "accept:\n  - {vault: auth/token/policy/mailgw, reason: the web server reads the same secrets}\n"
+	answered := "accept:\n  - {vault: auth/token/policy/mailgw, on: " + time.Now().UTC().Format(time.RFC3339) + ", reason: the web server reads the same secrets}\n"
 	file, err := e.CampaignFile(nil, quick+answered)
 	require.NoError(t, err)
 	admin := newUser(t, e, file)

@@ -31,7 +31,7 @@ func (r *readers) acceptedLogins(ctx context.Context, all map[string]minted.Toke
 	var whole []string
 	for _, a := range r.l.c.Accept {
 		at, ok := strings.CutPrefix(a.Vault, "auth/")
-		if !ok || strings.HasPrefix(a.Vault, byAccessor) || strings.HasPrefix(a.Vault, byPolicy) {
+		if _, counts := r.l.acceptedPlace(a.Vault); !ok || !counts || strings.HasPrefix(a.Vault, byAccessor) || strings.HasPrefix(a.Vault, byPolicy) {
 			continue
 		}
 		if mount, name, ok := loginAt(at); ok {

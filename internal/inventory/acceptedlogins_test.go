@@ -50,7 +50,7 @@ path "auth/token/create" { capabilities = ["update"] }`))
 	c.Device = "esg-07"
 	c.Directories["corp"] = corp()
 	c.Sources = []config.Source{manifestSource("account,path", "esg0201,kv/ap/a#password")}
-	c.Accept = []config.Accept{{Vault: "auth/approle/role/esg-07-reports", Reason: "the monitoring of it"}, {Vault: "auth/token/policy/root", Reason: "the tests own this Vault"}}
+	c.Accept = []config.Accept{{Vault: "auth/approle/role/esg-07-reports", On: time.Now(), Reason: "the monitoring of it"}, {Vault: "auth/token/policy/root", On: time.Now(), Reason: "the tests own this Vault"}}
 	v := openVault(t, realVault.RootToken().Reveal())
 	tokens := minted.New(v.API(), "vault")
 	list := func() (*credential.Roll, map[credential.FindingCode]string) {
@@ -123,7 +123,7 @@ func TestATokenThatAnAcceptedLoginMadeForAnotherIsTold(t *testing.T) {
 			conf.Device, conf.Exposure = "esg-07", row.exposure
 			conf.Directories["corp"] = corp()
 			conf.Sources = []config.Source{manifestSource("account,path", "esg0201,kv/am/a#password")}
-			conf.Accept = []config.Accept{{Vault: "auth/am-users/users/alice", Reason: "Alice works with Vault"}}
+			conf.Accept = []config.Accept{{Vault: "auth/am-users/users/alice", On: time.Now(), Reason: "Alice works with Vault"}}
 			v := openVault(t, realVault.RootToken().Reveal())
 			roll, _, err := List(t.Context(), conf, Authorities{Directories: openDirectory(t, corp()), Tokens: minted.New(v.API(), "vault")}, v, "c", time.Now())
 			require.NoError(t, err)

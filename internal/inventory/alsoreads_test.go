@@ -79,7 +79,14 @@ func TestWhatAStolenLoginReadsBesidesTheRollIsTold(t *testing.T) {
 	require.Contains(t, told, "kv/also/shared/deep/er")
 	require.Equal(t, 3, strings.Count(told, "accept: - "), "each rule is answered by itself")
 
-	c.Accept = []config.Accept{{Vault: "kv/also/shared/*", Reason: "they were looked at"}}
+	c.Exposure = []config.Interval{{From: time.Now().Add(-48 * time.Hour), To: time.Now().Add(-24 * time.Hour)}}
+	for on, says := range map[time.Time]string{{}: "says not when somebody looked there", time.Now().Add(-30 * time.Hour): "the device was in foreign hands until"} {
+		c.Accept = []config.Accept{{Vault: "kv/also/shared/*", On: on, Reason: "they were looked at"}}
+		told, _ = list(root, "shared")
+		require.Contains(t, told, "Of kv/also/shared/* the file accepts ")
+		require.Contains(t, told, says)
+	}
+	c.Accept = []config.Accept{{Vault: "kv/also/shared/*", On: time.Now(), Reason: "they were looked at"}}
 	c.Exclude = []config.Exclude{{Path: "kv/also/left/out#password", Reason: "nothing of the device's"}}
 	told, accepted := list(root, "shared", "left")
 	require.Empty(t, told)
@@ -140,7 +147,7 @@ func TestWhomOlderVersionsOfAPathNameIsTold(t *testing.T) {
 	require.Len(t, told, 1, "%v", told)
 	require.Contains(t, told[0], "kv/older/moved: its version 1, which whoever reads that path reads too, names corp: "+slapd.AccountDN("bystander0002")+", which is not on the roll")
 
-	c.Accept = []config.Accept{{Vault: "kv/older/moved", Reason: "it has another password by now"}}
+	c.Accept = []config.Accept{{Vault: "kv/older/moved", On: time.Now(), Reason: "it has another password by now"}}
 	require.Empty(t, list())
 	c.Accept = nil
 	c.Sources[0].Content = append(c.Sources[0].Content, "bystander0002,\n"...)

@@ -39,7 +39,7 @@ func TestWhatLoginsAndTokensThatNameTheDeviceAndAreOnNoRollMayHaveMadeIsTold(t *
 	c.Device, c.Vault.Mount = "esg-mu", "rollcall"
 	c.Directories["corp"] = corp()
 	c.Sources = []config.Source{manifestSource("account,path", "esg0001,kv/mu/a#password")}
-	c.Accept = []config.Accept{{Vault: "auth/token/policy/root", Reason: "the tests own this Vault"}}
+	c.Accept = []config.Accept{{Vault: "auth/token/policy/root", On: time.Now(), Reason: "the tests own this Vault"}}
 	v := openVault(t, realVault.RootToken().Reveal())
 	made := func() string {
 		t.Helper()
@@ -59,7 +59,7 @@ func TestWhatLoginsAndTokensThatNameTheDeviceAndAreOnNoRollMayHaveMadeIsTold(t *
 	require.Contains(t, told, "auth/token/accessor/"+root+": it, which no source lists and which names the device by its display name, has the policy root", "whoever stole it may have done anything")
 	require.NotContains(t, told, consumers)
 
-	c.Accept = append(c.Accept, config.Accept{Vault: "auth/token/accessor/" + unlisted, Reason: "the new machine's"}, config.Accept{Vault: "auth/approle/role/esg-mu-reports", Reason: "its monitoring"})
+	c.Accept = append(c.Accept, config.Accept{Vault: "auth/token/accessor/" + unlisted, Reason: "the new machine's"}, config.Accept{Vault: "auth/approle/role/esg-mu-reports", On: time.Now(), Reason: "its monitoring"})
 	told = made()
 	require.NotContains(t, told, "mu-backup")
 	require.NotContains(t, told, "mu-x")

@@ -154,7 +154,7 @@ func (l *lister) warnOlder(ctx context.Context, place, name string, versions []i
 		slices.Sort(whose)
 		what = some(whose)
 	}
-	l.warn(credential.FindingAlsoReadable, "%s: its version %s, which whoever reads that path reads too, names %s, which is not on the roll: the password that lay there is stolen as well, and may be in force. List that account (a line of a manifest with account), or, once somebody has seen that it is another one by now, destroy that version (vault kv destroy) or accept it: accept: - {vault: %q, reason: …}",
-		place, strings.Trim(strings.Join(strings.Fields(fmt.Sprint(versions)), ", "), "[]"), what, place)
+	l.warn(credential.FindingAlsoReadable, "%s: its version %s, which whoever reads that path reads too, names %s, which is not on the roll: the password that lay there is stolen as well, and may be in force. List that account (a line of a manifest with account), or, once somebody has seen that it is another one by now, destroy that version (vault kv destroy) or accept it: accept: - {vault: %q, on: TIME, reason: …}%s",
+		place, strings.Trim(strings.Join(strings.Fields(fmt.Sprint(versions)), ", "), "[]"), what, place, l.outdated(place))
 	return nil
 }

@@ -61,7 +61,7 @@ func TestWhatIsOpenOnAnotherDevicesRollHoldsUpWhatItReads(t *testing.T) {
 	c.Directories["corp"] = corp()
 	c.Sources = []config.Source{manifestSource("account,path", "esg0201,kv/oo/a#password", "esg0202,kv/oo/b#password", "esg0204,kv/oo/c#password", "esg0205,kv/oo/d#password")}
 	for _, policy := range []string{"oo-role", "oo-user", "oo-group", "oo-token"} {
-		c.Accept = append(c.Accept, config.Accept{Vault: byPolicy + policy, Reason: "the mail gateway's"})
+		c.Accept = append(c.Accept, config.Accept{Vault: byPolicy + policy, On: time.Now(), Reason: "the mail gateway's"})
 	}
 	open := []credential.Credential{
 		{ID: "vault/approle/oo-mail", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/oo-mail", Name: "approle/oo-mail"},
@@ -116,7 +116,7 @@ func TestWhatIsOpenOnAnotherDevicesRollHoldsUpWhatItReads(t *testing.T) {
 	require.Empty(t, waits)
 
 	// What is dead there, or accepted by its place, holds up nothing.
-	c.Accept = append(c.Accept, config.Accept{Vault: "auth/approle/role/oo-mail", Reason: "ours alone"})
+	c.Accept = append(c.Accept, config.Accept{Vault: "auth/approle/role/oo-mail", On: time.Now(), Reason: "ours alone"})
 	waits, told = list(ownmount.OtherRoll{Device: "mail-02", Campaign: "m1", Open: open[:1], LeftOut: leftOut[:1]})
 	require.Empty(t, waits)
 	require.Empty(t, told)

@@ -122,15 +122,15 @@ func (r *readers) hold(o otherLogin, nth int) {
 		return
 	}
 	if o.stolen {
-		r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists is on %s, and it may read the new values of %d credentials (%s) by the policies %s. They wait, for whoever had that device may log in with it: have that campaign end it, or take the right from it, and run again, which lists anew; or, if nobody else has it: accept: - {vault: %q, reason: …}",
-			o.place, o.device, len(whose), r.what(paths, o.rises), strings.Join(o.by, ", "), o.place)
+		r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists is on %s, and it may read the new values of %d credentials (%s) by the policies %s. They wait, for whoever had that device may log in with it: have that campaign end it, or take the right from it, and run again, which lists anew; or, if nobody else has it: accept: - {vault: %q, on: TIME, reason: …}%s",
+			o.place, o.device, len(whose), r.what(paths, o.rises), strings.Join(o.by, ", "), o.place, r.l.outdated(o.place))
 		return
 	}
-	also := ""
+	also := r.l.outdated(o.place)
 	if o.byPolicy {
-		also = ", or for all that have its policies: " + acceptPolicies(o.by)
+		also = ", or for all that have its policies: " + acceptPolicies(o.by) + r.l.outdatedPolicies(o.by, o.place)
 	}
-	r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists names the device by %s, and may read the new values of %d credentials (%s) by the policies %s. They wait, for whoever had the device may log in with it again: list it (%s), and it is rotated before them; or, if it is not the device's: accept: - {vault: %q, reason: …}%s",
+	r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists names the device by %s, and may read the new values of %d credentials (%s) by the policies %s. They wait, for whoever had the device may log in with it again: list it (%s), and it is rotated before them; or, if it is not the device's: accept: - {vault: %q, on: TIME, reason: …}%s",
 		o.place, o.device, len(whose), r.what(paths, o.rises), strings.Join(o.by, ", "), o.listed(), o.place, also)
 }
 
@@ -159,6 +159,6 @@ func (r *readers) tellLogins(all []otherLogin) {
 		r.l.warn(credential.FindingAccepted, "%d logins to Vault that no source lists may read new values (%s) by %s, which the campaign file accepts: %s", len(all), what, strings.Join(first.by, ", "), reason)
 		return
 	}
-	r.l.warn(credential.FindingReader, "logins to Vault that no source lists may read new values (%s) by the policies %s: %s. If the device had one, whoever stole it logs in again and reads each of them: find out whose each is, list the device's (%s), and say so of the others: %s; or name one: {vault: %q, reason: …}",
-		what, strings.Join(first.by, ", "), some(places), first.listed(), acceptPolicies(first.by), places[0])
+	r.l.warn(credential.FindingReader, "logins to Vault that no source lists may read new values (%s) by the policies %s: %s. If the device had one, whoever stole it logs in again and reads each of them: find out whose each is, list the device's (%s), and say so of the others: %s; or name one: {vault: %q, on: TIME, reason: …}%s",
+		what, strings.Join(first.by, ", "), some(places), first.listed(), acceptPolicies(first.by), places[0], r.l.outdatedPolicies(first.by, places...))
 }

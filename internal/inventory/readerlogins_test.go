@@ -122,7 +122,7 @@ func TestLoginsOnNoRollThatReadItAreToldAndThoseOfTheDeviceHoldItUp(t *testing.T
 		for _, w := range told(roll) {
 			if strings.HasPrefix(w, place+": ") {
 				require.Contains(t, w, text)
-				require.Contains(t, w, fmt.Sprintf("accept: - {vault: %q, reason: …}", place))
+				require.Contains(t, w, fmt.Sprintf("accept: - {vault: %q, on: TIME, reason: …}", place))
 				n++
 			}
 		}
@@ -144,11 +144,15 @@ func TestLoginsOnNoRollThatReadItAreToldAndThoseOfTheDeviceHoldItUp(t *testing.T
 	// more than that.
 	for place := range held {
 		if place != "auth/lo/role/esg-07" && place != "auth/lo/role/policy" {
-			c.Accept = append(c.Accept, config.Accept{Vault: place, Reason: "looked at"})
+			c.Accept = append(c.Accept, config.Accept{Vault: place, On: time.Now(), Reason: "looked at"})
 		}
 	}
 	for _, name := range []string{"lo-apps", "lo-one", "lo-esg-07", "lo-rises"} {
 		c.Accept = append(c.Accept, config.Accept{Vault: "auth/token/policy/" + name, Reason: "looked at"})
+	}
+	require.Contains(t, strings.Join(told(list(root)), "\n"), "Of auth/token/policy/lo-apps the file accepts the place and says not when somebody looked there")
+	for _, name := range []string{"lo-apps", "lo-one", "lo-esg-07", "lo-rises"} {
+		c.Accept = append(c.Accept, config.Accept{Vault: "auth/token/policy/" + name, On: time.Now(), Reason: "looked at"})
 	}
 	roll = list(root)
 	require.Len(t, told(roll), 1, "%v", told(roll))

@@ -192,14 +192,36 @@ func (r *readers) by(ctx context.Context, policies []string) (by []string, all v
 	return by, all, nil
 }
 
-// accepted gives the reason by which a person accepts one of places.
+// acceptedPlace gives the reason by which a person accepts one of places. What
+// reads there, and what lies there, is another thing by and by: his word counts
+// only from a time at which the device was in foreign hands no more. A token,
+// by its accessor, is the same for as long as it lives.
 func (l *lister) acceptedPlace(places ...string) (reason string, ok bool) {
 	for _, a := range l.c.Accept {
-		if a.Vault != "" && slices.Contains(places, a.Vault) {
+		if a.Vault != "" && slices.Contains(places, a.Vault) && (strings.HasPrefix(a.Vault, byAccessor) || l.c.Outdated(a) == "") {
 			return a.Reason, true
 		}
 	}
 	return "", false
+}
+
+// outdated says of what a person accepts by one of places why that counts no
+// more; "" where he accepts none.
+func (l *lister) outdated(places ...string) string {
+	for _, a := range l.c.Accept {
+		if why := l.c.Outdated(a); a.Vault != "" && slices.Contains(places, a.Vault) && !strings.HasPrefix(a.Vault, byAccessor) && why != "" {
+			return fmt.Sprintf(". Of %s the file accepts %s", a.Vault, why)
+		}
+	}
+	return ""
+}
+
+// outdatedPolicies is outdated for those by which somebody reads.
+func (l *lister) outdatedPolicies(by []string, places ...string) string {
+	for _, name := range by {
+		places = append(places, byPolicy+name)
+	}
+	return l.outdated(places...)
 }
 
 // How a token is accepted: by its accessor, or by each policy by which it
@@ -224,7 +246,7 @@ func (l *lister) policiesAccepted(by []string) (reason string, ok bool) {
 func acceptPolicies(by []string) string {
 	var out []string
 	for _, name := range by {
-		out = append(out, `{vault: "`+byPolicy+name+`", reason: …}`)
+		out = append(out, `{vault: "`+byPolicy+name+`", on: TIME, reason: …}`)
 	}
 	return "accept: - " + strings.Join(out, " and - ")
 }

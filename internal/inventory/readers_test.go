@@ -91,7 +91,7 @@ func TestTokensThatNoLoginOfTheRollMadeAndThatReadItAreTold(t *testing.T) {
 		return roll
 	}
 	root := openVault(t, realVault.RootToken().Reveal())
-	c.Accept = []config.Accept{{Vault: "auth/token/policy/root", Reason: "the tests own this Vault"}}
+	c.Accept = []config.Accept{{Vault: "auth/token/policy/root", On: time.Now(), Reason: "the tests own this Vault"}}
 	roll := list(root)
 	told := []string{}
 	for _, w := range roll.Warnings {
@@ -135,14 +135,14 @@ func TestTokensThatNoLoginOfTheRollMadeAndThatReadItAreTold(t *testing.T) {
 	readBy := func(roll *credential.Roll, uid string) []string { return byName(roll)[slapd.AccountDN(uid)].ReadBy }
 	require.Contains(t, warned(roll), "auth/approle/role/other-esg-01: a login to Vault that no source lists names the device by its name", "the role logs in again, when the token is gone")
 	require.Subset(t, readBy(roll, "esg0201"), []string{other, "auth/approle/role/other-esg-01"})
-	c.Accept = append(c.Accept, config.Accept{Vault: "auth/approle/role/other-esg-01", Reason: "not the device's"})
+	c.Accept = append(c.Accept, config.Accept{Vault: "auth/approle/role/other-esg-01", On: time.Now(), Reason: "not the device's"})
 	roll = list(root)
 	require.ElementsMatch(t, []string{accessors["named"], accessors["policy"]}, readBy(roll, "esg0201"), "what the device's could read waits, and consumers' hold up nobody")
 	require.ElementsMatch(t, []string{accessors["named"], accessors["policy"], accessors["meta"]}, readBy(roll, "esg0202"), "a login that is accepted has its tokens with it")
 
 	// Who accepts a policy does not accept a token that names the device.
 	for _, place := range []string{"policy/rd-apps", "policy/rd-esg-01", "policy/rd-rises", "policy/rd-stages", "accessor/" + accessors["meta"], "accessor/" + other} {
-		c.Accept = append(c.Accept, config.Accept{Vault: "auth/token/" + place, Reason: "looked at"})
+		c.Accept = append(c.Accept, config.Accept{Vault: "auth/token/" + place, On: time.Now(), Reason: "looked at"})
 	}
 	told = nil
 	roll = list(root)
@@ -257,7 +257,9 @@ func TestAuthMountsOfOtherTypesByWhichTheRollIsReadAreToldOnceEach(t *testing.T)
 		want[at] = credential.FindingReader
 	}
 	require.Equal(t, want, list(false))
-	c.Accept = []config.Accept{{Vault: "auth/k8s", Reason: "its pods are known"}, {Vault: "auth/token/policy/rm-reads", Reason: "known"}}
+	c.Accept = []config.Accept{{Vault: "auth/k8s", Reason: "its pods are known"}}
+	require.Equal(t, want, list(false), "a word without its day")
+	c.Accept = []config.Accept{{Vault: "auth/k8s", On: time.Now(), Reason: "its pods are known"}, {Vault: "auth/token/policy/rm-reads", On: time.Now(), Reason: "known"}}
 	require.Empty(t, list(false))
 	c.Accept = nil
 	for _, at := range []string{"quiet/role", "quiet/role/a", "cert/certs/esg"} {

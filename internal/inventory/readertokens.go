@@ -401,8 +401,8 @@ func (r *readers) tellAlike(a *sameRights) {
 	if more := len(a.tokens) - toldOfEach; more > 0 {
 		named += fmt.Sprintf("; and %d more", more)
 	}
-	r.l.warn(credential.FindingReader, "%s with the policies %s that no login of the roll made may read new values (%s): %s. If the device had one, whoever stole it reads each of them: find out whose each is, revoke what nobody claims (vault token revoke -accessor …), and say so: %s; or name one: {vault: \"%sACCESSOR\", reason: …}",
-		first, strings.Join(a.by, ", "), r.what(a.paths, a.rises), named, acceptPolicies(a.by), byAccessor)
+	r.l.warn(credential.FindingReader, "%s with the policies %s that no login of the roll made may read new values (%s): %s. If the device had one, whoever stole it reads each of them: find out whose each is, revoke what nobody claims (vault token revoke -accessor …), and say so: %s; or name one: {vault: \"%sACCESSOR\", reason: …}%s",
+		first, strings.Join(a.by, ", "), r.what(a.paths, a.rises), named, acceptPolicies(a.by), byAccessor, r.l.outdatedPolicies(a.by))
 }
 
 // told is a token as people look it up.

@@ -86,7 +86,7 @@ func TestAListingAsksVaultForEachThingOnce(t *testing.T) {
 	c.Device = "esg-requests"
 	c.Vault.Mount = "rollcall"
 	c.Directories["corp"] = corp()
-	c.Accept = []config.Accept{{Vault: "auth/token/policy/root", Reason: "the tests own this Vault"}}
+	c.Accept = []config.Accept{{Vault: "auth/token/policy/root", On: time.Now(), Reason: "the tests own this Vault"}}
 	c.Sources = []config.Source{{Name: "vault", Type: config.VaultKV, Prefix: "kv/" + folder}}
 
 	role, value, settings := "GET keeps-many/static-role/some/", "GET kv/data/"+folder+"/", "GET kv/metadata/"+folder+"/"

@@ -139,7 +139,7 @@ func goneOf(spec *config.Campaign, name string, known map[string]ownmount.NamedD
 			continue // it moved, as a person says
 		}
 		i := slices.IndexFunc(spec.Accept, func(a config.Accept) bool {
-			return a.Directory == name && a.Server != "" && sameServer(a.Server, g.Server)
+			return accepts(spec, name, a) && sameServer(a.Server, g.Server)
 		})
 		if i < 0 {
 			open = append(open, g)
@@ -165,7 +165,7 @@ func sameServer(said, server string) bool {
 }
 
 // MendGone is what to do about them.
-const MendGone = "a stolen value may live on there: name it again, under servers or doors; if it is no more, or was emptied, a person says so: accept: - {directory: %s, server: %q, reason: …}"
+const MendGone = "a stolen value may live on there: name it again, under servers or doors; if it is no more, or was emptied, a person says so: accept: - {directory: %s, server: %q, on: TIME, reason: …}"
 
 // WordsOfGone names them.
 func WordsOfGone(all []ownmount.GoneServer) string {
@@ -178,5 +178,5 @@ func WordsOfGone(all []ownmount.GoneServer) string {
 
 func goneWarning(spec *config.Campaign, name string, open []ownmount.GoneServer) inventory.Warning {
 	return inventory.Warning{Code: credential.FindingMoreServers,
-		Detail: spec.Called(name) + ": " + WordsOfGone(open) + "; " + fmt.Sprintf(MendGone, name, open[0].Server)}
+		Detail: spec.Called(name) + ": " + WordsOfGone(open) + "; " + fmt.Sprintf(MendGone, name, open[0].Server) + outdated(spec, name)}
 }

@@ -3,6 +3,7 @@ package listing
 import (
 	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,7 +41,7 @@ func TestAServerThatADirectoryHadIsAskedOrAccountedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			spec := &config.Campaign{Directories: map[string]config.Directory{"corp": row.d}}
 			if row.accept != "" {
-				spec.Accept = []config.Accept{{Directory: "corp", Server: row.accept}}
+				spec.Accept = []config.Accept{{Directory: "corp", Server: row.accept, On: time.Now()}}
 			}
 			open, _ := goneOf(spec, "corp", known)
 			var got []string
@@ -49,6 +50,26 @@ func TestAServerThatADirectoryHadIsAskedOrAccountedFor(t *testing.T) {
 			}
 			require.Equal(t, row.want, got)
 		})
+	}
+}
+
+// What a person said of a server before the device was in foreign hands is no
+// word about what is there by now.
+func TestAWordAboutAServerIsOfItsDay(t *testing.T) {
+	known := map[string]ownmount.NamedDirectory{"corp": {Name: "corp", Servers: []string{"ldaps://a.example.org:636", "ldaps://b.example.org:636"}}}
+	spec := &config.Campaign{Exposure: []config.Interval{{From: time.Now().Add(-48 * time.Hour), To: time.Now().Add(-24 * time.Hour)}},
+		Directories: map[string]config.Directory{"corp": {Servers: []string{"ldaps://a.example.org:636"}}}}
+	for on, says := range map[time.Time]string{{}: "says not when", time.Now().Add(-30 * time.Hour): "was in foreign hands until", time.Now(): ""} {
+		spec.Accept = []config.Accept{{Directory: "corp", Server: "b.example.org", On: on, Reason: "its disk burnt"}}
+		open, accepted := goneOf(spec, "corp", known)
+		if says == "" {
+			require.Empty(t, open)
+			require.Len(t, accepted, 1)
+			continue
+		}
+		require.Len(t, open, 1)
+		require.Contains(t, goneWarning(spec, "corp", open).Detail, ". Of b.example.org the file accepts ")
+		require.Contains(t, goneWarning(spec, "corp", open).Detail, says)
 	}
 }
 

@@ -32,16 +32,33 @@ func Others(ctx context.Context, kinds *registry.Registry, spec *config.Campaign
 	}
 	var accepted []string
 	for _, a := range spec.Accept {
-		if a.Directory == name && a.Server != "" {
+		if accepts(spec, name, a) {
 			accepted = append(accepted, a.Server)
 		}
 	}
 	return d.Others(ctx, accepted...)
 }
 
+// accepts reports whether a is what a person said to a server of an authority:
+// on a day at which the device was in foreign hands no more, for a server that
+// was gone then may be there again.
+func accepts(spec *config.Campaign, name string, a config.Accept) bool {
+	return a.Directory == name && a.Server != "" && spec.Outdated(a) == ""
+}
+
+// outdated says of servers that the file accepts why that counts no more.
+func outdated(spec *config.Campaign, name string) (out string) {
+	for _, a := range spec.Accept {
+		if why := spec.Outdated(a); a.Directory == name && a.Server != "" && why != "" {
+			out += fmt.Sprintf(". Of %s the file accepts %s", a.Server, why)
+		}
+	}
+	return out
+}
+
 // AcceptOthers is how a person accounts for one of them in the campaign file.
 func AcceptOthers(name string, o authority.Others) string {
-	return fmt.Sprintf("one that is gone, or was looked at, is accepted: accept: - {directory: %s, server: %q, reason: …}", name, o.Names[len(o.Names)-1])
+	return fmt.Sprintf("one that is gone, or was looked at, is accepted: accept: - {directory: %s, server: %q, on: TIME, reason: …}", name, o.Names[len(o.Names)-1])
 }
 
 // otherServers are the warnings of a roll: of each authority that decides on a
@@ -75,7 +92,7 @@ func otherServers(ctx context.Context, kinds *registry.Registry, spec, dialled *
 		o.Accepted = append(o.Accepted, accepted...)
 		for _, a := range spec.Accept {
 			switch {
-			case a.Directory != name || a.Server == "":
+			case a.Directory != name || a.Server == "", !accepts(spec, name, a) && len(o.Names)+len(gone) > 0:
 			case slices.Contains(o.Accepted, a.Server):
 				out = append(out, inventory.Warning{Code: credential.FindingAccepted,
 					Detail: fmt.Sprintf("%s: the server %s is not asked, which the campaign file accepts: %s", spec.Called(name), a.Server, a.Reason)})
@@ -86,7 +103,7 @@ func otherServers(ctx context.Context, kinds *registry.Registry, spec, dialled *
 		}
 		if len(o.Names) > 0 {
 			out = append(out, inventory.Warning{Code: credential.FindingMoreServers,
-				Detail: strings.Join([]string{spec.Called(name) + ": " + o.Detail, MendOthers, AcceptOthers(name, o)}, "; ")})
+				Detail: strings.Join([]string{spec.Called(name) + ": " + o.Detail, MendOthers, AcceptOthers(name, o) + outdated(spec, name)}, "; ")})
 		}
 	}
 	return out, nil
