@@ -90,9 +90,14 @@ func TestAnEntryOfTheSameNameInTheSameDirectoryIsAskedAndRotatedIfItTakesTheStol
 	unlike, rotated := roll.Unlike, got[takes]
 	store.since, store.last = ownmount.AsActivated, &ownmount.LastRoll{Campaign: "c0", Unlike: unlike, Dead: map[string]bool{}}
 	roll, got = list()
+	require.Equal(t, 1, asked, "what a campaign put there is not offered to who refused what was stolen: each would be a wrong login, in every run of a schedule")
 	require.NotContains(t, got, refuses)
 	require.Equal(t, unlike, roll.Unlike, "as long as campaigns go on")
-	store.last = nil
+	store.since = ownmount.WrittenSince
+	_, got = list()
+	require.Equal(t, 2, asked, "what somebody wrote since may be its own")
+	require.NotContains(t, got, refuses)
+	store.since, store.last = ownmount.AsActivated, nil
 	roll, got = list()
 	require.Equal(t, credential.SameName, got[refuses].Problem)
 	require.Contains(t, details(roll, got[refuses].ID, credential.FindingSameName), "Rollcall has put there since")

@@ -66,7 +66,7 @@ func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own o
 			len(ask), some(ask))
 	}
 	if len(no) > 0 {
-		l.warn(credential.FindingSameName, "%d accounts that no source names have the name of an account of the roll, and refuse what Vault holds for it: they are left alone (%s)", len(no), some(no))
+		l.warn(credential.FindingSameName, "%d accounts that no source names have the name of an account of the roll, and refuse what Vault holds for it, or refused what it held before an earlier campaign: they are left alone (%s)", len(no), some(no))
 	}
 	return changed, nil
 }
@@ -86,6 +86,10 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 		n.open = "Vault holds no value of that one which could be offered"
 		return false, nil
 	}
+	unlike := slices.Contains(l.past.unlike, n.id())
+	if unlike && since == nothingElse {
+		return true, nil // a wrong login in each campaign of a schedule tells nothing
+	}
 	// One alone, whatever the account bears: others may guess at it too.
 	takes, why := l.offers(ctx, credential.Credential{ID: n.id(), Kind: l.c.KindOf(n.authority), Authority: n.authority, Subject: n.Subject, Name: n.Name}, values[0])
 	switch {
@@ -95,7 +99,7 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 		n.takes = places[0]
 	case len(values) > 1:
 		n.open = fmt.Sprintf("it refused one of the %d values that Vault holds for that one, and no more than one is offered", len(values))
-	case since && !slices.Contains(l.past.unlike, n.id()):
+	case since != untouched && !unlike:
 		n.open = "what Vault holds for that one Rollcall has put there since, and nobody has seen that it refuses what was stolen before"
 	default:
 		return true, nil
@@ -103,10 +107,20 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 	return false, nil
 }
 
+// rotated says of what Vault holds for accounts whether it is what was stolen
+// first.
+type rotated int
+
+const (
+	untouched   rotated = iota
+	someRotated         // one of them an earlier campaign has put there, or somebody after it
+	nothingElse         // each is as an earlier campaign put it there
+)
+
 // valuesOf are what Vault holds for the accounts whose name it has, without
-// repeats, each with where it lies; since: one of them is not what was stolen
-// first, for an earlier campaign has put it there.
-func (l *lister) valuesOf(ctx context.Context, n *namesake, by map[string]*credential.Credential) (values []credential.Secret, places [][]credential.PathVersion, since bool, err error) {
+// repeats, each with where it lies, and whether earlier campaigns put it there.
+func (l *lister) valuesOf(ctx context.Context, n *namesake, by map[string]*credential.Credential) (values []credential.Secret, places [][]credential.PathVersion, since rotated, err error) {
+	as := true
 	for _, id := range n.of {
 		c := *by[id]
 		if c.Adopted || c.HandsOver() {
@@ -118,17 +132,20 @@ func (l *lister) valuesOf(ctx context.Context, n *namesake, by map[string]*crede
 			case placeProblem(err) != "" || vault.IsDenied(err):
 				continue
 			case err != nil:
-				return nil, nil, false, fmt.Errorf("reading %s, to offer it to an account of that name: %w; the listing was given up and nothing was changed", p, err)
+				return nil, nil, 0, fmt.Errorf("reading %s, to offer it to an account of that name: %w; the listing was given up and nothing was changed", p, err)
 			}
 			h := l.heldOf(live)
 			if err := l.namesBefore(ctx, &c, &h); err != nil {
-				return nil, nil, false, err
+				return nil, nil, 0, err
 			}
 			became, err := l.vault.SinceActivated(ctx, id, p, live)
 			if err != nil {
-				return nil, nil, false, fmt.Errorf("what became of %s since an earlier campaign: %w; the listing was given up and nothing was changed", p, err)
+				return nil, nil, 0, fmt.Errorf("what became of %s since an earlier campaign: %w; the listing was given up and nothing was changed", p, err)
 			}
-			since = since || became != ownmount.NotActivated
+			if became != ownmount.NotActivated {
+				since = someRotated
+			}
+			as = as && became == ownmount.AsActivated
 			live = live.Of(c.Users)
 			if !live.Found || live.Problem != "" {
 				continue
@@ -145,6 +162,9 @@ func (l *lister) valuesOf(ctx context.Context, n *namesake, by map[string]*crede
 				places[i] = append(places[i], credential.PathVersion{Path: p, Version: live.Version})
 			}
 		}
+	}
+	if as && since == someRotated {
+		since = nothingElse
 	}
 	return values, places, since, nil
 }
