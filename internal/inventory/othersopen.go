@@ -104,6 +104,22 @@ func (s stolenElsewhere) made(accessor string, t minted.Token) string {
 	return ""
 }
 
+// stolenChild: a token that another one made keeps of who that was the entity
+// alone. One whose entity has a login among those is taken for made with it,
+// also where a person accepted another login of the same entity.
+func (l *lister) stolenChild(ctx context.Context, t *liveToken) error {
+	if t.stolen || !t.Child() || t.Entity == "" || len(l.elsewhereOpen.logins) == 0 {
+		return nil
+	}
+	logins, err := l.loginsOf(ctx, t.Entity)
+	for _, at := range logins {
+		if by := l.elsewhereOpen.logins[at]; by != "" {
+			t.device, t.byPolicy, t.stolen = by+": a token of its entity made the token", false, true
+		}
+	}
+	return err
+}
+
 // loginNamesOf are the names by which a token may have been made at its mount.
 func loginNamesOf(t minted.Token) []loginName {
 	at := strings.TrimPrefix(t.Path, "auth/")

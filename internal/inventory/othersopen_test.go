@@ -121,3 +121,54 @@ func TestWhatIsOpenOnAnotherDevicesRollHoldsUpWhatItReads(t *testing.T) {
 	require.Empty(t, waits)
 	require.Empty(t, told)
 }
+
+// A token that another one made shows the entity of that one alone. Where a
+// login of it is open on another device's roll, the child may be the thief's,
+// although a person accepted another login of the same entity.
+func TestAChildOfALoginThatIsOpenElsewhereWaitsWhateverLoginOfItsEntityIsAccepted(t *testing.T) {
+	servers(t)
+	api := realVault.Client()
+	require.NoError(t, api.Sys().PutPolicy("oe-reads", `path "kv/data/oe/a" { capabilities = ["read"] }
+path "auth/token/create" { capabilities = ["update"] }`))
+	users := map[string]*vaultapi.Client{}
+	entity := ""
+	for _, mount := range []string{"oe-stolen", "oe-ours"} {
+		write(t, "sys/auth/"+mount, map[string]any{"type": "userpass"})
+		t.Cleanup(func() { _ = api.Sys().DisableAuth(mount) })
+		write(t, "auth/"+mount+"/users/relay", map[string]any{"password": "x", "token_policies": "oe-reads"})
+		if entity != "" {
+			at, err := api.Logical().Read("sys/auth/" + mount)
+			require.NoError(t, err)
+			write(t, "identity/entity-alias", map[string]any{"name": "relay", "canonical_id": entity, "mount_accessor": at.Data["accessor"]})
+		}
+		c, err := vaultapi.NewClient(api.CloneConfig())
+		require.NoError(t, err)
+		in, err := c.Logical().Write("auth/"+mount+"/login/relay", map[string]any{"password": "x"})
+		require.NoError(t, err)
+		require.True(t, entity == "" || entity == in.Auth.EntityID, "one entity has both logins")
+		entity = in.Auth.EntityID
+		c.SetToken(in.Auth.ClientToken)
+		users[mount] = c
+	}
+	require.NoError(t, users["oe-stolen"].Auth().Token().RevokeSelf("")) // which leaves no token of its own
+	child, err := users["oe-ours"].Auth().Token().Create(&vaultapi.TokenCreateRequest{})
+	require.NoError(t, err)
+	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"oe/a": {"password": "x"}}))
+
+	c := campaign()
+	c.Vault = config.Vault{Mount: "rollcall", Transit: "rollcall-transit", Adopt: "kv/rollcall/{directory}/{account}#password"}
+	c.Directories["corp"] = corp()
+	c.Sources = []config.Source{manifestSource("account,path", "esg0201,kv/oe/a#password")}
+	c.Accept = []config.Accept{{Vault: "auth/oe-ours/users/relay", On: time.Now(), Reason: "the reports"}}
+	v := openVault(t, realVault.RootToken().Reveal())
+	waits := func(open ...credential.Credential) []string {
+		of := ownmount.OtherRoll{Device: "mail-02", Campaign: "m1", Open: open}
+		roll, _, err := List(t.Context(), c, Authorities{Directories: openDirectory(t, corp()), Tokens: minted.New(v.API(), "vault")}, besideOthers{v, []ownmount.OtherRoll{of}}, "c", time.Now())
+		require.NoError(t, err)
+		return roll.Credentials[0].ReadBy
+	}
+	require.Empty(t, waits(), "it is accepted with the login that may have made it")
+	got := waits(credential.Credential{ID: "vault/oe-stolen/relay", Kind: credential.UserpassPassword, Authority: "vault", Subject: "oe-stolen/relay", Name: "oe-stolen/relay"})
+	require.Contains(t, got, child.Auth.Accessor)
+	require.Contains(t, got, "auth/oe-stolen/users/relay")
+}

@@ -156,10 +156,13 @@ func (r *readers) otherTokens(ctx context.Context, roll *credential.Roll) ([]*sa
 	for accessor, t := range all {
 		r.newest = max(r.newest, t.Made)
 		live := r.l.seen(accessor, t)
-		live.accepted = accepted.of(live)
 		if accessor == self || listed[accessor] || ours(t) || mine.minted(t) || t.Child() && entities[t.Entity] || live.owners() {
 			continue
 		}
+		if err := r.l.stolenChild(ctx, &live); err != nil {
+			return nil, err
+		}
+		live.accepted = accepted.of(live)
 		policies := slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.Policies, t.IdentityPolicies))))
 		if ordinary {
 			policies = slices.DeleteFunc(policies, func(p string) bool { return p == "default" })

@@ -67,23 +67,41 @@ func (l *lister) ofLogins(roll *credential.Roll) func(ctx context.Context, entit
 				return false, err
 			}
 		}
-		const at = "identity/lookup/entity"
-		got, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"id": entity})
-		if notShown(err) || err == nil && got == nil {
-			return false, nil
-		}
-		if err != nil {
-			return false, vaultError("update", at, err)
-		}
+		logins, err := l.loginsOf(ctx, entity)
+		known[entity] = slices.ContainsFunc(logins, func(at loginName) bool { return mine[at] })
+		return known[entity], err
+	}
+}
+
+// loginsOf are those of an entity, as Vault shows them: the names by which it
+// logs in, and of an AppRole, whose name there is its role-id, the role too. It
+// is asked once.
+func (l *lister) loginsOf(ctx context.Context, entity string) (logins []loginName, err error) {
+	if got, known := l.ofEntity.Load(entity); known {
+		return got.([]loginName), nil
+	}
+	const at = "identity/lookup/entity"
+	got, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"id": entity})
+	if err != nil && !notShown(err) {
+		return nil, vaultError("update", at, err)
+	}
+	if err == nil && got != nil {
 		aliases, _ := got.Data["aliases"].([]any)
 		for _, a := range aliases {
 			about, _ := a.(map[string]any)
 			mount, _ := about["mount_path"].(string)
 			name, _ := about["name"].(string)
-			known[entity] = known[entity] || mine[loginName{strings.Trim(strings.TrimPrefix(mount, "auth/"), "/"), fold(name)}]
+			noted, _ := about["metadata"].(map[string]any)
+			role, _ := noted["role_name"].(string)
+			for _, n := range []string{name, role} {
+				if n != "" {
+					logins = append(logins, loginName{strings.Trim(strings.TrimPrefix(mount, "auth/"), "/"), fold(n)})
+				}
+			}
 		}
-		return known[entity], nil
 	}
+	l.ofEntity.Store(entity, logins)
+	return logins, nil
 }
 
 // dropChildren drops tokens that were made with one of a login of the roll that
