@@ -80,10 +80,13 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 		if len(m.accounts(c)) > 0 {
 			return
 		}
-		// It was moved, renamed or deleted since, or is mistyped. With a domain
-		// beside it, it may be another domain's, which this file does not have.
-		if !strings.ContainsAny(c.Account, `\@`) {
+		// It was moved, renamed or deleted since, or is mistyped.
+		switch local, suffix, at := strings.Cut(c.Account, "@"); {
+		case strings.Contains(c.Account, `\`): // another domain's, which this file does not have
+		case !at:
 			names = append(names, c.Account, rdnValue(c.Account))
+		case !m.hasDomain(suffix): // what stands behind the @ is changed with a company's name
+			names, spelled = append(names, local), append(spelled, local)
 		}
 	}
 	m.means(c, known, names, maybePath{Path: *c.Path})
@@ -93,6 +96,16 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 		m.means(c, known, calledAfter(f), at)
 		m.meansByWords(c, known, []string{f}, at)
 	}
+}
+
+// hasDomain reports whether a directory of the file is that domain.
+func (m *merger) hasDomain(name string) bool {
+	for _, d := range m.c.Directories {
+		if d.HasDomains() && strings.EqualFold(d.Domain(), name) {
+			return true
+		}
+	}
+	return false
 }
 
 // noteBeside keeps, with each other account that a secret may hold besides the
