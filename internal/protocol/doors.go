@@ -35,7 +35,7 @@ func Shut(doors []string, ev []DoorEvidence, oldKnown bool) *Stop {
 // answer that breaks the proof off decides, so the ones behind it may be
 // NotAsked.
 func (e DoorEvidence) Open(oldKnown bool) *Stop {
-	if stop := atDoor(e.First, e.Door); stop != nil {
+	if stop := atDoor(e.First, e.Door, "this door answered %q to the new value, so that it was not asked whether it still takes the stolen one"); stop != nil {
 		return stop
 	}
 	if oldKnown || e.Old != NotAsked {
@@ -44,15 +44,16 @@ func (e DoorEvidence) Open(oldKnown bool) *Stop {
 		case e.TookOld():
 			return &Stop{Reason: ReasonDoorTakesOld, Server: e.Door, Detail: "this door still takes the stolen value, although every server of the authority refuses it: it goes by a copy of its own"}
 		default:
-			return atDoor(e.Old, e.Door)
+			return atDoor(e.Old, e.Door, "this door takes the new value, and answered %q to the stolen one, so that whether it still takes that is not known")
 		}
 	}
-	return atDoor(e.New, e.Door)
+	return atDoor(e.New, e.Door, "this door answered %q to the new value after it had refused the stolen one, so that this refusal proves nothing")
 }
 
 // atDoor is why an answer to the new value, or one to the old value that is no
-// verdict on it, breaks the proof at a door off; nil if it is Accepted.
-func atDoor(a Reply, door string) *Stop {
+// verdict on it, breaks the proof at a door off; nil if it is Accepted. said
+// words an answer that is no verdict.
+func atDoor(a Reply, door, said string) *Stop {
 	switch a {
 	case Accepted:
 		return nil
@@ -60,8 +61,10 @@ func atDoor(a Reply, door string) *Stop {
 		return &Stop{Reason: ReasonDoorRefusesNew, Server: door, Detail: "this door refuses the new value, so its refusal of the old one proves nothing"}
 	case Guest:
 		return &Stop{Reason: ReasonDoorGuest, Server: door, Detail: "this door lets in whoever comes, so that a login proves nothing, and a refusal neither"}
+	case NotAsked:
+		return &Stop{Reason: ReasonDoorSilent, Server: door, Detail: "this door was not asked yet"}
 	}
-	return &Stop{Reason: ReasonDoorSilent, Server: door, Detail: fmt.Sprintf("this door answered %q, which says nothing about the value", a)}
+	return &Stop{Reason: ReasonDoorSilent, Server: door, Detail: fmt.Sprintf(said, a)}
 }
 
 // AtEachEnd reports whether each of the ends at which a person changes

@@ -122,6 +122,11 @@ func TestAStolenValueIsDeadOnlyWhereEachDoorRefusesItBetweenTwoGoodLogins(t *tes
 			require.False(t, v.Dead())
 			require.Equal(t, row.reason, v.Stop.Reason)
 			require.Equal(t, "mail", v.Stop.Server)
+			if row.reason == protocol.ReasonDoorSilent {
+				require.Contains(t, v.Stop.Detail, "the new value itself is in no doubt: every server takes it, and it is activated")
+				about := map[int]string{1: " to the new value, so that it was not asked", 2: "takes the new value, and answered ", 3: " to the new value after it had refused the stolen one"}[row.asked]
+				require.Contains(t, v.Stop.Detail, about)
+			}
 			require.True(t, remembered, "the next pass would retire the old value once more")
 		})
 	}

@@ -95,10 +95,21 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, ask DoorAske
 		if stopped() && stop.Reason == protocol.ReasonDoorSilent {
 			stop = &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: stop.Server, Detail: "its worker stopped before its doors were asked"}
 		}
-		stop = ask.Keeps(stop)
+		stop = ask.Keeps(aboutDoor(stop))
 		v.at.remember(ctx)
 		v.Stop, v.Step, v.Proof, v.Doors = stop, protocol.Prove, "", nil
 	}
+}
+
+// aboutDoor says of a door that shows nothing that this is no doubt about the
+// value, which was proved at the servers before any door was asked.
+func aboutDoor(stop *protocol.Stop) *protocol.Stop {
+	if stop == nil || stop.Reason != protocol.ReasonDoorSilent {
+		return stop
+	}
+	said := *stop
+	said.Detail += "; the new value itself is in no doubt: every server takes it, and it is activated"
+	return &said
 }
 
 // askAll asks the doors of one credential, one after another. stop is why it
