@@ -63,6 +63,7 @@ type job struct {
 	step     protocol.Step
 
 	staged      ownmount.Staged
+	entryAt     time.Time           // when staged was read or written
 	paths       []credential.Path   // those of the roll, and Rollcall's own if it takes part
 	lives       []vault.Live        // current, in the order of paths
 	parts       []part              // how each takes part

@@ -29,6 +29,7 @@ func (j *job) observe(ctx context.Context, fresh bool) (protocol.Facts, error) {
 }
 
 func (j *job) observeVault(ctx context.Context) error {
+	j.entryAt = j.Now()
 	staged, ok, err := j.Store.ReadStaged(ctx, j.c.ID)
 	if err != nil {
 		return err

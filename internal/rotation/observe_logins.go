@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -219,8 +218,8 @@ func (j *job) changedSince(old credential.Secret) bool {
 // first which paths take part.
 func (j *job) stillStaged(ctx context.Context) error {
 	now, found, err := j.Store.ReadStaged(ctx, j.c.ID)
-	if err == nil && (!found || now.Version != j.staged.Version) {
-		err = errors.New("another process was at the credential; look again")
+	if err == nil && !j.sameEntry(now, found) {
+		err = errTwin
 	}
 	return err
 }

@@ -71,6 +71,7 @@ func (j *job) fromPrepare(fresh bool) bool {
 		return false
 	}
 	j.staged, j.lives, j.account, j.cached, j.listed = p.staged, slices.Clone(p.lives), p.account, true, p.listed
+	j.entryAt = p.stagedAt
 	j.paths, j.inForce = j.c.Paths, credential.Secret{}
 	j.out.Attempt, j.out.From = p.staged.Attempt, versions(j.paths, p.staged.Base)
 	j.recordedPlaces()

@@ -24,6 +24,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	if err != nil {
 		return keptOpen(protocol.Precheck, protocol.AsStop(err))
 	}
+	stagedAt := r.Now()
 	staged, fresh, err := r.stage(ctx, c, was)
 	if err != nil {
 		r.Gate.Refused(err)
@@ -35,7 +36,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	}
 	from := was.versions
 	if fresh {
-		r.Cache.keep(r.Campaign, c.ID, prepared{staged, was.lives, was.account, was.read, was.listed}, r.Now())
+		r.Cache.keep(r.Campaign, c.ID, prepared{staged, was.lives, was.account, was.read, was.listed, stagedAt}, r.Now())
 	} else {
 		from = versions(pathsOf(c, staged), staged.Base)
 	}

@@ -42,6 +42,8 @@ type prepared struct {
 	account kind.Account
 	at      time.Time // the oldest of it
 	listed  bool      // lives are of the listing
+
+	stagedAt time.Time // when it was staged
 }
 
 const (

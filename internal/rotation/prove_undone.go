@@ -41,6 +41,9 @@ func (j *job) setAgain(ctx context.Context, server string) error {
 	if hindered := j.hindered(ctx, j.c, &j.account); hindered != nil {
 		return hindered
 	}
+	if err := j.stillOurs(ctx); err != nil {
+		return err
+	}
 	j.again++
 	j.note(credential.FindingUndone)
 	// A server that wants the value in force with a reset gets it.

@@ -25,6 +25,9 @@ func (j *job) endOld(ctx context.Context) error {
 		account.Before = j.staged.Before
 	}
 	account.LeftOut, account.Accepted = j.LeftOut, j.c.Accepted
+	if err := j.stillOurs(ctx); errors.Is(err, errTwin) {
+		return err // it may set the value once more; a Vault that does not answer is no twin
+	}
 	sent := j.Now()
 	mark, findings, err := j.Authority.Retire(ctx, account, j.staged.Secret)
 	if _, again := errors.AsType[kind.Unanswered](err); again {

@@ -69,7 +69,10 @@ func (j *job) noteSent(ctx context.Context, facts protocol.Facts, d protocol.Dec
 }
 
 func (j *job) replaceStaged(ctx context.Context, entry ownmount.Staged) (err error) {
-	j.staged, err = j.Store.Restage(ctx, j.c.ID, entry)
+	at := j.Now()
+	if j.staged, err = j.Store.Restage(ctx, j.c.ID, entry); err == nil {
+		j.entryAt = at
+	}
 	j.reread = j.reread && err != nil
 	return err
 }
@@ -93,6 +96,9 @@ func (j *job) reset(ctx context.Context) error {
 	account.LeftOut, account.Accepted = j.LeftOut, j.c.Accepted
 	if j.newRight {
 		account.Before = j.staged.Before
+	}
+	if err := j.stillOurs(ctx); err != nil {
+		return err
 	}
 	if slept(j.began, time.Now()) {
 		return errSlept

@@ -1,7 +1,9 @@
 package rotation
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -78,4 +80,38 @@ func TestWhatIsSpentAndInForceIsTakenOverByTheNextCampaign(t *testing.T) {
 	}
 	require.True(t, last.Dead(), "%+v", last.Stop)
 	require.True(t, r.logsIn(r.slapd, c.Name, r.store.live[c.Paths[0].String()].Value.Reveal()))
+}
+
+// A process that waited right before Set, for longer than another one took that
+// was begun in its place, puts nothing in force over what that one has set:
+// least of all the value that was readable, and lies nowhere any more.
+func TestASlowTwinDoesNotPutASpentValueBackInForce(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{KeepsClear: true})
+	r.conf.Set = "replace"
+	c, slow := r.credential(0), r.rotator()
+	p := slow.Prepare(r.Context(), c)
+	require.Nil(t, p.Stop)
+	spent, waited := r.store.staged[c.ID].Secret, time.Duration(0)
+	slow.Now = func() time.Time { return time.Now().Add(waited) }
+	twins := false
+	slow.BeforeSet = func(context.Context) *protocol.Stop {
+		if twins {
+			return nil
+		}
+		twins = true
+		quick := r.rotator()
+		require.Equal(t, protocol.ReasonRestaged, quick.Apply(r.Context(), c, p.Attempt, false).Stop.Reason)
+		next := quick.Prepare(r.Context(), c)
+		require.Nil(t, next.Stop)
+		require.True(t, quick.Apply(r.Context(), c, next.Attempt, false).Dead())
+		waited = 10 * time.Second // as it takes on a busy machine
+		return nil
+	}
+	late := slow.Apply(r.Context(), c, p.Attempt, p.Fresh)
+	require.True(t, twins)
+	require.Equal(t, protocol.ReasonRestaged, late.Stop.Reason, "%+v", late.Stop)
+	live := r.store.live[c.Paths[0].String()].Value
+	require.True(t, r.logsIn(r.slapd, c.Name, live.Reveal()), "consumers are served")
+	require.False(t, r.logsIn(r.slapd, c.Name, spent.Reveal()))
 }
