@@ -56,6 +56,43 @@ func (l *lister) ofDevice(o otherLogin) (by string, byPolicy bool) {
 	return "", false
 }
 
+// noteBound keeps a login that is the device's by no more than a secret-id, or
+// an address that it is bound to. That is looked at where its policies let it
+// make something: of many roles, few do.
+func (r *readers) noteBound(ctx context.Context, o otherLogin, makes func(ctx context.Context, policies []string) (bool, error)) error {
+	if is, err := makes(ctx, o.policies); err != nil || !is {
+		return err
+	}
+	if _, accepted := r.l.acceptedPlace(o.place); accepted {
+		return nil
+	}
+	if _, err := r.namesDevice(ctx, &o); err != nil || o.stolen {
+		return err // what is open on another device's roll is told there
+	}
+	r.l.noteNamed(unlistedLogin{o.place, o.policies, o.device, o.byPolicy})
+	return nil
+}
+
+// makers tells whether policies may make or change another way into Vault, or
+// may not be read.
+func (l *lister) makers() func(ctx context.Context, policies []string) (bool, error) {
+	p := &preview{api: l.vault.API(), policies: map[string]*string{}}
+	known := map[string]bool{}
+	return func(ctx context.Context, policies []string) (bool, error) {
+		key := strings.Join(policies, "\x00")
+		is, ok := known[key]
+		if !ok {
+			found, _, unknown, err := p.powersOf(ctx, policies)
+			if err != nil {
+				return false, &naming{fmt.Errorf("what a login may have made: %w", err), "what a login may have made"}
+			}
+			is = len(found) > 0 || unknown != "" || slices.Contains(policies, "root")
+			known[key] = is
+		}
+		return is, nil
+	}
+}
+
 // namedCouldHaveMade adds what those may have made. Many have the same
 // policies; those are looked at once.
 func (l *lister) namedCouldHaveMade(ctx context.Context, p *preview, m madeBy) error {

@@ -33,10 +33,22 @@ func TestWhatLoginsAndTokensThatNameTheDeviceAndAreOnNoRollMayHaveMadeIsTold(t *
 		t.Cleanup(func() { _ = api.Auth().Token().RevokeAccessor(got.Auth.Accessor) })
 		return got.Auth.Accessor
 	}
+	// The device's by no more than its secret-id, or an address, and readers of
+	// nothing of the roll; and another consumer's.
+	require.NoError(t, api.Sys().PutPolicy("mu-users", `path "auth/mu-users/users/mu-y" { capabilities = ["update"] }`))
+	require.NoError(t, api.Sys().PutPolicy("mu-groups", `path "sys/policies/acl/mu-z" { capabilities = ["update"] }`))
+	for role, about := range map[string]map[string]any{
+		"mu-meta": {"metadata": `{"device":"esg-mu"}`}, "mu-bound": {"cidr_list": "192.0.2.30/32"}, "mu-elses": {"metadata": `{"device":"web"}`},
+	} {
+		write(t, "auth/approle/role/"+role, map[string]any{"token_policies": map[string]string{"mu-meta": "mu-users", "mu-bound": "mu-groups", "mu-elses": "mu-users"}[role]})
+		t.Cleanup(func() { _, _ = api.Logical().Delete("auth/approle/role/" + role) })
+		write(t, "auth/approle/role/"+role+"/secret-id", about)
+	}
 	unlisted, consumers, root := token("esg-mu", "mu-makes"), token("other", "mu-makes"), token("esg-mu-root", "root")
 	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"mu/a": {"password": "x"}}))
 	c := campaign()
 	c.Device, c.Vault.Mount = "esg-mu", "rollcall"
+	c.Containment = &config.Containment{How: credential.Off, Addresses: []string{"192.0.2.30"}}
 	c.Directories["corp"] = corp()
 	c.Sources = []config.Source{manifestSource("account,path", "esg0001,kv/mu/a#password")}
 	c.Accept = []config.Accept{{Vault: "auth/token/policy/root", On: time.Now(), Reason: "the tests own this Vault"}}
@@ -58,6 +70,9 @@ func TestWhatLoginsAndTokensThatNameTheDeviceAndAreOnNoRollMayHaveMadeIsTold(t *
 	require.Contains(t, told, "sys/policies/acl/mu-x: by the policies of auth/approle/role/esg-mu-reports, which no source lists and which names the device by its name")
 	require.Contains(t, told, "auth/token/accessor/"+root+": it, which no source lists and which names the device by its display name, has the policy root", "whoever stole it may have done anything")
 	require.NotContains(t, told, consumers)
+	require.Contains(t, told, "auth/mu-users/users/mu-y: by the policies of auth/approle/role/mu-meta, which no source lists and which names the device by the metadata of a secret-id")
+	require.Contains(t, told, "sys/policies/acl/mu-z: by the policies of auth/approle/role/mu-bound, which no source lists and which names the device by an address that it is bound to")
+	require.NotContains(t, told, "mu-elses")
 
 	c.Accept = append(c.Accept, config.Accept{Vault: "auth/token/accessor/" + unlisted, Reason: "the new machine's"}, config.Accept{Vault: "auth/approle/role/esg-mu-reports", On: time.Now(), Reason: "its monitoring"})
 	told = made()

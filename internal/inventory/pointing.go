@@ -42,24 +42,29 @@ func deviceHosts(ctx context.Context, c *config.Campaign) []string {
 // the device: a new value would be good there alone. A network that the device
 // was in besides others is no such binding.
 func (l *lister) boundToDevice(of []map[string]any) []credential.Finding {
-	var at []string
-	whose := ""
+	at, whose := l.boundTo(of, l.taken.Taken())
+	if len(at) == 0 {
+		return nil
+	}
+	return []credential.Finding{{Code: credential.FindingPointsAtDevice, Detail: fmt.Sprintf("it is bound to %s, %s: what it gets anew is good there, where only who has the device is; bind it to the machine that does its work by now", strings.Join(at, ", "), whose)}}
+}
+
+// boundTo are those of hosts that a login is bound to, and whose the first one
+// is.
+func (l *lister) boundTo(of []map[string]any, hosts []string) (at []string, whose string) {
 	for _, b := range bounds(of) {
 		p, err := config.ParseCIDR(b)
 		if err != nil || !p.IsSingleIP() {
 			continue
 		}
-		i := slices.IndexFunc(l.taken.Taken(), func(host string) bool { a, err := netip.ParseAddr(host); return err == nil && a == p.Addr().Unmap() })
+		i := slices.IndexFunc(hosts, func(host string) bool { a, err := netip.ParseAddr(host); return err == nil && a == p.Addr().Unmap() })
 		if i < 0 {
 			continue
 		}
 		at = append(at, p.Addr().Unmap().String())
 		if whose == "" {
-			whose = l.taken.Whose(l.taken.Taken()[i])
+			whose = l.taken.Whose(hosts[i])
 		}
 	}
-	if len(at) == 0 {
-		return nil
-	}
-	return []credential.Finding{{Code: credential.FindingPointsAtDevice, Detail: fmt.Sprintf("it is bound to %s, %s: what it gets anew is good there, where only who has the device is; bind it to the machine that does its work by now", strings.Join(slices.Compact(at), ", "), whose)}}
+	return slices.Compact(at), whose
 }

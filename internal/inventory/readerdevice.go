@@ -41,7 +41,7 @@ func (r *readers) namesDevice(ctx context.Context, o *otherLogin) (opens bool, e
 			}
 		}
 	}
-	if o.device == "" && len(r.l.boundToDevice(ids)) > 0 {
+	if bound, _ := r.l.boundTo(ids, r.l.taken.Hosts()); o.device == "" && len(bound) > 0 {
 		o.device = "an address that it is bound to"
 	}
 	for _, p := range o.policies {
@@ -62,7 +62,7 @@ func (o otherLogin) secretIDs() bool {
 func (r *readers) secretIDsOf(ctx context.Context, o otherLogin) (ids []map[string]any, some bool, err error) {
 	list, err := r.l.vault.API().Logical().ListWithContext(ctx, o.place+"/secret-id")
 	if vault.Answered(err, http.StatusForbidden) {
-		r.l.notShown(o.place, "it may read new values, and this login may not look at its secret-ids (list on %s/secret-id, update on %s/secret-id-accessor/lookup): whether the device has one is not known", o.place, o.place)
+		r.l.notShown(o.place, "it may read new values or make other ways in, and this login may not look at its secret-ids (list on %s/secret-id, update on %s/secret-id-accessor/lookup): whether the device has one is not known", o.place, o.place)
 		return nil, true, nil
 	}
 	if err != nil {
@@ -73,7 +73,7 @@ func (r *readers) secretIDsOf(ctx context.Context, o otherLogin) (ids []map[stri
 		return nil, len(accessors) > 0, nil
 	}
 	if n := len(accessors) - maxLimits; n > 0 {
-		r.l.notShown(o.place, "it may read new values, and %d of its secret-ids were not looked at: whether the device has one of these is not known", n)
+		r.l.notShown(o.place, "it may read new values or make other ways in, and %d of its secret-ids were not looked at: whether the device has one of these is not known", n)
 		accessors = accessors[:maxLimits]
 	}
 	var mu sync.Mutex
@@ -98,7 +98,7 @@ func (r *readers) secretIDsOf(ctx context.Context, o otherLogin) (ids []map[stri
 		})
 	}
 	if err = g.Wait(); denied {
-		r.l.notShown(o.place, "it may read new values, and this login may not look at its secret-ids (update on %s/secret-id-accessor/lookup): whether the device has one is not known", o.place)
+		r.l.notShown(o.place, "it may read new values or make other ways in, and this login may not look at its secret-ids (update on %s/secret-id-accessor/lookup): whether the device has one is not known", o.place)
 	}
 	return ids, true, err
 }

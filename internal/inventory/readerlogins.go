@@ -204,13 +204,20 @@ func (r *readers) loginsThatRead(ctx context.Context, mounts mountTypes, roll *c
 	slices.SortFunc(all, func(a, b otherLogin) int { return strings.Compare(a.place, b.place) })
 	sets := map[string]*policySet{}
 	alike := map[string][]otherLogin{}
+	makes := r.l.makers()
 	held := 0
 	for _, o := range all {
-		if by, byPolicy := r.l.ofDevice(o); o.name != "" {
+		by, byPolicy := r.l.ofDevice(o)
+		if o.name != "" {
 			r.l.noteNamed(unlistedLogin{o.place, o.policies, by, byPolicy})
 		}
 		if err := r.loginReads(ctx, &o, sets); err != nil {
 			return err
+		}
+		if by == "" && o.name != "" {
+			if err := r.noteBound(ctx, o, makes); err != nil {
+				return err
+			}
 		}
 		if len(o.by) == 0 {
 			continue
