@@ -30,6 +30,7 @@ type logsAsSent struct {
 	does   string // where it has new values as they are; empty: it does not show any
 	hidden string // what was not shown, and what to do
 	grave  bool   // it keeps such a log, and only what it writes there is hidden
+	retro  bool   // that log is one that is read over LDAP (cn=changelog)
 }
 
 // unhashedACI shows the identity that setting.
@@ -51,7 +52,7 @@ func (ds389) logsAsSent(ctx context.Context, c *Client, server string) (out logs
 	is := conf.First(unhashedSwitch)
 	switch {
 	case is == "" && retro:
-		return logsAsSent{grave: true, hidden: "it keeps a retro changelog (cn=changelog), and whether new passwords stand there as they are does not show (" + unhashedSwitch + "): whoever may read it, such as an appliance that synchronises, has each then. Set it to nolog or off, or let bind.dn see it, " + unhashedACI(c.conf.Identities()[0].DN)}, nil
+		return logsAsSent{grave: true, retro: true, hidden: "it keeps a retro changelog (cn=changelog), and whether new passwords stand there as they are does not show (" + unhashedSwitch + "): whoever may read it, such as an appliance that synchronises, has each then. Set it to nolog or off, or let bind.dn see it, " + unhashedACI(c.conf.Identities()[0].DN)}, nil
 	case is == "":
 		return logsAsSent{hidden: "whether it logs new passwords as they are does not show (" + unhashedSwitch + "); let bind.dn see it, " + unhashedACI(c.conf.Identities()[0].DN)}, nil
 	case !strings.EqualFold(is, "on"):
@@ -59,6 +60,7 @@ func (ds389) logsAsSent(ctx context.Context, c *Client, server string) (out logs
 	}
 	var where []string
 	if retro {
+		out.retro = true
 		where = append(where, "in its retro changelog (cn=changelog), for whoever may read that")
 	}
 	var knows known389

@@ -1,6 +1,10 @@
 package directory
 
-import "context"
+import (
+	"context"
+	"maps"
+	"slices"
+)
 
 // Resets is which accounts may set the passwords of which others, as far as the
 // directory shows it.
@@ -31,6 +35,7 @@ type Resets struct {
 // How readers read, and what is to be done besides taking the right away.
 const (
 	ReadsReplicated = "fetch the hashes of all passwords of %s (DS-Replication-Get-Changes-All on the domain, or a right to take that), and a hash logs in"
+	ReadsLogged     = "read the changes of %s as it logs them (cn=changelog), where each new password stands as it was sent; besides taking that right away, nsslapd-unhashed-pw-switch: nolog ends it"
 	ReadsAsTheyAre  = "read the passwords of accounts of %s, which are kept there as they are (read on userPassword, or proxy, by the rules that it shows)"
 )
 
@@ -88,6 +93,27 @@ func (c *Client) Readers(ctx context.Context, ids []string) (out []string, err e
 	return out, err
 }
 
+// AddLogReaders adds to what is known those of some accounts that read new
+// passwords in a log of changes.
+func (c *Client) AddLogReaders(ctx context.Context, ids []string, to *Resets) error {
+	found, err := c.LogReaders(ctx, ids, true)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	if len(to.Readers) == 0 {
+		to.ReadsHow = ReadsLogged
+	}
+	if to.ReadAs == nil {
+		to.ReadAs = map[string][]string{}
+	}
+	for _, id := range found {
+		if !slices.Contains(to.Readers, id) {
+			to.Readers, to.ReadAs[id] = append(to.Readers, id), []string{byLog}
+		}
+	}
+	return nil
+}
+
 // StillRead are those of who, accounts by immutable id with what Resets said
 // that they act with, that may read now what the accounts of are set to. A
 // driver that cannot tell keeps all of them. It changes nothing. An error means
@@ -96,15 +122,31 @@ func (c *Client) StillRead(ctx context.Context, who map[string][]string, of []st
 	f, ok := c.driver.(interface {
 		stillRead(ctx context.Context, c *conn, who map[string][]string, of []string) (map[string]bool, error)
 	})
-	if !ok {
-		still = map[string]bool{}
+	if still = map[string]bool{}; !ok {
 		for id := range who {
 			still[id] = true
 		}
 		return still, nil
 	}
-	err = c.servers[0].admin(ctx, "", (*pool).useTwice, func(cn *conn) (err error) {
-		still, err = f.stillRead(ctx, cn, who, of)
+	var logged []string
+	rest := map[string][]string{}
+	for id, as := range who {
+		if slices.Equal(as, []string{byLog}) {
+			logged = append(logged, id)
+		} else {
+			rest[id] = as
+		}
+	}
+	found, err := c.LogReaders(ctx, logged, false)
+	for _, id := range found {
+		still[id] = true
+	}
+	if err != nil || len(rest) == 0 {
+		return still, err
+	}
+	err = c.servers[0].admin(ctx, "", (*pool).useTwice, func(cn *conn) error {
+		others, err := f.stillRead(ctx, cn, rest, of)
+		maps.Copy(still, others)
 		return err
 	})
 	return still, err

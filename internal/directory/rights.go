@@ -303,46 +303,61 @@ func (ds389) rules(ctx context.Context, c *conn, read bool) (passwordRules, erro
 	if read {
 		of = ldapacl.ACIReads
 	}
-	var rules []ldapacl.ACI
-	var groups, undecided []string
-	for _, e := range above {
-		for _, text := range e.GetAttributeValues("aci") {
-			if a, grants := of(e.DN, text); grants {
-				rules, undecided = append(rules, a), append(undecided, a.Other...)
-				for _, w := range a.Who {
-					groups = append(groups, w.Group)
-				}
-			}
-		}
-	}
-	groups = slices.DeleteFunc(groups, func(g string) bool { return g == "" })
-	in, hidden, err := c.members(ctx, groups)
+	rules, err := c.acis(ctx, above, of)
 	if err != nil {
 		return passwordRules{}, err
 	}
-	out := passwordRules{}
-	if hidden {
+	out := passwordRules{may: rules.may}
+	if rules.hidden {
 		out.hidden = "bind.dn is not shown who is in a group that an aci names"
 	}
-	if undecided = slices.Compact(slices.Sorted(slices.Values(undecided))); len(undecided) > 0 {
-		out.why = "an aci lets somebody set passwords by what is not worked out here: " + strings.Join(undecided, ", ")
+	if len(rules.undecided) > 0 {
+		out.why = "an aci lets somebody set passwords by what is not worked out here: " + strings.Join(rules.undecided, ", ")
 	}
 	out.about = func(dn string) (key string) {
-		for n, r := range rules {
+		for n, r := range rules.list {
 			if r.Applies(dn) {
 				key += strconv.Itoa(n) + "-"
 			}
 		}
 		return key
 	}
-	out.may = func(target, dn string) bool {
-		return slices.ContainsFunc(rules, func(r ldapacl.ACI) bool {
-			return r.Applies(target) && slices.ContainsFunc(r.Who, func(w ldapacl.Who) bool {
-				return w.May(dn, func(group string) bool { return in[foldDN(group)][foldDN(dn)] })
-			})
-		})
-	}
 	return out, nil
+}
+
+// acis are rules of 389 Directory Server that let somebody do something, with
+// who is in the groups that they name.
+type acis struct {
+	list      []ldapacl.ACI
+	undecided []string // what lets somebody and is not worked out
+	hidden    bool     // of a group nobody is shown
+	in        map[string]map[string]bool
+}
+
+// acis reads those of some entries, each by of.
+func (c *conn) acis(ctx context.Context, entries []*ldap.Entry, of func(at, text string) (ldapacl.ACI, bool)) (out acis, err error) {
+	var groups []string
+	for _, e := range entries {
+		for _, text := range e.GetAttributeValues("aci") {
+			if a, grants := of(e.DN, text); grants {
+				out.list, out.undecided = append(out.list, a), append(out.undecided, a.Other...)
+				for _, w := range a.Who {
+					groups = append(groups, w.Group)
+				}
+			}
+		}
+	}
+	out.undecided = slices.Compact(slices.Sorted(slices.Values(out.undecided)))
+	out.in, out.hidden, err = c.members(ctx, slices.DeleteFunc(groups, func(g string) bool { return g == "" }))
+	return out, err
+}
+
+func (a acis) may(target, dn string) bool {
+	return slices.ContainsFunc(a.list, func(r ldapacl.ACI) bool {
+		return r.Applies(target) && slices.ContainsFunc(r.Who, func(w ldapacl.Who) bool {
+			return w.May(dn, func(group string) bool { return a.in[foldDN(group)][foldDN(dn)] })
+		})
+	})
 }
 
 // noteRules says whether the rules are shown by which the listing finds who may

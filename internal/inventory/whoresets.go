@@ -50,9 +50,24 @@ func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]dire
 		if clear[name] > 0 && !l.keptAsTheyAre(name) {
 			l.readersOf(ctx, name, slices.Sorted(maps.Keys(ids[name])), &got)
 		}
+		l.logReadersOf(ctx, name, slices.Sorted(maps.Keys(ids[name])), &got)
 		out[name] = got
 	}
 	return out, nil
+}
+
+// logReadersOf adds the accounts that read new passwords where the directory
+// logs changes, unless a person accepted that it logs them as they are.
+func (l *lister) logReadersOf(ctx context.Context, name string, ids []string, got *directory.Resets) {
+	d, ok := l.dirs[name].(interface {
+		AddLogReaders(ctx context.Context, ids []string, to *directory.Resets) error
+	})
+	if !ok || slices.ContainsFunc(l.c.Accept, func(a config.Accept) bool { return a.Accepts(name, credential.FindingStoredAsSent) }) {
+		return // which the look at the directory says
+	}
+	if err := d.AddLogReaders(ctx, ids, got); err != nil {
+		l.acceptable(name, credential.FindingResetsHidden, "%s may log new passwords as they are sent, and not which of the accounts may read that log (%v): such an account is not waited for, and whoever stole it has each new value; let bind.dn read the aci of cn=changelog, or set nsslapd-unhashed-pw-switch to nolog", name, err)
+	}
 }
 
 // keptAsTheyAre says that a directory may keep passwords as they are, by what

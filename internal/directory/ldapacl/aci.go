@@ -33,19 +33,23 @@ var (
 // may, and everybody commonly may write his own password. So proxy is a right
 // on all accounts, whatever attributes and entries the aci names: one of those
 // for whom he acts may be anybody's administrator.
-func ACIOf(at, text string) (a ACI, writes bool) { return aciOf(at, text, "write") }
+func ACIOf(at, text string) (a ACI, writes bool) { return aciOf(at, text, "write", "userPassword") }
 
 // ACIReads reads one aci as ACIOf does; false if it lets nobody read a
 // password.
-func ACIReads(at, text string) (a ACI, reads bool) { return aciOf(at, text, "read") }
+func ACIReads(at, text string) (a ACI, reads bool) { return aciOf(at, text, "read", "userPassword") }
 
-func aciOf(at, text, right string) (a ACI, grants bool) {
+// ACIReadsLog reads one aci of a log of changes; false if it lets nobody read
+// what was changed.
+func ACIReadsLog(at, text string) (a ACI, reads bool) { return aciOf(at, text, "read", "changes") }
+
+func aciOf(at, text, right, attribute string) (a ACI, grants bool) {
 	about := false // without targetattr it is about entries, and no attribute
 	if m := aciAttrs.FindStringSubmatch(text); m != nil {
 		named := false
 		for _, attr := range strings.Split(m[2], "||") {
 			attr = strings.TrimSpace(attr)
-			named = named || attr == "*" || strings.EqualFold(attr, "userPassword")
+			named = named || attr == "*" || strings.EqualFold(attr, attribute)
 		}
 		about = named != (m[1] == "!=")
 	}
