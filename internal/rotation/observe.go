@@ -101,7 +101,7 @@ func (j *job) likeliest() (out []credential.Secret) {
 func newestFirst(staged ownmount.Staged) (out []credential.Secret) {
 	var keys []string
 	for key := range staged.Old {
-		if isHeld(key) && staged.Places[key] != ownmount.PlaceApart {
+		if isHeld(key) && !outOfForce(staged.Places[key]) {
 			keys = append(keys, key)
 		}
 	}
@@ -115,6 +115,10 @@ func newestFirst(staged ownmount.Staged) (out []credential.Secret) {
 	}
 	return out
 }
+
+// outOfForce: a value that an ended campaign had staged, with that mark, is not
+// in force.
+func outOfForce(mark string) bool { return mark == ownmount.PlaceApart || mark == ownmount.PlaceUnset }
 
 // oddLast puts what looks like more than a bare secret behind what does not: it
 // is less likely the value in force, and wrong logins are few.

@@ -153,12 +153,15 @@ func (j *job) spare() int {
 
 // sentNot reports that the account is as it was when the value was staged, so
 // that the value is not in force. It is asked only where a wrong login more
-// would be too many.
+// would be too many: then an old value would not be offered for it.
 func (j *job) sentNot() bool {
-	if j.spare() >= maxWrongLogins || j.staged.Before == "" {
-		return false
+	left := 0
+	for _, old := range j.olds {
+		if !j.apartOnly(old) && !j.firstRefused(old) {
+			left++
+		}
 	}
-	return protocol.Compare(j.staged.Before, j.account.Changed) == protocol.Unchanged || j.account.NeverSet
+	return (j.spare() < maxWrongLogins || left > j.spare()-1) && asBefore(j.staged, j.account)
 }
 
 // ration leaves out the old values of an account that one more wrong login
@@ -182,7 +185,7 @@ func (j *job) apartOnly(value credential.Secret) bool {
 	}
 	for key, held := range j.staged.Old {
 		if isHeld(key) && held.Equal(value) {
-			if j.staged.Places[key] != ownmount.PlaceApart {
+			if !outOfForce(j.staged.Places[key]) {
 				return false
 			}
 			some = true

@@ -73,3 +73,47 @@ func TestWrongLoginsAreRationedByThePolicyInForce(t *testing.T) {
 		})
 	}
 }
+
+// What campaigns staged that came to nothing before they set it is nowhere in
+// force: the account shows that it was not set since, so no wrong login is
+// spent on finding out, and the few that there are go to what may be.
+func TestNoWrongLoginIsSpentOnWhatNobodySet(t *testing.T) {
+	t.Parallel()
+	for name, killed := range map[string]bool{"the first try": false, "and one that was killed right before it set": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 3}})
+			c := r.credential(0)
+			stale := credential.Path{Mount: "kv", Path: "stale", Field: "password"}
+			r.store.put(stale, "an old one")
+			c.Paths = append([]credential.Path{stale}, c.Paths...)
+			c.Named = c.Paths
+			prepare := func(campaign string) (*Rotator, Prepared) {
+				rot := r.rotator()
+				rot.Store, rot.Campaign, rot.Pass = ended{r.store}, campaign, 1
+				p := rot.Prepare(t.Context(), c)
+				require.Nil(t, p.Stop, "%+v", p.Stop)
+				return rot, p
+			}
+			sent := func() {
+				st := r.store.staged[c.ID]
+				st.Unsent = false // as it is written right before Set
+				r.store.staged[c.ID] = st
+			}
+			for _, campaign := range []string{"one", "two", "three"} {
+				prepare(campaign)
+				sent()
+			}
+			rot, p := prepare("four")
+			if killed {
+				sent()
+			}
+			got := rot.Apply(t.Context(), c, p.Attempt, !killed && p.Fresh)
+			require.True(t, got.Dead(), "%+v", got.Stop)
+			require.Equal(t, protocol.ProofBind, got.Proof)
+			require.Empty(t, r.attribute(r.slapd, c.Name, "pwdAccountLockedTime"))
+			require.True(t, r.logsIn(r.slapd, c.Name, r.store.live[c.Paths[1].String()].Value.Reveal()))
+			require.False(t, r.logsIn(r.slapd, c.Name, r.accounts[0].Password))
+		})
+	}
+}

@@ -103,16 +103,19 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 	old := maps.Clone(was.old)
 	asRead(c, staged, was.lives, old)
 	held := takenOver + strconv.Itoa(staged.Attempt)
-	var refused map[string]string
+	var marks map[string]string // of values that are not in force; they die with the rest
+	mark := func(place, as string) {
+		if marks == nil {
+			marks = map[string]string{}
+		}
+		marks[place] = as
+	}
 	for place, value := range staged.Old {
-		if staged.Places[place] == ownmount.PlaceApart {
+		if as := staged.Places[place]; outOfForce(as) {
 			if !isHeld(place) {
 				continue // it took no part, so whose value it held is not known
 			}
-			if refused == nil {
-				refused = map[string]string{}
-			}
-			refused[place] = ownmount.PlaceApart // not in force; it dies with the rest
+			mark(place, as)
 		}
 		if !strings.HasPrefix(place, takenOver) {
 			// Stolen before the ended campaign began, and not proved dead by
@@ -122,12 +125,20 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 		old[place] = value
 	}
 	if !staged.Unsent { // what no server has seen is nowhere in force
-		old[held] = staged.Secret
+		if old[held] = staged.Secret; asBefore(staged, was.account) {
+			mark(held, ownmount.PlaceUnset)
+		}
 	}
 	return r.Store.Restage(ctx, c.ID, ownmount.Staged{
-		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: was.base, Old: old, Places: refused,
+		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: was.base, Old: old, Places: marks,
 		Unsent: true, Before: was.account.Changed, CreatedAt: r.Now().UTC(), Version: staged.Version,
 	})
+}
+
+// asBefore reports whether an account is as it was when a value was staged for
+// it: then that value is not in force.
+func asBefore(staged ownmount.Staged, account kind.Account) bool {
+	return staged.Before != "" && (protocol.Compare(staged.Before, account.Changed) == protocol.Unchanged || account.NeverSet)
 }
 
 // afterFreed stages where the last rotation is over, and a reset of it could

@@ -125,6 +125,9 @@ func (st Staged) AfterProof(now time.Time) (left Staged, stays bool) {
 const (
 	// PlaceApart: nothing is written there.
 	PlaceApart = "apart"
+	// PlaceUnset is of a value that an ended campaign had staged: the account
+	// was as before when it was taken over, so no server has it.
+	PlaceUnset = "unset"
 	// PlaceKept: it is written, and what it held is not destroyed: a person
 	// named it, or we made it, but the account was not seen to accept its
 	// value.
