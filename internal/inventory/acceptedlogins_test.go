@@ -114,8 +114,8 @@ func TestATokenThatAnAcceptedLoginMadeForAnotherIsTold(t *testing.T) {
 		exposure []config.Interval
 		told     []string
 	}{
-		"before the time of exposure": {[]config.Interval{{From: time.Now().Add(time.Hour)}}, []string{fewer}},
-		"in it":                       {[]config.Interval{{From: time.Now().Add(-time.Hour)}}, []string{fewer, same}},
+		"after the time of exposure": {[]config.Interval{{From: time.Now().Add(-2 * time.Hour), To: time.Now().Add(-time.Hour)}}, []string{fewer}},
+		"in it":                      {[]config.Interval{{From: time.Now().Add(-time.Hour)}}, []string{fewer, same}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conf := campaign()

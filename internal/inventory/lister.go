@@ -131,7 +131,7 @@ type lister struct {
 	spellings  sync.Map                   // what directories call entries, by reference: asked
 	older      sync.Map                   // versions of secrets besides the present one: olderVersions
 	folders    sync.Map                   // names in folders of auth mounts, by path: listOnce
-	ofEntity   sync.Map                   // logins of Vault's identities, by id: loginsOf
+	ofEntity   sync.Map                   // logins of Vault's identities, by id: loginsOfEntity
 	entries    sync.Map                   // AppRoles and users, by path: roleOnce
 	groups     sync.Map                   // policies of groups of Vault's identities, by id
 	gets       map[string]map[string]bool // policies that logins at these mounts get, by credential id; "" for unknown ones

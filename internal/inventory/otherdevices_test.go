@@ -53,7 +53,8 @@ func TestWhatAnotherDeviceLeftOpenMayHaveDiedSince(t *testing.T) {
 
 	last, err := s.LastRoll(t.Context(), "esg-01", "now")
 	require.NoError(t, err)
-	l := &lister{c: &config.Campaign{Device: "esg-01", Directories: map[string]config.Directory{"corp": {}}}, vault: s, past: past{last: last}}
+	l := &lister{c: &config.Campaign{Device: "esg-01", Directories: map[string]config.Directory{"corp": {}}}, vault: s, past: past{last: last}, taken: &credential.Containment{}}
+	require.NoError(t, l.readOthers(t.Context()))
 	require.NoError(t, l.sayOtherDevices(t.Context(), &credential.Roll{Credentials: []credential.Credential{account("listed-now")}}))
 	require.Len(t, l.warnings, 2)
 	require.Contains(t, l.warnings[0].Detail, "campaign later of device mx-09 left 1 open that nothing here names: uid=left-at-mx.")

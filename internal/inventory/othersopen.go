@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -111,7 +112,7 @@ func (l *lister) stolenChild(ctx context.Context, t *liveToken) error {
 	if t.stolen || !t.Child() || t.Entity == "" || len(l.elsewhereOpen.logins) == 0 {
 		return nil
 	}
-	logins, err := l.loginsOf(ctx, t.Entity)
+	logins, err := l.loginsOfEntity(ctx, t.Entity)
 	for _, at := range logins {
 		if by := l.elsewhereOpen.logins[at]; by != "" {
 			t.device, t.byPolicy, t.stolen = by+": a token of its entity made the token", false, true

@@ -67,16 +67,16 @@ func (l *lister) ofLogins(roll *credential.Roll) func(ctx context.Context, entit
 				return false, err
 			}
 		}
-		logins, err := l.loginsOf(ctx, entity)
+		logins, err := l.loginsOfEntity(ctx, entity)
 		known[entity] = slices.ContainsFunc(logins, func(at loginName) bool { return mine[at] })
 		return known[entity], err
 	}
 }
 
-// loginsOf are those of an entity, as Vault shows them: the names by which it
+// loginsOfEntity are those of an entity, as Vault shows them: the names by which it
 // logs in, and of an AppRole, whose name there is its role-id, the role too. It
 // is asked once.
-func (l *lister) loginsOf(ctx context.Context, entity string) (logins []loginName, err error) {
+func (l *lister) loginsOfEntity(ctx context.Context, entity string) (logins []loginName, err error) {
 	if got, known := l.ofEntity.Load(entity); known {
 		return got.([]loginName), nil
 	}

@@ -168,7 +168,7 @@ func TestADoorThatCampaignsHadIsNotForgottenByAFileThatLeavesItOut(t *testing.T)
 	require.Equal(t, []string{"imaps://mail.example.org:993 of c1", "ssh://shell.example.org:22 of c1"}, open(spec()))
 	require.Equal(t, []string{"imaps://mail.example.org:993 of c1"}, open(spec(rows)))
 	accepted := spec(rows)
-	accepted.Accept = []config.Accept{{Directory: "corp", Server: "imaps://mail.example.org:993", Reason: "switched off"}}
+	accepted.Accept = []config.Accept{{Directory: "corp", Server: "imaps://mail.example.org:993", On: time.Now(), Reason: "switched off"}}
 	require.Empty(t, open(accepted))
 }
 

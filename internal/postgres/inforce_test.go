@@ -51,13 +51,13 @@ func TestWhichFileIsInForceIsToldByItsTimes(t *testing.T) {
 		state         fileState
 		older, unsure string
 	}{
-		"loaded":                          {fileState{at(-1), at(-1), false, loaded}, "", ""},
-		"written and loaded by one hand":  {fileState{at(0), at(0), false, loaded}, "", ""},
-		"changed since":                   {fileState{at(1), at(1), false, loaded}, "changed after it was loaded", ""},
-		"an old copy put in place since":  {fileState{at(-3600), at(1), false, loaded}, "", "may keep the time"},
-		"takes names from elsewhere":      {fileState{at(-1), at(-1), true, loaded}, "", "names other files"},
-		"on Windows, where ctime is none": {fileState{at(-1), nil, false, loaded}, "", ""},
-		"no time is shown":                {fileState{nil, nil, false, loaded}, "", "does not show"},
+		"loaded":                          {fileState{at(-1), at(-1), false, false, loaded}, "", ""},
+		"written and loaded by one hand":  {fileState{at(0), at(0), false, false, loaded}, "", ""},
+		"changed since":                   {fileState{at(1), at(1), false, false, loaded}, "changed after it was loaded", ""},
+		"an old copy put in place since":  {fileState{at(-3600), at(1), false, false, loaded}, "", "may keep the time"},
+		"takes names from elsewhere":      {fileState{at(-1), at(-1), true, false, loaded}, "", "names other files"},
+		"on Windows, where ctime is none": {fileState{at(-1), nil, false, false, loaded}, "", ""},
+		"no time is shown":                {fileState{nil, nil, false, false, loaded}, "", "does not show"},
 	} {
 		older, unsure := row.state.judge()
 		require.Equal(t, row.older == "", older == "", name)
