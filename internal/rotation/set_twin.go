@@ -16,12 +16,12 @@ import (
 // again before it sets, if it is not of this moment: it may have waited since
 // for the gate, the brake, or a connection.
 
-// entryHolds is how long the staging entry is taken to be as it was seen. The
+// entryTTL is how long the staging entry is taken to be as it was seen. The
 // other activity begins a heartbeat time-out after the last sign of life
 // (workflows/options.go), and takes a pass to stage another attempt and a
 // second one to set it. A call of Vault for each credential would buy what is
 // left, which the look at the end of a campaign tells (changed-since-proof).
-const entryHolds = 2 * time.Second
+const entryTTL = 2 * time.Second
 
 // errTwin is no stop: what was seen is looked at again.
 var errTwin = errors.New("another process was at the credential since it was looked at; nothing was changed")
@@ -29,7 +29,7 @@ var errTwin = errors.New("another process was at the credential since it was loo
 // stillOurs looks whether the staging entry is the one that this process goes
 // by. Set is to be the next call after it.
 func (j *job) stillOurs(ctx context.Context) error {
-	if age(j.entryAt, j.Now()) < entryHolds {
+	if age(j.entryAt, j.Now()) < entryTTL {
 		return nil
 	}
 	asked := j.Now()
