@@ -272,8 +272,8 @@ type VaultLogin struct {
 	// by.
 	Names []string `json:"names"`
 
-	// Servers are those of the account's directory that Vault asks; empty where
-	// that cannot be told.
+	// Servers are those of the account's directory that Vault asks, or may ask
+	// where that cannot be told: all of them.
 	Servers []string `json:"servers,omitempty"`
 
 	// Plain: no policy but Vault's default one comes of it, with which nothing

@@ -52,7 +52,7 @@ func (l *lister) ldapMounts(ctx context.Context) error {
 		for _, name := range slices.Sorted(maps.Keys(m.servers)) {
 			if len(m.servers[name]) == 0 {
 				url, _ := config["url"].(string)
-				l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords, and whether %s is the directory that it asks cannot be told by its url (%s): its accounts are taken to log in there, and that a server which it asks has a new password is not checked; name that server in the campaign file if it is one of the directory's", m.name, name, strings.TrimSpace(url))
+				l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords, and whether %s is the directory that it asks cannot be told by its url (%s): its accounts are taken to log in there, and each server of the file has to have a login's new password before that is written; that one which is in no file has it is not checked: name it in the campaign file if it is one of the directory's", m.name, name, strings.TrimSpace(url))
 			}
 		}
 		if err := l.liesIn(ctx, m); err != nil {
@@ -191,6 +191,9 @@ func (l *lister) listVault(ctx context.Context, at string) (names []string, know
 func (l *lister) loginsOf(authority string, a Account) (out []credential.VaultLogin) {
 	for _, m := range l.mounts {
 		servers, asked := m.servers[authority]
+		if len(servers) == 0 {
+			servers = l.c.Directories[authority].Servers // it may be any of them
+		}
 		if !asked || a.facts == nil || a.facts.noAccount().code != "" || !m.holds(authority, a.Name) {
 			continue
 		}

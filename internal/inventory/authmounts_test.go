@@ -75,6 +75,7 @@ func TestDirectoryAccountsThatLogInToVaultAreLoginsToVault(t *testing.T) {
 	ldapMount(t, "services", map[string]any{"userdn": "ou=services," + slapd.BaseDN(), "token_policies": "reads"})
 	ldapMount(t, "other", map[string]any{"url": "ldaps://192.0.2.1", "userdn": "dc=other,dc=org", "token_policies": "reads"})
 	ldapMount(t, "balanced", map[string]any{"url": "ldaps://192.0.2.1", "token_policies": "reads"})
+	ldapMount(t, "several", map[string]any{"url": slapd.LDAPS() + ",ldaps://192.0.2.1", "token_policies": "reads"})
 	ldapMount(t, "batch", map[string]any{"token_policies": "reads", "token_type": "batch"})
 	write(t, "sys/auth/unset", map[string]any{"type": "ldap"})
 	t.Cleanup(func() { require.NoError(t, realVault.Client().Sys().DisableAuth("unset")) })
@@ -85,11 +86,12 @@ func TestDirectoryAccountsThatLogInToVaultAreLoginsToVault(t *testing.T) {
 		at[l.Mount] = l
 		require.False(t, l.Plain, "%+v", l)
 	}
-	require.Len(t, at, 4)
+	require.Len(t, at, 5)
 	require.Equal(t, credential.VaultLogin{Mount: "all", Names: []string{"alice"}, Servers: []string{slapd.LDAPS()}}, at["all"])
 	require.Equal(t, []string{"alice@example.org", "alice"}, at["mail"].Names, "the alias goes by userattr")
-	require.Empty(t, at["balanced"].Servers)
-	require.Len(t, loginsOf(roll)["esg0001"], 4)
+	require.Equal(t, []string{slapd.LDAPS()}, at["balanced"].Servers, "it may be any server of the file")
+	require.Equal(t, []string{slapd.LDAPS()}, at["several"].Servers, "one that is known, and one that is not")
+	require.Len(t, loginsOf(roll)["esg0001"], 5)
 	require.Equal(t, "logins-to-vault", roll.Waves[0].Name)
 	for _, c := range roll.Credentials {
 		require.True(t, c.ReachesVault())
@@ -103,7 +105,7 @@ func TestDirectoryAccountsThatLogInToVaultAreLoginsToVault(t *testing.T) {
 			told = append(told, w.Detail)
 		}
 	}
-	require.Len(t, told, 1)
+	require.Len(t, told, 2)
 	require.Contains(t, told[0], "auth/balanced logs in to Vault with directory passwords, and whether corp is the directory that it asks cannot be told")
 }
 

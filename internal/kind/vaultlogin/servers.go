@@ -34,7 +34,7 @@ func (au *Authority) followed(ctx context.Context, a kind.Account, l credential.
 			return err
 		}
 		if !has {
-			return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "an auth mount of Vault asks this server, which has not seen the change: the stolen password logs in to Vault there, and would read the new one where it is left; its password was changed, and the new value waits in staging: repair replication, or leave the server out by name"}
+			return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "an auth mount of Vault asks, or may ask, this server, which has not seen the change: the stolen password logs in to Vault there, and would read the new one where it is left; its password was changed, and the new value waits in staging: repair replication, or leave the server out by name"}
 		}
 	}
 	return nil
@@ -51,12 +51,12 @@ func (au *Authority) abreast(ctx context.Context, a kind.Account) error {
 			switch {
 			case errors.As(err, &stop):
 				told := *stop
-				told.Server, told.Detail = server, "an auth mount of Vault asks this server, which does not show the account; "+then
+				told.Server, told.Detail = server, "an auth mount of Vault asks, or may ask, this server, which does not show the account; "+then
 				return &told
 			case err != nil:
 				return err
 			case !has:
-				return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "an auth mount of Vault asks this server, which is behind the write server; " + then}
+				return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "an auth mount of Vault asks, or may ask, this server, which is behind the write server; " + then}
 			}
 		}
 	}
