@@ -48,7 +48,7 @@ type Credential struct {
 	// default path, which activation creates.
 	Adopted bool `json:"adopted,omitempty"`
 
-	// DeadBefore: an earlier campaign had proved a value of it dead, as Vault has
+	// DeadBefore: an earlier campaign had called a value of it dead, as Vault has
 	// noted; nil where none is known.
 	DeadBefore *DeadBefore `json:"dead_before,omitempty"`
 

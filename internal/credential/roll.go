@@ -124,9 +124,9 @@ type Exclusion struct {
 	Names []string `json:"names,omitempty"`
 }
 
-// DeadBefore is the latest campaign that proved a value of a credential dead,
-// the one that was in force when that began. What was stolen before is dead
-// since then; a later campaign ends what was set since.
+// DeadBefore is the latest campaign that called a value of a credential dead,
+// the one that was in force when that began: by a proof or by people's word, as
+// its ledger has it. A later campaign ends what was set since.
 type DeadBefore struct {
 	Campaign string    `json:"campaign"`
 	At       time.Time `json:"at"` // when that was noted, by Vault's clock

@@ -44,7 +44,7 @@ func TestTheRecordNamesItsCampaignFileAndWhatHadDiedBefore(t *testing.T) {
 		require.WithinDuration(t, first.ClosedAt, c.DeadBefore.At, time.Minute)
 	}
 	shown := strings.Join(strings.Fields(u.must("report")), " ")
-	require.Contains(t, shown, "dead before: each of them had a value proved dead by an earlier campaign (the latest by "+first.Campaign)
+	require.Contains(t, shown, "dead before: each of them had a value called dead by an earlier campaign (the latest by "+first.Campaign)
 	require.Contains(t, shown, "started the campaign with rollcall")
 	u.must("ledger", "verify")
 }

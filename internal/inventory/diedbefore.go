@@ -5,7 +5,7 @@ import (
 	"rollcall/internal/vault/ownmount"
 )
 
-// diedBefore says of what an earlier campaign proved dead that it did, so that
+// diedBefore says of what an earlier campaign called dead that it did, so that
 // a campaign of values that were set since is not taken for the end of those
 // that were stolen. What the last roll did not end may have been ended before
 // it, and that roll says so.

@@ -76,7 +76,7 @@ type Entry struct {
 	Reasons    []credential.Reason `json:"reasons,omitempty"` // provenance
 	UsedBy     []string            `json:"used_by,omitempty"` // of a listed credential: consumers that read it, as the campaign file says
 
-	// DeadBefore, of a listed credential: an earlier campaign had proved a value
+	// DeadBefore, of a listed credential: an earlier campaign had called a value
 	// of it dead. Not in ledgers of earlier versions.
 	DeadBefore *credential.DeadBefore `json:"dead_before,omitempty"`
 

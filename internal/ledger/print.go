@@ -62,7 +62,7 @@ func details(e Entry) []string {
 		out = append(out, "campaign file sha256 "+cmp.Or(e.Spec.FileSHA256, "not known"), "with all that it names sha256 "+e.Spec.SHA256)
 	}
 	if b := e.DeadBefore; b != nil {
-		out = append(out, fmt.Sprintf("a value of it is dead since %s (%s)", b.At.UTC().Format(time.RFC3339), b.Campaign))
+		out = append(out, fmt.Sprintf("a value of it was called dead %s (%s)", b.At.UTC().Format(time.RFC3339), b.Campaign))
 	}
 	for _, p := range e.Paths {
 		out = append(out, p.String())

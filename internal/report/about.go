@@ -101,6 +101,6 @@ func againLine(f figures) string {
 	if f.Again == f.All.Dead {
 		whose = "each of them"
 	}
-	return fmt.Sprintf("dead before: %s had a value proved dead by an earlier campaign (the latest by %s, %s): what was stolen before that is dead since then, and this campaign ended what was set since",
+	return fmt.Sprintf("dead before: %s had a value called dead by an earlier campaign (the latest by %s, %s; its ledger has the proof), and this campaign ended what was set since",
 		whose, f.Before.Campaign, clock(f.Before.At))
 }

@@ -137,13 +137,13 @@ func TestWhatAnEarlierCampaignKilledIsToldApart(t *testing.T) {
 		}
 	}
 	s := l.fold()
-	const want = "each of them had a value proved dead by an earlier campaign (the latest by esg-01-20261101T000000Z, 2026-11-01 12:00:00Z): what was stolen before that is dead since then"
+	const want = "each of them had a value called dead by an earlier campaign (the latest by esg-01-20261101T000000Z, 2026-11-01 12:00:00Z; its ledger has the proof), and this campaign ended what was set since"
 	var b bytes.Buffer
 	require.NoError(t, Text(&b, s, verified, 400))
 	require.Contains(t, b.String(), "dead before: "+want)
 	_, doc := render(t, s, verified)
 	require.Contains(t, text(doc), "Dead before: "+want)
-	require.Contains(t, text(doc), "a value of it dead since 2026-11-01 12:00:00Z (campaign esg-01-20261101T000000Z)")
+	require.Contains(t, text(doc), "a value of it called dead 2026-11-01 12:00:00Z by campaign esg-01-20261101T000000Z")
 	b.Reset()
 	require.NoError(t, SummaryText(&b, s, verified, noon, 400))
 	require.Contains(t, b.String(), "Dead before: "+want)

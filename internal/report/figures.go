@@ -98,7 +98,7 @@ type figures struct {
 	Median, P99         time.Duration // from Set to the proof on the last server
 	Measured            int           // credentials in Median and P99
 
-	Again  int                    // of the dead, those of which an earlier campaign had proved a value dead
+	Again  int                    // of the dead, those of which an earlier campaign had called a value dead
 	Before *credential.DeadBefore // the latest of those; nil without one
 }
 

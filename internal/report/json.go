@@ -24,7 +24,7 @@ type Document struct {
 	TookOver   []ledger.TookFrom     `json:"took_over,omitempty"` // campaigns of the device that it ended
 	Program    string                `json:"program,omitempty"`
 	Exposure   string                `json:"exposure"`
-	// DeadBefore counts those of dead of which an earlier campaign had proved a
+	// DeadBefore counts those of dead of which an earlier campaign had called a
 	// value dead already.
 	DeadBefore int                 `json:"dead_before,omitempty"`
 	Times      DocumentTimes       `json:"times"`
@@ -89,8 +89,8 @@ type DocumentLine struct {
 	// Lines of the profile that it answers.
 	Lines    []credential.LineRef `json:"lines,omitempty"`
 	Findings []credential.Finding `json:"findings,omitempty"`
-	// DeadBefore is the latest campaign that had proved a value of it dead
-	// before this one.
+	// DeadBefore is the latest campaign before this one that had called a value
+	// of it dead.
 	DeadBefore *credential.DeadBefore `json:"dead_before,omitempty"`
 	Index      *uint64                `json:"ledger_index,omitempty"` // of the entry that ended it
 }
