@@ -26,6 +26,7 @@ func fixed(all ...string) offers { return func(*app) []string { return all } }
 // flagOffers are those of flags by name, wherever a command has one.
 var flagOffers = map[string]offers{
 	"output":     fixed("text", "json"),
+	"of":         (*app).namesThere,
 	"log-format": fixed("text", "json"),
 	"log-level":  fixed("debug", "info", "warn", "error"),
 	"role":       fixed("rotation\tlists and rotates", "ledger\tthe one writer of the ledgers"),
@@ -46,7 +47,9 @@ func (a *app) addCompletions(root *cobra.Command) {
 	var each func(c *cobra.Command)
 	each = func(c *cobra.Command) {
 		for name, offer := range flagOffers {
-			if c.Flag(name) != nil {
+			if f := c.Flag(name); f != nil && name == "output" && strings.Contains(f.Usage, "csv") {
+				_ = c.RegisterFlagCompletionFunc(name, a.offering(fixed("text", "json", "csv")))
+			} else if f != nil {
 				// It fails where a command has offers of its own already.
 				_ = c.RegisterFlagCompletionFunc(name, a.offering(offer))
 			}

@@ -47,7 +47,10 @@ func TestTheShellIsOfferedWhatIsThere(t *testing.T) {
 	require.Empty(t, offered("report", campaigns[0], ""), "it takes one")
 	require.Equal(t, []string{campaigns[1]}, offered("report", "esg-01-20261129"))
 	require.Equal(t, []string{"ldaps://ldap1.example.org:636", "ldaps://ldap2.example.org:636"}, offered("leave-out", "--server", ""))
-	require.Equal(t, []string{"text", "json"}, offered("report", "-o", ""))
+	require.Equal(t, []string{"text", "json", "csv"}, offered("report", "-o", ""))
+	require.Equal(t, []string{"text", "json"}, offered("status", "-o", ""))
+	require.Equal(t, []string{"careful"}, offered("plan", "--wave", ""))
+	require.Equal(t, []string{"people"}, offered("list", "--source", ""))
 	require.Equal(t, []string{"ledger"}, offered("worker", "--role", "l"))
 	require.Equal(t, []string{"debug", "info", "warn", "error"}, offered("run", "--log-level", ""))
 

@@ -98,7 +98,8 @@ func (a *app) serveMetrics(address string) (stop func(), err error) {
 	}
 	at, stop, err := a.metrics.Serve(address)
 	if err == nil {
-		a.say("metrics: http://%s/metrics, and /healthz beside it", at)
+		a.say("metrics: http://%s/metrics", at)
+		a.say("health: http://%s/healthz", at)
 	}
 	return stop, err
 }

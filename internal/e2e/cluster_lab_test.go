@@ -82,16 +82,24 @@ func (c *cluster) countingWorker() *service {
 
 // metrics are the counters of a worker, as it serves them.
 func (s *service) metrics() string {
+	_, text := s.served("metrics")
+	return text
+}
+
+// health is what a worker says of itself.
+func (s *service) health() (code int, said string) { return s.served("health") }
+
+func (s *service) served(what string) (code int, text string) {
 	s.t.Helper()
-	_, rest, found := strings.Cut(s.errors(), "metrics: ")
+	_, rest, found := strings.Cut(s.errors(), what+": ")
 	require.True(s.t, found, s.errors())
 	url, _, _ := strings.Cut(rest, "\n")
 	got, err := http.Get(url)
 	require.NoError(s.t, err)
 	defer got.Body.Close()
-	text, err := io.ReadAll(got.Body)
+	body, err := io.ReadAll(got.Body)
 	require.NoError(s.t, err)
-	return string(text)
+	return got.StatusCode, string(body)
 }
 
 func (c *cluster) ledgerWorker() *service {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -68,6 +69,8 @@ func TestTwoWorkersAndALedgerWorkerEachWithItsOwnLoginEndACampaign(t *testing.T)
 
 	counted := 0
 	for _, w := range counting {
+		code, said := w.health()
+		require.Equal(t, "200 ok\n", fmt.Sprint(code, " ", said))
 		text := w.metrics()
 		require.Contains(t, text, "temporal_request_total{")
 		for _, at := range regexp.MustCompile(`rollcall_credentials_dead_total\{kind="[a-z-]+"\} (\d+)`).FindAllStringSubmatch(text, -1) {
