@@ -100,7 +100,7 @@ func TestAnAccountOfTheSameNameAtAnotherAuthorityIsAskedAndRotatedIfItTakesTheSt
 	require.NotContains(t, warned(roll, credential.FindingSameName), "bystander0002", "it has no password")
 
 	roll = list(asks)
-	require.Equal(t, []string{"Bystander0003 stolen-of-one", "bystander0004 stolen-of-two", "bystander0005 stolen-of-three", "jörg stolen-of-jörg", slapd.AccountDN("bystander0001") + " stolen-of-by"}, asked, "each once")
+	require.Equal(t, []string{"Bystander0003 stolen-of-one", "bystander0004 stolen-of-two", "bystander0005 stolen-of-three", "jörg stolen-of-jörg", slapd.AccountDN("bystander0001") + " stolen-of-by", slapd.AccountDN("bystander0004") + " stolen-of-two"}, asked, "each once, and whose it is where another one refuses it")
 	got := map[string]credential.Credential{}
 	for _, x := range roll.Credentials {
 		got[x.ID] = x
@@ -129,6 +129,20 @@ func TestAnAccountOfTheSameNameAtAnotherAuthorityIsAskedAndRotatedIfItTakesTheSt
 	require.Empty(t, warned(roll, credential.FindingExcludeUnused))
 	require.NotContains(t, byName(roll), "bystander0005")
 	require.Contains(t, warned(roll, credential.FindingAccepted), "they were looked at")
+
+	// What the account itself refuses is not what was stolen of it, so that it
+	// shows nothing that another one of its name refuses that too.
+	c.Exclude, c.Accept = nil, nil
+	takes := asks
+	roll = list(func(ctx context.Context, x credential.Credential, v credential.Secret) (bool, string) {
+		if ok, why := takes(ctx, x, v); x.Name != slapd.AccountDN("bystander0004") {
+			return ok, why
+		}
+		return false, ""
+	})
+	require.Equal(t, credential.SameName, byName(roll)["bystander0004"].Problem, "it may have what was stolen")
+	require.Contains(t, details(roll, "appdb/16385", credential.FindingSameName), "and so does that one itself")
+	require.NotContains(t, roll.Unlike, "appdb/16385")
 
 	// Where Vault holds two values, one is offered.
 	c.Exclude, c.Accept = nil, nil

@@ -102,9 +102,30 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 	case since != untouched && !unlike:
 		n.open = "what Vault holds for that one Rollcall has put there since, and nobody has seen that it refuses what was stolen before"
 	default:
-		return true, nil
+		n.open = l.notTheirs(ctx, n, by, values[0], places[0])
+		return n.open == "", nil
 	}
 	return false, nil
+}
+
+// notTheirs says why it shows nothing that an account refuses a value: the one
+// whose name it has, and at whose path it lies, does not take it either.
+// Somebody changed that, or Vault holds an old one, and what was stolen of both
+// nobody knows. Empty where it does.
+func (l *lister) notTheirs(ctx context.Context, n *namesake, by map[string]*credential.Credential, value credential.Secret, at []credential.PathVersion) (why string) {
+	why = "it refuses what Vault holds for that one, and so does that one itself: what was stolen of the two is not known"
+	for _, id := range n.of {
+		if !slices.ContainsFunc(at, func(p credential.PathVersion) bool { return slices.Contains(by[id].Paths, p.Path) }) {
+			continue
+		}
+		switch takes, open := l.offers(ctx, *by[id], value); {
+		case takes:
+			return ""
+		case open != "":
+			why = "it refuses what Vault holds for that one, of which it could not be asked whether that is its own: " + open
+		}
+	}
+	return why
 }
 
 // rotated says of what Vault holds for accounts whether it is what was stolen
