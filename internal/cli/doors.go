@@ -121,7 +121,7 @@ func (s *session) checkDoors(ctx context.Context, device []string) (rows []docto
 		}
 		software, err := d.Software(ctx)
 		if err != nil {
-			row.Detail, row.Do = err.Error(), "see that it answers from here, and that ca_file and server_name are those of its certificate; until then nothing is dead there (silent-door)"
+			row.Detail, row.Do = err.Error(), "see that it answers from here"+spoken[settings.TLS]+"; until then nothing is dead there (silent-door)"
 			rows = append(rows, row)
 			continue
 		}
@@ -139,6 +139,15 @@ func (s *session) checkDoors(ctx context.Context, device []string) (rows []docto
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// spoken is what a type takes for granted of its door: where that is not so,
+// each side waits for the other to begin.
+var spoken = map[door.TLS]string{
+	door.Implicit:  ", that it has TLS from the first byte on (a type such as imap, and not imaps, begins it by a command), and that ca_file and server_name are those of its certificate",
+	door.StartTLS:  ", that it begins TLS by a command (a type such as imaps, and not imap, has it from the first byte on), and that ca_file and server_name are those of its certificate",
+	door.ClearText: ", and that it speaks clear text",
+	door.Itself:    ", and that type and port are its own",
 }
 
 // notDialled words why doctor does not ask a door.

@@ -15,8 +15,9 @@ import (
 )
 
 // restless is the intruder's pause between two passes over a server. Short, so
-// that the moment of its last success is exact.
-const restless = 100 * time.Millisecond
+// that the moment of its last success is exact; shorter ones cost the servers
+// as much as the campaign does.
+const restless = 250 * time.Millisecond
 
 // all are more connections than there are accounts on a server.
 const all = 100
