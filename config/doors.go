@@ -40,10 +40,10 @@ func (l *loader) doors(top fields, c *Campaign) map[string]door.Settings {
 		if !ok {
 			continue
 		}
-		if other := places[d.Place()]; other != "" {
+		if other := places[d.Asked()]; other != "" {
 			l.problem(n.Line, "%s: is the same door as doors.%s: give that one several matches under for", where, other)
 		}
-		places[d.Place()] = name
+		places[d.Asked()] = name
 		if out == nil {
 			out = map[string]door.Settings{}
 		}
@@ -179,6 +179,9 @@ func (l *loader) doorMatches(f fields, c *Campaign) (out []door.Match) {
 			Directory: m.str("directory"), Account: m.str("account"), Line: m.str("line"), End: m.str("end"),
 			Kind: credential.Kind(m.oneOf("kind", "", kindNames(func(t credential.Traits) bool { return true }))),
 		}
+		if match.Kind.OnlyEnds() {
+			m.problem("kind", "%s", NoDoorFor(match.Kind))
+		}
 		if match == (door.Match{}) {
 			l.problem(n.Line, "%s: takes every credential: say %s", m.where, why)
 		}
@@ -200,6 +203,11 @@ func (l *loader) doorMatches(f fields, c *Campaign) (out []door.Match) {
 		out = append(out, match)
 	}
 	return out
+}
+
+// NoDoorFor says why what is only ended has no door.
+func NoDoorFor(k credential.Kind) string {
+	return fmt.Sprintf("%s has no door: Rollcall ends it by its accessor, never reads its value, and sets nothing in its place, so that nothing can be offered; what takes the token besides Vault is proved by a row of kind %s with the path where Vault holds it", k, credential.APIKeyByHand)
 }
 
 // DoorOf is a door of a credential. End is the end of a task at which it is,

@@ -42,7 +42,29 @@ func (f fields) doorFurther(t door.Type, d *door.Settings) {
 		case "priv_protocol":
 			d.PrivProtocol = f.oneOf(key, "", []string{"des", "aes", "aes192", "aes256", "aes192c", "aes256c"})
 		case "secret":
-			d.Secret = f.reference("secret", "where Vault holds the secret that the server and this machine as its client share: mount/path#field")
+			f.doorSecret(t, d)
+		}
+	}
+}
+
+// doorSecret is where Vault holds what goes with a value besides: the secret
+// that a RADIUS server and this machine as its client share, unless that is the
+// value itself; or the passphrase with which a user of SNMPv3 signs, where the
+// value is the one that encrypts.
+func (f fields) doorSecret(t door.Type, d *door.Settings) {
+	switch {
+	case d.Auth == door.BySecret:
+		if f.has("secret") {
+			f.problem("secret", "has no use here: with auth: %s the value is that secret", d.Auth)
+		}
+	case !slices.Contains(t.Auth, door.ByPrivacy):
+		d.Secret = f.reference("secret", "where Vault holds the secret that the server and this machine as its client share: mount/path#field")
+	case d.Auth != door.ByPrivacy:
+		f.noUse("auth: privacy", "secret")
+	default:
+		d.Secret = f.reference("secret", "where Vault holds the passphrase with which the user signs: mount/path#field")
+		if d.PrivProtocol == "" {
+			f.problem("priv_protocol", "missing: with auth: %s the value is the passphrase that encrypts", d.Auth)
 		}
 	}
 }

@@ -31,9 +31,12 @@ func TestADoorHasTheKeysOfItsType(t *testing.T) {
 		`type: mysql, address: db.example.org, insecure: true`:                                   {Address: "db.example.org:3306", TLS: door.ClearText},
 		`type: snmp, address: printer.example.org`:                                               {Address: "printer.example.org:161", TLS: door.Itself, AuthProtocol: "sha"},
 		`type: snmp, address: printer.example.org, auth_protocol: sha512, priv_protocol: aes256`: {Address: "printer.example.org:161", TLS: door.Itself, AuthProtocol: "sha512", PrivProtocol: "aes256"},
-		`type: snmpv2c, address: printer.example.org, insecure: true`:                            {Address: "printer.example.org:161", TLS: door.ClearText},
-		`type: smb, address: files.example.org`:                                                  {Address: "files.example.org:445", TLS: door.Itself},
-		`type: ldap, address: ldap.example.org`:                                                  {Address: "ldap.example.org:389", TLS: door.StartTLS},
+		`type: radius, address: radius.example.org, auth: shared-secret`:                         {Address: "radius.example.org:1812", TLS: door.Itself},
+		`type: snmp, address: printer.example.org, auth: privacy, priv_protocol: aes, secret: kv/net/printer#auth`: {Address: "printer.example.org:161", TLS: door.Itself, AuthProtocol: "sha", PrivProtocol: "aes",
+			Secret: credential.Path{Mount: "kv", Path: "net/printer", Field: "auth"}},
+		`type: snmpv2c, address: printer.example.org, insecure: true`: {Address: "printer.example.org:161", TLS: door.ClearText},
+		`type: smb, address: files.example.org`:                       {Address: "files.example.org:445", TLS: door.Itself},
+		`type: ldap, address: ldap.example.org`:                       {Address: "ldap.example.org:389", TLS: door.StartTLS},
 	} {
 		c, err := withDoor(t, text)
 		require.NoError(t, err, text)
@@ -63,6 +66,11 @@ func TestAKeyOfADoorThatDoesNotHoldIsToldWithItsReason(t *testing.T) {
 		`type: vault, address: vault.example.org, mount: userpass`:                           "doors.here.mount: must be the login method's mount",
 		`type: radius, address: radius.example.org`:                                          "doors.here.secret: missing: where Vault holds the secret that the server and this machine",
 		`type: radius, address: radius.example.org, secret: testing123`:                      "secret: a secret may not be written into this file",
+		`type: radius, address: r.example.org, auth: shared-secret, secret: kv/a#b`:          "doors.here.secret: has no use here: with auth: shared-secret the value is that secret",
+		`type: radius, address: r.example.org, auth: shared-secret, login: "{account}"`:      "doors.here.login: has no use here",
+		`type: snmp, address: printer.example.org, secret: kv/a#b`:                           "doors.here.secret: goes with auth: privacy",
+		`type: snmp, address: printer.example.org, auth: privacy, secret: kv/a#b`:            "doors.here.priv_protocol: missing: with auth: privacy the value is the passphrase that encrypts",
+		`type: snmp, address: printer.example.org, auth: privacy, priv_protocol: aes`:        "doors.here.secret: missing: where Vault holds the passphrase with which the user signs",
 		`type: mysql, address: db.example.org, database: mysql`:                              "database: unknown key",
 		`type: snmpv2c, address: printer.example.org`:                                        "doors.here.insecure: this type crosses the network in clear text",
 		`type: snmp, address: printer.example.org, auth_protocol: sha-1`:                     "doors.here.auth_protocol: unknown: ",
@@ -123,4 +131,24 @@ func TestADoorNamesAMachineByNameAndAddress(t *testing.T) {
 		_, err := withDoor(t, `type: imaps, address: "`+address+`"`)
 		require.ErrorContains(t, err, "doors.here.address: ", address)
 	}
+}
+
+// One server may have several doors, of which each asks something else.
+func TestTwoDoorsAtOnePlaceAskDifferentThings(t *testing.T) {
+	t.Parallel()
+	two := func(a, b string) error {
+		_, err := load("c.yaml", t.TempDir(), []byte("device: esg-01\nexposure: [{from: 2022-10-10}]\ndoors:\n  a: {for: rows, "+a+"}\n  b: {for: rows, "+b+"}\nsources: [{type: vault-kv, prefix: kv/a}]\n"))
+		return err
+	}
+	const vault, snmp, page = "type: vault, address: vault.example.org, mount: auth/esg, auth: approle, login: ", "type: snmp, address: printer.example.org", "type: https, address: www.example.org, path: "
+	for _, row := range [][2]string{{vault + "role-1", vault + "role-2"}, {snmp, snmp + ", auth: privacy, priv_protocol: aes, secret: kv/a#b"}, {page + "/a", page + "/b"}} {
+		require.NoError(t, two(row[0], row[1]), row)
+		require.ErrorContains(t, two(row[0], row[0]+", timeout: 30s"), "doors.b: is the same door as doors.a", row)
+	}
+}
+
+func TestWhatIsOnlyEndedHasNoDoor(t *testing.T) {
+	t.Parallel()
+	_, err := load("c.yaml", t.TempDir(), []byte("device: esg-01\nexposure: [{from: 2022-10-10}]\ndoors:\n  a: {type: https, address: www.example.org, path: /, auth: bearer, for: [{kind: vault-token}]}\nsources: [{type: vault-kv, prefix: kv/a}]\n"))
+	require.ErrorContains(t, err, "c.yaml:4: doors.a.for[0].kind: vault-token has no door: Rollcall ends it by its accessor, never reads its value")
 }

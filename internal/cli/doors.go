@@ -32,7 +32,9 @@ type planDoor struct {
 	// campaign file or the table of software says so.
 	KeepsUpTo string        `json:"keeps_up_to,omitempty"`
 	Outlives  []planSession `json:"outlives"` // what goes on when the password is dead
-	by        string        // who says KeepsUpTo
+	// Spends is what a try costs there, where that may be more than a try.
+	Spends string `json:"spends,omitempty"`
+	by     string // who says KeepsUpTo
 }
 
 // planSession is what a dead password has begun.
@@ -61,6 +63,7 @@ func planDoors(cfg *config.Campaign, roll *credential.Roll) (out []planDoor) {
 				p.by = k.What
 			}
 		}
+		p.Spends = d.Auth.Spends()
 		for _, o := range door.Outlives(d.Type) {
 			p.Outlives = append(p.Outlives, planSession{o.What, o.Lives, o.End})
 		}
@@ -90,6 +93,9 @@ func printDoors(w io.Writer, doors []planDoor, width int) {
 		}
 		if d.KeepsUpTo != "" {
 			fmt.Fprint(w, report.Wrap(report.Clean("may take an old value for up to "+d.KeepsUpTo+" ("+d.by+")"), "    ", width))
+		}
+		if d.Spends != "" {
+			fmt.Fprint(w, report.Wrap(report.Clean(d.Spends), "    ", width))
 		}
 		for _, o := range d.Outlives {
 			fmt.Fprint(w, report.Wrap(report.Clean(fmt.Sprintf("goes on when the password is dead: %s, %s; to end it: %s", o.What, o.Lives, o.End)), "    ", width))
@@ -132,7 +138,13 @@ func (s *session) checkDoors(ctx context.Context, device []string) (rows []docto
 				return append(rows, doctorRow{Where: row.Where, What: row.What, Detail: err.Error(), Do: "run doctor again"})
 			}
 		}
-		row.OK, row.Detail, row.Do = aboutNobody(d.Ask(ctx, settings.LoginOf(nobody, nobody), value).Reply)
+		said := d.Ask(ctx, settings.LoginOf(nobody, nobody), value)
+		row.OK, row.Detail, row.Do = aboutNobody(said.Reply)
+		for _, doubt := range []string{door.Types[settings.Type].Doubt, said.Doubt} {
+			if row.OK && doubt != "" {
+				row.Detail += "; " + doubt
+			}
+		}
 		if software != "" {
 			row.Detail = report.Clean(software) + ": " + row.Detail
 		}

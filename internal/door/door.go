@@ -8,6 +8,7 @@ package door
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ type Settings struct {
 	// Flush ends that; nil where nothing is to be run.
 	Flush *Flush `json:"flush,omitempty"`
 	// Secret is where Vault holds the secret that the door and who asks it
-	// share, for radius.
+	// share, for radius; of snmp the passphrase that signs, with ByPrivacy.
 	Secret credential.Path `json:"secret,omitzero"`
 }
 
@@ -81,10 +82,29 @@ const (
 	ByKey     Auth = "key"     // ssh: it is a private key
 	ByAppRole Auth = "approle" // vault: it is a secret id
 	ByToken   Auth = "token"   // vault: it is a token
+	// BySecret, radius: it is the secret that server and client share.
+	BySecret Auth = "shared-secret"
+	// ByPrivacy, snmp: it is the passphrase that encrypts, beside another one
+	// that signs.
+	ByPrivacy Auth = "privacy"
 )
 
 // Nameless reports whether no login name goes with the value.
-func (a Auth) Nameless() bool { return a == ByBearer || a == ByHeader || a == ByToken }
+func (a Auth) Nameless() bool {
+	return a == ByBearer || a == ByHeader || a == ByToken || a == BySecret
+}
+
+// Spends says what a try costs a value whose uses are counted; empty where
+// nothing counts them.
+func (a Auth) Spends() string {
+	switch a {
+	case ByToken:
+		return "a token whose uses are counted (num_uses) spends two in each pass; the last is left to its owner, but of one of a single use, which the first look spends"
+	case ByAppRole:
+		return "a secret-id whose uses are counted (num_uses) spends two in each pass, and is not asked where that could leave it none (few-uses)"
+	}
+	return ""
+}
 
 // Form is a login form of a web page.
 type Form struct {
@@ -134,8 +154,13 @@ type Match struct {
 }
 
 // Takes reports whether m takes a credential whose account is called short.
-// matches compares a pattern with a name (config.Matches).
+// matches compares a pattern with a name (config.Matches). A login to Vault is
+// not taken by its name alone, which services of a directory commonly share
+// with it; and what is only ended has no value that could be offered.
 func (m Match) Takes(c credential.Credential, short string, matches func(pattern, name string) bool) bool {
+	if c.Kind.OnlyEnds() || c.Kind.OpensVault() && m.Directory == "" && m.Kind == "" && m.Line == "" {
+		return false
+	}
 	return (m.Directory == "" || m.Directory == c.Authority) &&
 		(m.Kind == "" || m.Kind == c.Kind) &&
 		(m.Account == "" || matches(m.Account, short)) &&
@@ -150,6 +175,17 @@ func (s Settings) Place() string {
 		return s.Type + "://" + s.Address + "@" + s.At
 	}
 	return s.Type + "://" + s.Address
+}
+
+// Asked is what is asked there, and how: two doors may be at one place, as two
+// pages of a server are, two roles of a Vault, or the two passphrases of a user
+// of SNMP.
+func (s Settings) Asked() string {
+	form := Form{}
+	if s.Form != nil {
+		form = *s.Form
+	}
+	return fmt.Sprintf("%q", []string{s.Place(), s.Login, s.Path, string(s.Auth), s.Header, s.Database, s.AuthProtocol, s.PrivProtocol, form.Body, form.Action})
 }
 
 // Pinned is the door by the address that is dialled, with the name that its
@@ -196,6 +232,8 @@ type Made interface {
 type Said struct {
 	Reply protocol.Reply
 	Code  string
+	// Doubt is what a refusal rests on that the door cannot show; for doctor.
+	Doubt string
 }
 
 // Unreachable is the Said of a door that gave no answer. why is for people and

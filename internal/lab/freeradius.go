@@ -26,10 +26,13 @@ type FreeRADIUSOptions struct {
 	// Directory decides on passwords: accounts below ou=people log in by uid,
 	// and the server binds as each.
 	Directory *Slapd
+	// Unsigned lets it take requests without a Message-Authenticator, as those
+	// do that Debian 12 ships.
+	Unsigned bool
 }
 
 // FreeRADIUS is a running RADIUS server that takes no request without a
-// Message-Authenticator.
+// Message-Authenticator, unless its options say so.
 type FreeRADIUS struct {
 	// Secret is the one that it shares with its clients.
 	Secret string
@@ -70,7 +73,7 @@ func freeUDPPort() (int, error) {
 func (s *FreeRADIUS) start(ctx context.Context) error {
 	var text strings.Builder
 	d := s.opts.Directory
-	err := radiusdConf.Execute(&text, map[string]any{"Dir": s.opts.Dir, "Port": s.port, "Secret": s.Secret,
+	err := radiusdConf.Execute(&text, map[string]any{"Dir": s.opts.Dir, "Port": s.port, "Secret": s.Secret, "Unsigned": s.opts.Unsigned,
 		"LDAP": d.LDAP(), "People": d.PeopleDN(), "BindDN": d.BinderDN, "BindPassword": d.BinderPassword})
 	if err != nil {
 		return err
@@ -155,7 +158,7 @@ thread pool {
 client here {
 	ipaddr = 127.0.0.1
 	secret = {{.Secret}}
-	require_message_authenticator = yes
+	require_message_authenticator = {{if .Unsigned}}no{{else}}yes{{end}}
 }
 modules {
 	ldap {

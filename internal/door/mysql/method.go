@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
+	"slices"
 
 	"filippo.io/edwards25519"
 
@@ -15,7 +16,26 @@ const (
 	methodNative  = "mysql_native_password"
 	methodCaching = "caching_sha2_password"
 	methodDialog  = "dialog"
+	methodClear   = "mysql_clear_password"
+	methodNobodys = "rollcall_none" // no account has it
 )
+
+// elsewhere: the method asks another system about the value (PAM), which may be
+// down, and then refuses the right one too.
+func elsewhere(method string) bool { return method == methodDialog || method == methodClear }
+
+// unsure: the account was asked by several methods, one of which asks
+// elsewhere. Each takes a value of its own, and that the new one is accepted by
+// another of them does not show that this one is up.
+func (s *session) unsure() bool {
+	return len(s.methods) > 1 && slices.ContainsFunc(s.methods, elsewhere)
+}
+
+// byElsewhere: the last method that was asked for, which took the value, is
+// such a one.
+func (s *session) byElsewhere() bool {
+	return len(s.methods) > 0 && elsewhere(s.methods[len(s.methods)-1])
+}
 
 // respond is what a method sends to a challenge. The value itself goes over TLS
 // alone, and to nobody by the method of before 4.1, whose hash is as good as
@@ -41,7 +61,7 @@ func (s *session) respond(method string, challenge []byte, value credential.Secr
 			return nil, errForeign
 		}
 		return ed25519(challenge[:32], value)
-	case "mysql_clear_password", "sha256_password":
+	case methodClear, "sha256_password":
 		if s.secured {
 			return itself(value), nil
 		}

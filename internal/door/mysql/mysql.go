@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
@@ -19,10 +20,15 @@ import (
 // MySQL is a door of type mysql. It speaks the protocol itself: Go's driver
 // gives an account up that asks for a second method (MariaDB's VIA … OR …), and
 // does not tell an error before the login from one that answers it.
-type MySQL struct{ at door.Settings }
+type MySQL struct {
+	at door.Settings
+	// up are accounts whose last good login was by a method that asks
+	// elsewhere, which so was up.
+	up sync.Map
+}
 
 // Open gives the door.
-func Open(s door.Settings) *MySQL { return &MySQL{s} }
+func Open(s door.Settings) *MySQL { return &MySQL{at: s} }
 
 // longest is how many bytes a user's name may have (MariaDB: 128 characters; a
 // longer one is cut by some versions).
@@ -41,9 +47,16 @@ func (d *MySQL) Ask(ctx context.Context, login string, value credential.Secret) 
 	var said *sqlError
 	switch err := s.login(login, value); {
 	case errors.As(err, &said):
-		return door.Said{Reply: atLogin(said), Code: said.code()}
+		reply := atLogin(said)
+		if _, up := d.up.Load(login); reply == protocol.Refused && s.unsure() && !up {
+			return door.Said{Reply: protocol.NotThisWay, Code: said.code() + " after several methods, of which one asks elsewhere"}
+		}
+		return door.Said{Reply: reply, Code: said.code()}
 	case err != nil:
 		return before(err)
+	}
+	if d.up.Delete(login); s.byElsewhere() {
+		d.up.Store(login, true)
 	}
 	who, err := s.currentUser()
 	switch {

@@ -63,6 +63,8 @@ func newOffice(t *testing.T) *office {
 		"CREATE USER pamexpired@'%' IDENTIFIED VIA pam USING 'expired'",
 		"CREATE USER pamdown@'%' IDENTIFIED VIA pam USING 'down'",
 		"CREATE USER pamany@'%' IDENTIFIED VIA pam USING 'any'",
+		"CREATE USER nativeorpam@'%' IDENTIFIED VIA mysql_native_password " + using + " OR pam USING 'down'",
+		"CREATE USER ed25519orpam@'%' IDENTIFIED VIA ed25519 USING PASSWORD('another value') OR pam USING 'held'",
 		"CREATE USER pamornative@'%' IDENTIFIED VIA pam USING 'down' OR mysql_native_password " + using,
 		"CREATE USER boss@'127.0.0.1' " + by, "GRANT ALL ON *.* TO boss@'127.0.0.1'",
 		"SET old_passwords=1", "CREATE USER ancient@'%' IDENTIFIED VIA mysql_old_password " + using,
@@ -99,7 +101,8 @@ func TestWhatAMariaDBServersAnswersMean(t *testing.T) {
 		{"nativeorsocket", protocol.Accepted, protocol.Refused, "1698 after a wrong value"},
 		{"socketornative", protocol.Accepted, protocol.Refused, "the second of two methods"},
 		{"pam", protocol.Accepted, protocol.Refused, "a prompt of PAM's"},
-		{"pamornative", protocol.Accepted, protocol.Refused, "PAM is down, and there is a second method"},
+		{"pamornative", protocol.Accepted, protocol.NotThisWay, "PAM is down, and takes a value of its own"},
+		{"nativeorpam", protocol.Accepted, protocol.NotThisWay, "the same, the other way round"},
 		{"pamdown", protocol.Refused, protocol.Refused, "PAM is down: the same as wrong"},
 		{"pamexpired", protocol.Refused, protocol.Refused, "of PAM's account management: the same as wrong"},
 		{"pamany", protocol.Accepted, protocol.Accepted, "PAM takes whatever comes, so the old value is never dead"},
@@ -118,6 +121,15 @@ func TestWhatAMariaDBServersAnswersMean(t *testing.T) {
 	} {
 		require.Equal(t, row.right, s.ask(row.login, right), "%s: %s", row.login, row.why)
 		require.Equal(t, row.wrong, s.ask(row.login, wrong), "%s: %s", row.login, row.why)
+	}
+	one := Open(s.settings())
+	for _, row := range []struct {
+		login string
+		wrong protocol.Reply
+	}{{"ed25519orpam", protocol.Refused}, {"nativeorpam", protocol.NotThisWay}} {
+		require.Equal(t, protocol.NotThisWay, doortest.Ask(t, one, row.login, wrong), "whether PAM is up is not known")
+		require.Equal(t, protocol.Accepted, doortest.Ask(t, one, row.login, right))
+		require.Equal(t, row.wrong, doortest.Ask(t, one, row.login, wrong), "after PAM let the right one in, it is up")
 	}
 	for _, value := range []credential.Secret{{}, credential.NewSecret("zero\x00byte")} {
 		require.Equal(t, protocol.NotThisWay, s.ask("plain", value))

@@ -41,6 +41,7 @@ type session struct {
 	salt    []byte
 	version string
 	secured bool
+	methods []string // that the account was asked by, in turn
 }
 
 // sqlError is an error that a server answers, without its text, which names the
@@ -127,17 +128,18 @@ const (
 
 // login answers challenges by the methods that the server asks for, until it
 // says yes (nil) or no (a *sqlError). An account with several methods asks for
-// one after the other.
+// one after the other; it begins with one that no account has, so that each of
+// them is named.
 func (s *session) login(name string, value credential.Secret) error {
 	response := native(s.salt, value)
 	out := append(s.capabilities(wanted), make([]byte, 23)...)
 	out = append(append(out, name...), 0)
 	out = append(append(out, byte(len(response))), response...)
-	out = append(append(out, methodNative...), 0)
+	out = append(append(out, methodNobodys...), 0)
 	if err := s.write(out); err != nil {
 		return err
 	}
-	method := methodNative
+	method := methodNobodys
 	for range 10 {
 		p, err := s.read()
 		if err != nil {
@@ -155,6 +157,7 @@ func (s *session) login(name string, value credential.Secret) error {
 				return errForeign
 			}
 			method = string(name)
+			s.methods = append(s.methods, method)
 			reply, err = s.respond(method, challenge, value)
 		case isMore:
 			if reply, err = s.more(method, p[1:], value); err == nil && reply == nil {

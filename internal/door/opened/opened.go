@@ -42,16 +42,18 @@ var types = map[string]func(door.Settings) door.Door{
 	"postgres":   func(s door.Settings) door.Door { return database.OpenPostgres(s) },
 	"mysql":      func(s door.Settings) door.Door { return mysql.Open(s) },
 	"smb":        func(s door.Settings) door.Door { return smb.Open(s) },
-	"snmp":       func(s door.Settings) door.Door { return snmp.Open(s) },
 	"snmpv2c":    func(s door.Settings) door.Door { return snmp.OpenCommunity(s) },
 	"ssh":        func(s door.Settings) door.Door { return shell.Open(s) },
 }
 
-// sharing has one line for each type whose server and who asks it share a
-// secret.
+// sharing has one line for each type of which a secret goes with the value that
+// is not the door's own, or may.
 var sharing = map[string]func(door.Settings, func(context.Context) (credential.Secret, error)) door.Door{
 	"radius": func(s door.Settings, shared func(context.Context) (credential.Secret, error)) door.Door {
 		return radius.Open(s, shared)
+	},
+	"snmp": func(s door.Settings, shared func(context.Context) (credential.Secret, error)) door.Door {
+		return snmp.Open(s, shared)
 	},
 }
 

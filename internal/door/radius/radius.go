@@ -40,6 +40,9 @@ const longest = 128
 // Ask is door.Door. The request is sent once: a server that does not know it
 // for a repetition would count it as another try.
 func (d *RADIUS) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
+	if d.at.Auth == door.BySecret {
+		return d.askShared(ctx, value)
+	}
 	if login == "" || value.IsZero() || len(login) > 253 || len(value.Reveal()) > longest || strings.ContainsRune(value.Reveal(), 0) {
 		return door.Said{Reply: protocol.NotThisWay, Code: "a name or value that is empty, or that PAP cannot carry"}
 	}
@@ -68,6 +71,9 @@ var codes = map[radius.Code]protocol.Reply{
 // Software is door.Door. A server says nothing of itself, and answers
 // Status-Server (RFC 5997) if it knows this machine.
 func (d *RADIUS) Software(ctx context.Context) (string, error) {
+	if d.at.Auth == door.BySecret {
+		return "", d.replies(ctx)
+	}
 	_, err := d.exchange(ctx, min(d.at.Timeout, 5*time.Second), radius.CodeStatusServer, func(*radius.Packet) error { return nil })
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "", errors.New("no answer to Status-Server: it is down, does not know this machine with that shared secret, or does not do that (status_server = yes)")

@@ -84,6 +84,74 @@ func TestWhatARADIUSServersAnswersMean(t *testing.T) {
 	require.Equal(t, protocol.Unreachable, s.ask("svc-0001", s.Right("svc-0001")), "nobody is there")
 }
 
+// The secret that server and client share is known by who signs the answers.
+func TestWhatAnAnswerSaysOfTheSharedSecret(t *testing.T) {
+	t.Parallel()
+	s := &office{Office: doortest.NewOffice(t, lab.SlapdOptions{})}
+	for _, unsigned := range []bool{true, false} {
+		s.radius = doortest.Start(t, lab.StartFreeRADIUS, lab.FreeRADIUSOptions{Dir: t.TempDir(), Directory: s.Directory, Unsigned: unsigned})
+		at := settings(s.radius.Address())
+		at.Auth, at.Timeout = door.BySecret, 3*time.Second
+		ask := func(value string) protocol.Reply {
+			return doortest.Ask(t, Open(at, nil), "", credential.NewSecret(value))
+		}
+		require.Equal(t, protocol.Accepted, ask(s.radius.Secret))
+		another := protocol.Unreachable // as one that is down
+		if unsigned {
+			another = protocol.Refused
+		}
+		require.Equal(t, another, ask("another-secret"))
+		require.Equal(t, protocol.Accepted, ask(s.radius.Secret))
+		require.Equal(t, protocol.NotThisWay, ask(""))
+		_, err := Open(at, nil).Software(t.Context())
+		if unsigned {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, "wants every request signed")
+		}
+		s.radius.Process().Pause()
+		require.Equal(t, protocol.Unreachable, ask(s.radius.Secret), "it hangs")
+		require.Equal(t, protocol.Unreachable, ask("another-secret"))
+		s.radius.Process().Resume()
+
+		require.NoError(t, s.radius.Stop(t.Context()))
+		require.Equal(t, protocol.Unreachable, ask(s.radius.Secret), "nobody is there")
+	}
+}
+
+// What is no whole answer to the request is none, and a right one behind a
+// forged one counts.
+func TestNothingFoulSaysAnythingOfTheSharedSecret(t *testing.T) {
+	t.Parallel()
+	ask := func(answer func([]byte) [][]byte) protocol.Reply {
+		at := settings(played(t, answer))
+		at.Auth, at.Timeout = door.BySecret, 500*time.Millisecond
+		return Open(at, nil).Ask(t.Context(), "", credential.NewSecret(secret)).Reply
+	}
+	right := func(q []byte) []byte { return says(t, q, radius.CodeAccessReject, "") }
+	forged := func(q []byte) []byte { b := right(q); b[4]++; return b }
+	require.Equal(t, protocol.Accepted, ask(func(q []byte) [][]byte { return [][]byte{right(q)} }))
+	require.Equal(t, protocol.Refused, ask(func(q []byte) [][]byte { return [][]byte{forged(q)} }))
+	require.Equal(t, protocol.Accepted, ask(func(q []byte) [][]byte { return [][]byte{forged(q), {}, make([]byte, 4000), right(q)} }))
+	for name, foul := range map[string]func(q []byte) []byte{
+		"nothing":       func([]byte) []byte { return nil },
+		"an echo":       func(q []byte) []byte { return q },
+		"cut":           func(q []byte) []byte { return right(q)[:19] },
+		"longer":        func(q []byte) []byte { return append(right(q), 0) },
+		"to another":    func(q []byte) []byte { b := right(q); b[1]++; return b },
+		"of no meaning": func(q []byte) []byte { return says(t, q, radius.CodeCoAACK, "") },
+	} {
+		require.Equal(t, protocol.Unreachable, ask(func(q []byte) [][]byte { return [][]byte{foul(q)} }), name)
+	}
+	require.Equal(t, protocol.Unreachable, ask(func([]byte) [][]byte {
+		var many [][]byte
+		for range 300 {
+			many = append(many, make([]byte, 1000))
+		}
+		return many
+	}))
+}
+
 func make128() []byte {
 	out := make([]byte, 128)
 	for i := range out {

@@ -135,7 +135,7 @@ func TestAReportIsReadWholeOrNotAtAll(t *testing.T) {
 				}
 				return [][]byte{a}
 			})
-			if said := Open(at).Ask(t.Context(), "signs", wrong); said.Reply != protocol.Unreachable {
+			if said := Open(at, nil).Ask(t.Context(), "signs", wrong); said.Reply != protocol.Unreachable {
 				t.Errorf("%d bytes: %s (%s)", n, said.Reply, said.Code)
 			}
 		})
@@ -157,6 +157,6 @@ func TestWhatIsNotSignedIsNoLogin(t *testing.T) {
 		}
 		return [][]byte{a}
 	})
-	require.Equal(t, protocol.Unreachable, doortest.Ask(t, Open(at), "signs", right))
+	require.Equal(t, protocol.Unreachable, doortest.Ask(t, Open(at, nil), "signs", right))
 	require.Equal(t, protocol.Accepted, s.ask(s.settings("snmp"), "signs", right))
 }

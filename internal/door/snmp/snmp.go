@@ -34,10 +34,16 @@ var errForeign = errors.New("an answer that is none of its protocol")
 
 // V3 is a door of type snmp: a user of the User-based Security Model (RFC
 // 3414), by the passphrase of its authentication.
-type V3 struct{ at door.Settings }
+type V3 struct {
+	at     door.Settings
+	shared func(context.Context) (credential.Secret, error)
+}
 
-// Open gives the door.
-func Open(s door.Settings) *V3 { return &V3{s} }
+// Open gives the door. shared reads the passphrase that signs, where the value
+// is the one that encrypts.
+func Open(s door.Settings, shared func(context.Context) (credential.Secret, error)) *V3 {
+	return &V3{s, shared}
+}
 
 // Ask is door.Door. Without priv_protocol the request is signed and not
 // encrypted, so that what is said is about one passphrase alone. With it, the
@@ -50,6 +56,9 @@ func (d *V3) Ask(ctx context.Context, login string, value credential.Secret) doo
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()
+	if d.at.Auth == door.ByPrivacy {
+		return d.askPrivacy(ctx, login, value)
+	}
 	user := &gosnmp.UsmSecurityParameters{UserName: login, AuthenticationProtocol: auth, AuthenticationPassphrase: value.Reveal()}
 	if priv, has := privs[d.at.PrivProtocol]; has {
 		encrypted := user.Copy().(*gosnmp.UsmSecurityParameters)
@@ -65,6 +74,37 @@ func (d *V3) Ask(ctx context.Context, login string, value credential.Secret) doo
 		return said
 	}
 	return d.repeated(ctx, gosnmp.AuthNoPriv, user)
+}
+
+// askPrivacy offers a value as the passphrase that encrypts. Another one is met
+// with silence, as is everything while the agent is down, or with a report that
+// is not signed. So each try is followed by one that is signed alone: an agent
+// that answers that, each time, and never the other refuses the value.
+func (d *V3) askPrivacy(ctx context.Context, login string, value credential.Secret) door.Said {
+	signs, err := d.shared(ctx)
+	if err != nil || signs.IsZero() {
+		return door.Unreachable("the passphrase that signs cannot be read, or is empty")
+	}
+	user := &gosnmp.UsmSecurityParameters{UserName: login, AuthenticationProtocol: auths[d.at.AuthProtocol], AuthenticationPassphrase: signs.Reveal()}
+	encrypted := user.Copy().(*gosnmp.UsmSecurityParameters)
+	encrypted.PrivacyProtocol, encrypted.PrivacyPassphrase = privs[d.at.PrivProtocol], value.Reveal()
+	for range tries {
+		said := d.once(ctx, gosnmp.AuthPriv, encrypted.Copy().(*gosnmp.UsmSecurityParameters))
+		switch said.Reply {
+		case protocol.Accepted:
+			return said
+		case protocol.Unreachable, protocol.Restricted: // silence, decryptionErrors
+		case protocol.Refused:
+			return door.Said{Reply: protocol.NotThisWay, Code: said.Code + ": the passphrase that signs is refused"}
+		default:
+			return said
+		}
+		alone := d.repeated(ctx, gosnmp.AuthNoPriv, user)
+		if alone.Reply != protocol.Accepted {
+			return door.Unreachable(alone.Code + ", to what is signed alone")
+		}
+	}
+	return door.Said{Reply: protocol.Refused, Code: "silence, while what is signed alone is answered"}
 }
 
 func (d *V3) repeated(ctx context.Context, level gosnmp.SnmpV3MsgFlags, user *gosnmp.UsmSecurityParameters) (said door.Said) {

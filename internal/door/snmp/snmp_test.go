@@ -1,6 +1,7 @@
 package snmp
 
 import (
+	"context"
 	"syscall"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func (s *office) ask(at door.Settings, login string, value credential.Secret) pr
 	if at.Type == "snmpv2c" {
 		return doortest.Ask(s.t, OpenCommunity(at), login, value)
 	}
-	return doortest.Ask(s.t, Open(at), login, value)
+	return doortest.Ask(s.t, Open(at, nil), login, value)
 }
 
 func TestWhatAnAgentsAnswersMean(t *testing.T) {
@@ -85,6 +86,42 @@ func TestWhatAnAgentsAnswersMean(t *testing.T) {
 		require.Equal(t, row.wrong, s.ask(row.at, row.login, wrong), "%s: %s", row.login, row.why)
 	}
 	require.Equal(t, protocol.NotThisWay, s.ask(v3, "signs", credential.Secret{}))
+}
+
+// The passphrase that encrypts may be one of its own.
+func TestThePassphraseThatEncryptsIsTriedByItself(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t)
+	private := credential.NewSecret("another-passphrase")
+	at := s.settings("snmp")
+	at.Auth, at.PrivProtocol = door.ByPrivacy, "aes"
+	signing := right
+	open := func() *V3 {
+		return Open(at, func(context.Context) (credential.Secret, error) { return signing, nil })
+	}
+	ask := func(login string, value credential.Secret) protocol.Reply {
+		s.t.Helper()
+		return doortest.Ask(s.t, open(), login, value)
+	}
+	require.Equal(t, protocol.Accepted, ask("two", private))
+	require.Equal(t, protocol.Refused, ask("two", wrong), "silence, and what is signed alone is answered")
+	require.Equal(t, protocol.Refused, ask("two", right), "the one that signs encrypts nothing")
+	require.Equal(t, protocol.Accepted, ask("two", private))
+	require.Equal(t, protocol.Accepted, ask("both", right))
+	require.Equal(t, protocol.Gone, ask("nobody-of-that-name", private))
+	require.Equal(t, protocol.NotThisWay, ask("two", credential.Secret{}))
+	signing = wrong
+	require.Equal(t, protocol.NotThisWay, ask("two", private), "the passphrase that signs is another by now")
+	signing = credential.Secret{}
+	require.Equal(t, protocol.Unreachable, ask("two", private))
+	signing = right
+	s.Process().Pause()
+	at.Timeout = time.Second
+	require.Equal(t, protocol.Unreachable, ask("two", private))
+	require.Equal(t, protocol.Unreachable, ask("two", wrong))
+	s.Process().Resume()
+	require.NoError(t, s.Stop(t.Context()))
+	require.Equal(t, protocol.Unreachable, ask("two", wrong), "nobody is there")
 }
 
 func TestWhatAnAgentsSilenceMeans(t *testing.T) {

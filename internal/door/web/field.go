@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"rollcall/internal/credential"
@@ -31,7 +33,7 @@ func (d *Field) Ask(ctx context.Context, _ string, value credential.Secret) door
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()
-	open, err := d.get(ctx, credential.Secret{})
+	open, _, err := d.get(ctx, credential.Secret{})
 	switch {
 	case err != nil:
 		return door.Unreachable(conn.Trouble(err))
@@ -45,9 +47,10 @@ func (d *Field) Ask(ctx context.Context, _ string, value credential.Secret) door
 
 // show offers one value. 403 is what some servers say of a wrong value, and
 // others of a right one that may not read this page: what they say to a value
-// of nobody's tells.
+// of nobody's tells, word for word. An answer that differs from that one is of
+// another cause, and says nothing.
 func (d *Field) show(ctx context.Context, value credential.Secret) door.Said {
-	said, err := d.get(ctx, value)
+	said, page, err := d.get(ctx, value)
 	switch {
 	case err != nil:
 		return door.Unreachable(conn.Trouble(err))
@@ -60,12 +63,16 @@ func (d *Field) show(ctx context.Context, value credential.Secret) door.Said {
 	case said.StatusCode != http.StatusForbidden:
 		return door.Said{Reply: status(said), Code: code(said)}
 	}
-	none, err := d.get(ctx, credential.NewSecret(rand.Text()))
+	nobodys := credential.NewSecret(rand.Text())
+	none, other, err := d.get(ctx, nobodys)
 	switch {
 	case err != nil:
 		return door.Unreachable(conn.Trouble(err))
+	case none.StatusCode == http.StatusForbidden && worded(said, page, value) != worded(none, other, nobodys):
+		return door.Said{Reply: protocol.NotThisWay, Code: "403, and another one than to a value of nobody's"}
 	case none.StatusCode == http.StatusForbidden:
-		return door.Said{Reply: protocol.Refused, Code: "403, as to a value of nobody's"}
+		return door.Said{Reply: protocol.Refused, Code: "403, as to a value of nobody's",
+			Doubt: "it answers 403 to a value of nobody's, and where it has the same words for a key that may not read this page it refuses that too: name a page that every key of the account may read"}
 	case none.StatusCode == http.StatusUnauthorized:
 		return door.Said{Reply: protocol.Restricted, Code: "403, and 401 to a value of nobody's"}
 	}
@@ -78,15 +85,27 @@ func challenges(r *http.Response, text string) bool {
 
 // Software is door.Door.
 func (d *Field) Software(ctx context.Context) (string, error) {
-	r, err := d.get(ctx, credential.Secret{})
+	r, _, err := d.get(ctx, credential.Secret{})
 	if err != nil {
 		return "", errors.New(conn.Trouble(err))
 	}
 	return conn.Line(r.Header.Get("Server")), nil
 }
 
-func (d *Field) get(ctx context.Context, value credential.Secret) (*http.Response, error) {
-	return ask(ctx, d.at, http.MethodGet, d.at.Path, nil, func(r *http.Request) {
+// worded is what an answer says, without what differs from one to the next:
+// the value itself, and words with digits in them (numbers of requests, times).
+func worded(r *http.Response, page []byte, value credential.Secret) string {
+	text := strings.Join(r.Header.Values("WWW-Authenticate"), ",") + "\n" + r.Header.Get("Content-Type") + "\n" + string(page)
+	return numbered.ReplaceAllString(strings.ReplaceAll(text, value.Reveal(), ""), "")
+}
+
+var numbered = regexp.MustCompile(`[\pL\d_-]*\d[\pL\d_-]*`)
+
+// mostOfPage bounds what is read of an answer that is compared.
+const mostOfPage = 64 << 10
+
+func (d *Field) get(ctx context.Context, value credential.Secret) (r *http.Response, page []byte, err error) {
+	r, err = ask(ctx, d.at, http.MethodGet, d.at.Path, nil, func(r *http.Request) {
 		switch {
 		case value.IsZero():
 		case d.at.Auth == door.ByBearer:
@@ -94,5 +113,11 @@ func (d *Field) get(ctx context.Context, value credential.Secret) (*http.Respons
 		default:
 			r.Header.Set(d.at.Header, value.Reveal())
 		}
-	}, nil)
+	}, func(said *http.Response) (err error) {
+		if said.StatusCode == http.StatusForbidden {
+			page, err = io.ReadAll(io.LimitReader(said.Body, mostOfPage))
+		}
+		return err
+	})
+	return r, page, err
 }

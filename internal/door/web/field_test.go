@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -63,4 +64,16 @@ func TestWhatAnswersToAValueInAFieldMean(t *testing.T) {
 	private.Timeout = 300 * time.Millisecond
 	require.Equal(t, protocol.Unreachable, doortest.Ask(t, Open(private), "", right))
 	s.web.Process().Resume()
+}
+
+// Numbers of requests and times are no other words, nor is the value that an
+// answer repeats.
+func TestWhatDiffersFromOneAnswerToTheNextIsNoOtherCause(t *testing.T) {
+	t.Parallel()
+	say := func(page, value string) string {
+		return worded(&http.Response{Header: http.Header{"Content-Type": {"application/json"}}}, []byte(page), credential.NewSecret(value))
+	}
+	denied := say(`{"error": "denied", "key": "key-a", "request": "5f0c-11", "at": "2026-11-29T12:00:00Z"}`, "key-a")
+	require.Equal(t, denied, say(`{"error": "denied", "key": "Zq", "request": "77aa-2e", "at": "2026-11-30T01:02:03Z"}`, "Zq"))
+	require.NotEqual(t, denied, say(`{"error": "expired", "key": "Zq", "request": "77aa-2e", "at": "2026-11-30T01:02:03Z"}`, "Zq"))
 }

@@ -176,8 +176,8 @@ func (d *Form) ask(ctx context.Context, method, path string, body []byte, cookie
 				r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value, Quoted: c.Quoted})
 			}
 		}
-	}, func(from io.Reader) error {
-		text, err = io.ReadAll(from) // conn bounds it
+	}, func(said *http.Response) error {
+		text, err = io.ReadAll(said.Body) // conn bounds it
 		return err
 	})
 	return r, text, err

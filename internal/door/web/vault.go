@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -21,10 +22,13 @@ import (
 // Vault is a door of type vault: a login by userpass, by ldap in front of a
 // directory, or by approle, or a token. Its path is the method's,
 // auth/userpass.
-type Vault struct{ at door.Settings }
+type Vault struct {
+	at      door.Settings
+	lastUse sync.Map // hashes of tokens that have a single use left
+}
 
 // OpenVault gives the door.
-func OpenVault(s door.Settings) *Vault { return &Vault{s} }
+func OpenVault(s door.Settings) *Vault { return &Vault{at: s} }
 
 // said is what is read of an answer.
 type said struct {
@@ -149,8 +153,8 @@ func (d *Vault) call(ctx context.Context, method, path string, body []byte, toke
 		if token != "" {
 			r.Header.Set("X-Vault-Token", token)
 		}
-	}, func(from io.Reader) error {
-		text, err := io.ReadAll(from)
+	}, func(r *http.Response) error {
+		text, err := io.ReadAll(r.Body)
 		if err != nil {
 			return err
 		}

@@ -168,6 +168,27 @@ func TestWhatAVaultsAnswersToMachinesMean(t *testing.T) {
 	require.Equal(t, protocol.Restricted, ask("", far), "bound to an address")
 	require.Equal(t, protocol.Accepted, ask("", once))
 	require.Equal(t, protocol.Refused, ask("", once), "each look is a use")
+	// Of a token of four uses a sandwich leaves two, and one of three keeps its
+	// last: it is not asked about again.
+	counting := OpenVault(at)
+	looks := func(value credential.Secret) protocol.Reply { return doortest.Ask(t, counting, "", value) }
+	four, three := token(map[string]any{"num_uses": 4}), token(map[string]any{"num_uses": 3})
+	require.Equal(t, protocol.Accepted, looks(four))
+	require.Equal(t, protocol.Accepted, looks(four))
+	require.Equal(t, protocol.Accepted, looks(three))
+	for range 5 {
+		require.Equal(t, protocol.NotThisWay, looks(three), "a single use is left")
+	}
+	owner := vault.Client()
+	for value, left := range map[credential.Secret]int{four: 2, three: 1} {
+		owner.SetToken(value.Reveal())
+		for range left {
+			_, err := owner.Auth().Token().LookupSelfWithContext(ctx)
+			require.NoError(t, err, "its owner's")
+		}
+		_, err := owner.Auth().Token().LookupSelfWithContext(ctx)
+		require.Error(t, err)
+	}
 	write("auth/token/revoke", map[string]any{"token": right.Reveal()})
 	require.Equal(t, protocol.Refused, ask("", right))
 	require.Equal(t, protocol.NotThisWay, ask("", credential.NewSecret("two\nlines")))
@@ -180,7 +201,7 @@ func TestWhatAVaultsAnswersToMachinesMean(t *testing.T) {
 		fresh := token(map[string]any{"policies": []string{"default"}})
 		require.Equal(t, protocol.Accepted, doortest.Ask(t, Open(api), "", fresh), as)
 		require.Equal(t, protocol.Refused, doortest.Ask(t, Open(api), "", right), as)
-		require.Equal(t, protocol.Refused, doortest.Ask(t, Open(api), "", tight), "no right to the page is the same as wrong: so a page that it may read")
+		require.Equal(t, protocol.NotThisWay, doortest.Ask(t, Open(api), "", tight), "403 too, for no right to the page, in other words than to a value of nobody's")
 	}
 	require.NoError(t, vault.Seal(ctx))
 	require.Equal(t, protocol.Unreachable, ask("", tight), "sealed: 503")

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -132,7 +131,7 @@ func (d *Basic) get(ctx context.Context, prepare func(*http.Request)) (*http.Res
 // before the body of the answer; read, if there is one, reads that. No redirect
 // is followed and no proxy of the environment asked: both would show the value
 // to somebody else.
-func ask(ctx context.Context, at door.Settings, method, path string, body []byte, prepare func(*http.Request), read func(io.Reader) error) (*http.Response, error) {
+func ask(ctx context.Context, at door.Settings, method, path string, body []byte, prepare func(*http.Request), read func(*http.Response) error) (*http.Response, error) {
 	scheme := "https"
 	if at.TLS == door.ClearText {
 		scheme = "http"
@@ -175,7 +174,7 @@ func ask(ctx context.Context, at door.Settings, method, path string, body []byte
 			continue // 1xx come before the answer (RFC 9110, 15.2)
 		}
 		if read != nil {
-			err = read(said.Body)
+			err = read(said)
 		}
 		return said, err
 	}
