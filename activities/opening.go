@@ -51,7 +51,7 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 	if err != nil {
 		return nil, 0, classify(errSpec, err)
 	}
-	rot := &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Cache: r.prepared, Gate: r.gate, Doubts: r.doubts}
+	rot := &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, DoorsLeftOut: b.DoorsLeftOut, Now: time.Now, Cache: r.prepared, Gate: r.gate, Doubts: r.doubts}
 	brake, _ := r.brakes.LoadOrStore([3]string{b.Campaign, b.Authority, string(b.Kind)}, gate.NewBrake())
 	rot.Brake = brake.(*gate.Brake)
 	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)

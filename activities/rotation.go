@@ -108,7 +108,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		if err := setup.RequirePasswordPolicies(ctx, r.Store, spec); err != nil {
 			return wire.Roll{}, classifyListing(err)
 		}
-		if err := listing.KeepNames(ctx, r.Store, listing.AtAddresses(listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec), roll.Doors), in.Campaign); err != nil {
+		if err := listing.KeepNames(ctx, r.Store, listing.Reached(listing.AtAddresses(listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec), roll.Doors), roll.Containment.Hosts()), in.Campaign); err != nil {
 			return wire.Roll{}, classifyListing(err)
 		}
 		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {

@@ -2,9 +2,11 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
 	"rollcall/internal/tasks"
 	"rollcall/internal/wire"
 )
@@ -25,9 +27,28 @@ func (r *Rotation) AskTaskDoors(ctx context.Context, in wire.Tasks) ([]wire.Aske
 	if err != nil {
 		return nil, err
 	}
-	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign, device), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }}
+	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign, device, !firstAttempt(ctx)), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }}
+	if in.Round > 0 {
+		a.Begin = r.onceInARound(in)
+	}
 	out, err := a.Ask(ctx, in, cs)
 	return out, classify(errVault, err)
+}
+
+// onceInARound keeps a worker that dies from costing an account more refused
+// logins than the door gives: the try after it counts as one that the door has
+// refused, and the workflow waits as after one.
+func (r *Rotation) onceInARound(in wire.Tasks) func(context.Context, credential.Credential, string) *protocol.Stop {
+	return func(ctx context.Context, c credential.Credential, door string) *protocol.Stop {
+		first, err := r.Store.NoteOnce(ctx, in.Campaign, fmt.Sprintf("asked-%d", in.Round), door, c.ID)
+		switch {
+		case err != nil:
+			return protocol.AsStop(err)
+		case !first:
+			return &protocol.Stop{Reason: protocol.ReasonDoorRefusesNew, Server: door, Detail: "a worker stopped while this door was asked, which may have refused the new value: it counts as refused, and is asked again later"}
+		}
+		return nil
+	}
 }
 
 // RecordTaskDoors says what doors showed: which tasks are dead, and why others

@@ -36,6 +36,7 @@ func Campaign(ctx workflow.Context, in CampaignInput) (Result, error) {
 type campaign struct {
 	in      CampaignInput
 	servers map[string][]string // of each directory; nil while listing
+	doors   []string            // that values are proved at besides
 	leaving []LeaveOut          // asked for and not yet in the ledger
 	status  Status
 	control control
@@ -80,7 +81,7 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	if err != nil {
 		return Result{}, c.close(steady, err)
 	}
-	roll.Actor, c.servers = c.in.Actor, roll.Servers
+	roll.Actor, c.servers, c.doors = c.in.Actor, roll.Servers, workflow.DeterministicKeys(roll.Doors)
 	c.status.Incomplete = roll.Incomplete
 	c.status.Snapshot, c.status.Listed, c.status.Excluded = roll.Snapshot, roll.Listed, roll.Excluded
 	for _, w := range roll.Waves {

@@ -39,11 +39,11 @@ func (w *wave) clean(ctx workflow.Context, t cleanTodo, again bool) {
 	})
 }
 
-// toClean also says which servers a person left out by now: what was proved
-// without one is not done with for the next campaign.
+// toClean also says which servers and doors a person left out by now: what was
+// proved without one is not done with for the next campaign.
 func (w *wave) toClean(t cleanTodo, again bool) wire.CleanInput {
 	in := wire.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: again}
-	in.Batch.LeftOut = w.state.Control.LeftOut[in.Batch.Authority]
+	in.Batch.LeftOut, in.Batch.DoorsLeftOut = w.state.Control.LeftOut[in.Batch.Authority], w.state.Control.Doors
 	return in
 }
 

@@ -36,6 +36,7 @@ type fake struct {
 	ended    []string                 // campaigns that it takes over from
 	until    func(at place) time.Time // when the lock ends that outcome says
 	gone     string                   // a server without an answer: no credential dies until it is left out
+	goneDoor string                   // a door of which that is so
 	waitsFor credential.Ref           // with finds or outcome: nothing of another page is set while it is among the open logins, or the readers
 	finds    map[place]credential.FindingCode
 	takes    map[string]time.Duration // by activity, on the workflow's clock
@@ -207,6 +208,8 @@ func (f *fake) apply(_ context.Context, in wire.ApplyInput) (out []wire.AppliedI
 		a := wire.Applied{Attempt: it.Attempt, From: []int{1}, To: []int{2}, Proof: protocol.ProofBind, Step: protocol.Prove}
 		if step, reason := f.stop(at); reason != "" {
 			a = wire.Applied{Attempt: it.Attempt, Step: step, Stop: &protocol.Stop{Reason: reason}}
+		} else if f.goneDoor != "" && !slices.Contains(in.Batch.DoorsLeftOut, f.goneDoor) {
+			a = wire.Applied{Attempt: it.Attempt, Step: protocol.Prove, Stop: &protocol.Stop{Reason: protocol.ReasonDoorSilent, Server: f.goneDoor}}
 		} else if f.gone != "" && !slices.Contains(in.Batch.LeftOut, f.gone) {
 			a = wire.Applied{Attempt: it.Attempt, Step: protocol.Prove, Stop: protocol.StopFor(protocol.Unreachable, f.gone)}
 		} else {

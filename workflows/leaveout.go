@@ -11,9 +11,12 @@ import (
 	"rollcall/internal/wire"
 )
 
-// leaveOut: a person takes a server out, and what is open comes back at once
-// without it.
+// leaveOut: a person takes a server or a door out, and what is open comes back
+// at once without it.
 func (c *campaign) leaveOut(ctx workflow.Context, in LeaveOut) (Status, error) {
+	if in.Door != "" {
+		return c.leaveOutDoor(ctx, in)
+	}
 	in.Directory = c.directoriesWith(in)[0]
 	in.Server = c.meant(in.Directory, in.Server)[0]
 	in.Reason = strings.TrimSpace(in.Reason)
@@ -31,6 +34,9 @@ func (c *campaign) leaveOut(ctx workflow.Context, in LeaveOut) (Status, error) {
 }
 
 func (c *campaign) mayLeaveOut(_ workflow.Context, in LeaveOut) error {
+	if in.Door != "" {
+		return c.mayLeaveOutDoor(in)
+	}
 	if err := c.mayBeMade(request{in.Reason, in.Actor, "servers", "the stolen values were not tried there", "left a server out"}); err != nil {
 		return err
 	}

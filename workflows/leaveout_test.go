@@ -196,3 +196,52 @@ func TestANameOfOneAddressIsLeftOutAsTheServerThatItIs(t *testing.T) {
 	require.Equal(t, full, f.events[0].Server, "the ledger names it as the roll does")
 	require.ErrorContains(t, again.refused, full+" is left out already")
 }
+
+// What a door kept open comes back at once without it, and the batches and the
+// cleaning say so.
+func TestADoorThatIsLeftOutKeepsNothingOpenAnyMore(t *testing.T) {
+	f := newFake(waveOf(0, 3))
+	f.roll.Doors = map[string]string{"mail@192.0.2.1": "imaps://mail.example.org:993@192.0.2.1", "mail@192.0.2.2": "imaps://mail.example.org:993@192.0.2.2", "nas": "ftp://nas.example.org:21"}
+	f.goneDoor = "nas"
+	env := f.env(t)
+	in := input
+	in.Settings.RetryMax = 30 * time.Minute
+	ask := func(door string) LeaveOut {
+		return LeaveOut{Door: door, Actor: "operator@example.org", Reason: "switched off"}
+	}
+	foreign, several := updateWith(env, UpdateLeaveOut, 19*time.Minute, ask("vpn")), updateWith(env, UpdateLeaveOut, 20*time.Minute, ask("mail"))
+	both := ask("nas")
+	both.Server = first
+	two := updateWith(env, UpdateLeaveOut, 21*time.Minute, both)
+	left := updateWith(env, UpdateLeaveOut, 40*time.Minute, ask("nas"))
+	env.ExecuteWorkflow(CampaignWorkflow, in)
+	require.Equal(t, Result{Listed: 3, Excluded: 1, Dead: 3, LeftOut: 1}, result[Result](t, env))
+	require.NoError(t, errors.Join(left.refused, left.err))
+	require.ErrorContains(t, foreign.refused, "is no door of the campaign; its doors are mail@192.0.2.1, mail@192.0.2.2, nas")
+	require.ErrorContains(t, several.refused, "several doors: name one of mail@192.0.2.1, mail@192.0.2.2")
+	require.ErrorContains(t, two.refused, "one by one")
+	require.Equal(t, 40*time.Minute, f.passes[len(f.passes)-1].Sub(f.passes[0]).Round(time.Second), "at once")
+	e := f.events[0]
+	require.Equal(t, []string{string(ledger.DoorLeftOut), "", "nas", "operator@example.org", "switched off"}, []string{string(e.Event), e.Authority, e.Server, e.Actor, e.Detail})
+	require.NotEmpty(t, f.cleans)
+	for _, in := range f.cleans {
+		require.Equal(t, []string{"nas"}, in.Batch.DoorsLeftOut)
+	}
+}
+
+func TestADoorIsLeftOutOnce(t *testing.T) {
+	f := newFake(waveOf(0, 3)).slowly()
+	f.roll.Doors = map[string]string{"nas": "ftp://nas.example.org:21"}
+	f.outcome = always(protocol.Set, protocol.ReasonRights)
+	env := f.env(t)
+	ask := LeaveOut{Door: "nas", Actor: "operator@example.org", Reason: "switched off"}
+	early := updateWith(env, UpdateLeaveOut, 30*time.Second, ask)
+	once := updateWith(env, UpdateLeaveOut, 3*time.Minute, ask)
+	again := updateWith(env, UpdateLeaveOut, 4*time.Minute, ask)
+	update(env, UpdateAbort, 6*time.Minute)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.Equal(t, 1, result[Result](t, env).LeftOut)
+	require.ErrorContains(t, early.refused, "still listing; its doors are known once it runs")
+	require.NoError(t, errors.Join(once.refused, once.err))
+	require.ErrorContains(t, again.refused, "door nas is left out already, by operator@example.org")
+}

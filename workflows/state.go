@@ -53,13 +53,14 @@ type Status struct {
 	People bool `json:"people,omitempty"`
 }
 
-// LeaveOut takes a server of a directory out of the campaign, because a person
-// says so: proofs ask the other servers only, from the next pass on. Reason
-// goes through Temporal into the ledger, so it names neither a secret nor an
-// account.
+// LeaveOut takes a server of a directory, or a door, out of the campaign,
+// because a person says so: proofs ask the others only, from the next pass on.
+// Reason goes through Temporal into the ledger, so it names neither a secret
+// nor an account.
 type LeaveOut struct {
 	Directory string `json:"directory,omitempty"` // may be left out in a request that names a server of one directory
 	Server    string `json:"server"`              // as the roll names it
+	Door      string `json:"door,omitempty"`      // in place of a server, as the roll names it
 	Actor     string `json:"actor"`
 	Reason    string `json:"reason"`
 }
@@ -102,7 +103,7 @@ type Result struct {
 	Excluded int `json:"excluded"`
 	Dead     int `json:"dead"`
 	Open     int `json:"open"`
-	LeftOut  int `json:"left_out,omitempty"` // servers
+	LeftOut  int `json:"left_out,omitempty"` // servers and doors
 	Accepted int `json:"accepted,omitempty"` // logins to Vault that were open
 	// Incomplete counts warnings of the listing that something may be missing
 	// from the roll.
@@ -122,6 +123,7 @@ type control struct {
 	Aborting bool                `json:"aborting"`
 	Accepted bool                `json:"accepted,omitempty"` // Aborting: a person accepts what is open
 	LeftOut  map[string][]string `json:"left_out,omitempty"` // servers by directory
+	Doors    []string            `json:"doors,omitempty"`    // that were left out
 	// Logins of the roll to Vault that are still open, and that nobody has
 	// accepted.
 	Logins credential.Refs `json:"logins,omitempty"`
@@ -130,8 +132,8 @@ type control struct {
 	Readers credential.Refs `json:"readers,omitempty"`
 }
 
-// relief grows with whatever lets open credentials go on: a server that was
-// left out, a login that is dead or was accepted.
+// relief grows with whatever lets open credentials go on: a server or door that
+// was left out, a login that is dead or was accepted.
 func (c control) relief() int { return c.leftOut() - len(c.Logins) - len(c.Readers) }
 
 // ended says how a campaign that is being ended comes to it.
@@ -142,8 +144,9 @@ func (c control) ended() string {
 	return "the campaign was aborted"
 }
 
-// leftOut counts the servers that were left out.
+// leftOut counts the servers and doors that were left out.
 func (c control) leftOut() (n int) {
+	n = len(c.Doors)
 	for _, directory := range workflow.DeterministicKeys(c.LeftOut) {
 		n += len(c.LeftOut[directory])
 	}

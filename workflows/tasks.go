@@ -56,6 +56,10 @@ type tasksState struct {
 	// task open.
 	RetryMin time.Duration `json:"retry_min,omitempty"`
 	RetryMax time.Duration `json:"retry_max,omitempty"`
+	// Looks at doors that were begun.
+	Looks int `json:"looks,omitempty"`
+	// Without is how many doors were left out by the last look at doors.
+	Without int `json:"without,omitempty"`
 }
 
 // taskItem is one task that is not done.
@@ -174,12 +178,13 @@ func (t *tasks) run(ctx workflow.Context) (waveResult, error) {
 		}
 		relief := t.state.Control.relief()
 		_, err := workflow.AwaitWithTimeout(ctx, t.sleep(ctx), func() bool {
-			return t.asked > t.looked || t.state.Control.Aborting || t.shut() > 0 && t.state.Control.relief() > relief
+			return t.asked > t.looked || t.state.Control.Aborting || t.shut() > 0 && t.state.Control.relief() > relief || len(t.state.Control.Doors) > t.state.Without
 		})
 		if err != nil {
 			return waveResult{}, err
 		}
 		t.rounds++
+		t.withoutDoors()
 		if t.state.Control.Aborting {
 			continue // what was said before the abort still counts: see leave
 		}
@@ -226,7 +231,7 @@ func (t *tasks) shut() (n int) {
 
 // of refers to some of the tasks.
 func (t *tasks) of(those func(taskItem) bool) wire.Tasks {
-	in := wire.Tasks{Campaign: t.state.Roll.Campaign, Snapshot: t.state.Roll.Snapshot, Logins: slices.Clone(t.state.Control.Logins)}
+	in := wire.Tasks{Campaign: t.state.Roll.Campaign, Snapshot: t.state.Roll.Snapshot, Logins: slices.Clone(t.state.Control.Logins), DoorsLeftOut: slices.Clone(t.state.Control.Doors)}
 	for _, it := range t.state.Items {
 		if those(it) {
 			in.Refs = append(in.Refs, it.Ref)
@@ -278,7 +283,7 @@ func (t *tasks) clean(ctx workflow.Context) {
 	if len(t.state.Unclean) == 0 {
 		return
 	}
-	in := wire.Tasks{Campaign: t.state.Roll.Campaign, Snapshot: t.state.Roll.Snapshot, Refs: t.state.Unclean}
+	in := wire.Tasks{Campaign: t.state.Roll.Campaign, Snapshot: t.state.Roll.Snapshot, Refs: t.state.Unclean, DoorsLeftOut: t.state.Control.Doors}
 	if err := workflow.ExecuteActivity(onRotation(ctx), wire.DoCloseTasks, in).Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Error("what was handed over is still there", "error", err)
 		return

@@ -39,6 +39,20 @@ func (t *tasks) saidDone(done credential.Refs) {
 	}
 }
 
+// withoutDoors has what doors keep open asked at once where one was left out
+// since.
+func (t *tasks) withoutDoors() {
+	if t.state.Without == len(t.state.Control.Doors) {
+		return
+	}
+	t.state.Without = len(t.state.Control.Doors)
+	for i := range t.state.Items {
+		if it := &t.state.Items[i]; it.Said {
+			it.AskAt, it.Until, it.Why = time.Time{}, time.Time{}, ""
+		}
+	}
+}
+
 // saidNow counts those whose doors were not asked yet.
 func (t *tasks) saidNow() (n int) {
 	for _, it := range t.state.Items {
@@ -103,6 +117,8 @@ func (t *tasks) askDoors(ctx workflow.Context, wanted bool) {
 		it.Asked = now
 		it.AskAt = now.Add(backoff(it.Asks, t.retryMin(), t.retryMax()))
 	}
+	t.state.Looks++
+	in.Round = t.state.Looks
 	var asked []wire.AskedTask
 	if err := workflow.ExecuteActivity(onRotation(ctx), wire.DoAskTaskDoors, in).Get(ctx, &asked); err != nil {
 		workflow.GetLogger(ctx).Error("doors of tasks could not be asked", "error", err)

@@ -94,3 +94,25 @@ func TestATaskThatIsToBeDoneAnewIsAskedNothingUntilItIs(t *testing.T) {
 	say(3*time.Hour+time.Minute, credential.Refs{at(0)})
 	require.Equal(t, waveResult{Dead: 1}, askedWithin(t, c, env, 1))
 }
+
+// What a door kept open is asked about at once without it.
+func TestADoorThatIsLeftOutKeepsNoTaskOpen(t *testing.T) {
+	c := &crowd{shut: map[int]*protocol.Stop{0: {Reason: protocol.ReasonDoorSilent, Server: "old", Detail: "no answer"}}}
+	env := tasksEnv(t, c)
+	env.RegisterDelayedCallback(func() { c.mu.Lock(); c.said = credential.Refs{at(0)}; c.mu.Unlock() }, time.Minute)
+	var left time.Time
+	env.RegisterDelayedCallback(func() {
+		c.mu.Lock()
+		c.shut, left = nil, env.Now().UTC()
+		c.mu.Unlock()
+		env.SignalWorkflow(SignalControl, control{Doors: []string{"old"}})
+	}, 3*time.Hour+17*time.Second)
+	require.Equal(t, waveResult{Dead: 1}, askedWithin(t, c, env, 1))
+	last := len(c.asks) - 1
+	require.Equal(t, []string{"old"}, c.asks[last].DoorsLeftOut)
+	require.Empty(t, c.asks[last-1].DoorsLeftOut)
+	require.Less(t, c.askAt[last].Sub(left), time.Second)
+	for i, in := range c.asks {
+		require.Equal(t, i+1, in.Round, "each look is one of its own")
+	}
+}

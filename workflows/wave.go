@@ -103,7 +103,7 @@ func (w *wave) pass(ctx workflow.Context) error {
 func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	defer func() { w.inFlight-- }()
 	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
-	in.Batch.LeftOut = w.state.Control.LeftOut[in.Batch.Authority]
+	in.Batch.LeftOut, in.Batch.DoorsLeftOut = w.state.Control.LeftOut[in.Batch.Authority], w.state.Control.Doors
 	in.Batch.Logins = slices.Clone(w.state.Control.Logins)
 	in.Batch.Readers = slices.Clone(w.state.Control.Readers)
 	if !finishing {

@@ -174,7 +174,7 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 			campaign, result.Listed, result.Dead, result.Open)
 		if result.LeftOut > 0 {
 			fmt.Fprintf(s.Out, "%s left out by a person, and nobody has seen the stolen values refused there: the ledger says by whom and why\n",
-				report.Plural(result.LeftOut, "server was", "servers were"))
+				report.Plural(result.LeftOut, "server or door was", "servers or doors were"))
 		}
 	}
 	if result.Accepted > 0 {

@@ -136,7 +136,7 @@ func countsOnly(st workflows.Status) report.Status {
 		Open:      []report.StatusOpen{}, Waves: []report.StatusWave{}, LeftOut: []report.StatusLeftOut{},
 	}
 	for _, l := range st.LeftOut {
-		out.LeftOut = append(out.LeftOut, report.StatusLeftOut{Directory: l.Directory, Server: l.Server, Actor: l.Actor, Reason: l.Reason})
+		out.LeftOut = append(out.LeftOut, report.StatusLeftOut{Directory: l.Directory, Server: l.Server + l.Door, Door: l.Door != "", Actor: l.Actor, Reason: l.Reason})
 	}
 	for _, w := range st.Waves {
 		row := report.StatusWave{Wave: w.Wave, Listed: w.Listed, Dead: w.Dead, Open: w.Open, Waiting: w.Listed - w.Dead - w.Open}
@@ -163,6 +163,10 @@ func printCounts(a *app, st workflows.Status) {
 		fmt.Fprintf(a.Out, "  %s: %d of %d dead, %d open, pass %d\n", report.WaveName(w.Wave, names), w.Dead, w.Listed, w.Open, w.Pass)
 	}
 	for _, l := range st.LeftOut {
-		fmt.Fprintln(a.Out, report.Clean(fmt.Sprintf("  left out: %s of %s, by %s: %s", l.Server, l.Directory, l.Actor, l.Reason)))
+		what := l.Server + " of " + l.Directory
+		if l.Door != "" {
+			what = "door " + l.Door
+		}
+		fmt.Fprintln(a.Out, report.Clean(fmt.Sprintf("  left out: %s, by %s: %s", what, l.Actor, l.Reason)))
 	}
 }

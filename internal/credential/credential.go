@@ -174,6 +174,23 @@ const (
 	DoorByMetadata = "metadata" // of a secret, which the device may have written
 )
 
+// WithoutDoors is c without doors that a person left out of the campaign, and
+// which of its own those are.
+func (c Credential) WithoutDoors(leftOut []string) (rest Credential, without []string) {
+	if len(leftOut) == 0 {
+		return c, nil
+	}
+	rest, rest.Doors = c, nil
+	for _, d := range c.Doors {
+		if slices.Contains(leftOut, d.Door) {
+			without = append(without, d.Door)
+		} else {
+			rest.Doors = append(rest.Doors, d)
+		}
+	}
+	return rest, without
+}
+
 // MoreReaders stands in ReadBy for tokens beyond those that are watched by
 // name: what they could read waits for another listing.
 const MoreReaders = "more"

@@ -17,8 +17,6 @@ type Type struct {
 	Keys []string
 	// Login is how a login name is usually made.
 	Login string
-	// Datagrams: nobody can connect to it, to see whether somebody is there.
-	Datagrams bool
 	// Doubt is what its refusals rest on that nothing can show; doctor says it.
 	Doubt string
 	// Auth are ways to show a value there besides the usual one.
@@ -47,10 +45,10 @@ var Types = map[string]Type{
 	"ftps":       {What: "FTP over TLS", Port: "990", TLS: []TLS{Implicit}},
 	"postgres":   {What: "PostgreSQL", Port: "5432", TLS: []TLS{StartTLS, ClearText}, Keys: []string{"database"}},
 	"mysql":      {What: "MariaDB or MySQL", Doubt: "of an account with two methods (VIA … OR …), one of which asks PAM, a refusal says nothing unless PAM took the new value: give it one method", Port: "3306", TLS: []TLS{StartTLS, ClearText}},
-	"radius":     {What: "RADIUS, by PAP", Port: "1812", Datagrams: true, TLS: []TLS{Itself}, Keys: []string{"secret", "auth"}, Auth: []Auth{BySecret}},
+	"radius":     {What: "RADIUS, by PAP", Port: "1812", TLS: []TLS{Itself}, Keys: []string{"secret", "auth"}, Auth: []Auth{BySecret}},
 	"smb":        {What: "SMB, by NTLM", Port: "445", TLS: []TLS{Itself}},
-	"snmp":       {What: "SNMPv3", Doubt: "its refusals are not signed, so who reads and answers datagrams between here and there could forge one: ask from a network where nobody does", Port: "161", Datagrams: true, TLS: []TLS{Itself}, Keys: []string{"auth_protocol", "priv_protocol", "auth", "secret"}, Auth: []Auth{ByPrivacy}},
-	"snmpv2c":    {What: "SNMPv2c", Doubt: "its refusals are silence, so who holds datagrams back between here and there could make one", Port: "161", Datagrams: true, TLS: []TLS{ClearText}},
+	"snmp":       {What: "SNMPv3", Doubt: "its refusals are not signed, so who reads and answers datagrams between here and there could forge one: ask from a network where nobody does", Port: "161", TLS: []TLS{Itself}, Keys: []string{"auth_protocol", "priv_protocol", "auth", "secret"}, Auth: []Auth{ByPrivacy}},
+	"snmpv2c":    {What: "SNMPv2c", Doubt: "its refusals are silence, so who holds datagrams back between here and there could make one", Port: "161", TLS: []TLS{ClearText}},
 	"ssh":        {What: "SSH", Port: "22", TLS: []TLS{Itself}, Keys: []string{"host_key", "auth"}, Auth: []Auth{ByKey}},
 	"vault":      {What: "a login at Vault, or a token of it", Port: "8200", TLS: []TLS{Implicit, ClearText}, Keys: []string{"mount", "auth"}, Auth: []Auth{ByAppRole, ByToken}},
 	"ldap":       {What: "LDAP simple bind", Port: "389", TLS: []TLS{StartTLS, ClearText}, Login: "{name}"},

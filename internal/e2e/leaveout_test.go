@@ -2,9 +2,12 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,4 +138,48 @@ func TestNoServerIsLeftOutWhereNoCampaignRuns(t *testing.T) {
 	t.Parallel()
 	c := startControlled(t)
 	c.refuses("cannot leave-out: no campaign is running for device esg-01", "leave-out", "--server", "ldaps://127.0.0.1:636", "--reason", "x")
+}
+
+// A door whose machine was switched off for good answers nobody. It keeps what
+// it takes open until a person takes it out; what a person has done is dead by
+// his word then, as where there is no door.
+func TestADoorThatIsGoneIsLeftOutByNameWithAReason(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 2})
+	m := startDovecot(t, e, 0)
+	off, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, off.Close())
+	file, err := e.CampaignFile(nil, fmt.Sprintf(`limits: {retry_min: 200ms, retry_max: 10m, deadline: 4h, batch: 20}
+doors:
+  mail: {type: imaps, address: %q, ca_file: ca.pem, for: [{directory: corp}]}
+  old: {type: imaps, address: %q, ca_file: ca.pem, for: [{directory: corp}]}
+`, m.Address("imaps"), off.Addr()))
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	u.must("init")
+	cmd, said := u.begin("run")
+	requireSoon(t, "every credential waits for the door", said, func() bool {
+		return u.count(func(l *ledger.CredentialState) bool {
+			return l.Reason == protocol.ReasonDoorSilent && l.Server == "old"
+		}) == 2
+	})
+	u.refuses("is no door of the campaign; its doors are mail, old", "leave-out", "--door", "vpn", "--reason", "x")
+	u.refuses("a reason is missing", "leave-out", "--door", "old", "--reason", " ")
+	u.refuses("door", "leave-out", "--door", "old", "--server", "ldaps://a.example.org", "--reason", "x")
+	require.Contains(t, u.must("leave-out", "--door", "old", "--reason", "switched off on Friday"), "left out: door old")
+	_ = cmd.Wait()
+	require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())
+	state := u.ledger()
+	require.Len(t, state.LeftOut, 1)
+	require.Equal(t, "door old", state.LeftOut[0].Place())
+	for _, l := range state.Credentials {
+		require.Equal(t, ledger.Dead, l.Outcome)
+		require.Equal(t, []string{"old"}, l.DoorsLeftOut)
+		require.Len(t, l.AtDoors, 1)
+		require.Equal(t, protocol.Refused, l.AtDoors[0].Old, "the other door has shown it")
+	}
+	require.Contains(t, u.must("ledger", "verify"), "VERIFIED")
+	require.Contains(t, strings.Join(strings.Fields(u.must("report")), " "), "old, imaps://"+off.Addr().String()+": 0 of 2 values refused as stolen, the new one accepted before and after; 2 dead without it")
+	require.Contains(t, u.must("status"), "left out  door old")
 }

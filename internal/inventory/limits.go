@@ -59,6 +59,7 @@ func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) (
 		seen = append(seen, id.Data)
 	}
 	found = append(found, limitsFindings(role.Data, seen)...)
+	found = append(found, spentAtDoors(c, append(seen, role.Data))...)
 	found = append(found, l.boundToDevice(append([]map[string]any{role.Data}, seen...))...)
 	return append(found, l.shared(c, seen, len(accessors))...), nil
 }
@@ -206,6 +207,16 @@ func limitsFindings(role map[string]any, ids []map[string]any) []credential.Find
 		out = append(out, credential.Finding{Code: credential.FindingLimits, Detail: s})
 	}
 	return out
+}
+
+// spentAtDoors says what doors spend of a secret-id whose logins are counted.
+func spentAtDoors(c *credential.Credential, data []map[string]any) []credential.Finding {
+	counted := func(d map[string]any) bool { return number(d["secret_id_num_uses"]) > 0 }
+	if len(c.Doors) == 0 || !slices.ContainsFunc(data, counted) {
+		return nil
+	}
+	return []credential.Finding{{Code: credential.FindingLimits, Detail: fmt.Sprintf(
+		"the logins with its secret-id are counted (secret_id_num_uses): a pass spends two of the new one's, or more, at each of its doors (%d), and none is asked where that could leave it none (few-uses): let it have more uses, or take the doors out", len(c.Doors))}}
 }
 
 // bounds are the addresses that a role and its secret-ids are bound to.

@@ -120,8 +120,8 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 	if cand.Kind == "" {
 		cand.Kind = s.Kind
 	}
-	if cand.Doors = t.doors(c, r, nil); r.cells["doors"] != "" && (cand.Kind.OnlyEnds() || cand.Kind.OpensVault()) {
-		t.problem(r.fileLine, "doors: leave it out: %s is asked at Vault alone", cand.Kind)
+	if cand.Doors = t.doors(c, r, nil); r.cells["doors"] != "" && cand.Kind.OnlyEnds() {
+		t.problem(r.fileLine, "doors: %s", config.NoDoorFor(cand.Kind))
 	}
 	switch traits := cand.Kind.Traits(); {
 	case cand.Kind != "" && traits.Kind == "":

@@ -130,12 +130,12 @@ func (m *merger) finish(roll *credential.Roll) {
 // complete fills in what only the whole of a draft shows.
 func (m *merger) complete(d *draft) {
 	d.tidy()
-	if k := d.Kind; !k.ByHand() && !k.OnlyEnds() && !k.OpensVault() {
+	if k := d.Kind; !k.ByHand() && !k.OnlyEnds() {
 		m.lost.doorUses.note(m.c, d.Credential, d.short)
-	}
-	if k := d.Kind; !k.ByHand() && !k.OnlyEnds() && !k.OpensVault() && d.Problem == "" {
-		d.Doors = doorsOf(m.c, d.Credential, d.doors, d.short, d.Name)
-		m.doorsThen(d)
+		if d.Problem == "" {
+			d.Doors = doorsOf(m.c, d.Credential, d.doors, d.short, d.Name)
+			m.doorsThen(d)
+		}
 	}
 	d.withoutDoors()
 	if m.lost.tasks && d.Subject != "" {

@@ -201,3 +201,45 @@ func TestASecretThatARowOfAPersonNamesHasAnOwner(t *testing.T) {
 		})
 	}
 }
+
+// A login to Vault has the doors that name it as one; a match by name alone
+// means services of a directory, which commonly have the same name. A token is
+// ended, and has none.
+func TestLoginsToVaultHaveDoors(t *testing.T) {
+	userpassMount(t, "users/doors", map[string]map[string]any{"svc-door": nil})
+	write(t, "auth/approle/role/svc-door", map[string]any{"secret_id_num_uses": 3})
+	c := campaign()
+	c.Sources = []config.Source{
+		{Name: "users", Type: config.VaultUserpass, Mount: "users/doors", User: "svc-door"},
+		{Name: "roles", Type: config.VaultAppRole, Mount: "approle", Role: "svc-door"},
+	}
+	c.Doors = map[string]door.Settings{
+		"page":   {Type: "https", Login: "{account}", For: []door.Match{{Directory: credential.VaultAuthority}}},
+		"second": {Type: "vault", Auth: door.ByAppRole, Login: "7f2c", For: []door.Match{{Kind: credential.AppRoleSecretID, Account: "svc-*"}}},
+		"mail":   {Type: "imaps", Login: "{account}", For: []door.Match{{Account: "svc-*"}}},
+	}
+	roll, warnings := listUserpass(t, c)
+	doors := map[string][]credential.DoorLogin{}
+	for _, x := range roll.Credentials {
+		doors[x.Subject] = x.Doors
+		require.Equal(t, x.Kind == credential.AppRoleSecretID, hasFinding(roll, x.ID, credential.FindingLimits), "its logins are counted")
+	}
+	require.Equal(t, map[string][]credential.DoorLogin{
+		"users/doors/svc-door": {{Door: "page", Login: "svc-door"}},
+		"approle/svc-door":     {{Door: "page", Login: "svc-door"}, {Door: "second", Login: "7f2c"}},
+	}, doors)
+	var unmatched []string
+	for _, w := range warnings {
+		if w.Code == credential.FindingDoorUnmatched {
+			unmatched = append(unmatched, w.Detail)
+		}
+	}
+	require.Equal(t, []string{"doors.mail.for[0] (account: svc-*) takes no credential of the roll: correct it, or take it out"}, unmatched)
+
+	var got []Candidate
+	rows := config.Source{Name: "l", Type: config.Manifest, File: "m.csv", Content: []byte("kind,account,doors\napprole-secret-id,approle/svc-door,page\n")}
+	require.NoError(t, manifest(c, rows, func(f Candidate) { got = append(got, f) }))
+	require.Equal(t, []config.DoorOf{{Door: "page", By: credential.DoorByRow}}, got[0].Doors)
+	rows.Content = []byte("kind,account,doors\nvault-token,token/abc,page\n")
+	require.ErrorContains(t, manifest(c, rows, func(Candidate) {}), "vault-token has no door: Rollcall ends it by its accessor, never reads its value")
+}

@@ -236,6 +236,13 @@ type Outlasts struct {
 	Login bool
 }
 
+// Counted is an Authority that may count the logins which a secret is good for.
+type Counted interface {
+	// UsesLeft is how many logins a value that is in force is good for; 0 where
+	// nothing counts them. To ask costs none.
+	UsesLeft(ctx context.Context, a Account, value credential.Secret) (int64, error)
+}
+
 // Keeper is an Authority whose accounts keep their secret in an entry that may
 // hold several.
 type Keeper interface {

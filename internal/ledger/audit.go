@@ -17,6 +17,7 @@ type audit struct {
 	deaths    []death
 	servers   map[authority][]string    // every server that gave evidence for an authority
 	left      map[authorityServer]int64 // servers that a person left out, and the entry that says so
+	leftDoors map[string]int64          // the same of doors
 	intents   map[announced]int64       // the first intent of each attempt
 	closed    int64                     // index of roll-closed, or noIndex
 	ended     int64                     // index of campaign-closed, or noIndex
@@ -52,14 +53,14 @@ type death struct {
 var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
 	Listed: true, Excluded: true, RollClosed: true, EventFinding: true, EventIntent: true, EventOutcome: true, EventOpen: true,
-	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, LoginAccepted: true, OpenAccepted: true, TookOver: true,
+	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, DoorLeftOut: true, LoginAccepted: true, OpenAccepted: true, TookOver: true,
 	ProfileNamed: true, LineAnswered: true, DeviceContained: true,
 	TaskOpened: true, TaskReminded: true, TaskOverdue: true, TaskReassigned: true, EndAttested: true, TaskRenewed: true, TaskHandedOver: true,
 }
 
 func newAudit(rep *Report) *audit {
 	return &audit{rep: rep, state: NewState(), first: map[idKey]int64{}, unknown: map[string]int64{},
-		servers: map[authority][]string{}, left: map[authorityServer]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, opened: map[string]bool{}, closed: noIndex, ended: noIndex, contained: noIndex}
+		servers: map[authority][]string{}, left: map[authorityServer]int64{}, leftDoors: map[string]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, opened: map[string]bool{}, closed: noIndex, ended: noIndex, contained: noIndex}
 }
 
 func (a *audit) entry(index int64, line []byte) {
@@ -123,6 +124,8 @@ func (a *audit) check(index int64, e Entry) {
 		a.closing(index, e)
 	case ServerLeftOut:
 		a.leaveOut(index, e)
+	case DoorLeftOut:
+		a.leaveOutDoor(index, e)
 	case TookOver:
 		a.takeOver(index, e)
 	case OpenAccepted:
@@ -184,6 +187,36 @@ func (a *audit) leaveOut(index int64, e Entry) {
 	if _, twice := a.left[authorityServer{e.Authority, e.Server}]; !twice {
 		a.left[authorityServer{e.Authority, e.Server}] = index
 	}
+}
+
+// leaveOutDoor asks the same of a door.
+func (a *audit) leaveOutDoor(index int64, e Entry) {
+	if e.Actor == "" || e.Detail == "" {
+		a.rep.add(index, "", "door %s was left out, and the entry does not say by whom and why", e.Server)
+	}
+	if _, named := a.state.Doors[e.Server]; !named && !a.gap {
+		a.rep.add(index, "", "door %s was left out, and the campaign has none of that name", e.Server)
+	}
+	if _, twice := a.leftDoors[e.Server]; !twice {
+		a.leftDoors[e.Server] = index
+	}
+}
+
+// doors are those whose evidence a death needs: each of the credential, and
+// none that a person had left out by then.
+func (a *audit) doors(d death) (out []string) {
+	for _, name := range d.entry.DoorsLeftOut {
+		if since, said := a.leftDoors[name]; !said || since > d.index {
+			a.rep.add(d.index, d.entry.Credential, "called dead without door %s, which nobody had left out", name)
+		}
+	}
+	for _, name := range a.state.Credential(d.entry.Credential).Doors {
+		since, said := a.leftDoors[name]
+		if !said || since > d.index || !slices.Contains(d.entry.DoorsLeftOut, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // takeOver asks from whom, and for the order: one that could not list or record
@@ -318,7 +351,7 @@ func (a *audit) judge(d death) {
 		a.gone(d)
 		return
 	}
-	if stop := protocol.Shut(a.state.Credential(d.entry.Credential).Doors, d.entry.AtDoors, d.entry.Proof == protocol.ProofBind); stop != nil && !a.gap {
+	if stop := protocol.Shut(a.doors(d), d.entry.AtDoors, d.entry.Proof == protocol.ProofBind); stop != nil && !a.gap {
 		a.rep.add(d.index, d.entry.Credential, "called dead without the evidence of its doors: %v", stop)
 	}
 	// What the change time was before is not in the ledger, so a change time

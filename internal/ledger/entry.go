@@ -21,6 +21,7 @@ const (
 	CampaignAborted Event = "campaign-aborted"
 	CampaignClosed  Event = "campaign-closed"  // Counts
 	ServerLeftOut   Event = "server-left-out"  // a person took Server of Authority out, with Detail as the reason: proofs after it need not ask it
+	DoorLeftOut     Event = "door-left-out"    // a person took the door Server out, with Detail as the reason
 	LoginAccepted   Event = "login-accepted"   // a person let new values go where Credential, a login to Vault that was not dead, could read them, with Detail as the reason
 	OpenAccepted    Event = "open-accepted"    // a person left what is open open, with Detail as the reason, Owner and Due; with Credential: what he says of that one instead
 	Listed          Event = "listed"           // one for each credential on the roll, with provenance
@@ -102,17 +103,19 @@ type Entry struct {
 	// ledgers of earlier versions.
 	Written map[string]time.Time `json:"written,omitempty"`
 
-	Finding  credential.FindingCode `json:"finding,omitempty"`
-	Step     protocol.Step          `json:"step,omitempty"`
-	Reason   protocol.Reason        `json:"reason,omitempty"`
-	Server   string                 `json:"server,omitempty"`
-	Owner    string                 `json:"owner,omitempty"`    // who sees to what was accepted as open
-	Due      time.Time              `json:"due,omitzero"`       // until when
-	Until    time.Time              `json:"until,omitzero"`     // when the lock that keeps it open ends by itself
-	LeftOut  []string               `json:"left_out,omitempty"` // of an outcome: servers that were not asked
-	Proof    protocol.Proof         `json:"proof,omitempty"`
-	Evidence []protocol.Evidence    `json:"evidence,omitempty"`
-	SetAt    time.Time              `json:"set_at,omitzero"` // when the write server took the new value
+	Finding credential.FindingCode `json:"finding,omitempty"`
+	Step    protocol.Step          `json:"step,omitempty"`
+	Reason  protocol.Reason        `json:"reason,omitempty"`
+	Server  string                 `json:"server,omitempty"`
+	Owner   string                 `json:"owner,omitempty"`    // who sees to what was accepted as open
+	Due     time.Time              `json:"due,omitzero"`       // until when
+	Until   time.Time              `json:"until,omitzero"`     // when the lock that keeps it open ends by itself
+	LeftOut []string               `json:"left_out,omitempty"` // of an outcome: servers that were not asked
+	// DoorsLeftOut are doors of which that is so.
+	DoorsLeftOut []string            `json:"doors_left_out,omitempty"`
+	Proof        protocol.Proof      `json:"proof,omitempty"`
+	Evidence     []protocol.Evidence `json:"evidence,omitempty"`
+	SetAt        time.Time           `json:"set_at,omitzero"` // when the write server took the new value
 
 	// Servers of each directory when the campaign started, the write server
 	// first.

@@ -67,7 +67,9 @@ func (s *State) Add(index uint64, e Entry) {
 	case Excluded:
 		s.Excluded = append(s.Excluded, ExcludedCredential{ID: e.Credential, Name: e.Name, Reason: e.Detail})
 	case ServerLeftOut:
-		s.leaveOut(e)
+		s.leaveOut(e, false)
+	case DoorLeftOut:
+		s.leaveOut(e, true)
 	case LoginAccepted:
 		if !slices.ContainsFunc(s.Accepted, func(l AcceptedLogin) bool { return l.ID == e.Credential }) {
 			s.Accepted = append(s.Accepted, AcceptedLogin{ID: e.Credential, Name: e.Name, Actor: e.Actor, Reason: e.Detail, At: e.At})
@@ -86,16 +88,14 @@ func (s *State) Add(index uint64, e Entry) {
 	s.Phase = s.phase()
 }
 
-// leaveOut keeps the first word on a server: a request whose answer was lost
-// may be made again.
-func (s *State) leaveOut(e Entry) {
-	if !s.isLeftOut(e.Authority, e.Server) {
-		s.LeftOut = append(s.LeftOut, LeftOutServer{Authority: e.Authority, Server: e.Server, Actor: e.Actor, Reason: e.Detail, At: e.At})
+// leaveOut keeps the first word on a server or door: a request whose answer was
+// lost may be made again.
+func (s *State) leaveOut(e Entry, door bool) {
+	if !slices.ContainsFunc(s.LeftOut, func(l LeftOutServer) bool {
+		return l.Door == door && l.Authority == e.Authority && l.Server == e.Server
+	}) {
+		s.LeftOut = append(s.LeftOut, LeftOutServer{Authority: e.Authority, Server: e.Server, Door: door, Actor: e.Actor, Reason: e.Detail, At: e.At})
 	}
-}
-
-func (s *State) isLeftOut(authority, server string) bool {
-	return slices.ContainsFunc(s.LeftOut, func(l LeftOutServer) bool { return l.Authority == authority && l.Server == server })
 }
 
 func (s *State) phase() Phase {
@@ -260,7 +260,7 @@ func (c *CredentialState) die(index uint64, e Entry) {
 	c.Step, c.Reason, c.Server, c.Detail = protocol.Outcome, "", "", e.Detail
 	c.Attempt = max(c.Attempt, e.Attempt)
 	c.Proof, c.Evidence, c.LeftOut = e.Proof, slices.Clone(e.Evidence), slices.Clone(e.LeftOut)
-	c.AtDoors = slices.Clone(e.AtDoors)
+	c.AtDoors, c.DoorsLeftOut = slices.Clone(e.AtDoors), slices.Clone(e.DoorsLeftOut)
 	if !e.SetAt.IsZero() {
 		c.SetAt = e.SetAt
 	}

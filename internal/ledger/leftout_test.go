@@ -83,3 +83,63 @@ func TestTheFoldTellsWhichServersWereLeftOutByWhomAndWhy(t *testing.T) {
 	require.Regexp(t, `server-left-out +corp  by operator@bastion  ldap-2  its disk burnt`, b.String())
 	require.Regexp(t, `outcome .*ldap-2: left out by a person, not asked`, b.String())
 }
+
+// storyWithoutDoor: of a credential that opens two doors a person left out the
+// second before it died.
+func storyWithoutDoor() []Entry {
+	started := whole(CampaignStarted, nil)
+	started.DoorPlaces = map[string]string{"mail": "imaps://mail.example.org:993", "nas": "ftp://nas.example.org:21"}
+	has := listed(0)
+	has.Doors = []string{"mail", "nas"}
+	left := whole(DoorLeftOut, nil)
+	left.Server, left.Actor, left.Detail = "nas", "operator@bastion", "switched off on Friday"
+	death := dead(0, "ldap-1")
+	death.AtDoors = []protocol.DoorEvidence{{Door: "mail", At: death.Evidence[0].At, First: protocol.Accepted, Old: protocol.Refused, New: protocol.Accepted}}
+	death.DoorsLeftOut = []string{"nas"}
+	return []Entry{started, has, whole(RollClosed, &Counts{Listed: 1}), of(0, "1", EventIntent), left, death,
+		whole(CampaignClosed, &Counts{Listed: 1, Dead: 1})}
+}
+
+func TestADeathAtFewerDoorsNeedsAPersonWhoLeftTheOthersOut(t *testing.T) {
+	const leaving, dying = 4, 5
+	for _, c := range []struct {
+		name  string
+		edit  func([]Entry) []Entry
+		index int64
+		what  string
+	}{
+		{"left out by name, with a reason", func(s []Entry) []Entry { return s }, 0, ""},
+		{"a door that was simply not asked", func(s []Entry) []Entry { s[dying].DoorsLeftOut = nil; return s }, dying, "without the evidence of its doors"},
+		{"left out by the outcome alone", func(s []Entry) []Entry { return append(s[:leaving:leaving], s[dying:]...) }, leaving, "without door nas, which nobody had left out"},
+		{"left out when it was dead already", func(s []Entry) []Entry { s[leaving], s[dying] = s[dying], s[leaving]; return s }, leaving, "without door nas, which nobody had left out"},
+		{"another door left out", func(s []Entry) []Entry { s[leaving].Server = "mail"; return s }, dying, "without door nas, which nobody had left out"},
+		{"a door that there is not", func(s []Entry) []Entry { s[leaving].Server = "vpn"; return s }, leaving, "the campaign has none of that name"},
+		{"left out by nobody", func(s []Entry) []Entry { s[leaving].Actor = ""; return s }, leaving, "does not say by whom and why"},
+		{"a server of that name left out", func(s []Entry) []Entry { s[leaving].Event = ServerLeftOut; return s }, dying, "without door nas, which nobody had left out"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture(t)
+			_, err := f.open(t).Append(t.Context(), c.edit(storyWithoutDoor()))
+			require.NoError(t, err)
+			rep, err := Verify(t.Context(), f.dir, f.vkey, f.vault.last())
+			require.NoError(t, err)
+			if c.what == "" {
+				require.Empty(t, rep.Problems)
+				return
+			}
+			require.True(t, rep.says(c.index, c.what), "%+v", rep.Problems)
+		})
+	}
+	s := NewState()
+	for i, e := range storyWithoutDoor() {
+		s.Add(uint64(i), e)
+	}
+	require.Equal(t, []string{"nas"}, s.Credentials[0].DoorsLeftOut)
+	require.Equal(t, "door nas", s.LeftOut[0].Place())
+	var b bytes.Buffer
+	for i, e := range storyWithoutDoor() {
+		require.NoError(t, WriteText(&b, uint64(i), e))
+	}
+	require.Regexp(t, `door-left-out +by operator@bastion  nas  switched off on Friday`, b.String())
+	require.Regexp(t, `outcome .*door nas: left out by a person, not asked`, b.String())
+}

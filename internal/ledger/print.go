@@ -102,6 +102,9 @@ func details(e Entry) []string {
 	for _, s := range e.LeftOut {
 		out = append(out, s+": left out by a person, not asked")
 	}
+	for _, d := range e.DoorsLeftOut {
+		out = append(out, "door "+d+": left out by a person, not asked")
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.Servers)) {
 		out = append(out, name+" is "+strings.Join(located(e, e.Servers[name]), ", "))
 	}

@@ -83,7 +83,7 @@ func againstComplete(s *State) (out []string) {
 }
 
 func againstClean(s *State) (out []string) {
-	open, fewer, attested := 0, 0, 0
+	open, fewer, doors, attested := 0, 0, 0, 0
 	for _, l := range s.Credentials {
 		switch {
 		case l.Outcome != Dead:
@@ -92,6 +92,8 @@ func againstClean(s *State) (out []string) {
 			attested++
 		case len(l.LeftOut) > 0:
 			fewer++
+		case len(l.DoorsLeftOut) > 0:
+			doors++
 		}
 	}
 	missing := 0
@@ -106,6 +108,7 @@ func againstClean(s *State) (out []string) {
 		what      string
 	}{
 		{open, "credential", "credentials", "not dead"}, {attested, "credential", "credentials", "dead by people's word alone (attested)"}, {fewer, "credential", "credentials", "dead on fewer servers than there are"},
+		{doors, "credential", "credentials", "dead at fewer doors than there are"},
 		{len(s.Accepted), "login to Vault", "logins to Vault", "accepted as open"}, {missing, "warning", "warnings", "that something may be missing"},
 	} {
 		if g.n > 0 {

@@ -93,6 +93,9 @@ type CredentialState struct {
 
 	Doors   []string                // that take its secret too
 	AtDoors []protocol.DoorEvidence // what they showed when it was proved dead
+	// DoorsLeftOut are those that were not asked then, because a person had
+	// left them out.
+	DoorsLeftOut []string
 	// DoorEnds says of doors at which end of a task they are, where it has
 	// several.
 	DoorEnds map[string]string
@@ -140,11 +143,28 @@ type AcceptedLogin struct {
 	At       time.Time
 }
 
-// LeftOutServer is a server that a person took out of the campaign while it
-// ran.
+// LeftOutServer is a server, or a door, that a person took out of the campaign
+// while it ran.
 type LeftOutServer struct {
 	Authority, Server, Actor, Reason string
+	Door                             bool // Server is its name, of no Authority
 	At                               time.Time
+}
+
+// Name is what it is called, without its authority.
+func (l LeftOutServer) Name() string {
+	if l.Door {
+		return "door " + l.Server
+	}
+	return l.Server
+}
+
+// Place names it for people.
+func (l LeftOutServer) Place() string {
+	if l.Door {
+		return l.Name()
+	}
+	return l.Server + " of " + l.Authority
 }
 
 // ExcludedCredential is a credential that a person took off the roll.

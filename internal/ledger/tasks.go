@@ -327,10 +327,11 @@ func (a *audit) atItsDoors(d death, ends []TaskEnd) {
 	for _, e := range ends {
 		names = append(names, e.End)
 	}
-	if byDoors && !protocol.AtEachEnd(names, l.Doors, l.DoorEnds) {
+	doors := a.doors(d)
+	if byDoors && !protocol.AtEachEnd(names, doors, l.DoorEnds) {
 		a.rep.add(d.index, d.entry.Credential, "dead by doors, and not each of its ends has one")
 	}
-	stop := protocol.Shut(l.Doors, d.entry.AtDoors, byDoors)
+	stop := protocol.Shut(doors, d.entry.AtDoors, byDoors)
 	for _, ev := range d.entry.AtDoors {
 		if stop == nil {
 			stop = ev.Open(byDoors || ev.Old != protocol.NotAsked)

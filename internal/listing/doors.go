@@ -142,6 +142,14 @@ func Dialled(d door.Settings, device []string) error {
 	return nil
 }
 
+// Reached is spec without the doors that are not asked (Dialled).
+func Reached(spec *config.Campaign, device []string) *config.Campaign {
+	whole := *spec
+	whole.Doors = maps.Clone(spec.Doors)
+	maps.DeleteFunc(whole.Doors, func(_ string, d door.Settings) bool { return Dialled(d, device) != nil })
+	return &whole
+}
+
 // pointed is the device's name or address that a door is at.
 func pointed(d door.Settings, device []string) string {
 	h, _, err := net.SplitHostPort(d.Address)

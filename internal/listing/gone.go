@@ -33,7 +33,7 @@ func gone(was, now ownmount.NamedDirectory) (out []ownmount.GoneServer) {
 	slices.Reverse(all) // the last campaign that had it
 	for _, g := range all {
 		again := slices.ContainsFunc(out, func(have ownmount.GoneServer) bool { return have.Server == g.Server })
-		if !again && !isAsked(g.Server, slices.Concat(now.Servers, now.Doors)) {
+		if !again && !isAsked(g.Server, now.Servers) && !isOpened(g.Server, now.Doors) {
 			out = append(out, g)
 		}
 	}
@@ -51,6 +51,16 @@ func isAsked(server string, now []string) bool {
 		h, a := placeOfServer(s)
 		return address != "" && (a == address || h == address) || h == host && (address == "" || a == "")
 	})
+}
+
+// isOpened is isAsked for doors: one whose name has no address now is not
+// asked, so the machine that had the name before is no more asked than it.
+func isOpened(door string, now []string) bool {
+	_, address := placeOfServer(door)
+	return isAsked(door, slices.DeleteFunc(slices.Clone(now), func(d string) bool {
+		host, at := placeOfServer(d)
+		return address != "" && at == "" && host != address
+	}))
 }
 
 // answering leaves those away whose name a server or door of now has, at

@@ -165,6 +165,7 @@ const (
 	ReasonDoorRefusesNew Reason = "refused-at-door" // a door refuses the new secret, so its refusal of the old one proves nothing
 	ReasonDoorSilent     Reason = "silent-door"     // a door says nothing about the secret
 	ReasonDoorGuest      Reason = "unguarded-door"  // a door lets in whoever comes
+	ReasonFewUses        Reason = "few-uses"        // a door was not asked, which would spend what logins the new secret is good for
 )
 
 // Reasons that come of the look after the proof.

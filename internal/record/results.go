@@ -66,7 +66,7 @@ func open(in wire.ResultInput, c credential.Credential, at wire.OpenItem, detail
 func died(campaign string, c credential.Credential, a wire.AppliedItem, now time.Time) ledger.Entry {
 	e := ledger.About(campaign, c, ledger.EventOutcome, fmt.Sprint(a.Attempt), now)
 	e.Step, e.Attempt, e.Proof, e.Evidence, e.SetAt = protocol.Outcome, a.Attempt, a.Proof, a.Evidence, a.SetAt
-	e.AtDoors = a.Doors
+	e.AtDoors, e.DoorsLeftOut = a.Doors, a.DoorsLeftOut
 	e.From, e.To, e.Written, e.LeftOut = byPath(c, a.From), written(c, a.To), writtenAt(c, a), a.LeftOut
 	return e
 }

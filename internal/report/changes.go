@@ -87,7 +87,7 @@ func ProgressLines(before, after Progress) []string {
 		say("warning: %s: %s", w.Code, Clean(w.Detail))
 	}
 	for _, l := range after.LeftOut[min(len(before.LeftOut), len(after.LeftOut)):] {
-		say("left out: %s of %s, by %s: %s", Clean(l.Server), Clean(l.Authority), Clean(l.Actor), Clean(l.Reason))
+		say("left out: %s, by %s: %s", Clean(l.Place()), Clean(l.Actor), Clean(l.Reason))
 	}
 	return out
 }

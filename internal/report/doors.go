@@ -17,6 +17,7 @@ type doorSum struct {
 	Takes       int // credentials of the roll
 	Shut        int // of which it refused the stolen value between two good logins
 	NewOnly     int // of which nobody knows the stolen value: it takes the new one
+	LeftOut     int // that are dead without it, because a person had left it out
 }
 
 func doorsOf(s *ledger.State) (out []doorSum) {
@@ -27,6 +28,9 @@ func doorsOf(s *ledger.State) (out []doorSum) {
 				continue
 			}
 			d.Takes++
+			if l.Outcome == ledger.Dead && slices.Contains(l.DoorsLeftOut, name) {
+				d.LeftOut++
+			}
 			for _, ev := range l.AtDoors {
 				switch {
 				case l.Outcome != ledger.Dead || ev.Door != name:
@@ -51,7 +55,10 @@ func (d doorSum) Words() string {
 	if d.NewOnly > 0 {
 		line += fmt.Sprintf("; of %d more the stolen value is not known, and the new one is accepted", d.NewOnly)
 	}
-	if open := d.Takes - d.Shut - d.NewOnly; open > 0 {
+	if d.LeftOut > 0 {
+		line += fmt.Sprintf("; %d dead without it: a person left it out", d.LeftOut)
+	}
+	if open := d.Takes - d.Shut - d.NewOnly - d.LeftOut; open > 0 {
 		line += fmt.Sprintf("; %d open", open)
 	}
 	return line

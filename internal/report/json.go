@@ -78,6 +78,8 @@ type DocumentLine struct {
 	DeadAt     string              `json:"dead_at,omitempty"`
 	Evidence   []protocol.Evidence `json:"evidence,omitempty"`
 	LeftOut    []string            `json:"left_out,omitempty"` // servers that were not asked
+	// DoorsLeftOut are doors that were not asked.
+	DoorsLeftOut []string `json:"doors_left_out,omitempty"`
 	// Doors that take its secret too, and what each showed.
 	Doors   []string                `json:"doors,omitempty"`
 	AtDoors []protocol.DoorEvidence `json:"at_doors,omitempty"`
@@ -164,7 +166,7 @@ func documentLine(l *ledger.CredentialState) DocumentLine {
 	d := DocumentLine{
 		Credential: l.ID, Name: l.Name, Kind: l.Kind, Authority: l.Authority, Wave: l.Wave, State: string(at),
 		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Until: rfc3339(l.Until), Attempt: l.Attempt,
-		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence, LeftOut: l.LeftOut,
+		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence, LeftOut: l.LeftOut, DoorsLeftOut: l.DoorsLeftOut,
 		Paths: l.Paths, From: l.From, To: l.To, Reasons: l.Reasons, Lines: l.Lines, Findings: l.Findings,
 		Doors: l.Doors, AtDoors: l.AtDoors, UsedBy: l.UsedBy, DeadBefore: l.DeadBefore,
 	}

@@ -8,7 +8,7 @@ import (
 	"rollcall/internal/ledger"
 )
 
-// leftOut is a server that a person left out, and what it cost.
+// leftOut is a server or door that a person left out, and what it cost.
 type leftOut struct {
 	ledger.LeftOutServer
 	Dead int // credentials that are dead without it
@@ -19,7 +19,11 @@ func leftOutOf(s *ledger.State) []leftOut {
 	for _, l := range s.LeftOut {
 		n := 0
 		for _, line := range s.Credentials {
-			if line.Outcome == ledger.Dead && line.Authority == l.Authority && slices.Contains(line.LeftOut, l.Server) {
+			without := line.Authority == l.Authority && slices.Contains(line.LeftOut, l.Server)
+			if l.Door {
+				without = slices.Contains(line.DoorsLeftOut, l.Server)
+			}
+			if line.Outcome == ledger.Dead && without {
 				n++
 			}
 		}
@@ -33,6 +37,9 @@ func (l leftOut) Words() string {
 	if l.Dead == 0 {
 		return "No credential died without it."
 	}
+	if l.Door {
+		return Plural(l.Dead, "credential is", "credentials are") + " dead without it. Nobody has seen the stolen values refused there: count them as good at this door until its machine is destroyed, or another campaign has asked it."
+	}
 	return Plural(l.Dead, "credential is", "credentials are") + " dead on the other servers only. Nobody has seen the stolen values refused on this one: count them as good there until it is destroyed, or another campaign has asked it."
 }
 
@@ -40,6 +47,16 @@ func (l leftOut) Words() string {
 func onFewer(s *ledger.State) (n int) {
 	for _, l := range s.Credentials {
 		if l.Outcome == ledger.Dead && len(l.LeftOut) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// atFewer counts the dead that not every door of theirs has refused.
+func atFewer(s *ledger.State) (n int) {
+	for _, l := range s.Credentials {
+		if l.Outcome == ledger.Dead && len(l.DoorsLeftOut) > 0 {
 			n++
 		}
 	}
@@ -60,7 +77,7 @@ func leftOutText(b *strings.Builder, s *ledger.State, width int) {
 	}
 	b.WriteString("\nLeft out by a person: a weaker result\n")
 	for _, l := range all {
-		b.WriteString(Wrap(Clean(l.Server+" of "+l.Authority), "  ", width))
+		b.WriteString(Wrap(Clean(l.Place()), "  ", width))
 		b.WriteString(Wrap(Clean(fmt.Sprintf("by %s at %s, because: %s", l.Actor, clock(l.At), l.Reason)), "    ", width))
 		b.WriteString(Wrap(l.Words(), "    ", width))
 	}

@@ -202,6 +202,8 @@ func verdictOf(s *ledger.State, t tally) verdict {
 		return verdict{"warn", "Not finished", fmt.Sprintf("The campaign is %s. Count every credential that is not proved dead as usable by whoever stole it.", s.Phase)}
 	case t.Listed == 0:
 		return verdict{"warn", "Empty", "No credential was listed. Check the sources before drawing any comfort from this report."}
+	case t.notDead() == 0 && atFewer(s) > 0 && onFewer(s) == 0:
+		return verdict{"warn", "Dead, but not at every door", Plural(atFewer(s), "credential was", "credentials were") + " proved dead without a door that a person left out. Count the stolen values as good there."}
 	case t.notDead() == 0 && onFewer(s) > 0:
 		return verdict{"warn", "Dead, but not on every server", Plural(onFewer(s), "credential was", "credentials were") + " proved dead without a server that a person left out. Count the stolen values as good there."}
 	case t.notDead() == 0 && len(incomplete(s)) > 0:
@@ -299,6 +301,9 @@ func residualOf(s *ledger.State, f figures) []string {
 	}
 	if n := onFewer(s); n > 0 {
 		out = append(out, Plural(n, "credential is", "credentials are")+" proved dead without a server that a person left out. What was stolen may still be good there.")
+	}
+	if n := atFewer(s); n > 0 {
+		out = append(out, Plural(n, "credential is", "credentials are")+" proved dead without a door that a person left out. What was stolen may still be good there.")
 	}
 	if n := len(s.Excluded); n > 0 {
 		out = append(out, Plural(n, "credential was", "credentials were")+" excluded by a person and not rotated. See the reasons above.")

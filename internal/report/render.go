@@ -92,7 +92,7 @@ func RenderProgress(p Progress, width int, colour bool) string {
 		c.line(piece{fmt.Sprintf("  ! %d open  ", r.Count), sgr}, piece{adviceFor(r.Reason).Title, ""}, piece{where, sgrDim})
 	}
 	for _, l := range p.LeftOut {
-		c.line(piece{"  ! left out  ", sgrYellow}, piece{Clean(l.Server), ""}, piece{"  by " + Clean(l.Actor+": "+l.Reason), sgrDim})
+		c.line(piece{"  ! left out  ", sgrYellow}, piece{Clean(l.Name()), ""}, piece{"  by " + Clean(l.Actor+": "+l.Reason), sgrDim})
 	}
 	c.tasks(p.Tasks)
 	c.warnings(p.Warnings)

@@ -32,8 +32,8 @@ type Status struct {
 	DeadOnSome int `json:"dead_on_some,omitempty"`
 	// Open are the credentials that a pass or the campaign left without proof.
 	Open []StatusOpen `json:"open"`
-	// LeftOut are servers that a person took out of the campaign: what died
-	// since then was not proved dead there.
+	// LeftOut are servers and doors that a person took out of the campaign:
+	// what died since then was not proved dead there.
 	LeftOut []StatusLeftOut `json:"left_out"`
 	// Accepted are logins to Vault that a person accepted as open.
 	Accepted []StatusAccepted `json:"accepted,omitempty"`
@@ -76,11 +76,12 @@ type StatusAccepted struct {
 	At         string `json:"at"`
 }
 
-// StatusLeftOut is a server that a person took out, and how many credentials
-// are dead without it.
+// StatusLeftOut is a server or door that a person took out, and how many
+// credentials are dead without it.
 type StatusLeftOut struct {
 	Directory string `json:"directory"`
 	Server    string `json:"server"`
+	Door      bool   `json:"door,omitempty"` // server is a door's name, of no directory
 	Actor     string `json:"actor"`
 	Reason    string `json:"reason"`
 	At        string `json:"at"` // RFC 3339, UTC; empty where only Temporal was asked
@@ -135,7 +136,7 @@ func StatusOf(s *ledger.State, v Verification) Status {
 		}
 	}
 	for _, l := range leftOutOf(s) {
-		st.LeftOut = append(st.LeftOut, StatusLeftOut{l.Authority, l.Server, l.Actor, l.Reason, rfc3339(l.At), l.Dead})
+		st.LeftOut = append(st.LeftOut, StatusLeftOut{l.Authority, l.Server, l.Door, l.Actor, l.Reason, rfc3339(l.At), l.Dead})
 	}
 	for _, l := range s.Accepted {
 		st.Accepted = append(st.Accepted, StatusAccepted{l.ID, l.Name, l.Actor, l.Reason, rfc3339(l.At)})

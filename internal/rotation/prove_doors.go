@@ -58,6 +58,9 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, ask DoorAske
 		if !v.Dead() || len(v.Credential.Doors) == 0 {
 			continue
 		}
+		if v.Credential, v.DoorsLeftOut = v.Credential.WithoutDoors(r.DoorsLeftOut); len(v.Credential.Doors) == 0 {
+			continue // dead on its servers, as a person has it
+		}
 		asked = append(asked, v)
 		for _, d := range v.Credential.Doors {
 			if turns[d.Door] == nil {
@@ -97,7 +100,7 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, ask DoorAske
 		}
 		stop = ask.Keeps(aboutDoor(stop))
 		v.at.remember(ctx)
-		v.Stop, v.Step, v.Proof, v.Doors = stop, protocol.Prove, "", nil
+		v.Stop, v.Step, v.Proof, v.Doors, v.DoorsLeftOut = stop, protocol.Prove, "", nil, nil
 	}
 }
 
@@ -127,6 +130,9 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 			continue
 		}
 		if stop = r.Refusals.spent(r.Campaign, v.Credential.ID); stop != nil {
+			continue
+		}
+		if stop = r.fewUses(ctx, v, ask, as.Door); stop != nil {
 			continue
 		}
 		t.door.Turn.Lock()

@@ -69,7 +69,7 @@ func (r *Rotator) tooFewTries(ctx context.Context, asked []Verdict) []*protocol.
 // lockedMeanwhile looks at the accounts once their doors were asked.
 func (r *Rotator) lockedMeanwhile(ctx context.Context, asked []Verdict, stops []*protocol.Stop) {
 	locked := r.eachAccount(ctx, asked, func(v Verdict, server string, a kind.Account) *protocol.Stop {
-		if a.State != protocol.Locked && a.State != protocol.LoginLocked {
+		if a.State != protocol.Locked && a.State != protocol.LoginLocked && a.State != protocol.RoleLocked {
 			return nil
 		}
 		stop := protocol.StopFor(a.State, server)
@@ -83,6 +83,30 @@ func (r *Rotator) lockedMeanwhile(ctx context.Context, asked []Verdict, stops []
 		}
 	}
 }
+
+// fewUses is why a door is not asked that would spend the last login that the
+// new value is good for, or nil. Each login there may be one of those.
+func (r *Rotator) fewUses(ctx context.Context, v Verdict, ask DoorAsker, door string) *protocol.Stop {
+	counted, is := kind.As[kind.Counted](r.Authority)
+	if !is {
+		return nil
+	}
+	left, err := counted.UsesLeft(ctx, v.at.account, v.at.new)
+	if err != nil {
+		return protocol.AsStop(err)
+	}
+	spends := newLogins(r.Refusals.looks(r.Campaign, v.Credential.ID, door), len(v.at.olds))
+	if ask.Settings != nil && ask.Settings(door).Flush != nil {
+		spends += newLogins(doorLooks, len(v.at.olds))
+	}
+	if left == 0 || left > int64(spends) {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonFewUses, Server: door, Detail: fmt.Sprintf("the new value is in force and activated, and good for %d more logins (num_uses); this door was not asked, which would leave its consumers none: give it more uses, or take the door out", left)}
+}
+
+// newLogins is how often askDoor offers the new value, at most.
+func newLogins(looks, olds int) int { return 1 + (2*looks-1)*olds }
 
 // eachAccount reads the accounts at every server that gave its proof, many in
 // one call, and says what the first of them shows. What is not shown says

@@ -58,6 +58,8 @@ type Rotator struct {
 	// LeftOut are servers that a person took out of the campaign: prove does
 	// not ask them. The write server is asked whatever it says.
 	LeftOut []string
+	// DoorsLeftOut are doors of which that is so: AskDoors does not ask them.
+	DoorsLeftOut []string
 
 	// Cache carries what Prepare saw to Apply, and what Apply proved to Clean.
 	// Nil: they look for themselves.

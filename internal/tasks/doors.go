@@ -22,6 +22,9 @@ type Asking struct {
 	rotation.DoorAsker
 
 	Store *ownmount.Store
+	// Begin says why a door is not asked about a task in this look, or is nil:
+	// a try that was killed has asked it, perhaps. Nil: each try asks.
+	Begin func(ctx context.Context, c credential.Credential, door string) *protocol.Stop
 	// Stopped says that no other one is to be begun.
 	Stopped func() bool
 }
@@ -29,25 +32,33 @@ type Asking struct {
 // Ask asks the doors of the tasks cs of in, each of its own account. What they
 // do not refuse keeps it open, whatever was said.
 func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credential) ([]wire.AskedTask, error) {
-	out := make([]wire.AskedTask, 0, len(cs))
+	out, begun := make([]wire.AskedTask, 0, len(cs)), false
 	for i, c := range cs {
 		it := wire.AskedTask{Ref: in.Refs[i]}
+		if c, it.DoorsLeftOut = c.WithoutDoors(in.DoorsLeftOut); len(c.Doors) == 0 {
+			it.Proof = protocol.ProofAttested // by people's word, as where there is no door
+			out = append(out, it)
+			continue
+		}
 		with, stop, err := a.values(ctx, in.Campaign, c)
 		switch {
-		case err != nil:
+		case err != nil && !begun:
 			return nil, err
+		case err != nil: // to try all again would ask doors once more
+			it.Stop = protocol.AsStop(err)
 		case stop != nil:
 			it.Stop = stop
 		case a.Stopped():
 			it.Stop = &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "the worker stopped before its doors were asked"}
 		default:
+			begun = true
 			it.Doors, it.Findings, it.Stop = a.doors(ctx, c, with)
 			it.Stop = a.Keeps(it.Stop)
 		}
 		if it.Stop == nil {
 			it.Proof = proofOf(c, with.all)
 		} else {
-			it.Doors = nil
+			it.Doors, it.DoorsLeftOut = nil, nil
 		}
 		out = append(out, it)
 	}
@@ -81,6 +92,11 @@ func (a *Asking) doors(ctx context.Context, c credential.Credential, with values
 		d, err := a.Open(as.Door)
 		if err != nil {
 			return nil, found, rotation.NotOpened(as.Door, err)
+		}
+		if a.Begin != nil {
+			if stop := a.Begin(ctx, c, as.Door); stop != nil {
+				return nil, found, stop
+			}
 		}
 		e, f := a.DoorAsker.Ask(ctx, d, c, as, with.is, with.olds)
 		if f != nil {
@@ -218,7 +234,7 @@ func Proved(in wire.AskedTasks, cs []credential.Credential, state *ledger.State,
 			continue
 		}
 		e := ledger.About(in.Tasks.Campaign, c, ledger.EventOutcome, "1", now)
-		e.Step, e.Attempt, e.Proof, e.AtDoors = protocol.Outcome, 1, it.Proof, it.Doors
+		e.Step, e.Attempt, e.Proof, e.AtDoors, e.DoorsLeftOut = protocol.Outcome, 1, it.Proof, it.Doors, it.DoorsLeftOut
 		entries = append(entries, e)
 		dead = append(dead, it.Ref)
 	}

@@ -47,9 +47,16 @@ func RollOf(ctx context.Context, store *ownmount.Store, campaign string) (people
 }
 
 // Close takes back what was handed over of tasks that are dead, and notes
-// beside the roll what is done with.
+// beside the roll what is done with: not what is dead without a door that a
+// person left out.
 func Close(ctx context.Context, store *ownmount.Store, in wire.Tasks, cs []credential.Credential) error {
-	if err := store.NoteDead(ctx, in.Campaign, in.Snapshot, in.Refs); err != nil {
+	var done credential.Refs
+	for i, c := range cs {
+		if _, without := c.WithoutDoors(in.DoorsLeftOut); len(without) == 0 {
+			done = append(done, in.Refs[i])
+		}
+	}
+	if err := store.NoteDead(ctx, in.Campaign, in.Snapshot, done); err != nil {
 		return err
 	}
 	for _, c := range cs {

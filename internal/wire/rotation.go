@@ -41,6 +41,8 @@ type Applied struct {
 	// LeftOut are the servers that were not asked, because a person had left
 	// them out.
 	LeftOut []string `json:"left_out,omitempty"`
+	// DoorsLeftOut are the doors of which that is so.
+	DoorsLeftOut []string `json:"doors_left_out,omitempty"`
 
 	// Stop and Step say why and where it stays open.
 	Stop *protocol.Stop `json:"stop,omitempty"`

@@ -16,6 +16,11 @@ type Tasks struct {
 	// Logins to Vault that are still open, and that nobody has accepted:
 	// nothing is handed over where one could read it.
 	Logins credential.Refs `json:"logins,omitempty"`
+	// DoorsLeftOut are doors that a person took out.
+	DoorsLeftOut []string `json:"doors_left_out,omitempty"`
+	// Round of looks at doors: each door is asked once in one, whichever worker
+	// dies meanwhile. 0 in campaigns that an earlier version began.
+	Round int `json:"round,omitempty"`
 	// Moved says of tasks that are open already how often something was said
 	// about who has them, and which value: it is noted in Vault.
 	Moved []Moved `json:"moved,omitempty"`
@@ -78,7 +83,10 @@ type AskedTask struct {
 	Ref   credential.Ref          `json:"r"`
 	Proof protocol.Proof          `json:"proof,omitempty"`
 	Doors []protocol.DoorEvidence `json:"doors,omitempty"`
-	Stop  *protocol.Stop          `json:"stop,omitempty"` // why it is open
+	// DoorsLeftOut are those that were not asked, because a person had left
+	// them out.
+	DoorsLeftOut []string       `json:"doors_left_out,omitempty"`
+	Stop         *protocol.Stop `json:"stop,omitempty"` // why it is open
 	// Findings name nobody.
 	Findings []credential.Finding `json:"findings,omitempty"`
 }

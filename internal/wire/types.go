@@ -93,6 +93,8 @@ type Batch struct {
 	// LeftOut are servers of the authority that a person took out: proofs do
 	// not ask them.
 	LeftOut []string `json:"left_out,omitempty"`
+	// DoorsLeftOut are doors that a person took out.
+	DoorsLeftOut []string `json:"doors_left_out,omitempty"`
 	// Logins to Vault that are still open, and that nobody has accepted.
 	Logins credential.Refs `json:"logins,omitempty"`
 	// Readers are accounts that may read what others of their authority are set

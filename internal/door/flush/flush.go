@@ -15,6 +15,9 @@ import (
 // may write such a file chooses among them, and brings none along.
 var Folder = hook.Folder{Path: "/etc/rollcall/flush.d", Env: "ROLLCALL_FLUSH_DIR"}
 
+// Longest is how long one may take.
+const Longest = hook.Longest
+
 // Names is what it is told.
 type Names struct {
 	Door, Login, Device, Campaign string

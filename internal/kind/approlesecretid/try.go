@@ -56,6 +56,21 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 	return au.login(ctx, *r, roleID, value)
 }
 
+var _ kind.Counted = (*Authority)(nil)
+
+// UsesLeft looks the secret-id up.
+func (au *Authority) UsesLeft(ctx context.Context, a kind.Account, value credential.Secret) (int64, error) {
+	r, err := au.role(ctx, a.Subject)
+	if err != nil || r == nil {
+		return 0, err
+	}
+	id, err := au.find(ctx, *r, value)
+	if err != nil || id == nil {
+		return 0, err
+	}
+	return id.uses, nil
+}
+
 // Offer is Try: Vault says of a refused login by itself whether the role is
 // there and in order.
 func (au *Authority) Offer(ctx context.Context, server string, a kind.Account, value credential.Secret) (protocol.Reply, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"rollcall/internal/vault"
 )
@@ -35,7 +36,7 @@ func (s *Store) NotedOnce(ctx context.Context, campaign string) (out []Once, err
 // it is. first is true for one call alone, whichever process makes it; a call
 // whose answer was lost may have been that one.
 func (s *Store) NoteOnce(ctx context.Context, campaign, what, where, id string) (first bool, err error) {
-	index, err := s.ReadIndex(ctx, campaign)
+	at, err := s.onceAt(ctx, campaign, what, where, id)
 	if err != nil {
 		return false, err
 	}
@@ -43,8 +44,6 @@ func (s *Store) NoteOnce(ctx context.Context, campaign, what, where, id string) 
 	if err != nil {
 		return false, err
 	}
-	// Beside the pages of the roll, where the worker may create and not change.
-	at := rollPath(campaign, index.Snapshot, onceNotes+encodeSegment(what+"/"+where+"/"+id))
 	_, err = s.Put(ctx, "note what is done once", s.mount, at, 0, map[string]any{pageField: string(body)})
 	if err == nil {
 		return true, nil
@@ -53,4 +52,27 @@ func (s *Store) NoteOnce(ctx context.Context, campaign, what, where, id string) 
 		return false, nil
 	}
 	return false, err
+}
+
+// NotedAt is when NoteOnce noted it, by Vault's clock; false if nobody has.
+func (s *Store) NotedAt(ctx context.Context, campaign, what, where, id string) (at time.Time, noted bool, err error) {
+	path, err := s.onceAt(ctx, campaign, what, where, id)
+	if err != nil {
+		return at, false, err
+	}
+	e, err := s.Get(ctx, "read what is done once", s.mount, path, 0)
+	if vault.IsNotFound(err) {
+		return at, false, nil
+	}
+	return e.Written, err == nil && e.Version > 0, err
+}
+
+// onceAt lies beside the pages of the roll, where the worker may create and not
+// change.
+func (s *Store) onceAt(ctx context.Context, campaign, what, where, id string) (string, error) {
+	index, err := s.ReadIndex(ctx, campaign)
+	if err != nil {
+		return "", err
+	}
+	return rollPath(campaign, index.Snapshot, onceNotes+encodeSegment(what+"/"+where+"/"+id)), nil
 }
