@@ -102,7 +102,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign, as string) []doct
 			rows = append(rows, ofVault(c))
 		}
 		if unlisted == nil {
-			s.tellRefusing(ctx, listed)
+			rows = append(rows, notShown(s.tellRefusing(ctx, listed))...)
 			rows = append(rows, leftStaged(listed.Warnings)...)
 			rows = append(rows, s.checkOwners(ctx, listed)...)
 			rows = append(rows, checkMatches(listed)...)

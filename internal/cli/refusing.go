@@ -2,13 +2,16 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/listing"
 	"rollcall/internal/protocol"
+	"rollcall/internal/report"
 )
 
 // statesTimeout bounds the look at accounts: what it does not see, the run
@@ -19,8 +22,9 @@ const statesTimeout = time.Minute
 // now (locked, disabled, expired), or that one more wrong login would lock: the
 // run would leave them open, so list, plan and doctor say so before. The roll
 // of a campaign has no such marks, for its passes ask again. It takes one
-// search for a hundred accounts, and no login.
-func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) {
+// search for a hundred accounts, and no login. unseen are those of which
+// nothing was shown.
+func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) (unseen []string) {
 	ctx, cancel := context.WithTimeout(ctx, statesTimeout)
 	defer cancel()
 	type lane struct {
@@ -38,26 +42,39 @@ func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) {
 	why := map[string]protocol.Reason{}
 	s.locks = map[string]int{}
 	for at, cs := range lanes {
-		authority, err := s.kinds.Authority(spec, at.authority, at.kind)
-		if err != nil {
-			continue // the listing or doctor says it
-		}
-		many, ok := kind.As[kind.Many](authority)
-		if !ok {
-			continue
-		}
-		seen := many.Accounts(ctx, roll.Servers[at.authority][0], cs)
-		for _, c := range cs {
-			if a, there := seen[c.ID]; there {
-				why[c.ID], s.locks[c.ID] = wouldStay(c, a), a.Locks
+		seen := map[string]kind.Account{}
+		// What cannot be opened, the listing or doctor says.
+		if authority, err := s.kinds.Authority(spec, at.authority, at.kind); err == nil {
+			if many, ok := kind.As[kind.Many](authority); ok {
+				seen = many.Accounts(ctx, roll.Servers[at.authority][0], cs)
 			}
 		}
+		for _, c := range cs {
+			a, there := seen[c.ID]
+			if !there {
+				unseen = append(unseen, c.Name)
+				continue
+			}
+			why[c.ID], s.locks[c.ID] = wouldStay(c, a), a.Locks
+		}
 	}
+	slices.Sort(unseen)
 	for i, c := range roll.Credentials {
 		if r := why[c.ID]; r != "" {
 			roll.Credentials[i].Problem = credential.Problem(r)
 		}
 	}
+	return unseen
+}
+
+// notShown says of which accounts nobody saw whether they refuse every login.
+func notShown(unseen []string) []doctorRow {
+	if len(unseen) == 0 {
+		return nil
+	}
+	return []doctorRow{{Where: "roll", What: "accounts now", OK: true, NotChecked: true,
+		Detail: fmt.Sprintf("%s: the write server did not show in time whether locked, disabled or expired, so the run finds it out: %s",
+			report.Plural(len(unseen), "account", "accounts"), strings.Join(unseen[:min(maxOpen, len(unseen))], "; "))}}
 }
 
 // wouldStay is why the run would leave an account open as it is now, or

@@ -25,3 +25,11 @@ func TestARoleThatMayHaveNoPasswordIsNamedBeforeWhereVaultHoldsNone(t *testing.T
 	require.Empty(t, wouldStay(credential.Credential{Adopted: true, Accepted: []credential.Problem{credential.PasswordHidden}}, hidden))
 	require.Empty(t, wouldStay(credential.Credential{Adopted: true}, kind.Account{State: protocol.Accepted}))
 }
+
+func TestOfWhichAccountsNothingWasShownIsSaid(t *testing.T) {
+	require.Empty(t, notShown(nil))
+	rows := notShown([]string{"uid=a", "uid=b"})
+	require.Len(t, rows, 1)
+	require.True(t, rows[0].NotChecked)
+	require.Contains(t, rows[0].Detail, "2 accounts: the write server did not show in time whether locked, disabled or expired, so the run finds it out: uid=a; uid=b")
+}

@@ -84,6 +84,20 @@ func TestDoctorFindsEachThingThatIsWrongAndSaysWhatToDo(t *testing.T) {
 		require.Equal(t, []any{"who resets", "folder"}, unseen, "olcAccess is shown to nobody, and the ledger is another machine's")
 	})
 
+	for _, role := range []struct{ as, policy string }{{"worker", vault.WorkerPolicy}, {"ledger", vault.LedgerPolicy}, {"operator", vault.OperatorPolicy}} {
+		t.Run("what the policy of the "+role.as+" allows", func(t *testing.T) {
+			text := c.admin.must("doctor", "--as", role.as)
+			require.Contains(t, text, "0 wrong")
+			require.Contains(t, text, role.policy+" allows all that its role needs")
+		})
+	}
+
+	t.Run("nothing for the operator, whose login is no worker's", func(t *testing.T) {
+		text := c.user.must("doctor")
+		require.Contains(t, text, "0 wrong")
+		require.Regexp(t, "not checked +vault rights +what rollcall-worker needs was not looked at", text)
+	})
+
 	other, err := lab.NewCA()
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "other.pem"), other.PEM, 0o600))
