@@ -62,7 +62,7 @@ func TestAMountForNewValuesThatIsNotThereIsToldByInitAndDoctor(t *testing.T) {
 		for _, token := range []credential.Secret{server.RootToken(), vaulttest.TokenWith(t, vault.WorkerPolicy)} {
 			vaulttest.Environment(t, server.Address(), token)
 			var wrong []Check
-			for _, check := range Doctor(t.Context(), c, nil, vault.WorkerPolicy) {
+			for _, check := range Doctor(t.Context(), c, nil, "") {
 				if !check.OK {
 					wrong = append(wrong, check)
 				}
