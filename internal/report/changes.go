@@ -39,7 +39,7 @@ func ProgressLines(before, after Progress) []string {
 		}
 		some := ""
 		if is.OnSome > 0 {
-			some = fmt.Sprintf(" (%d on some servers only)", is.OnSome)
+			some = fmt.Sprintf(" (%d on some only)", is.OnSome)
 		}
 		say("%d of %d dead%s, %d in work, %d open%s", is.Dead, is.Listed, some, is.InWork, is.Open+is.Exceptions, rate)
 	}

@@ -20,7 +20,7 @@ var csvColumns = []string{"campaign", "device", "item", "id", "name", "kind", "a
 
 // openItem is something that somebody has to see to.
 type openItem struct {
-	Item                                                        string // credential, server, login, profile-line or list
+	Item                                                        string // credential, server, door, login, profile-line or list
 	ID, Name, Kind, Authority, State                            string
 	Step, Reason, Meaning, Detail, Server, Do, Owner, Due, From string
 	Until, Paths                                                string
@@ -28,7 +28,7 @@ type openItem struct {
 }
 
 // CSV writes one row for each open item, for a ticket system (RFC 4180, UTF-8,
-// times in UTC): a credential that is not dead, a server that a person left out,
+// times in UTC): a credential that is not dead, a server or door that a person left out,
 // a login to Vault that a person accepted as open, a line of the profile that
 // waits, a warning that the list may be incomplete. Nothing in it can become a
 // formula of a spreadsheet. A campaign with nothing open gives the heading
@@ -91,7 +91,11 @@ func openItems(s *ledger.State) (out []openItem) {
 		}
 	}
 	for _, l := range leftOutOf(s) {
-		out = append(out, openItem{Item: "server", ID: l.Server, Name: l.Server, Authority: l.Authority, State: "left-out", Meaning: "Left out by a person", Server: l.Server,
+		item := "server"
+		if l.Door {
+			item = "door"
+		}
+		out = append(out, openItem{Item: item, ID: l.Server, Name: l.Name(), Authority: l.Authority, State: "left-out", Meaning: "Left out by a person", Server: l.Server,
 			Detail: fmt.Sprintf("by %s: %s", l.Actor, l.Reason), Do: l.Words(), From: rfc3339(l.At)})
 	}
 	for _, l := range s.Accepted {

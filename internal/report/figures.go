@@ -58,8 +58,9 @@ func standingOf(l *ledger.CredentialState) standing {
 
 // tally counts credentials by where they stand. Attested are those of Dead by
 // people's word alone: no server was asked. OnSome are those of Dead that a
-// server did not show, because a person had left it out.
-type tally struct{ Listed, Dead, Attested, OnSome, Waiting, InWork, Open, Exceptions int }
+// server or door did not show, because a person had left it out; AtDoors are
+// those of OnSome that lack a door.
+type tally struct{ Listed, Dead, Attested, OnSome, AtDoors, Waiting, InWork, Open, Exceptions int }
 
 func (t *tally) add(s standing) {
 	t.Listed++
@@ -82,8 +83,23 @@ func (t tally) notDead() int { return t.Listed - t.Dead }
 // Proved are those that are dead by what a server showed.
 func (t tally) Proved() int { return t.Dead - t.Attested }
 
-// OnAll are those that every server of their authority showed dead.
-func (t tally) OnAll() int { return t.Proved() - t.OnSome }
+// OnAll are those that every server of their authority, and every door of
+// theirs, showed dead.
+func (t tally) OnAll() int { return t.Dead - t.Attested - t.OnSome }
+
+// Places are what OnAll and OnSome are about.
+func (t tally) Places() string {
+	if t.AtDoors > 0 {
+		return "servers and doors"
+	}
+	return "servers"
+}
+
+// onSome reports whether what is dead was not shown so everywhere. What people
+// attest counts as attested.
+func onSome(l *ledger.CredentialState) bool {
+	return l.Outcome == ledger.Dead && l.Proof != protocol.ProofAttested && len(l.LeftOut)+len(l.DoorsLeftOut) > 0
+}
 
 // figures are the numbers of a campaign.
 type figures struct {
@@ -141,9 +157,12 @@ func figuresOf(s *ledger.State) figures {
 			if l.Proof == protocol.ProofAttested {
 				f.All.Attested++
 			}
-			if len(l.LeftOut) > 0 {
+			if onSome(l) {
 				f.All.OnSome++
 				f.ByWave[l.Wave].OnSome++
+			}
+			if len(l.DoorsLeftOut) > 0 {
+				f.All.AtDoors++
 			}
 			f.countBefore(l.DeadBefore)
 			if l.Kind.Traits().HandsOver && len(l.Paths) > 0 {

@@ -124,6 +124,7 @@ type row struct {
 	Places  []pathVersions
 	Advice  advice
 	HasNext bool
+	Some    bool   // it was not shown dead everywhere
 	Share   string // on how many servers it is dead, where that is not all
 	Unasked string // what stands for an old value that no server was asked about
 }
@@ -222,7 +223,7 @@ func onSomeToo(t tally) string {
 	if t.OnSome == 0 {
 		return ""
 	}
-	return " " + Plural(t.OnSome, "credential is", "credentials are") + " dead on some servers only, because a person had left a server out."
+	return " " + Plural(t.OnSome, "credential is", "credentials are") + " dead on some " + t.Places() + " only, because a person had left one out."
 }
 
 func barOf(t tally) []barPart {
@@ -243,7 +244,7 @@ func legendOf(t tally) (out []legendPart) {
 		n            int
 		class, words string
 	}{
-		{t.OnAll(), "dead", "dead on all servers"}, {t.OnSome, "some", "dead on some servers only"}, {t.Attested, "attested", "attested by people"},
+		{t.OnAll(), "dead", "dead on all " + t.Places()}, {t.OnSome, "some", "dead on some only"}, {t.Attested, "attested", "attested by people"},
 		{t.Open + t.Exceptions, "open", "not proved dead"}, {t.InWork, "work", "in work"}, {t.Waiting, "rest", "waiting"},
 	} {
 		if p.n > 0 {
@@ -275,7 +276,10 @@ func newRow(l *ledger.CredentialState) row {
 		r.Took = l.DeadAt.Sub(l.SetAt)
 	}
 	if r.At == dead && len(l.LeftOut) > 0 {
-		r.Share, r.Words = shareOf(l), "partly dead"
+		r.Share = shareOf(l)
+	}
+	if onSome(l) {
+		r.Some, r.Words = true, "partly dead"
 	}
 	if r.At == open || r.At == exception {
 		r.Advice, r.HasNext = adviceFor(l.Reason), true

@@ -37,8 +37,8 @@ type WaveProgress struct {
 	Listed                         int
 	Dead, InWork, Open, Exceptions int
 
-	// OnSome are those of Dead that not every server showed, because a person
-	// had left one out.
+	// OnSome are those of Dead that not every server and door showed, because a
+	// person had left one out.
 	OnSome int
 }
 

@@ -27,8 +27,8 @@ type Status struct {
 	ByOutcome map[string]int `json:"by_outcome"`
 	// Attested are those of dead by people's word alone: no server was asked.
 	Attested int `json:"attested,omitempty"`
-	// DeadOnSome are those of dead that not every server showed, because a
-	// person had left one out.
+	// DeadOnSome are those of dead that not every server and door showed,
+	// because a person had left one out.
 	DeadOnSome int `json:"dead_on_some,omitempty"`
 	// Open are the credentials that a pass or the campaign left without proof.
 	Open []StatusOpen `json:"open"`

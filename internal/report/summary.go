@@ -139,7 +139,7 @@ func factsOf(s *ledger.State, f figures) (out []fact) {
 // everywhere".
 func weakerOf(s *ledger.State, f figures) (out []string) {
 	for _, l := range leftOutOf(s) {
-		out = append(out, fmt.Sprintf("%s was left out by %s (%s): %s dead without it.", l.Server, l.Actor, l.Reason, Plural(l.Dead, "credential is", "credentials are")))
+		out = append(out, fmt.Sprintf("%s was left out by %s (%s): %s dead without it.", capital(l.Name()), l.Actor, l.Reason, Plural(l.Dead, "credential is", "credentials are")))
 	}
 	for _, l := range s.Accepted {
 		out = append(out, fmt.Sprintf("Login %s was accepted as open by %s (%s): whoever stole it may have new values.", l.Name, l.Actor, l.Reason))
@@ -188,6 +188,14 @@ func ownersOf(s *ledger.State, lines []*ledger.CredentialState) string {
 		out = append(out[:most], fmt.Sprintf("and %d more", n))
 	}
 	return strings.Join(out, "; ")
+}
+
+// capital begins a sentence, unless it is a URL that does.
+func capital(text string) string {
+	if strings.Contains(text, "://") {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 func firstSentence(text string) string {

@@ -35,7 +35,7 @@ func TestTheSummaryTellsDeadOnAllServersFromDeadOnSome(t *testing.T) {
 	s := sampleLeftOut().fold()
 	var b bytes.Buffer
 	require.NoError(t, SummaryText(&b, s, verified, noon, 200))
-	require.Contains(t, b.String(), "  1 dead on all servers\n  1 dead on some servers only\n  of 2 stolen credentials\n")
+	require.Contains(t, b.String(), "  1 dead on all servers\n  1 dead on some only\n  of 2 stolen credentials\n")
 	require.Contains(t, b.String(), far+" was left out by operator@bastion (its disk burnt, a new one comes on Monday): 1 credential is dead without it.")
 	b.Reset()
 	require.NoError(t, SummaryHTML(&b, s, verified, noon))

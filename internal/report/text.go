@@ -111,12 +111,12 @@ func incomplete(s *ledger.State) []credential.Finding {
 }
 
 // Headline is the campaign in one line: "41 listed · 38 dead · 3 open". What is
-// dead on some servers only, and by people's word alone, is counted apart.
+// dead on some places only, and by people's word alone, is counted apart.
 func Headline(s *ledger.State) string {
 	t := figuresOf(s).All
 	line := fmt.Sprintf("%d listed · %d dead", t.Listed, t.OnAll())
 	if t.OnSome > 0 {
-		line += fmt.Sprintf(" on all servers · %d dead on some servers only", t.OnSome)
+		line += fmt.Sprintf(" on all %s · %d dead on some only", t.Places(), t.OnSome)
 	}
 	if t.Attested > 0 {
 		line += fmt.Sprintf(" · %d attested by people", t.Attested)
