@@ -250,7 +250,7 @@ for conf in `+strings.Join(at, " ")+`; do doveadm -c $conf auth cache flush "$1"
 		case flushed:
 			require.Equal(t, ledger.Dead, l.Outcome, "%s: %s", l.Reason, l.Detail)
 			require.Equal(t, credential.FindingFlushed, code)
-			require.Equal(t, 5, gates[flushed].count(), "the new one, the old one, which it takes; and all three after the flush")
+			require.GreaterOrEqual(t, gates[flushed].count(), 5, "the new one, the old one, which it takes; and all three after the flush, at more than one machine")
 		case kept:
 			require.Equal(t, protocol.ReasonDoorTakesOld, l.Reason, l.Detail)
 			require.Equal(t, "second", l.Server)
