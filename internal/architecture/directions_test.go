@@ -38,8 +38,9 @@ var layers = [][]string{
 	// Vault.
 	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/device", "internal/ledger", "internal/password", "internal/fairqueue", "internal/door/*"},
 	// What the kinds of account in a directory do alike; a door of a database
-	// is asked with what its authority is asked with.
-	{"internal/kind/diraccount", "internal/door/database"},
+	// is asked with what its authority is asked with; ledgers for operators who
+	// are elsewhere.
+	{"internal/kind/diraccount", "internal/door/database", "internal/ledger/served"},
 	// A kind knows its authority and no other kind; set-up knows the own mount;
 	// what crosses Temporal is nouns, steps and events of the ledger.
 	{"internal/kind/*", "internal/vault/setup", "internal/wire", "internal/door/opened"},

@@ -27,9 +27,20 @@ func (a *app) findLedger(ctx context.Context, dir string, args []string) (string
 		return "", err
 	}
 	if len(args) == 1 {
-		return filepath.Join(cfg.LedgerDir, args[0]), nil
+		folder := filepath.Join(cfg.LedgerDir, args[0])
+		if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+			if at := a.fetchLatest(ctx, args); at != "" {
+				return at, nil
+			}
+		}
+		return folder, nil
 	}
 	folder, early, err := latestLedger(ctx, cfg)
+	if err != nil {
+		if at := a.fetchLatest(ctx, nil); at != "" {
+			return at, nil
+		}
+	}
 	for _, e := range early {
 		a.say("note: campaign %s is newer and ended early, at %s (%s), with nothing set; what follows is %s. `rollcall status CAMPAIGN` and `rollcall report CAMPAIGN` show each",
 			e.Campaign, e.At.UTC().Format(time.RFC3339), e.Why, filepath.Base(folder))

@@ -151,7 +151,15 @@ func readLedger(ctx context.Context, folder string) (*ledger.State, report.Verif
 // code.
 func (s *session) lastScreen(ctx context.Context, campaign string, result workflows.Result) error {
 	folder := s.ledgerDir(campaign)
-	if _, err := os.Stat(folder); err == nil {
+	_, err := os.Stat(folder)
+	if err != nil {
+		if at, found, why := s.fetch(ctx, campaign); found {
+			folder, err = at, nil
+		} else if why != nil {
+			s.say("note: %v", why)
+		}
+	}
+	if err == nil {
 		state, verified, err := readLedger(ctx, folder)
 		if err != nil {
 			return err

@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
@@ -16,6 +19,9 @@ import (
 type view struct {
 	*session
 	campaign string
+	folder   string    // of its ledger
+	fetches  bool      // which is elsewhere, and a copy is brought up to date
+	fetched  time.Time // when it last was
 
 	reader *ledger.Reader // nil until the ledger exists here
 	state  *ledger.State
@@ -29,7 +35,10 @@ type view struct {
 }
 
 func (s *session) newView(campaign string) *view {
-	v := &view{session: s, campaign: campaign, state: ledger.NewState()}
+	v := &view{session: s, campaign: campaign, folder: s.ledgerDir(campaign), state: ledger.NewState()}
+	if _, err := os.Stat(v.folder); errors.Is(err, fs.ErrNotExist) {
+		v.fetches = !s.engine.Started
+	}
 	v.width, v.terminal = terminal(s.Err)
 	v.terminal = v.terminal && !s.plain()
 	return v
@@ -38,8 +47,9 @@ func (s *session) newView(campaign string) *view {
 // read takes up what the ledger gained. Before the ledger exists there is
 // nothing to show, which is not an error.
 func (v *view) read(ctx context.Context) {
+	v.fetch(ctx)
 	if v.reader == nil {
-		r, err := ledger.OpenReader(v.ledgerDir(v.campaign))
+		r, err := ledger.OpenReader(v.folder)
 		if err != nil {
 			return
 		}
@@ -50,6 +60,18 @@ func (v *view) read(ctx context.Context) {
 		v.next = index + 1
 		return nil
 	})
+}
+
+// fetch brings a copy of a ledger that is elsewhere up to date, where a ledger
+// worker serves it.
+func (v *view) fetch(ctx context.Context) {
+	if !v.fetches || time.Since(v.fetched) < lookEvery {
+		return
+	}
+	if folder, found, _ := v.session.fetch(ctx, v.campaign); found {
+		v.folder = folder
+	}
+	v.fetched = time.Now()
 }
 
 // refresh looks again, unless that took so long the last time that it would
@@ -98,4 +120,7 @@ func (v *view) draw(frame string) {
 // now.
 func (v *view) below() { v.drawn = 0 }
 
-func (v *view) finish(ctx context.Context) { v.show(ctx) }
+func (v *view) finish(ctx context.Context) {
+	v.fetched = time.Time{} // what came last is to be seen
+	v.show(ctx)
+}

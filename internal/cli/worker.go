@@ -16,6 +16,7 @@ func (a *app) workerCommand() *cobra.Command {
 	var settings ownmount.Settings
 	var role, ledgerDir, metricsAt string
 	var before bool
+	var serve serving
 	c := &cobra.Command{
 		Use:   "worker",
 		Short: "Serve campaigns: rotations, or with --role ledger the ledger",
@@ -25,6 +26,9 @@ campaign file: campaigns bring theirs along, in Vault.
 With --role rotation it lists and rotates; run as many as you like. With --role ledger it
 is the one writer of the ledgers in --ledger-dir, with a login of its own, so
 that whoever holds a rotation worker cannot rewrite the record.
+
+With --serve it also gives the ledgers to operators on other machines (status, watch, report, ledger
+verify), over TLS; what they need for that it leaves in Vault, where their policy may read it.
 
 SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 		Args: noArguments,
@@ -63,6 +67,13 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 			if err != nil {
 				return err
 			}
+			if serve.address != "" {
+				end, err := a.serveLedgers(ctx, store, dir, serve, ledgerOnly)
+				if err != nil {
+					return errors.Join(err, stop())
+				}
+				defer end()
+			}
 			if ledgerOnly {
 				a.say("ledger worker: writing to %s, serving Temporal at %s", dir, e.Address)
 			} else {
@@ -77,6 +88,8 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 	c.Flags().StringVar(&settings.Transit, "transit", "rollcall-transit", "Rollcall's transit mount in Vault")
 	c.Flags().StringVar(&role, "role", "rotation", "rotation or ledger")
 	c.Flags().StringVar(&ledgerDir, "ledger-dir", "ledger", "with --role ledger: folder of the ledgers, one below it for each campaign")
+	c.Flags().StringVar(&serve.address, "serve", "", "with --role ledger: give the ledgers to operators elsewhere at this address, such as :8443")
+	c.Flags().StringVar(&serve.public, "serve-as", "", "with --serve: URL under which they reach it (default https://, this machine's name and the port)")
 	c.Flags().BoolVar(&before, "ledger", false, "")
 	_ = c.Flags().MarkHidden("ledger")
 	metricsFlag(c, &metricsAt)

@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"rollcall/internal/ledger"
+	"rollcall/internal/ledger/served"
+	"rollcall/internal/vault/ownmount"
+)
+
+// serving says where a ledger worker gives its ledgers to operators elsewhere.
+type serving struct{ address, public string }
+
+// serveLedgers gives them out, and leaves in Vault what a reader needs.
+func (a *app) serveLedgers(ctx context.Context, store *ownmount.Store, dir string, s serving, ledgerOnly bool) (end func(), err error) {
+	if !ledgerOnly {
+		return nil, errors.New("--serve is for worker --role ledger, which has the ledgers")
+	}
+	if u, err := url.Parse(s.public); s.public != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil) {
+		return nil, errors.New("--serve-as must be a URL like https://ledger.example.org:8443")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	server, err := served.Listen(dir, s.address, s.public)
+	if err != nil {
+		return nil, err
+	}
+	at := server.Access
+	if err := store.OfferLedgers(ctx, ownmount.LedgerOffer{URL: at.URL, Token: at.Token, Certificate: at.Certificate}); err != nil {
+		return nil, errors.Join(fmt.Errorf("what operators need to read the ledgers was not left in Vault: %w; run `rollcall init` again if its policies are older than --serve", err), server.Close())
+	}
+	a.say("ledger worker: giving the ledgers to operators at %s", at.URL)
+	return func() { _ = server.Close() }, nil
+}
+
+// fetched is where this machine keeps copies of ledgers that are elsewhere.
+func (a *app) fetched(campaign string) string { return filepath.Join(a.stateDir, "fetched", campaign) }
+
+// mirrorTimeout bounds one fetch.
+const mirrorTimeout = 5 * time.Minute
+
+// fetch brings the copy of a campaign's ledger up to date from whichever ledger
+// worker has it, and gives its folder. The copy has to be signed with the key
+// that Vault has, else it is an error. found is false where no worker serves
+// it; why then says what was tried.
+func (s *session) fetch(ctx context.Context, campaign string) (folder string, found bool, why error) {
+	ctx, cancel := context.WithTimeout(ctx, mirrorTimeout)
+	defer cancel()
+	offers, err := s.store.LedgerOffers(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	folder = s.fetched(campaign)
+	for _, o := range offers {
+		err := served.Mirror(ctx, served.Access{URL: o.URL, Token: o.Token, Certificate: o.Certificate}, campaign, folder)
+		if err != nil {
+			why = errors.Join(why, fmt.Errorf("the ledger worker at %s: %w", o.URL, err))
+			continue
+		}
+		r, err := ledger.OpenReader(folder)
+		if err != nil {
+			return "", false, err
+		}
+		key, err := s.store.VerifierKey(ctx, ledger.Origin(campaign))
+		if err != nil {
+			return "", false, err
+		}
+		if key != r.VerifierKey() {
+			return "", false, fmt.Errorf("what %s gave as the ledger of %s is signed with another key than Vault has: it was not written with this Vault's key; the copy is in %s", o.URL, campaign, folder)
+		}
+		return folder, true, nil
+	}
+	return "", false, why
+}
+
+// fetchLatest is fetch of the named campaign, or of the newest of the device
+// that a worker serves and that did any work; empty where there is none. Who
+// has no login to Vault has none.
+func (a *app) fetchLatest(ctx context.Context, args []string) (folder string) {
+	_ = a.withVault(ctx, func(s *session) error {
+		names := args
+		if len(names) == 0 {
+			all, err := s.store.Campaigns(ctx, s.cfg.Device)
+			if err != nil {
+				return err
+			}
+			for _, r := range all {
+				names = append(names, r.Campaign)
+			}
+		}
+		for _, name := range names {
+			at, found, why := s.fetch(ctx, name)
+			switch {
+			case !found && why == nil:
+				return nil // nobody serves any
+			case !found && !errors.Is(why, served.ErrNotThere):
+				s.say("note: %v", why)
+				return nil
+			case !found:
+				continue
+			case folder == "":
+				folder = at
+			}
+			if early, err := ledger.EndedEarly(ctx, at); early == nil && err == nil {
+				folder = at
+				return nil
+			}
+		}
+		return nil
+	})
+	return folder
+}

@@ -1,0 +1,87 @@
+package e2e
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/ledger"
+	"rollcall/internal/vault"
+)
+
+// An operator on another machine has a login, the campaign file, and no ledger.
+func TestWhoIsElsewhereSeesTheCampaignWhereTheLedgerWorkerServesIt(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 4})
+	file, err := e.CampaignFile(nil, quick)
+	require.NoError(t, err)
+	c := startCluster(t, e, file)
+	c.ledgers = filepath.Join(e.Dir, "far", "ledger") // not where the campaign file has it
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	at := free.Addr().String()
+	require.NoError(t, free.Close())
+	c.worker()
+	records := append(c.common, c.login(vault.LedgerPolicy)...)
+	serving := func() *service {
+		return c.serve(records, binary, "worker", "--role", "ledger", "--ledger-dir", c.ledgers, "--serve", at, "--serve-as", "https://"+at)
+	}
+	s := serving()
+
+	ran := c.user.run("run")
+	require.Equal(t, 0, ran.code, ran.out+ran.err)
+	require.Contains(t, ran.out, "4 listed · 4 dead", "the last screen is that of the ledger")
+	require.Contains(t, ran.err, "4 of 4 dead", "and so is the progress")
+	require.NoDirExists(t, filepath.Join(e.Dir, "ledger"))
+	for _, args := range [][]string{{"status"}, {"report"}, {"ledger", "cat"}} {
+		require.Contains(t, c.user.must(args...), "svc-esg-0001", args)
+	}
+	require.Contains(t, c.user.must("ledger", "verify"), "VERIFIED")
+	var names []string
+	folders, err := filepath.Glob(filepath.Join(c.ledgers, "*", "ledger.json"))
+	require.NoError(t, err)
+	require.Len(t, folders, 1)
+	names = append(names, filepath.Base(filepath.Dir(folders[0])))
+	require.Contains(t, c.user.must("campaigns"), names[0])
+	require.Contains(t, c.user.must("campaigns", "--of", "svc-esg-0003"), "dead since")
+
+	// A copy that somebody changed is told, and so is one of another key.
+	copied := filepath.Join(c.user.state, "fetched", names[0])
+	bundle := filepath.Join(copied, "tile", "entries", "000.p")
+	parts, err := os.ReadDir(bundle)
+	require.NoError(t, err)
+	for _, p := range parts {
+		text, err := os.ReadFile(filepath.Join(bundle, p.Name()))
+		require.NoError(t, err)
+		text[len(text)/2] ^= 1
+		require.NoError(t, os.WriteFile(filepath.Join(bundle, p.Name()), text, 0o600))
+	}
+	bad := c.user.run("report")
+	require.Equal(t, 1, bad.code, bad.out)
+
+	// With the server gone the copy is still there to be looked at; another
+	// operator's machine has none, and is told where the ledger is.
+	require.NoError(t, os.RemoveAll(copied))
+	c.user.must("report")
+	s.kill()
+	other := *c.user
+	other.state = filepath.Join(e.Dir, "other-state")
+	gone := other.run("report", names[0])
+	require.Equal(t, 1, gone.code)
+	require.Contains(t, gone.err, "the ledger worker at https://"+at)
+	again := serving()
+	require.Contains(t, other.must("report", names[0]), "4 listed · 4 dead", "its new token is in Vault")
+	require.False(t, again.over())
+
+	// Who may not read Rollcall's mount as an operator gets nothing.
+	thief := c.user.with(append(c.common, "VAULT_TOKEN=none")...)
+	thief.state = filepath.Join(e.Dir, "thief")
+	require.Equal(t, 1, thief.run("report", names[0]).code)
+	r, err := ledger.OpenReader(filepath.Join(c.ledgers, names[0]))
+	require.NoError(t, err)
+	require.Equal(t, names[0], r.Campaign())
+}
