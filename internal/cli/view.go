@@ -37,7 +37,7 @@ type view struct {
 func (s *session) newView(campaign string) *view {
 	v := &view{session: s, campaign: campaign, folder: s.ledgerDir(campaign), state: ledger.NewState()}
 	if _, err := os.Stat(v.folder); errors.Is(err, fs.ErrNotExist) {
-		v.fetches = !s.engine.Started
+		v.fetches = s.engine != nil && !s.engine.Started
 	}
 	v.width, v.terminal = terminal(s.Err)
 	v.terminal = v.terminal && !s.plain()
