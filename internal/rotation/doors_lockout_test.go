@@ -65,9 +65,12 @@ func (r *real) fourDoors(at *lab.Slapd, cache bool) (*passesOn, []string, func(s
 }
 
 // runAtDoors is a pass with doors.
-func (r *real) runAtDoors(cs []credential.Credential, refusals *Refusals, open func(string) (*opened.Door, error)) []Applied {
+func (r *real) runAtDoors(cs []credential.Credential, refusals *Refusals, open func(string) (*opened.Door, error), with ...func(*Rotator)) []Applied {
 	rot := r.rotator()
 	rot.Refusals = refusals
+	for _, set := range with {
+		set(rot)
+	}
 	rot.LookUp(r.Context(), cs)
 	out, verdicts := make([]Applied, len(cs)), make([]Verdict, len(cs))
 	for i, c := range cs {
@@ -203,6 +206,25 @@ func TestAValueThatDoorsHaveRefusedTwiceIsOfferedNoMoreByAnyWorker(t *testing.T)
 			got := r.runAtDoors([]credential.Credential{c}, refusals, open)[0]
 			require.Equal(t, protocol.ReasonDoorRefusesNew, got.Stop.Reason)
 		}
+	}
+	require.Equal(t, maxWrongLogins, s.asked[c.Name])
+	require.Empty(t, r.attribute(other, c.Name, "pwdAccountLockedTime"))
+}
+
+// A worker that was killed between a refusal and its note has met one, perhaps.
+func TestARefusalThatNobodyCouldNoteCounts(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{})
+	other := r.start(lab.SlapdOptions{CA: r.ca, Accounts: r.accounts, Policy: lab.SlapdPolicy{MaxFailure: 3}})
+	s, names, open := r.fourDoors(other, false)
+	c := r.credential(0)
+	c.Doors = []credential.DoorLogin{{Door: names[0], Login: c.Name}}
+	vault := &vaultNotes{}
+	s.Ask(t.Context(), c.Name, credential.NewSecret("new, and not known there")) // and it is killed
+	for n := range 4 {
+		got := r.runAtDoors([]credential.Credential{c}, &Refusals{Notes: vault}, open, func(rot *Rotator) { rot.Retried = n == 0 })[0]
+		require.Equal(t, protocol.ReasonDoorRefusesNew, got.Stop.Reason)
+		require.Equal(t, names[0], got.Stop.Server)
 	}
 	require.Equal(t, maxWrongLogins, s.asked[c.Name])
 	require.Empty(t, r.attribute(other, c.Name, "pwdAccountLockedTime"))

@@ -81,6 +81,9 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, ask DoorAske
 	}
 	var wg sync.WaitGroup
 	for i, v := range asked {
+		if r.Retried || r.Unheard[v.Credential.ID] {
+			r.Refusals.mayHaveCome(ctx, r.Campaign, v.Credential.ID)
+		}
 		if stops[i] == nil {
 			wg.Go(func() { stops[i] = r.askAll(ctx, v, ask, turns, stopped) }) // each its own element
 		}

@@ -202,6 +202,27 @@ func (r *Refusals) read(ctx context.Context, campaign string) error {
 	return err
 }
 
+// anyDoor stands for one that nobody could name.
+const anyDoor = ""
+
+// mayHaveCome: a worker that was killed may have met a refusal that it had not
+// noted yet, at whichever door.
+func (r *Refusals) mayHaveCome(ctx context.Context, campaign, id string) {
+	if r == nil || r.Notes == nil {
+		return
+	}
+	r.mu.Lock()
+	at := r.at(campaign, id)
+	known := len(at) > 0
+	if !known {
+		at[anyDoor] = 1
+	}
+	r.mu.Unlock()
+	if !known {
+		_, _ = r.Notes.NoteOnce(ctx, campaign, refusedTimes(1), anyDoor, id)
+	}
+}
+
 // at are the refusals of one credential. r.mu is held.
 func (r *Refusals) at(campaign, id string) map[string]int {
 	key := [2]string{campaign, id}
@@ -252,13 +273,13 @@ func (r *Refusals) spent(campaign, id string) *protocol.Stop {
 	all, at := 0, ""
 	for door, n := range r.seen[[2]string{campaign, id}] {
 		all += n
-		if at == "" || door < at {
+		if at == anyDoor || door < at && door != anyDoor {
 			at = door
 		}
 	}
 	if all < maxWrongLogins {
 		return nil
 	}
-	return &protocol.Stop{Reason: protocol.ReasonDoorRefusesNew, Server: at, Detail: fmt.Sprintf("doors have refused the new value %d times, and are asked no more about it in this campaign: "+
+	return &protocol.Stop{Reason: protocol.ReasonDoorRefusesNew, Server: at, Detail: fmt.Sprintf("doors have refused the new value %d times, or may have where a worker was killed, and are asked no more about it in this campaign: "+
 		"where they go by another directory, one more could lock an account there; find out why, and run the next campaign", all)}
 }
