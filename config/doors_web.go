@@ -53,6 +53,9 @@ func (f fields) doorForm(as door.Auth) *door.Form {
 	if out.Success == out.Failure && out.Success != (door.Mark{}) {
 		f.problem("failure", "is the same as success: a good login must be told from a bad one")
 	}
+	if m := out.Failure; m != (door.Mark{}) && m.Location == "" && m.Body == "" {
+		f.problem("failure", "needs body or location: a page that asks for a second factor, or for a new password, has that status too, and says that the value was right")
+	}
 	return out
 }
 

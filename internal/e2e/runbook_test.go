@@ -129,6 +129,8 @@ func TestEachCommandOfTheRunBookRunsInItsOrder(t *testing.T) {
 	requireSoon(t, "it is joined", again, func() bool { return strings.Contains(again.String(), "rejoining campaign") })
 	b.next("leave-out --server")
 	require.Contains(t, u.must("leave-out", "--server", e.Replica.LDAPS(), "--reason", "its disk is broken"), "left out")
+	b.next("leave-out --door")
+	require.Contains(t, codes(u.run("leave-out", "--door", "mail", "--reason", "switched off on Friday"), 1), "no door")
 	b.next("accept-open --login")
 	require.Contains(t, u.must("accept-open", "--login", login, "--reason", "its batch tokens expire at 18:00"), "accepted as open")
 	_ = cmd.Wait()

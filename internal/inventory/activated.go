@@ -47,6 +47,19 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 	if err != nil {
 		return fmt.Errorf("where earlier campaigns put values: %w; the listing was given up and nothing was changed", err)
 	}
+	// A campaign of a version before may have noted them by their first segment.
+	for id, at := range placed {
+		var cut []credential.Path
+		for _, p := range at {
+			if p, err = l.cut(ctx, p); err != nil {
+				return err
+			}
+			if !slices.Contains(cut, p) {
+				cut = append(cut, p)
+			}
+		}
+		placed[id] = cut
+	}
 	l.placed = placed
 	staged, err := l.leftPaths(ctx)
 	if err != nil {
@@ -61,9 +74,11 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 				continue
 			}
 			has[id] = append(has[id], p)
-			// Where nothing is any more there is nothing to keep current.
+			// Where nothing is any more there is nothing to keep current. Where
+			// something else is than a bare value in that field, somebody has
+			// changed the form, and consumers read it.
 			live, err := l.vault.ReadLive(ctx, p, 0)
-			if err == nil && !live.Found {
+			if err == nil && !live.Found && (live.Problem == "" || live.Problem == credential.DeletedVersion) {
 				continue
 			}
 			if problem := placeProblem(err); problem != "" {

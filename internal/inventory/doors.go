@@ -8,6 +8,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
 )
 
 // A door is named for a credential by the campaign file (for:), by a row of a
@@ -118,6 +119,25 @@ func (m *merger) doorsThen(d *draft) {
 		}
 	}
 	slices.SortFunc(d.Doors, func(a, b credential.DoorLogin) int { return strings.Compare(a.Door, b.Door) })
+}
+
+// namedDoors are the doors that sources name for it. Whoever had the device may
+// have written a secret's metadata: he must not choose the service at which a
+// new value is shown, nor the clear text in which it goes there, so metadata
+// names those alone that the file leaves to it (for: rows), and none for a login
+// to Vault: that would never be dead, and all that it could read would wait.
+func (m *merger) namedDoors(d *draft) (named []config.DoorOf) {
+	has := doorsOf(m.c, d.Credential, nil, d.short, d.Name)
+	for _, at := range d.doors {
+		set := m.c.Doors[at.Door]
+		switch {
+		case at.By != credential.DoorByMetadata || !d.Kind.OpensVault() && len(set.For) == 0 && set.TLS != door.ClearText:
+			named = append(named, at)
+		case !slices.ContainsFunc(has, func(have credential.DoorLogin) bool { return have.Door == at.Door }):
+			d.find(credential.FindingUnknownDoor, "its custom_metadata names door %s, which the campaign file does not leave to metadata (for: rows, over TLS, and no login to Vault), for the device may have written that: it is not asked; if it is its door, say so under for:, or in a row of a manifest", at.Door)
+		}
+	}
+	return named
 }
 
 // withoutDoors: with a temporary value nobody logs in anywhere before its owner

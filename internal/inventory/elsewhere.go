@@ -85,6 +85,8 @@ type unfound struct {
 	tasks bool // people have tasks, so that what accounts are called matters
 
 	rows map[secretPath][]string // fields that rows of these name
+
+	mounts map[string]string // of the paths that templates give, by template and authority
 }
 
 // holder says who may hold an account that was not found here, if that is

@@ -133,7 +133,7 @@ func (m *merger) complete(d *draft) {
 	if k := d.Kind; !k.ByHand() && !k.OnlyEnds() {
 		m.lost.doorUses.note(m.c, d.Credential, d.short)
 		if d.Problem == "" {
-			d.Doors = doorsOf(m.c, d.Credential, d.doors, d.short, d.Name)
+			d.Doors = doorsOf(m.c, d.Credential, m.namedDoors(d), d.short, d.Name)
 			m.doorsThen(d)
 		}
 	}

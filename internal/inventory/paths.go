@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,8 +108,12 @@ func (m *merger) adopted(l *draft, account string) (credential.Path, error) {
 	if l.HandsOver() {
 		key, template = "vault.handover", m.c.Vault.HandOver
 	}
-	text := strings.NewReplacer("{directory}", segment(l.Authority), "{account}", segment(account)).Replace(template)
-	p, err := credential.ParsePath(text)
+	p, err := credential.ParsePath(filled(template, l.Authority, account))
+	if mount := m.lost.mounts[template+" "+l.Authority]; mount != "" {
+		if rest, below := strings.CutPrefix(p.Mount+"/"+p.Path, mount+"/"); below {
+			p.Mount, p.Path = mount, rest
+		}
+	}
 	if err != nil {
 		return credential.Path{}, &naming{fmt.Errorf("%s gives no usable path for %s: %w", key, l.Name, err), key + " gives no usable path for an account"}
 	}
@@ -117,6 +122,31 @@ func (m *merger) adopted(l *draft, account string) (credential.Path, error) {
 		p.Field = field
 	}
 	return p, nil
+}
+
+// filled is a template's path for an account.
+func filled(template, authority, account string) string {
+	return strings.NewReplacer("{directory}", segment(authority), "{account}", segment(account)).Replace(template)
+}
+
+// templateMounts asks where the mounts end of what the file's templates give: a
+// mount may have several segments, and who may read a new value is asked by the
+// path below its mount.
+func (l *lister) templateMounts(ctx context.Context) (map[string]string, error) {
+	out := map[string]string{}
+	for _, template := range []string{l.c.Vault.Adopt, l.c.Vault.HandOver} {
+		for _, authority := range append(l.c.Authorities(), credential.VaultAuthority) {
+			p, err := credential.ParsePath(filled(template, authority, "x"))
+			if err != nil {
+				continue // adopted says so of the account that would get it
+			}
+			if p, err = l.cut(ctx, p); err != nil {
+				return nil, err
+			}
+			out[template+" "+authority] = p.Mount
+		}
+	}
+	return out, nil
 }
 
 // segment makes a name fit for one segment of a Vault path: lower case, because

@@ -243,3 +243,30 @@ func TestLoginsToVaultHaveDoors(t *testing.T) {
 	rows.Content = []byte("kind,account,doors\nvault-token,token/abc,page\n")
 	require.ErrorContains(t, manifest(c, rows, func(Candidate) {}), "vault-token has no door: Rollcall ends it by its accessor, never reads its value")
 }
+
+// Whoever had the device may have written a secret's metadata: it chooses no
+// service at which a new value is shown.
+func TestMetadataNamesNoDoorThatTheFileDoesNotLeaveToIt(t *testing.T) {
+	c := campaign()
+	some := []door.Match{{Account: "somebody-else"}}
+	c.Doors = map[string]door.Settings{
+		"portal":  {Type: "https", Login: "{account}", For: some},
+		"printer": {Type: "ftp", Login: "{account}", TLS: door.ClearText},
+		"mail":    {Type: "imaps", Login: "{account}"},
+		"web":     {Type: "https", Login: "{account}", For: []door.Match{{Directory: "corp"}}},
+	}
+	cand := from(t, "kv alice kv/apps/alice#password")
+	cand.Doors, cand.UnknownDoor = metadataDoors(c, "portal printer mail web")
+	roll, _, err := merge(c, []Candidate{cand}, people(), nil)
+	require.NoError(t, err)
+	got := byName(roll)[person("alice").Name]
+	var names []string
+	for _, d := range got.Doors {
+		names = append(names, d.Door)
+	}
+	require.Equal(t, []string{"mail", "web"}, names)
+	told := details(roll, got.ID, credential.FindingUnknownDoor)
+	require.Contains(t, told, "door portal")
+	require.Contains(t, told, "door printer")
+	require.NotContains(t, told, "door web", "the file itself gives it that one")
+}

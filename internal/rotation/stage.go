@@ -180,7 +180,10 @@ func (r *Rotator) activatedElsewhere(ctx context.Context, c credential.Credentia
 	var found []ownmount.Placed
 	for _, place := range slices.Sorted(maps.Keys(staged.Base)) {
 		p, err := credential.ParsePath(place)
-		if err != nil || slices.Contains(c.Paths, p) || c.Spare != nil && p == *c.Spare || staged.Places[place] == ownmount.PlaceApart {
+		// By their text: a mount may have several segments, which the text does
+		// not show.
+		known := func(q credential.Path) bool { return q.String() == place }
+		if err != nil || slices.ContainsFunc(c.Paths, known) || c.Spare != nil && known(*c.Spare) || staged.Places[place] == ownmount.PlaceApart {
 			continue
 		}
 		live, err := r.read(ctx, c, p, 0)

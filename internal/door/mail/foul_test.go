@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
 	"rollcall/internal/door/doortest"
@@ -42,16 +44,19 @@ func TestAnAnswerThatBreaksOffIsNone(t *testing.T) {
 		texts []string
 		means protocol.Reply
 	}{
-		"pop3, down":    {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "-ERR [SYS/TEMP] c\r\n"}, protocol.Unreachable},
-		"pop3, wrong":   {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "-ERR [AUTH] c\r\n"}, protocol.Refused},
-		"pop3, in use":  {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "-ERR [IN-USE] c\r\n"}, protocol.Restricted},
-		"pop3, in":      {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "+OK c\r\n"}, protocol.Accepted},
-		"imap, down":    {func(d door.Settings) door.Door { return OpenIMAP(d) }, []string{"* OK [CAPABILITY IMAP4rev1] a\r\n", "T1 NO [UNAVAILABLE] c\r\n"}, protocol.Unreachable},
-		"imap, wrong":   {func(d door.Settings) door.Door { return OpenIMAP(d) }, []string{"* OK [CAPABILITY IMAP4rev1] a\r\n", "T1 NO [AUTHENTICATIONFAILED] c\r\n"}, protocol.Refused},
-		"imap, no code": {func(d door.Settings) door.Door { return OpenIMAP(d) }, []string{"* OK [CAPABILITY IMAP4rev1] a\r\n", "T1 NO c\r\n"}, protocol.Refused},
-		"smtp, later":   {func(d door.Settings) door.Door { return OpenSMTP(d) }, []string{"220 a\r\n", "250-b\r\n250 AUTH PLAIN\r\n", "454 4.7.0 c\r\n", "502 to *\r\n", "221 to QUIT\r\n"}, protocol.Unreachable},
-		"smtp, wrong":   {func(d door.Settings) door.Door { return OpenSMTP(d) }, []string{"220 a\r\n", "250-b\r\n250 AUTH PLAIN\r\n", "535 5.7.8 c\r\n", "502 to *\r\n", "221 to QUIT\r\n"}, protocol.Refused},
-		"smtp, in":      {func(d door.Settings) door.Door { return OpenSMTP(d) }, []string{"220 a\r\n", "250-b\r\n250 AUTH PLAIN\r\n", "235 2.7.0 c\r\n", "502 to *\r\n", "221 to QUIT\r\n"}, protocol.Accepted},
+		"pop3, down":                     {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "-ERR [SYS/TEMP] c\r\n"}, protocol.Unreachable},
+		"pop3, wrong":                    {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "-ERR [AUTH] c\r\n"}, protocol.Refused},
+		"pop3, in use":                   {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "-ERR [IN-USE] c\r\n"}, protocol.Restricted},
+		"pop3, in":                       {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "+OK c\r\n"}, protocol.Accepted},
+		"imap, down":                     {func(d door.Settings) door.Door { return OpenIMAP(d) }, []string{"* OK [CAPABILITY IMAP4rev1] a\r\n", "T1 NO [UNAVAILABLE] c\r\n"}, protocol.Unreachable},
+		"imap, wrong":                    {func(d door.Settings) door.Door { return OpenIMAP(d) }, []string{"* OK [CAPABILITY IMAP4rev1] a\r\n", "T1 NO [AUTHENTICATIONFAILED] c\r\n"}, protocol.Refused},
+		"imap, no code":                  {func(d door.Settings) door.Door { return OpenIMAP(d) }, []string{"* OK [CAPABILITY IMAP4rev1] a\r\n", "T1 NO c\r\n"}, protocol.Refused},
+		"imap, a code that says nothing": {func(d door.Settings) door.Door { return OpenIMAP(d) }, []string{"* OK [CAPABILITY IMAP4rev1] a\r\n", "T1 NO [ALERT] c\r\n"}, protocol.NotThisWay},
+		"imap, no to the mechanism":      {func(d door.Settings) door.Door { return OpenIMAP(d) }, []string{"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN LOGINDISABLED] a\r\n", "T1 NO c\r\n"}, protocol.NotThisWay},
+		"pop3, a code that says nothing": {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "-ERR [ALERT] c\r\n"}, protocol.NotThisWay},
+		"smtp, later":                    {func(d door.Settings) door.Door { return OpenSMTP(d) }, []string{"220 a\r\n", "250-b\r\n250 AUTH PLAIN\r\n", "454 4.7.0 c\r\n", "502 to *\r\n", "221 to QUIT\r\n"}, protocol.Unreachable},
+		"smtp, wrong":                    {func(d door.Settings) door.Door { return OpenSMTP(d) }, []string{"220 a\r\n", "250-b\r\n250 AUTH PLAIN\r\n", "535 5.7.8 c\r\n", "502 to *\r\n", "221 to QUIT\r\n"}, protocol.Refused},
+		"smtp, in":                       {func(d door.Settings) door.Door { return OpenSMTP(d) }, []string{"220 a\r\n", "250-b\r\n250 AUTH PLAIN\r\n", "235 2.7.0 c\r\n", "502 to *\r\n", "221 to QUIT\r\n"}, protocol.Accepted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -62,12 +67,23 @@ func TestAnAnswerThatBreaksOffIsNone(t *testing.T) {
 				switch {
 				case n == len(text) && got.Reply != row.means:
 					t.Errorf("whole: %s (%s)", got.Reply, got.Code)
-				case got.Reply == protocol.NotThisWay && n < strings.LastIndex(text, " c\r\n")-4:
+				case got.Reply == protocol.NotThisWay && (row.means == protocol.NotThisWay || n < strings.LastIndex(text, " c\r\n")-4):
 					// Before the value was said.
 				case got.Reply != row.means && got.Reply != protocol.Unreachable:
 					t.Errorf("after %q: %s (%s)", text[:n], got.Reply, got.Code)
 				}
 			}
 		})
+	}
+}
+
+// Whoever is on the way may answer STARTTLS, in clear text: nothing was shown
+// by then, so nothing was refused.
+func TestANoToSTARTTLSRefusesNoValue(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"T1 NO TLS is not to be had c\r\n", "T1 NO [AUTHENTICATIONFAILED] c\r\n", "T1 BAD c\r\n", "T1 NO [UNAVAILABLE] c\r\n"} {
+		at := door.Settings{TLS: door.StartTLS, Address: doortest.Answers(t, 1000, "* OK [CAPABILITY IMAP4rev1 STARTTLS] a\r\n", text), Timeout: time.Minute}
+		got := OpenIMAP(at).Ask(t.Context(), "svc-0001", credential.NewSecret("some value"))
+		require.Contains(t, []protocol.Reply{protocol.NotThisWay, protocol.Unreachable}, got.Reply, "%s: %s", text, got.Code)
 	}
 }

@@ -28,16 +28,26 @@ func OpenIMAP(s door.Settings) *IMAP { return &IMAP{s} }
 func (d *IMAP) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
 	c, done, err := d.open(ctx)
 	if err != nil {
-		return imapTrouble(err)
+		return unshown(imapTrouble(err))
 	}
 	defer done()
-	switch caps := c.Caps(); {
-	case caps.Has(imap.AuthCap(sasl.Plain)):
+	caps := c.Caps()
+	plain := caps.Has(imap.AuthCap(sasl.Plain))
+	switch {
+	case plain && caps.Has(imap.CapSASLIR): // the value stands in the command itself
 		err = c.Authenticate(sasl.NewPlainClient("", login, value.Reveal()))
-	case caps.Has(imap.CapLoginDisabled):
-		return door.Said{Reply: protocol.NotThisWay, Code: string(imap.CapLoginDisabled)}
-	default:
+	case !caps.Has(imap.CapLoginDisabled):
 		err = c.Login(login, value.Reveal()).Wait()
+	case plain:
+		// The value follows once the server asks for it. A NO may be to the
+		// mechanism, unless its code speaks of the login.
+		if err = c.Authenticate(sasl.NewPlainClient("", login, value.Reveal())); err != nil {
+			if said := imapTrouble(err); said.Code == "NO" {
+				return unshown(said)
+			}
+		}
+	default:
+		return door.Said{Reply: protocol.NotThisWay, Code: string(imap.CapLoginDisabled)}
 	}
 	if err != nil {
 		return imapTrouble(err)
@@ -99,6 +109,17 @@ func (d *IMAP) open(ctx context.Context) (*imapclient.Client, func(), error) {
 // section 7.1.4).
 var errPreauth = errors.New("PREAUTH")
 
+// unshown is what an answer means that came before the value was shown: nothing
+// of it, whatever it says. STARTTLS may be refused, in clear text, by whoever is
+// on the way.
+func unshown(said door.Said) door.Said {
+	switch said.Reply {
+	case protocol.Unreachable, protocol.TooMany, protocol.Guest:
+		return said
+	}
+	return door.Said{Reply: protocol.NotThisWay, Code: said.Code + " before the value was shown"}
+}
+
 // imapTrouble says what an error means. A refusal without a code is one of the
 // value: servers that know no codes (RFC 5530) say no more than NO.
 func imapTrouble(err error) door.Said {
@@ -115,8 +136,11 @@ func imapTrouble(err error) door.Said {
 		return door.Said{Reply: protocol.NotThisWay, Code: string(said.Type)}
 	}
 	reply, known := imapCodes[said.Code]
-	if !known {
+	switch {
+	case said.Code == "":
 		return door.Said{Reply: protocol.Refused, Code: "NO"}
+	case !known: // ALERT, which Gmail says to the right value, NOPERM, CORRUPTION, …
+		return door.Said{Reply: protocol.NotThisWay, Code: "NO with a code that says nothing of the value"}
 	}
 	return door.Said{Reply: reply, Code: "NO " + string(said.Code)}
 }

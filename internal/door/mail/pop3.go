@@ -132,6 +132,9 @@ func pop3Answer(text string) door.Said {
 			return door.Said{Reply: row.means, Code: "-ERR [" + row.code + "]"}
 		}
 	}
+	if code != "" {
+		return door.Said{Reply: protocol.NotThisWay, Code: "-ERR with a code that says nothing of the value"}
+	}
 	return door.Said{Reply: protocol.Refused, Code: "-ERR"}
 }
 

@@ -85,12 +85,14 @@ func cutAt(full string, known []credential.Credential) (mount, path string) {
 			if full == p.Mount {
 				return full, ""
 			}
-			if rest, ok := strings.CutPrefix(full, p.Mount+"/"); ok {
-				return p.Mount, rest
+			if rest, ok := strings.CutPrefix(full, p.Mount+"/"); ok && len(p.Mount) > len(mount) {
+				mount, path = p.Mount, rest
 			}
 		}
 	}
-	mount, path, _ = strings.Cut(full, "/")
+	if mount == "" {
+		mount, path, _ = strings.Cut(full, "/")
+	}
 	return mount, path
 }
 
