@@ -138,7 +138,8 @@ func (s *session) checkDoors(ctx context.Context, device []string) (rows []docto
 				return append(rows, doctorRow{Where: row.Where, What: row.What, Detail: err.Error(), Do: "run doctor again"})
 			}
 		}
-		said := d.Ask(ctx, settings.LoginOf(nobody, nobody), value)
+		// A directory takes no name that is no DN, and says nothing of it.
+		said := d.Ask(ctx, settings.LoginOf(nobody, "cn="+nobody), value)
 		row.OK, row.Detail, row.Do = aboutNobody(said.Reply)
 		for _, doubt := range []string{door.Types[settings.Type].Doubt, said.Doubt} {
 			if row.OK && doubt != "" {

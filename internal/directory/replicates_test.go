@@ -2,6 +2,7 @@ package directory
 
 import (
 	"testing"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
@@ -166,8 +167,8 @@ func replicators389(t *testing.T, supplier, consumer *lab.DS389) {
 	for _, s := range []*lab.DS389{supplier, consumer} {
 		grant389(t, s, "cn=mapping tree,cn=config", bindDNACI(s.BinderDN)[len("aci: "):])
 	}
-	seen, hidden = seenOf(t, c, all...)
-	require.Empty(t, hidden)
+	// A right is in force a moment after it was granted.
+	require.Eventually(t, func() bool { seen, hidden = seenOf(t, c, all...); return len(hidden) == 0 }, 20*time.Second, 50*time.Millisecond, "%v", hidden)
 	require.Len(t, seen, 2)
 	require.Contains(t, seen[all[0]][0].Detail, consumer.LDAPS()+": it may send it changes (nsDS5ReplicaBindDN of its replica)")
 	require.Contains(t, seen[all[1]][0].Detail, consumer.LDAPS()+": it may send it changes (a member of "+outer)

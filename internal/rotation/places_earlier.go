@@ -74,7 +74,7 @@ func (j *job) putThere(p credential.Path, live vault.Live, since ownmount.Since)
 // it held then.
 func (j *job) inherited(p credential.Path, live vault.Live) bool {
 	for key, value := range j.staged.Old {
-		if !isHeld(key) || j.wasTried(value) || j.staged.Places[key] == ownmount.PlaceApart {
+		if !isHeld(key) || j.wasTried(value) || outOfForce(j.staged.Places[key]) {
 			continue
 		}
 		if before, held := j.staged.Old[key+beforeIt+p.String()]; held && before.Equal(live.Value) {

@@ -142,7 +142,7 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 		if t.unanswered < doorPatience && !stopped() {
 			wrong.some = true // others may have run some up while it waited for its turn
 			v.Doors[n], stop = askDoor(ctx, t.door, as, v.at, wrong, r.Refusals.looks(r.Campaign, v.Credential.ID, as.Door), r.Now)
-			r.Refusals.noteOld(r.Campaign, v.Credential.ID, v.Doors[n])
+			r.Refusals.noteOld(ctx, r.Campaign, v.Credential.ID, v.Doors[n])
 			if f := ask.flushed(ctx, v.Credential, as, v.Doors[n]); f != nil {
 				v.Findings = append(v.Findings, *f)
 				if f.Code == credential.FindingFlushed && stop == nil {

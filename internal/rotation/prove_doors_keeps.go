@@ -36,6 +36,10 @@ func (a DoorAsker) flushed(ctx context.Context, c credential.Credential, as cred
 	return a.Flush(ctx, c, as)
 }
 
+// Remember reads what is noted of the campaign's doors, before any is asked
+// about what people have changed.
+func (a DoorAsker) Remember(ctx context.Context) error { return a.Refusals.read(ctx, a.Campaign) }
+
 // Ask asks one door about what a person has changed, and once more after a
 // flush where the door took an old value. No directory of the campaign file
 // stands behind it, so nothing but the door's own good login ends its count of
@@ -45,7 +49,7 @@ func (a DoorAsker) Ask(ctx context.Context, d *opened.Door, c credential.Credent
 	defer d.Turn.Unlock()
 	with := atDoors{new: value, olds: olds}
 	ev, _ := askDoor(ctx, d, as, with, &wrongLogins{}, a.Refusals.looks(a.Campaign, c.ID, as.Door), a.Now)
-	a.Refusals.noteOld(a.Campaign, c.ID, ev)
+	a.Refusals.noteOld(ctx, a.Campaign, c.ID, ev)
 	f := a.flushed(ctx, c, as, ev)
 	if f != nil && f.Code == credential.FindingFlushed {
 		ev, _ = askDoor(ctx, d, as, with, &wrongLogins{}, doorLooks, a.Now)

@@ -96,12 +96,12 @@ func (b *balanced) Software(context.Context) (string, error) { return "", nil }
 // That one machine refuses the old value never beats that another one behind
 // the same address took it.
 func TestAMachineThatRefusesNeverBeatsAnotherBehindTheSameDoor(t *testing.T) {
-	refusals := &Refusals{}
+	notes := &vaultNotes{}
 	b := &balanced{keeps: map[string]bool{"old": true}}
 	one := &opened.Door{Door: b}
 	pass := func() Verdict {
 		v := atServers("a", "mail")
-		rot := &Rotator{Now: time.Now, Authority: willing{}, Campaign: "c", Refusals: refusals}
+		rot := &Rotator{Now: time.Now, Authority: willing{}, Campaign: "c", Refusals: &Refusals{Notes: notes}} // as another worker
 		rot.AskDoors(t.Context(), []Verdict{v}, DoorAsker{Open: func(string) (*opened.Door, error) { return one, nil }, Now: time.Now}, func() bool { return false })
 		return v
 	}
@@ -113,7 +113,8 @@ func TestAMachineThatRefusesNeverBeatsAnotherBehindTheSameDoor(t *testing.T) {
 		require.False(t, v.Dead(), "one machine takes the old value still: %q", b.asked)
 		require.Equal(t, protocol.ReasonDoorTakesOld, v.Stop.Reason)
 	}
-	person := DoorAsker{Now: time.Now, Campaign: "c", Refusals: refusals}
+	person := DoorAsker{Now: time.Now, Campaign: "c", Refusals: &Refusals{Notes: notes}}
+	require.NoError(t, person.Remember(t.Context()))
 	b.Ask(t.Context(), "somebody", credential.NewSecret("else"))
 	ev, _ := person.Ask(t.Context(), one, first.Credential, first.Credential.Doors[0], credential.NewSecret("new"), []credential.Secret{credential.NewSecret("old")})
 	require.True(t, ev.TookOld())

@@ -153,17 +153,30 @@ type Refusals struct {
 	took map[[3]string]bool           // the old value, by campaign, credential and door
 }
 
-// noteOld notes that a door took the old value.
-func (r *Refusals) noteOld(campaign, id string, ev protocol.DoorEvidence) {
-	if r == nil || !ev.TookOld() {
+// tookOld is what is noted of a door that took the old value.
+const tookOld = "took-old"
+
+// noteOld notes that a door took the old value: whoever asks it from then on,
+// also after this process was killed, asks more than once.
+func (r *Refusals) noteOld(ctx context.Context, campaign, id string, ev protocol.DoorEvidence) {
+	if r == nil || !ev.TookOld() || !r.tookFirst(campaign, id, ev.Door) || r.Notes == nil {
 		return
 	}
+	// Where Vault does not take the note this process still knows of it.
+	_, _ = r.Notes.NoteOnce(ctx, campaign, tookOld, ev.Door, id)
+}
+
+// tookFirst remembers that a door took the old value; true if that is news.
+func (r *Refusals) tookFirst(campaign, id, door string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.took == nil {
 		r.took = map[[3]string]bool{}
 	}
-	r.took[[3]string{campaign, id, ev.Door}] = true
+	key := [3]string{campaign, id, door}
+	news := !r.took[key]
+	r.took[key] = true
+	return news
 }
 
 // looks is how often a door is asked about an old value.
@@ -189,6 +202,11 @@ func (r *Refusals) read(ctx context.Context, campaign string) error {
 		return nil
 	}
 	noted, err := r.Notes.NotedOnce(ctx, campaign)
+	for _, o := range noted {
+		if o.What == tookOld {
+			r.tookFirst(campaign, o.ID, o.Where)
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, o := range noted {

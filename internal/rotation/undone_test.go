@@ -69,6 +69,17 @@ func TestALoginAtAReplicaThatKeepsItsOlderEntryIsAnsweredByAnotherReset(t *testi
 		require.True(t, r.logsIn(replica, c.Name, stolen))
 		r.resume(replica)
 	})
+	// The replica may take up the other reset only when syncrepl tries again,
+	// which a pass does not wait for.
+	found := got.Findings
+	require.Eventually(t, func() bool {
+		if !got.Dead() {
+			require.Equal(t, protocol.ReasonLagging, got.Stop.Reason)
+			got = r.run([]credential.Credential{c}, nothing)[0]
+		}
+		return got.Dead()
+	}, 30*time.Second, 100*time.Millisecond)
+	got.Findings = found
 	r.requireDeadEverywhere(got, c, stolen)
 }
 

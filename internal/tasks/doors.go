@@ -32,6 +32,9 @@ type Asking struct {
 // Ask asks the doors of the tasks cs of in, each of its own account. What they
 // do not refuse keeps it open, whatever was said.
 func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credential) ([]wire.AskedTask, error) {
+	if err := a.Remember(ctx); err != nil {
+		return nil, err
+	}
 	out, begun := make([]wire.AskedTask, 0, len(cs)), false
 	for i, c := range cs {
 		it := wire.AskedTask{Ref: in.Refs[i]}
