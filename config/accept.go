@@ -32,8 +32,8 @@ type Accept struct {
 	Finding credential.FindingCode `json:"finding,omitempty"`
 	Vault   string                 `json:"vault,omitempty"`  // a place, as the warning names it
 	Device  string                 `json:"device,omitempty"` // another one, of which something is open, or that was in foreign hands too (Problem)
-	// On is when somebody looked at that place in Vault, or that server: the word
-	// is for what was there before.
+	// On is when somebody looked at that place in Vault, or that server: the
+	// word is for what was there before.
 	On     time.Time `json:"on,omitzero"`
 	Reason string    `json:"reason"`
 }

@@ -20,9 +20,9 @@ type Confirm struct {
 	// that one holds, and for no later one. 0: for what is there when it is
 	// first used.
 	Version int `json:"version,omitempty"`
-	// Written is when Vault wrote that version, to the second at least: a secret
-	// that was deleted and made anew counts its versions from 1 again. A word
-	// with a version and without it counts for nothing.
+	// Written is when Vault wrote that version, to the second at least: a
+	// secret that was deleted and made anew counts its versions from 1 again. A
+	// word with a version and without it counts for nothing.
 	Written time.Time `json:"written,omitzero"`
 	// Only: the account has no other places than those that the file and a
 	// person's lists name.

@@ -27,10 +27,11 @@ formatted() {
 }
 
 # Comments wrap at 80 columns, a tab being four, and the prose of documents at
-# 100. Addresses, tables and code have the length that they have.
+# 100. Addresses, tables and code have the length that they have, and so has what
+# is made from the texts of --help (docs/commands.md).
 columns() {
   local long
-  long=$(git ls-files -co --exclude-standard '*.go' '*.md' | xargs -r perl -CSD -ne '
+  long=$(git ls-files -co --exclude-standard '*.go' '*.md' | grep -v '^docs/commands[.]md$' | xargs -r perl -CSD -ne '
     if (/^\s*```/) { $code = !$code }
     ($width = $_) =~ s/\t/    /g;
     my $most = $ARGV =~ /[.]go$/ ? 80 : 100;

@@ -11,10 +11,10 @@ import (
 )
 
 // waves runs the waves of a roll in order. Each is waited for until its first
-// pass has ended, and goes on beside those that follow, unless the campaign file
-// has the others wait for its end (credential.Wave.Proof); what is alone begins
-// when all have ended. In campaigns of earlier versions only a wave with logins
-// to Vault went on beside the others.
+// pass has ended, and goes on beside those that follow, unless the campaign
+// file has the others wait for its end (credential.Wave.Proof); what is alone
+// begins when all have ended. In campaigns of earlier versions only a wave with
+// logins to Vault went on beside the others.
 func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 	c.logins, c.control.Logins = roll.Logins, slices.Clone(roll.Logins)
 	c.control.Readers = slices.Clone(roll.Readers)

@@ -48,8 +48,8 @@ type Credential struct {
 	// default path, which activation creates.
 	Adopted bool `json:"adopted,omitempty"`
 
-	// DeadBefore: an earlier campaign had called a value of it dead, as Vault has
-	// noted; nil where none is known.
+	// DeadBefore: an earlier campaign had called a value of it dead, as Vault
+	// has noted; nil where none is known.
 	DeadBefore *DeadBefore `json:"dead_before,omitempty"`
 
 	// Own: it is what Rollcall itself works with.
@@ -96,8 +96,8 @@ type Credential struct {
 	// ConfirmedAt is, by path, the version of the secret of which the person
 	// said so, where he named one: that word counts for no other version.
 	ConfirmedAt map[string]int `json:"confirmed_at,omitempty"`
-	// ConfirmedWritten is, by path, when Vault wrote that version, as he said: a
-	// secret that was deleted and made anew counts from 1 again.
+	// ConfirmedWritten is, by path, when Vault wrote that version, as he said:
+	// a secret that was deleted and made anew counts from 1 again.
 	ConfirmedWritten map[string]time.Time `json:"confirmed_written,omitempty"`
 
 	// Ours are those of Paths at which an earlier campaign activated a value of

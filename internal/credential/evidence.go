@@ -200,8 +200,8 @@ const (
 	FindingResetsHidden FindingCode = "resets-not-shown"
 	// FindingRulesHidden: by what an authority lets accounts in is not shown.
 	FindingRulesHidden FindingCode = "login-rules-hidden"
-	// FindingFieldBeside: a field beside another account's may hold the password
-	// of one that is rotated at other paths.
+	// FindingFieldBeside: a field beside another account's may hold the
+	// password of one that is rotated at other paths.
 	FindingFieldBeside FindingCode = "perhaps-its-field"
 	// FindingKeptHidden: which passwords an authority keeps a second time is
 	// not shown.

@@ -95,9 +95,10 @@ type Command struct {
 // and way in, and a Summary.
 //
 // Accounts are not locked by it: see nextTry. Services are tried at leisure
-// until the directory behind them refuses the value. An error means a line of input
-// that makes no sense (it names the line and never quotes it), or that out
-// cannot be written; results are lost in that case. The end of ctx is no error.
+// until the directory behind them refuses the value. An error means a line of
+// input that makes no sense (it names the line and never quotes it), or that
+// out cannot be written; results are lost in that case. The end of ctx is no
+// error.
 func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -47,7 +47,8 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 	if err != nil {
 		return fmt.Errorf("where earlier campaigns put values: %w; the listing was given up and nothing was changed", err)
 	}
-	// A campaign of a version before may have noted them by their first segment.
+	// A campaign of a version before may have noted them by their first
+	// segment.
 	for id, at := range placed {
 		var cut []credential.Path
 		for _, p := range at {

@@ -124,8 +124,9 @@ func (m *merger) doorsThen(d *draft) {
 // namedDoors are the doors that sources name for it. Whoever had the device may
 // have written a secret's metadata: he must not choose the service at which a
 // new value is shown, nor the clear text in which it goes there, so metadata
-// names those alone that the file leaves to it (for: rows), and none for a login
-// to Vault: that would never be dead, and all that it could read would wait.
+// names those alone that the file leaves to it (for: rows), and none for a
+// login to Vault: that would never be dead, and all that it could read would
+// wait.
 func (m *merger) namedDoors(d *draft) (named []config.DoorOf) {
 	has := doorsOf(m.c, d.Credential, nil, d.short, d.Name)
 	for _, at := range d.doors {

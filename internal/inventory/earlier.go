@@ -50,8 +50,8 @@ func (l *lister) readEarlier(ctx context.Context, campaign string) error {
 	return nil
 }
 
-// unlikeOf are the namesakes that were seen to refuse what was stolen: when they
-// were asked, or as the proof of the campaign that rotated them.
+// unlikeOf are the namesakes that were seen to refuse what was stolen: when
+// they were asked, or as the proof of the campaign that rotated them.
 func unlikeOf(last *ownmount.LastRoll) (ids []string) {
 	if last != nil {
 		for _, roll := range append([]ownmount.LastRoll{*last}, last.Before...) {

@@ -73,9 +73,9 @@ func (l *lister) ofLogins(roll *credential.Roll) func(ctx context.Context, entit
 	}
 }
 
-// loginsOfEntity are those of an entity, as Vault shows them: the names by which it
-// logs in, and of an AppRole, whose name there is its role-id, the role too. It
-// is asked once.
+// loginsOfEntity are those of an entity, as Vault shows them: the names by
+// which it logs in, and of an AppRole, whose name there is its role-id, the
+// role too. It is asked once.
 func (l *lister) loginsOfEntity(ctx context.Context, entity string) (logins []loginName, err error) {
 	if got, known := l.ofEntity.Load(entity); known {
 		return got.([]loginName), nil

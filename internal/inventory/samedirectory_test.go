@@ -127,8 +127,8 @@ func TestAnEntryOfTheSameNameInTheSameDirectoryIsAskedAndRotatedIfItTakesTheStol
 	require.NotContains(t, got, refuses, "it refuses what was stolen")
 	require.Equal(t, unlike, roll.Unlike)
 
-	// One that took the stolen value is proved dead in its campaign, so the next
-	// knows that it refuses that value.
+	// One that took the stolen value is proved dead in its campaign, so the
+	// next knows that it refuses that value.
 	_, err = realVault.Client().KVv2("kv").Put(t.Context(), "samedir/mail", map[string]any{"password": "new-1"})
 	require.NoError(t, err)
 	c.Sources[0].Content = []byte("account,path\n\"" + s.AccountDN("svc-mail") + "\",kv/samedir/mail#password\n")

@@ -143,9 +143,9 @@ func (l *lister) tasksFields() map[secretPath][]string {
 	return fields
 }
 
-// withoutTasksPlaces are the candidates but for secrets that say of nobody whose
-// they are, where a row of what a person does names them: that is whose they
-// are. One with more that looks like a credential stays.
+// withoutTasksPlaces are the candidates but for secrets that say of nobody
+// whose they are, where a row of what a person does names them: that is whose
+// they are. One with more that looks like a credential stays.
 func (l *lister) withoutTasksPlaces() []Candidate {
 	fields := l.tasksFields()
 	if len(fields) == 0 {

@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// oneProcess is the process of a server that is one process, for its type to have.
+// oneProcess is the process of a server that is one process, for its type to
+// have.
 type oneProcess struct {
 	mu   sync.Mutex
 	proc *Process

@@ -77,8 +77,8 @@ type Entry struct {
 	Reasons    []credential.Reason `json:"reasons,omitempty"` // provenance
 	UsedBy     []string            `json:"used_by,omitempty"` // of a listed credential: consumers that read it, as the campaign file says
 
-	// DeadBefore, of a listed credential: an earlier campaign had called a value
-	// of it dead. Not in ledgers of earlier versions.
+	// DeadBefore, of a listed credential: an earlier campaign had called a
+	// value of it dead. Not in ledgers of earlier versions.
 	DeadBefore *credential.DeadBefore `json:"dead_before,omitempty"`
 
 	// Lines of the device's profile that a listed credential answers, and by
@@ -146,8 +146,9 @@ type Entry struct {
 // campaign file can tell whether it is that one. It holds references to
 // secrets, never a secret, so its digest is none of one.
 type Specification struct {
-	// SHA256 of all that the workers were given, as Vault keeps it: the campaign
-	// file with its manifests, answers and certificates, and every default.
+	// SHA256 of all that the workers were given, as Vault keeps it: the
+	// campaign file with its manifests, answers and certificates, and every
+	// default.
 	SHA256 string `json:"sha256"`
 	// FileSHA256 of the campaign file alone, byte for byte (sha256sum); empty
 	// where a schedule of an earlier version gave it.

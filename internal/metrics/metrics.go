@@ -185,10 +185,10 @@ func (m *Metrics) Told(event string, ok bool) {
 	m.told.WithLabelValues(event, result).Inc()
 }
 
-// Serve answers /metrics and /healthz at address (host:port; :0 takes a free port) until
-// stop is called. It returns where it listens. It speaks HTTP without a login,
-// as Prometheus's own exporters do: listen on loopback, or on a network that
-// only the metrics server reaches.
+// Serve answers /metrics and /healthz at address (host:port; :0 takes a free
+// port) until stop is called. It returns where it listens. It speaks HTTP
+// without a login, as Prometheus's own exporters do: listen on loopback, or on
+// a network that only the metrics server reaches.
 func (m *Metrics) Serve(address string) (at string, stop func(), err error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {

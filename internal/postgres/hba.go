@@ -27,8 +27,9 @@ type Rule struct {
 	At     []string
 	Below  string
 	Error  string // the line is of no use, and so is the whole file at the next reload
-	// Quoted: the file has a word such as all in quotes somewhere, where it is a
-	// mere name. The view shows no quotes, so that any word of a line may be one.
+	// Quoted: the file has a word such as all in quotes somewhere, where it is
+	// a mere name. The view shows no quotes, so that any word of a line may be
+	// one.
 	Quoted bool
 }
 

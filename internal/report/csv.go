@@ -28,11 +28,11 @@ type openItem struct {
 }
 
 // CSV writes one row for each open item, for a ticket system (RFC 4180, UTF-8,
-// times in UTC): a credential that is not dead, a server or door that a person left out,
-// a login to Vault that a person accepted as open, a line of the profile that
-// waits, a warning that the list may be incomplete. Nothing in it can become a
-// formula of a spreadsheet. A campaign with nothing open gives the heading
-// alone.
+// times in UTC): a credential that is not dead, a server or door that a person
+// left out, a login to Vault that a person accepted as open, a line of the
+// profile that waits, a warning that the list may be incomplete. Nothing in it
+// can become a formula of a spreadsheet. A campaign with nothing open gives the
+// heading alone.
 func CSV(w io.Writer, s *ledger.State) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true

@@ -155,9 +155,9 @@ func (c *canvas) counters(t WaveProgress, finds int) {
 	c.line(pieces...)
 }
 
-// wave draws one bar: dead on all servers, dead on some, open, in work, waiting.
-// Whatever is not zero gets a cell if there is one, and only a finished wave
-// has a full bar.
+// wave draws one bar: dead on all servers, dead on some, open, in work,
+// waiting. Whatever is not zero gets a cell if there is one, and only a
+// finished wave has a full bar.
 func (c *canvas) wave(w WaveProgress, label, digits int) {
 	counts := fmt.Sprintf("  %*d/%-*d", digits, w.Dead, digits, w.Listed)
 	cells := max(5, min(48, c.width-label-4-utf8.RuneCountInString(counts)-4))

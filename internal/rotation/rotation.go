@@ -113,9 +113,9 @@ type Rotator struct {
 	// looks once for many. Nil: nobody looks.
 	Hindering func(context.Context) (map[string][]credential.Problem, error)
 
-	// Device are the hosts of the compromised device, and of others that were in
-	// foreign hands, in lower case: no secret that takes a new value may lead
-	// there.
+	// Device are the hosts of the compromised device, and of others that were
+	// in foreign hands, in lower case: no secret that takes a new value may
+	// lead there.
 	Device []string
 
 	// Reach guards what opens Vault. Nil: nobody else's login is open.

@@ -110,8 +110,8 @@ func (d *IMAP) open(ctx context.Context) (*imapclient.Client, func(), error) {
 var errPreauth = errors.New("PREAUTH")
 
 // unshown is what an answer means that came before the value was shown: nothing
-// of it, whatever it says. STARTTLS may be refused, in clear text, by whoever is
-// on the way.
+// of it, whatever it says. STARTTLS may be refused, in clear text, by whoever
+// is on the way.
 func unshown(said door.Said) door.Said {
 	switch said.Reply {
 	case protocol.Unreachable, protocol.TooMany, protocol.Guest:

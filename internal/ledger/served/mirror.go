@@ -20,11 +20,11 @@ const (
 	atOnce  = 8
 )
 
-// Mirror brings a copy of a campaign's ledger in the folder into up to date, and
-// makes it if there is none. It takes what is not there yet, and the checkpoint
-// last of all, as it was before the rest was asked for: a copy that was given up
-// on the way is an older one, and whole. ErrNotThere: the server has none. The
-// caller verifies the copy with a key of its own.
+// Mirror brings a copy of a campaign's ledger in the folder into up to date,
+// and makes it if there is none. It takes what is not there yet, and the
+// checkpoint last of all, as it was before the rest was asked for: a copy that
+// was given up on the way is an older one, and whole. ErrNotThere: the server
+// has none. The caller verifies the copy with a key of its own.
 func Mirror(ctx context.Context, from Access, campaign, into string) error {
 	r, err := newReader(from)
 	if err != nil {

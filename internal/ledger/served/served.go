@@ -2,7 +2,8 @@
 // and takes them there: files as C2SP tlog-tiles lays them out, which are never
 // changed once they are full, so a copy needs what is new alone. Who may read
 // them is decided by who may read the Access, which is kept in Vault. A copy is
-// trusted for its signature, as the original is, and not for where it came from.
+// trusted for its signature, as the original is, and not for where it came
+// from.
 package served
 
 import (
@@ -59,9 +60,9 @@ type Server struct {
 }
 
 // Listen serves the ledgers below dir at an address, over TLS with a
-// certificate and a token that it makes: both live as long as the process. public
-// is the URL under which others reach it; empty is this machine's name and the
-// port. Call Close.
+// certificate and a token that it makes: both live as long as the process.
+// public is the URL under which others reach it; empty is this machine's name
+// and the port. Call Close.
 func Listen(dir, address, public string) (*Server, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
