@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"rollcall/config"
+	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/workflows"
 )
@@ -198,4 +200,19 @@ func TestAWaitIsExplained(t *testing.T) {
 	st.Phase = ledger.Paused
 	text, _ = waits(st)
 	require.Contains(t, text, "`rollcall resume`")
+}
+
+// What a login could read is counted among what is picked.
+func TestAPickedPartCountsWhatLoginsReadOfItAlone(t *testing.T) {
+	roll := &credential.Roll{
+		Waves:       []credential.Wave{{Name: "the rest"}},
+		Credentials: []credential.Credential{{ID: "corp/1", Name: "uid=a,dc=example"}, {ID: "corp/2", Name: "uid=b,dc=example"}, {ID: "vault/approle/x", Name: "approle/x"}},
+		Reach:       []credential.Reach{{Login: "vault/approle/x", Reads: []string{"corp/1", "corp/2"}}, {Login: "vault/approle/y", Reads: []string{"corp/2"}}},
+	}
+	by := selection{config.Selection{Only: []string{"a"}}}
+	got, all, err := by.of(roll)
+	require.NoError(t, err)
+	require.Equal(t, 3, all)
+	require.Equal(t, []credential.Reach{{Login: "vault/approle/x", Reads: []string{"corp/1"}}}, got.Reach)
+	require.Len(t, roll.Reach[0].Reads, 2, "the roll itself stays as it is")
 }

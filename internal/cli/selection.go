@@ -57,10 +57,18 @@ func (s *selection) of(roll *credential.Roll) (cut *credential.Roll, all int, er
 			out.Findings[c.ID] = found
 		}
 	}
-	out.Reach = slices.DeleteFunc(slices.Clone(roll.Reach), func(r credential.Reach) bool {
-		return !slices.ContainsFunc(out.Credentials, func(c credential.Credential) bool { return r.Login == c.ID || slices.Contains(r.Reads, c.ID) })
-	})
+	out.Reach = nil
+	for _, r := range roll.Reach {
+		r.Reads = slices.DeleteFunc(slices.Clone(r.Reads), func(id string) bool { return !has(out.Credentials, id) })
+		if len(r.Reads) > 0 || has(out.Credentials, r.Login) {
+			out.Reach = append(out.Reach, r)
+		}
+	}
 	return &out, all, nil
+}
+
+func has(cs []credential.Credential, id string) bool {
+	return slices.ContainsFunc(cs, func(c credential.Credential) bool { return c.ID == id })
 }
 
 // sayPicked says that what follows is not all.
