@@ -20,6 +20,7 @@ type realVault struct {
 	*testing.T
 	store *ownmount.Store
 	api   *vaultapi.Logical
+	sys   *vaultapi.Sys
 }
 
 func startRealVault(t *testing.T, mounts ...string) *realVault {
@@ -33,7 +34,7 @@ func startRealVault(t *testing.T, mounts ...string) *realVault {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("VAULT_ADDR", v.Address())
 	t.Setenv("VAULT_TOKEN", v.RootToken().Reveal())
-	out := &realVault{T: t, api: v.Client().Logical()}
+	out := &realVault{T: t, api: v.Client().Logical(), sys: v.Client().Sys()}
 	for _, name := range append([]string{"rollcall"}, mounts...) {
 		require.NoError(t, v.Client().Sys().MountWithContext(t.Context(), name, &vaultapi.MountInput{Type: "kv", Options: map[string]string{"version": "2"}}))
 		require.Eventually(t, func() bool {

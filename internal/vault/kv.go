@@ -24,6 +24,7 @@ type Entry struct {
 
 // Get reads a version, 0 for the current one.
 func (c *Client) Get(ctx context.Context, op, mount, path string, version int) (Entry, error) {
+	asked := time.Now()
 	place, err := c.at(ctx, mount, "data", path)
 	if err != nil {
 		return Entry{}, err
@@ -37,7 +38,10 @@ func (c *Client) Get(ctx context.Context, op, mount, path string, version int) (
 		return Entry{}, c.Fail(op, place, Read, err)
 	}
 	if got == nil {
-		return Entry{}, nil
+		if mount != c.own { // a mount that was made anew says the same
+			_, err = c.cutSince(ctx, mount+"/"+path, asked)
+		}
+		return Entry{}, err
 	}
 	v, err := versionOf(nested(got, "metadata"))
 	if err != nil {
@@ -80,7 +84,7 @@ func (c *Client) Put(ctx context.Context, op, mount, path string, cas int, data 
 // write is Put that also tells when the version was written and whether it
 // ends.
 func (c *Client) write(ctx context.Context, op, mount, path string, cas int, data map[string]any) (Entry, error) {
-	at, err := c.at(ctx, mount, "data", path)
+	at, err := c.atToWrite(ctx, mount, "data", path)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -92,7 +96,7 @@ func (c *Client) write(ctx context.Context, op, mount, path string, cas int, dat
 		return Entry{}, c.Fail(op, at, Write, err)
 	}
 	if got == nil {
-		return Entry{}, c.Odd(op, at, fmt.Errorf("empty answer to a write"))
+		return Entry{}, c.astray(ctx, op, at, mount, path)
 	}
 	v, err := versionOf(got.Data)
 	if err != nil {
@@ -104,7 +108,7 @@ func (c *Client) write(ctx context.Context, op, mount, path string, cas int, dat
 // Purge deletes a secret with all its versions and metadata, as if it had
 // never been: the next cas=0 succeeds. An absent secret is no error.
 func (c *Client) Purge(ctx context.Context, op, mount, path string) error {
-	at, err := c.at(ctx, mount, "metadata", path)
+	at, err := c.atToWrite(ctx, mount, "metadata", path)
 	if err != nil {
 		return err
 	}
@@ -116,7 +120,7 @@ func (c *Client) Purge(ctx context.Context, op, mount, path string) error {
 
 // DestroyBefore destroys the versions of a secret before one.
 func (s *Client) DestroyBefore(ctx context.Context, op, mount, path string, version int) error {
-	at, err := s.at(ctx, mount, "destroy", path)
+	at, err := s.atToWrite(ctx, mount, "destroy", path)
 	if err != nil || version < 2 {
 		return err
 	}

@@ -75,7 +75,9 @@ func (c *Client) ListSecrets(ctx context.Context, prefix string, each func(Secre
 			return err
 		}
 	}
-	return nil
+	// A mount that was made anew meanwhile has shown empty folders.
+	_, err = c.cutSince(ctx, prefix, time.Now())
+	return err
 }
 
 // eachMeta reads in chunks, so that a folder of any size takes little memory.

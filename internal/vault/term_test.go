@@ -123,12 +123,14 @@ func TestARateLimitIsWaitedFor(t *testing.T) {
 			t.Cleanup(front.Close)
 			c := vaulttest.NewCampaign()
 			s := open(t, c, front.URL, server.RootToken())
-			_, err = s.Cut(t.Context(), "kv/a") // asked once
+			at := vaulttest.NewPath()
+			vaulttest.SeedLive(t, at, map[string]any{at.Field: "there"}) // of what is absent the mount is asked again
+			_, err = s.Cut(t.Context(), at.Mount+"/"+at.Path)
 			require.NoError(t, err)
 			refuse.Store(true)
 			require.False(t, s.Throttled())
 			began := time.Now()
-			_, err = s.ReadLive(t.Context(), credential.Path{Mount: "kv", Path: "a", Field: "b"}, 0)
+			_, err = s.ReadLive(t.Context(), at, 0)
 			require.NoError(t, err)
 			require.Equal(t, row.first+1, seen.Load())
 			require.True(t, s.Throttled())
