@@ -26,14 +26,16 @@ type Confirm struct {
 	Written time.Time `json:"written,omitzero"`
 	// Only: the account has no other places than those that the file and a
 	// person's lists name.
-	Only   bool   `json:"only,omitempty"`
+	Only bool `json:"only,omitempty"`
+	// New: the secret is not there yet, and is to be made.
+	New    bool   `json:"new,omitempty"`
 	Reason string `json:"reason"`
 }
 
 func (l *loader) confirm(top fields) []Confirm {
 	var out []Confirm
 	for i, n := range top.list("confirm") {
-		f := l.mapping(n, fmt.Sprintf("confirm[%d]", i), "account", "path", "version", "written", "only", "reason")
+		f := l.mapping(n, fmt.Sprintf("confirm[%d]", i), "account", "path", "version", "written", "only", "new", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
@@ -42,6 +44,7 @@ func (l *loader) confirm(top fields) []Confirm {
 			Version: f.integer("version", 0, 1, math.MaxInt32),
 			Written: f.past("written"),
 			Only:    f.boolean("only"),
+			New:     f.boolean("new"),
 			Reason:  f.required("reason", "say who looked at it, and how the path is known to be this account's"),
 		}
 		if !f.has("path") {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/report"
@@ -68,7 +69,7 @@ func changesOf(roll *credential.Roll) []planChange {
 
 func (p *planChange) writes(c credential.Credential) {
 	for _, at := range c.Paths {
-		p.Writes = append(p.Writes, planWrite{at.String(), c.Adopted || c.HandsOver()})
+		p.Writes = append(p.Writes, planWrite{at.String(), c.Adopted || c.HandsOver() || slices.Contains(c.Makes, at)})
 	}
 }
 
@@ -107,16 +108,24 @@ func printChanges(w io.Writer, changes []planChange, width int) {
 
 // sumOf is what a campaign would do, in a sentence, for whoever begins it.
 func sumOf(device string, changes []planChange) string {
-	n, places, servers := map[string]int{}, 0, map[string]bool{}
+	n, places, made, servers := map[string]int{}, 0, 0, map[string]bool{}
 	for _, p := range changes {
 		n[p.Does]++
 		places += len(p.Writes)
+		for _, at := range p.Writes {
+			if at.New {
+				made++
+			}
+		}
 		if p.Does == doesSet {
 			servers[p.SetOn] = true
 		}
 	}
 	text := fmt.Sprintf("%s: %s, set on %s and written to %s in Vault", device,
 		report.Plural(n[doesSet], "new value", "new values"), report.Plural(len(servers), "server", "servers"), report.Plural(places, "place", "places"))
+	if made > 0 {
+		text += fmt.Sprintf(", %d of which %s made new", made, map[bool]string{true: "is", false: "are"}[made == 1])
+	}
 	for _, more := range []struct{ does, words string }{{doesEnd, "are ended"}, {doesTask, "wait for people"}, {doesNone, "stay as they are, for they cannot be rotated as listed"}} {
 		if n[more.does] > 0 {
 			text += fmt.Sprintf("; %d %s", n[more.does], more.words)

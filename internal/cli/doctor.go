@@ -104,6 +104,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign, as string) []doct
 		if unlisted == nil {
 			rows = append(rows, notShown(s.tellRefusing(ctx, listed))...)
 			rows = append(rows, leftStaged(listed.Warnings)...)
+			rows = append(rows, notThere(listed.Warnings)...)
 			rows = append(rows, s.checkOwners(ctx, listed)...)
 			rows = append(rows, checkMatches(listed)...)
 		}
@@ -163,6 +164,17 @@ func leftStaged(warnings []credential.Finding) (rows []doctorRow) {
 	for _, w := range warnings {
 		if w.Code == credential.FindingLeftStaged {
 			rows = append(rows, doctorRow{Where: "roll", What: "left staged", Detail: w.Detail, Do: "bring it to its end before anything else: its consumers may be cut off"})
+		}
+	}
+	return rows
+}
+
+// notThere are secrets that a person's list or the campaign file names and that
+// are not there.
+func notThere(warnings []credential.Finding) (rows []doctorRow) {
+	for _, w := range warnings {
+		if w.Code == credential.FindingNewSecret {
+			rows = append(rows, doctorRow{Where: "roll", What: "secret not there", Detail: w.Detail, Do: "correct the name, or say that the secret is new, before anything is set"})
 		}
 	}
 	return rows

@@ -205,6 +205,9 @@ func paths(c credential.Credential) string {
 			s += ", "
 		}
 		s += p.String()
+		if slices.Contains(c.Makes, p) {
+			s += " (made new: nothing is there)"
+		}
 	}
 	switch {
 	case c.HandsOver():

@@ -89,6 +89,10 @@ type Credential struct {
 	// path it is. A new secret is made at none but these.
 	Named []Path `json:"named,omitempty"`
 
+	// Makes are those of Paths that a person named and that held nothing when it
+	// was listed: a secret is made there.
+	Makes []Path `json:"makes,omitempty"`
+
 	// Confirmed are those of Paths that a person named for this account in the
 	// campaign file: they take part even if the account refuses what they hold,
 	// unless somebody wrote that after Rollcall had put a value there.

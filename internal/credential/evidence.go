@@ -193,6 +193,10 @@ const (
 	// FindingOtherSecrets: a secret of the roll has further fields that look
 	// like credentials.
 	FindingOtherSecrets FindingCode = "other-secrets"
+	// FindingNewSecret: a person's list or the campaign file names a secret that
+	// is not there, so that one is made. As a warning: nobody says that it is a
+	// new one, so the name may be mistyped.
+	FindingNewSecret FindingCode = "new-secret"
 	// FindingPasswordHidden: whether entries have a password at all is not
 	// shown.
 	FindingPasswordHidden FindingCode = "password-not-shown"
@@ -301,6 +305,6 @@ func (f FindingCode) Undelivered() bool {
 // the roll or from the servers that are asked, or that who is left out of it
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingDoorUnmatched || f == FindingDoorsShowLess || f == FindingFieldBeside || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingAlsoReadable || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
+	return f == FindingEmptyRoll || f == FindingDoorUnmatched || f == FindingDoorsShowLess || f == FindingFieldBeside || f == FindingNewSecret || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingAlsoReadable || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
 		f == FindingRulesHidden || f == FindingKeptHidden || f == FindingReplicatorsHidden || f == FindingResetsHidden || f == FindingReadsOthers || f == FindingNotContained || f == FindingCameBack || f == FindingStoredAsSent || f == FindingNewerToken
 }

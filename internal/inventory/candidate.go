@@ -25,6 +25,9 @@ type Candidate struct {
 	// AnyField: Path.Field is a guess, because nothing names the field.
 	AnyField bool
 
+	// New: a person says that the secret at Path is not there yet.
+	New bool
+
 	// Earlier: Rollcall itself put a value at Path in an earlier campaign.
 	// Nobody names the account by it.
 	Earlier bool

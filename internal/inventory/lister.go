@@ -84,6 +84,9 @@ type Vault interface {
 	Cut(ctx context.Context, full string) (vault.Place, error)
 	// Mounts are those that our login sees, of whatever type.
 	Mounts(ctx context.Context) ([]string, error)
+	// Names lists one folder of a mount; subfolders end in "/". An absent one is
+	// empty.
+	Names(ctx context.Context, op, mount, folder string) ([]string, error)
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	// Keeping is what Vault does by itself with what is written, by the
 	// settings of a secret and its mount; MountKeeping by those of the mount
@@ -112,6 +115,8 @@ type lister struct {
 	tasks      []credential.Credential // of people
 	doorUses   doorUses
 	taskDoors  map[string][]config.DoorOf // that rows name for them, by id
+	unmade     []unmade                   // places of tasks where nothing is
+	newTasks   []string                   // whose rows say that the secret is not there yet, by id
 	warnings   []Warning
 
 	mu        sync.Mutex

@@ -127,7 +127,7 @@ func placeProblem(err error) credential.Problem {
 func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	var mu sync.Mutex
 	blind := 0
-	beside := l.newBeside(roll)
+	beside, made := l.newBeside(roll), l.newPlaces()
 	l.rotates = map[credential.Path]bool{}
 	for _, c := range roll.Credentials {
 		for _, p := range c.Paths {
@@ -142,7 +142,7 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 			continue
 		}
 		g.Go(func() error {
-			of := &pathsLook{lister: l, c: c, saw: func(p credential.Path, keys []string) {
+			of := &pathsLook{lister: l, c: c, made: made, saw: func(p credential.Path, keys []string) {
 				mu.Lock()
 				defer mu.Unlock()
 				beside.see(p, keys)
@@ -151,6 +151,7 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 			mu.Lock()
 			defer mu.Unlock()
 			blind += of.blind
+			made.found = append(made.found, of.unmade...)
 			roll.Findings[c.ID] = append(roll.Findings[c.ID], of.found...)
 			if len(roll.Findings[c.ID]) == 0 {
 				delete(roll.Findings, c.ID)
@@ -162,6 +163,9 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 		return err
 	}
 	beside.tell(l, roll)
+	if err := made.tell(ctx); err != nil {
+		return err
+	}
 	if err := l.prose.disclosed(); err != nil {
 		return err
 	}

@@ -16,6 +16,9 @@ type pathsLook struct {
 	c   *credential.Credential
 	saw func(credential.Path, []string) // is told the keys of each secret
 
+	made   *newPlaces
+	unmade []unmade
+
 	found  []credential.Finding
 	blind  int // paths that we may not read
 	usable int // paths that take a new value, or hold the old one
@@ -167,7 +170,12 @@ func (k *pathsLook) state(p credential.Path, h held, named bool) {
 		k.trouble(h.problem, "%s: its current version is deleted: `vault kv undelete` brings it and its other fields back", p)
 	case h.problem == credential.DeletedVersion:
 		k.find(credential.FindingPlace, "%s: its current version is deleted; it is left as it is, for `vault kv undelete` brings it back, and the new value goes to %s", p, c.Spare)
-	case h.found, !h.exists && named:
+	case h.found:
 		k.usable++
+	case !h.exists && named:
+		k.usable++
+		if u, asked := k.made.at(c, p); asked {
+			k.unmade = append(k.unmade, u)
+		}
 	}
 }

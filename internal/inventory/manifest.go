@@ -23,6 +23,7 @@ import (
 //	           mount/role for an AppRole, mount/name for a userpass user,
 //	           the accessor of a token of Vault
 //	path       where Vault holds it, mount/path#field; may be left out
+//	new        true where that secret is not there yet, and is to be made
 //	line       lines of the device's profile that it answers, with blanks between them
 //	note       for people; becomes part of the provenance
 //	doors      doors of the campaign file that take its secret too, with
@@ -44,7 +45,7 @@ import (
 // and its doors may say at which end they are: DOOR = END. It is written
 // as a YAML list of mappings or as CSV with a header line (see readCSV). It
 // holds no secrets: a column that looks like one is refused.
-var columns = append([]string{"kind", "directory", "account", "path", "line", "note", "doors"}, taskColumns...)
+var columns = append([]string{"kind", "directory", "account", "path", "line", "note", "doors", "new"}, taskColumns...)
 
 // row is one line of a manifest as text.
 type row struct {
@@ -105,6 +106,10 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		Account:   r.cells["account"],
 		Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: detail},
 		Lines:     t.profileLines(c, s, r),
+	}
+	cand.New = t.yes(r, "new", false, "whether the secret at path is not there yet")
+	if cand.New && r.cells["path"] == "" {
+		t.problem(r.fileLine, "new: belongs to path: it says that the secret there is not there yet")
 	}
 	if cand.Kind.ByHand() {
 		return t.task(c, s, r, cand)
@@ -187,6 +192,20 @@ func (t *table) token(cand *Candidate, r row) {
 	cand.Account = minted.TokenPrefix + accessor
 }
 
+// yes reads a cell that says whether something is so.
+func (t *table) yes(r row, column string, otherwise bool, what string) bool {
+	switch strings.ToLower(r.cells[column]) {
+	case "":
+		return otherwise
+	case "true", "yes":
+		return true
+	case "false", "no":
+	default:
+		t.problem(r.fileLine, "%s: must be true or false: %s", column, what)
+	}
+	return false
+}
+
 // exactly is the account of a row at an authority that knows names by their
 // very text.
 func (t *table) exactly(c *config.Campaign, authority string, r row) string {
@@ -259,5 +278,5 @@ func (t *table) column(line int, name string, known int, read string) bool {
 // noColumn: nothing in the header is known, so it may be no header at all, and
 // is not repeated.
 func (t *table) noColumn(line int, read string) {
-	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns: call them account and path, and if need be %s", read, "kind, directory, line, note, or for what a person does "+strings.Join(taskColumns, ", "))
+	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns: call them account and path, and if need be %s", read, "kind, directory, line, note, new, or for what a person does "+strings.Join(taskColumns, ", "))
 }

@@ -82,13 +82,13 @@ func TestAHundredThousandAccountsAreListedInReasonableTimeAndMemory(t *testing.T
 	const n = 100_000
 	dir := newCrowd(n)
 	var csv strings.Builder
-	csv.WriteString("account,path\n")
+	csv.WriteString("account,path,new\n")
 	for i, e := range dir.entries {
 		account := e.Attrs["uid"][0]
 		if i%2 == 1 {
 			account = `"` + e.DN + `"`
 		}
-		fmt.Fprintf(&csv, "%s,kv/apps/%s#password\n", account, e.Attrs["uid"][0])
+		fmt.Fprintf(&csv, "%s,kv/apps/%s#password,true\n", account, e.Attrs["uid"][0])
 	}
 	c := campaign()
 	c.Sources = []config.Source{
@@ -156,6 +156,8 @@ func (emptyVault) Cut(_ context.Context, full string) (vault.Place, error) {
 	mount, path, _ := strings.Cut(full, "/")
 	return vault.Place{Mount: mount, Path: path}, nil
 }
+
+func (emptyVault) Names(context.Context, string, string, string) ([]string, error) { return nil, nil }
 
 func (emptyVault) ReadLive(context.Context, credential.Path, int) (vault.Live, error) {
 	return vault.Live{}, nil

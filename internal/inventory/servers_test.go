@@ -311,7 +311,7 @@ func TestAllSourcesTogetherFromACampaignFile(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(slapd.CA), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "m.yaml"), []byte(
-		"- account: "+slapd.AccountDN("bob")+"\n- {account: alice, path: kv/other/place#password}\n- {account: '"+slapd.BinderDN+"'}\n"), 0o600))
+		"- account: "+slapd.AccountDN("bob")+"\n- {account: alice, path: kv/other/place#password, new: true}\n- {account: '"+slapd.BinderDN+"'}\n"), 0o600))
 	file := filepath.Join(dir, "campaign.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(`
 device: all-01

@@ -110,6 +110,9 @@ func (l *lister) lookAtTaskPlaces(ctx context.Context, roll *credential.Roll) er
 			return fmt.Errorf("looking at the path of %s: %w; the listing was given up and nothing was changed", row, err)
 		}
 		c.Task.Stolen = slices.CompactFunc(c.Task.Stolen, credential.StolenVersion.Same)
+		if live.Version == 0 && !slices.Contains(l.newTasks, c.ID) {
+			l.unmade = append(l.unmade, unmade{p, c.Name, row})
+		}
 		if live.Found || !live.PrivateKey().IsZero() {
 			now := credential.StolenVersion{Version: live.Version, Written: live.Written}
 			if !slices.ContainsFunc(c.Task.Stolen, now.Same) {

@@ -63,13 +63,7 @@ func (t *table) task(c *config.Campaign, s config.Source, r row, cand Candidate)
 	}
 	owner := t.owner(r, "owner", r.cells["owner"])
 	t.due(r, task)
-	switch text := strings.ToLower(r.cells["make"]); text {
-	case "":
-	case "true", "yes", "false", "no":
-		task.Make = text == "true" || text == "yes"
-	default:
-		t.problem(r.fileLine, "make: must be true or false: whether Rollcall makes the new value")
-	}
+	task.Make = t.yes(r, "make", task.Make, "whether Rollcall makes the new value")
 	task.Do, task.Ends = fromProfile(c, cand.Lines)
 	if n := r.cells["note"]; n != "" {
 		task.Do = append(task.Do, n)
@@ -262,6 +256,9 @@ func (l *lister) addTask(s config.Source, c Candidate) error {
 		ID: id, Kind: c.Kind, Authority: c.Authority, Subject: subject, Name: c.Account,
 		Reasons: []credential.Reason{c.Reason}, Lines: sortedLines(c.Lines), Task: c.Task,
 	})
+	if c.New {
+		l.newTasks = append(l.newTasks, id)
+	}
 	if l.taskDoors == nil {
 		l.taskDoors = map[string][]config.DoorOf{}
 	}
