@@ -279,12 +279,12 @@ func placesUser(t *testing.T, e *estate.Estate) (*user, []stolenAccount) {
 		require.NoError(t, api.Sys().Mount(path, in))
 	}
 	secrets, metadata := map[string]map[string]any{}, map[string]map[string]any{}
-	rows := "account,path\n"
+	rows := "account,path,new\n"
 	for i, o := range oddPlaces {
 		path := "apps/" + estate.Device + "/" + o.name
 		switch {
 		case o.row != "":
-			rows += account[i].uid() + "," + o.row + "\n"
+			rows += fmt.Sprintf("%s,%s,%t\n", account[i].uid(), o.row, o.name == "slashes-at-the-ends") // the one that is not there
 		case o.data != nil:
 			secrets[path] = filled(o.data, account[i].Password)
 			metadata[path] = map[string]any{"account": account[i].uid()}
