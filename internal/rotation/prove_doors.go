@@ -30,9 +30,14 @@ const doorPatience = 3
 // in this campaign, each time between good logins: behind its address may be
 // several machines, each with a cache of its own, and that one of them refuses
 // the value never beats that another took it. One that picks by chance shows
-// both of two in all but one of 16. One that takes turns shows both because two
-// good logins stand between two looks.
+// both of two in all but one of 16. One that takes turns shows each of two,
+// three or four (twoLogins).
 const doorLooks = 4
+
+// twoLogins is the look before which two good logins stand, and not one: the
+// old value is the 2nd, 4th, 7th and 9th login then, which are all the
+// remainders of 2, of 3 and of 4. Each login is one connection.
+const twoLogins = 2
 
 // turn is a door in one pass over a batch.
 type turn struct {
@@ -186,10 +191,9 @@ func askDoor(ctx context.Context, d *opened.Door, as credential.DoorLogin, with 
 		return ev, stop
 	}
 	ev.New = ev.First
-	again := false
-	for range looks {
-		for _, old := range with.olds {
-			if again {
+	for _, old := range with.olds {
+		for look := range looks {
+			if look == twoLogins {
 				if ev.New, asked = ask(with.new); !asked || ev.New != protocol.Accepted {
 					return ev, stop
 				}
@@ -202,7 +206,6 @@ func askDoor(ctx context.Context, d *opened.Door, as credential.DoorLogin, with 
 				return ev, stop
 			}
 		}
-		again = true
 	}
 	ev.At = evidenceTime(now())
 	return ev, nil

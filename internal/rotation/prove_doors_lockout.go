@@ -106,7 +106,12 @@ func (r *Rotator) fewUses(ctx context.Context, v Verdict, ask DoorAsker, door st
 }
 
 // newLogins is how often askDoor offers the new value, at most.
-func newLogins(looks, olds int) int { return 1 + (2*looks-1)*olds }
+func newLogins(looks, olds int) int {
+	if looks > twoLogins {
+		looks++
+	}
+	return 1 + looks*olds
+}
 
 // eachAccount reads the accounts at every server that gave its proof, many in
 // one call, and says what the first of them shows. What is not shown says

@@ -20,6 +20,7 @@ import (
 type Field struct {
 	at     door.Settings
 	nobody nobody
+	pace   pace
 }
 
 // OpenField gives the door.
@@ -33,15 +34,6 @@ func (d *Field) Ask(ctx context.Context, _ string, value credential.Secret) door
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()
-	open, _, err := d.get(ctx, credential.Secret{})
-	switch {
-	case err != nil:
-		return door.Unreachable(conn.Trouble(err))
-	case open.StatusCode/100 == 2:
-		return door.Said{Reply: protocol.Guest, Code: code(open) + " without a value"}
-	case open.StatusCode != http.StatusUnauthorized && open.StatusCode != http.StatusForbidden && open.StatusCode != http.StatusBadRequest:
-		return door.Said{Reply: status(open), Code: code(open) + " without a value"}
-	}
 	return d.nobody.holds(d.show(ctx, value), func(_ string, value credential.Secret) door.Said { return d.show(ctx, value) })
 }
 
@@ -50,7 +42,21 @@ func (d *Field) Ask(ctx context.Context, _ string, value credential.Secret) door
 // of nobody's tells, word for word. An answer that differs from that one is of
 // another cause, and says nothing.
 func (d *Field) show(ctx context.Context, value credential.Secret) door.Said {
-	said, page, err := d.get(ctx, value)
+	x := d.pace.begin(d.at)
+	defer x.end()
+	open, _, err := d.get(ctx, x, credential.Secret{})
+	if err == nil && d.pace.further() {
+		open, _, err = d.get(ctx, x, credential.Secret{})
+	}
+	switch {
+	case err != nil:
+		return door.Unreachable(conn.Trouble(err))
+	case open.StatusCode/100 == 2:
+		return door.Said{Reply: protocol.Guest, Code: code(open) + " without a value"}
+	case open.StatusCode != http.StatusUnauthorized && open.StatusCode != http.StatusForbidden && open.StatusCode != http.StatusBadRequest:
+		return door.Said{Reply: status(open), Code: code(open) + " without a value"}
+	}
+	said, page, err := d.get(ctx, x, value)
 	switch {
 	case err != nil:
 		return door.Unreachable(conn.Trouble(err))
@@ -64,7 +70,7 @@ func (d *Field) show(ctx context.Context, value credential.Secret) door.Said {
 		return door.Said{Reply: status(said), Code: code(said)}
 	}
 	nobodys := credential.NewSecret(rand.Text())
-	none, other, err := d.get(ctx, nobodys)
+	none, other, err := d.get(ctx, x, nobodys)
 	switch {
 	case err != nil:
 		return door.Unreachable(conn.Trouble(err))
@@ -85,7 +91,9 @@ func challenges(r *http.Response, text string) bool {
 
 // Software is door.Door.
 func (d *Field) Software(ctx context.Context) (string, error) {
-	r, _, err := d.get(ctx, credential.Secret{})
+	x := d.pace.begin(d.at)
+	defer x.end()
+	r, _, err := d.get(ctx, x, credential.Secret{})
 	if err != nil {
 		return "", errors.New(conn.Trouble(err))
 	}
@@ -104,8 +112,8 @@ var numbered = regexp.MustCompile(`[\pL\d_-]*\d[\pL\d_-]*`)
 // mostOfPage bounds what is read of an answer that is compared.
 const mostOfPage = 64 << 10
 
-func (d *Field) get(ctx context.Context, value credential.Secret) (r *http.Response, page []byte, err error) {
-	r, err = ask(ctx, d.at, http.MethodGet, d.at.Path, nil, func(r *http.Request) {
+func (d *Field) get(ctx context.Context, x *exchange, value credential.Secret) (r *http.Response, page []byte, err error) {
+	r, err = x.ask(ctx, http.MethodGet, d.at.Path, nil, func(r *http.Request) {
 		switch {
 		case value.IsZero():
 		case d.at.Auth == door.ByBearer:

@@ -22,6 +22,7 @@ import (
 type Form struct {
 	at     door.Settings
 	nobody nobody
+	pace   pace
 }
 
 // OpenForm gives the door.
@@ -42,7 +43,12 @@ func (d *Form) Ask(ctx context.Context, login string, value credential.Secret) d
 
 // send fetches the page and sends its form once.
 func (d *Form) send(ctx context.Context, login string, value credential.Secret) door.Said {
-	page, text, err := d.ask(ctx, http.MethodGet, d.at.Path, nil, nil)
+	x := d.pace.begin(d.at)
+	defer x.end()
+	page, text, err := d.ask(ctx, x, http.MethodGet, d.at.Path, nil, nil)
+	if err == nil && d.pace.further() {
+		page, text, err = d.ask(ctx, x, http.MethodGet, d.at.Path, nil, nil)
+	}
 	switch {
 	case err != nil:
 		return door.Unreachable(conn.Trouble(err))
@@ -55,7 +61,7 @@ func (d *Form) send(ctx context.Context, login string, value credential.Secret) 
 	if action == "" {
 		action = d.at.Path
 	}
-	said, text, err := d.ask(ctx, http.MethodPost, action, d.filled(text, login, value), page.Cookies())
+	said, text, err := d.ask(ctx, x, http.MethodPost, action, d.filled(text, login, value), page.Cookies())
 	if err != nil {
 		return door.Unreachable(conn.Trouble(err))
 	}
@@ -159,15 +165,17 @@ func leads(r *http.Response, mark string) bool {
 
 // Software is door.Door.
 func (d *Form) Software(ctx context.Context) (string, error) {
-	r, _, err := d.ask(ctx, http.MethodGet, d.at.Path, nil, nil)
+	x := d.pace.begin(d.at)
+	defer x.end()
+	r, _, err := d.ask(ctx, x, http.MethodGet, d.at.Path, nil, nil)
 	if err != nil {
 		return "", errors.New(conn.Trouble(err))
 	}
 	return conn.Line(r.Header.Get("Server")), nil
 }
 
-func (d *Form) ask(ctx context.Context, method, path string, body []byte, cookies []*http.Cookie) (r *http.Response, text []byte, err error) {
-	r, err = ask(ctx, d.at, method, path, body, func(r *http.Request) {
+func (d *Form) ask(ctx context.Context, x *exchange, method, path string, body []byte, cookies []*http.Cookie) (r *http.Response, text []byte, err error) {
+	r, err = x.ask(ctx, method, path, body, func(r *http.Request) {
 		if body != nil {
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}

@@ -65,10 +65,12 @@ func TestWhatAFormsAnswersMean(t *testing.T) {
 	// A session has the name and the value in its cookie, and each page holds
 	// them to the directory: it ends with the value.
 	form := OpenForm(s.formed("https"))
-	in, _, err := form.ask(t.Context(), http.MethodPost, "/dologin", form.filled(nil, "svc-0004", s.Right("svc-0004")), nil)
+	x := form.pace.begin(form.at)
+	defer x.end()
+	in, _, err := form.ask(t.Context(), x, http.MethodPost, "/dologin", form.filled(nil, "svc-0004", s.Right("svc-0004")), nil)
 	require.NoError(t, err)
 	inside := func() int {
-		page, _, err := form.ask(t.Context(), http.MethodGet, "/inside", nil, in.Cookies())
+		page, _, err := form.ask(t.Context(), x, http.MethodGet, "/inside", nil, in.Cookies())
 		require.NoError(t, err)
 		return page.StatusCode
 	}

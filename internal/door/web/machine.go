@@ -16,11 +16,11 @@ import (
 // askAppRole shows a secret id of the role whose id is login. The role is asked
 // for without one first: it may need none (bind_secret_id), and let in whoever
 // knows its id, which is no secret. That counts for no lock-out.
-func (d *Vault) askAppRole(ctx context.Context, login string, value credential.Secret) door.Said {
+func (d *Vault) askAppRole(ctx context.Context, x *exchange, login string, value credential.Secret) door.Said {
 	if login == "" {
 		return door.Said{Reply: protocol.NotThisWay, Code: "an empty role id"}
 	}
-	open := d.login(ctx, "/login", map[string]string{"role_id": login})
+	open := d.login(ctx, x, "/login", map[string]string{"role_id": login})
 	switch open.Reply {
 	case protocol.Accepted, protocol.Restricted:
 		return door.Said{Reply: protocol.Guest, Code: open.Code + " without a secret id"}
@@ -32,13 +32,13 @@ func (d *Vault) askAppRole(ctx context.Context, login string, value credential.S
 	default:
 		return open
 	}
-	return d.login(ctx, "/login", map[string]string{"role_id": login, "secret_id": value.Reveal()})
+	return d.login(ctx, x, "/login", map[string]string{"role_id": login, "secret_id": value.Reveal()})
 }
 
 // askToken looks the token up, which spends one of its uses where those are
 // counted. One that has a single use left is not looked up again in the life of
 // the process: that one is its owner's.
-func (d *Vault) askToken(ctx context.Context, value credential.Secret) door.Said {
+func (d *Vault) askToken(ctx context.Context, x *exchange, value credential.Secret) door.Said {
 	spared := door.Said{Reply: protocol.NotThisWay, Code: "it has a single use left, and is not asked about any more"}
 	this := sha256.Sum256([]byte(value.Reveal()))
 	if _, is := d.lastUse.Load(this); is {
@@ -47,7 +47,7 @@ func (d *Vault) askToken(ctx context.Context, value credential.Secret) door.Said
 	if strings.ContainsFunc(value.Reveal(), notInAField) {
 		return door.Said{Reply: protocol.NotThisWay, Code: "a character that no token has"}
 	}
-	r, in, err := d.call(ctx, http.MethodGet, "/v1/auth/token/lookup-self", nil, value.Reveal())
+	r, in, err := d.call(ctx, x, http.MethodGet, "/v1/auth/token/lookup-self", nil, value.Reveal())
 	switch {
 	case err != nil:
 		return door.Unreachable(conn.Trouble(err))

@@ -24,6 +24,7 @@ import (
 // auth/userpass.
 type Vault struct {
 	at      door.Settings
+	pace    pace
 	lastUse sync.Map // hashes of tokens that have a single use left
 }
 
@@ -48,31 +49,33 @@ func (d *Vault) Ask(ctx context.Context, login string, value credential.Secret) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()
+	x := d.pace.begin(d.at)
+	defer x.end()
 	switch d.at.Auth {
 	case door.ByToken:
-		return d.askToken(ctx, value)
+		return d.askToken(ctx, x, value)
 	case door.ByAppRole:
-		return d.askAppRole(ctx, login, value)
+		return d.askAppRole(ctx, x, login, value)
 	}
 	if login == "" || strings.ContainsAny(login, "/?#%") || strings.ContainsFunc(login, control) {
 		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name, or one that no path can hold"}
 	}
-	return d.login(ctx, "/login/"+url.PathEscape(login), map[string]string{"password": value.Reveal()})
+	return d.login(ctx, x, "/login/"+url.PathEscape(login), map[string]string{"password": value.Reveal()})
 }
 
 // login tries to log in once.
-func (d *Vault) login(ctx context.Context, path string, with map[string]string) door.Said {
+func (d *Vault) login(ctx context.Context, x *exchange, path string, with map[string]string) door.Said {
 	body, err := json.Marshal(with)
 	if err != nil {
 		return door.Said{Reply: protocol.NotThisWay, Code: "a value that JSON cannot carry"}
 	}
-	r, in, err := d.call(ctx, http.MethodPost, "/v1/"+strings.Trim(d.at.Path, "/")+path, body, "")
+	r, in, err := d.call(ctx, x, http.MethodPost, "/v1/"+strings.Trim(d.at.Path, "/")+path, body, "")
 	if err != nil {
 		return door.Unreachable(conn.Trouble(err))
 	}
 	switch {
 	case r.StatusCode == http.StatusOK && in.Auth != nil && in.Auth.ClientToken != "":
-		if !d.revoke(ctx, in.Auth.ClientToken) {
+		if !d.revoke(ctx, x, in.Auth.ClientToken) {
 			return door.Said{Reply: protocol.Accepted, Code: "200, and its token was not revoked"}
 		}
 		return door.Said{Reply: protocol.Accepted, Code: code(r)}
@@ -121,7 +124,9 @@ var vaultErrors = []struct {
 
 // Software is door.Door (GET sys/seal-status, which needs no token).
 func (d *Vault) Software(ctx context.Context) (string, error) {
-	r, in, err := d.call(ctx, http.MethodGet, "/v1/sys/seal-status", nil, "")
+	x := d.pace.begin(d.at)
+	defer x.end()
+	r, in, err := d.call(ctx, x, http.MethodGet, "/v1/sys/seal-status", nil, "")
 	if err != nil {
 		return "", errors.New(conn.Trouble(err))
 	}
@@ -134,18 +139,23 @@ func (d *Vault) Software(ctx context.Context) (string, error) {
 // revoke leaves no token behind, also when nobody waits for the answer any
 // more. It reports whether Vault did it: not for a batch token, nor for one
 // whose policies do not allow it.
-func (d *Vault) revoke(ctx context.Context, token string) bool {
+func (d *Vault) revoke(ctx context.Context, x *exchange, token string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	r, _, err := d.call(ctx, http.MethodPost, "/v1/auth/token/revoke-self", nil, token)
+	r, _, err := d.call(ctx, x, http.MethodPost, "/v1/auth/token/revoke-self", nil, token)
+	if err != nil { // the login's own connection ends with its time
+		another := d.pace.begin(d.at)
+		defer another.end()
+		r, _, err = d.call(ctx, another, http.MethodPost, "/v1/auth/token/revoke-self", nil, token)
+	}
 	return err == nil && r.StatusCode/100 == 2
 }
 
 // call gives an answer with what its body says. A body that is none of Vault's
 // says nothing, and one that breaks off is an error.
-func (d *Vault) call(ctx context.Context, method, path string, body []byte, token string) (*http.Response, said, error) {
+func (d *Vault) call(ctx context.Context, x *exchange, method, path string, body []byte, token string) (*http.Response, said, error) {
 	var in said
-	r, err := ask(ctx, d.at, method, path, body, func(r *http.Request) {
+	r, err := x.ask(ctx, method, path, body, func(r *http.Request) {
 		r.Header.Set("X-Vault-Request", "true")
 		if body != nil {
 			r.Header.Set("Content-Type", "application/json")

@@ -2,12 +2,9 @@
 package web
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 
@@ -22,6 +19,7 @@ import (
 type Basic struct {
 	at     door.Settings
 	nobody nobody
+	pace   pace
 }
 
 // OpenBasic gives the door.
@@ -47,7 +45,18 @@ func (d *Basic) Ask(ctx context.Context, login string, value credential.Secret) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()
-	open, err := d.get(ctx, nil)
+	show := func(login string, value credential.Secret) door.Said { return d.show(ctx, login, value) }
+	return d.nobody.holds(show(login, value), show)
+}
+
+// show offers one value.
+func (d *Basic) show(ctx context.Context, login string, value credential.Secret) door.Said {
+	x := d.pace.begin(d.at)
+	defer x.end()
+	open, err := d.get(ctx, x, nil)
+	if err == nil && d.pace.further() {
+		open, err = d.get(ctx, x, nil)
+	}
 	switch {
 	case err != nil:
 		return door.Unreachable(conn.Trouble(err))
@@ -58,13 +67,7 @@ func (d *Basic) Ask(ctx context.Context, login string, value credential.Secret) 
 	case !offersBasic(open):
 		return door.Said{Reply: protocol.NotThisWay, Code: "401, and HTTP basic is not offered"}
 	}
-	show := func(login string, value credential.Secret) door.Said { return d.show(ctx, login, value) }
-	return d.nobody.holds(show(login, value), show)
-}
-
-// show offers one value.
-func (d *Basic) show(ctx context.Context, login string, value credential.Secret) door.Said {
-	said, err := d.get(ctx, func(r *http.Request) { r.SetBasicAuth(login, value.Reveal()) })
+	said, err := d.get(ctx, x, func(r *http.Request) { r.SetBasicAuth(login, value.Reveal()) })
 	switch {
 	case err != nil:
 		return door.Unreachable(conn.Trouble(err))
@@ -78,7 +81,9 @@ func (d *Basic) show(ctx context.Context, login string, value credential.Secret)
 
 // Software is door.Door: the field Server (RFC 9110, 10.2.4).
 func (d *Basic) Software(ctx context.Context) (string, error) {
-	r, err := d.get(ctx, nil)
+	x := d.pace.begin(d.at)
+	defer x.end()
+	r, err := d.get(ctx, x, nil)
 	if err != nil {
 		return "", errors.New(conn.Trouble(err))
 	}
@@ -123,62 +128,8 @@ func offersBasic(r *http.Response) bool {
 }
 
 // get asks for the page once.
-func (d *Basic) get(ctx context.Context, prepare func(*http.Request)) (*http.Response, error) {
-	return ask(ctx, d.at, http.MethodGet, d.at.Path, nil, prepare, nil)
-}
-
-// ask sends one request over a connection of its own, and gives what stands
-// before the body of the answer; read, if there is one, reads that. No redirect
-// is followed and no proxy of the environment asked: both would show the value
-// to somebody else.
-func ask(ctx context.Context, at door.Settings, method, path string, body []byte, prepare func(*http.Request), read func(*http.Response) error) (*http.Response, error) {
-	scheme := "https"
-	if at.TLS == door.ClearText {
-		scheme = "http"
-	}
-	host, port, err := net.SplitHostPort(at.Address)
-	if err != nil {
-		return nil, err
-	}
-	if at.ServerName != "" {
-		host = at.ServerName
-	}
-	authority := net.JoinHostPort(host, port)
-	if port == door.Types[scheme].Port {
-		authority = strings.TrimSuffix(authority, ":"+port)
-	}
-	r, err := http.NewRequestWithContext(ctx, method, scheme+"://"+authority+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, errors.New("no request can be made of the door's path")
-	}
-	r.Header.Set("User-Agent", "rollcall")
-	r.Close = true
-	if prepare != nil {
-		prepare(r)
-	}
-	c, done, err := conn.Dial(ctx, at)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	if err := r.Write(c); err != nil {
-		return nil, err
-	}
-	in := bufio.NewReader(c)
-	for range 10 {
-		said, err := http.ReadResponse(in, r)
-		if err != nil {
-			return nil, err
-		}
-		if said.StatusCode < 200 {
-			continue // 1xx come before the answer (RFC 9110, 15.2)
-		}
-		if read != nil {
-			err = read(said)
-		}
-		return said, err
-	}
-	return nil, errors.New("no answer behind ten of 1xx")
+func (d *Basic) get(ctx context.Context, x *exchange, prepare func(*http.Request)) (*http.Response, error) {
+	return x.ask(ctx, http.MethodGet, d.at.Path, nil, prepare, nil)
 }
 
 // control are the characters that RFC 7617 leaves no place for.
