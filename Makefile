@@ -12,7 +12,7 @@ WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 # The two server builds use all cores and much memory: one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup build rollcall demo test bench soak check clean docs man
+.PHONY: help setup build rollcall demo test bench soak check clean docs man release release-test
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -62,10 +62,18 @@ MAN ?= bin/man
 man: rollcall
 	bin/rollcall docs --man $(MAN)
 
+## release archives, .deb, .rpm, SBOMs and signed checksums of this commit in dist/ (KEY=FILE)
+release: setup
+	@scripts/release.sh $(if $(KEY),--key $(KEY)) $(if $(UNSIGNED),--unsigned) $(ARGS)
+
+## release-test  two builds are the same; the .deb is installed on a booted Debian and runs a campaign (root)
+release-test: setup build
+	$(GO) test -count=1 -timeout 90m -tags release -v ./internal/release
+
 ## check   formatting, vet, linters, directions between packages, tidy modules
 check:
 	@scripts/check.sh "$(STATICCHECK)" "$(WORKFLOWCHECK)"
 
 ## clean   remove what was built
 clean:
-	rm -rf bin
+	rm -rf bin dist

@@ -62,7 +62,7 @@ var layers = [][]string{
 // command line must not need them.
 var workshop = []string{
 	"internal/architecture", "internal/bench", "internal/demo", "internal/door/doortest", "internal/e2e", "internal/estate",
-	"internal/faultproxy", "internal/intruder", "internal/kind/kindtest", "internal/lab", "internal/vault/vaulttest",
+	"internal/faultproxy", "internal/intruder", "internal/kind/kindtest", "internal/lab", "internal/release", "internal/vault/vaulttest",
 	"internal/vault/setup/setuptest",
 }
 
