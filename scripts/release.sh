@@ -79,7 +79,7 @@ for platform in $platforms; do
   GOOS=$os GOARCH=$arch build . "$work/$name/rollcall" ./cmd/rollcall
   GOOS=$os GOARCH=$arch build engine "$work/$name/rollcall-engine" .
   for program in rollcall rollcall-engine; do
-    go run "$sbom" bin -json -std -noserial -notimestamp -output "$out/$program${name#rollcall}.cdx.json" "$work/$name/$program" 2>"$work/sbom.log" ||
+    go run -trimpath "$sbom" bin -json -std -noserial -notimestamp -output "$out/$program${name#rollcall}.cdx.json" "$work/$name/$program" 2>"$work/sbom.log" ||
       { cat "$work/sbom.log" >&2; exit 1; }
   done
   if [[ $os = linux ]]; then
@@ -94,7 +94,7 @@ cat >"$out/BUILD.txt" <<END
 version   $version
 commit    $commit
 committed $(git -C "$src" log -1 --format=%cI)
-go        $(go env GOVERSION)
+go        $(go env GOVERSION) on $(go env GOHOSTOS)/$(go env GOHOSTARCH)
 platforms $platforms
 again     git checkout $commit && scripts/release.sh --unsigned --out DIR --platforms "$platforms"
 END
