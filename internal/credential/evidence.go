@@ -200,6 +200,10 @@ const (
 	// FindingPasswordHidden: whether entries have a password at all is not
 	// shown.
 	FindingPasswordHidden FindingCode = "password-not-shown"
+	// FindingStorageHidden: how a directory keeps passwords of its entries is
+	// not shown, so neither is which of them bar the account or name another
+	// system.
+	FindingStorageHidden FindingCode = "storage-not-shown"
 	// FindingResetsHidden: who may reset whom is not shown.
 	FindingResetsHidden FindingCode = "resets-not-shown"
 	// FindingRulesHidden: by what an authority lets accounts in is not shown.
@@ -305,6 +309,37 @@ func (f FindingCode) Undelivered() bool {
 // the roll or from the servers that are asked, or that who is left out of it
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingDoorUnmatched || f == FindingDoorsShowLess || f == FindingFieldBeside || f == FindingNewSecret || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingAlsoReadable || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
-		f == FindingRulesHidden || f == FindingKeptHidden || f == FindingReplicatorsHidden || f == FindingResetsHidden || f == FindingReadsOthers || f == FindingNotContained || f == FindingCameBack || f == FindingStoredAsSent || f == FindingNewerToken
+	switch f {
+	case FindingEmptyRoll,
+		FindingDoorUnmatched,
+		FindingDoorsShowLess,
+		FindingFieldBeside,
+		FindingNewSecret,
+		FindingSourceEmpty,
+		FindingNotSearched,
+		FindingLoginExcluded,
+		FindingMoreServers,
+		FindingLeftStaged,
+		FindingMissing,
+		FindingOpenElsewhere,
+		FindingMade,
+		FindingVaultHidden,
+		FindingReader,
+		FindingAlsoReadable,
+		FindingNewReader,
+		FindingUnanswered,
+		FindingLater,
+		FindingRulesHidden,
+		FindingKeptHidden,
+		FindingReplicatorsHidden,
+		FindingResetsHidden,
+		FindingReadsOthers,
+		FindingNotContained,
+		FindingCameBack,
+		FindingStoredAsSent,
+		FindingNewerToken,
+		FindingStorageHidden:
+		return true
+	}
+	return false
 }

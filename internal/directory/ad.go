@@ -62,7 +62,9 @@ func (activeDirectory) markAttributes() []string {
 	return []string{"pwdLastSet", "msDS-KeyVersionNumber"}
 }
 
-func (activeDirectory) keptAttributes() []string { return []string{"servicePrincipalName"} }
+func (activeDirectory) keptAttributes() []string {
+	return append([]string{"servicePrincipalName"}, DomainCopyAttributes...)
+}
 
 // bindControls: the ppolicy control is unknown here.
 func (activeDirectory) bindControls() []ldap.Control { return nil }

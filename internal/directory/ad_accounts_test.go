@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/directory/adacl"
 	"rollcall/internal/lab"
 )
 
@@ -39,6 +41,9 @@ func accountsAreLookedAt(t *testing.T, s *lab.Samba) {
 	got := byWhat(c.Check(t.Context(), delegated...))
 	require.True(t, got["rights"].OK, "%+v", got["rights"])
 	require.True(t, got["protected"].OK, "%+v", got["protected"])
+	require.True(t, got["copies"].NotChecked, "%+v", got["copies"])
+	require.NoError(t, s.AddACE(t.Context(), s.AccountDN("svc0001"), s.BinderDN, "(OA;;RPCR;"+adacl.UnixUserPassword+";;%s)"))
+	require.Contains(t, byWhat(c.Check(t.Context(), delegated...))["copies"].Detail, fmt.Sprintf("whether %d of %d accounts", len(delegated)-1, len(delegated)))
 
 	got = byWhat(c.Check(t.Context(), append(delegated, ids[elsewhere], ids[s.AdminDN])...))
 	require.False(t, got["rights"].OK)

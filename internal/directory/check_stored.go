@@ -38,7 +38,7 @@ func (c *conn) checkStored(ctx context.Context, config, scheme, usual string, ad
 	var seen []Stored
 	if res != nil {
 		for _, e := range res.Entries {
-			seen = append(seen, storedValues(e.GetEqualFoldAttributeValues("userPassword"))...)
+			seen = append(seen, storedValues("userPassword", e.GetEqualFoldAttributeValues("userPassword"))...)
 		}
 	}
 	if len(seen) > 0 {
@@ -50,6 +50,31 @@ func (c *conn) checkStored(ctx context.Context, config, scheme, usual string, ad
 		return
 	}
 	add(keptNote, true, fmt.Sprintf("neither %s (%s) nor a userPassword is shown to bind.dn, so how new passwords are kept is not known: kept as they are (CLEAR, {CLEARTEXT}), whoever may read userPassword, a backup or a log of changes has each", scheme, config), notChecked)
+}
+
+// checkShown says whether bind.dn reads the passwords that it may search, as
+// the listing does: what bars an account, or has another system check its
+// password, shows by the value alone.
+func (c *conn) checkShown(ctx context.Context, grant string, add addCheck) {
+	req := ldap.NewSearchRequest(c.server.client.conf.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, sampled, 10, false, "(userPassword=*)", []string{"userPassword"}, nil)
+	var res *ldap.SearchResult
+	_ = c.do(ctx, "look whether passwords are shown", func(l *ldap.Conn) (err error) {
+		res, err = l.Search(req)
+		return err
+	})
+	if res == nil || len(res.Entries) == 0 {
+		return // the check of rights says so
+	}
+	hidden := 0
+	for _, e := range res.Entries {
+		if len(e.GetEqualFoldAttributeValues("userPassword")) == 0 {
+			hidden++
+		}
+	}
+	if hidden == 0 {
+		return
+	}
+	add("kept how", true, fmt.Sprintf("bind.dn may not read userPassword of %d of the %d entries that were looked at, so whether it bars an account ({CRYPT}!…) or has another system check it ({SASL}) is not known: the listing warns (storage-not-shown), and an account of which Vault holds nothing that it accepts is not set; %s", hidden, len(res.Entries), grant), notChecked)
 }
 
 func asTheyAre(clear bool) string {

@@ -109,6 +109,7 @@ func (openLDAP) check(ctx context.Context, c *conn, write bool, add addCheck) {
 		}
 		add("rights", ok, detail, "grant bind.dn manage on userPassword below the base: to attrs=userPassword by dn.exact=\"<bind.dn>\" manage")
 		c.checkStored(ctx, "olcDatabase={-1}frontend,cn=config", "olcPasswordHash", "{SSHA}", add)
+		c.checkShown(ctx, "grant it manage there, which holds read", add)
 	}
 
 	c.checkReplication(ctx, write, add)

@@ -154,7 +154,7 @@ func (c *Client) entry(e *ldap.Entry, attrs []string) Entry {
 			if out.Stored == nil {
 				out.Stored = map[string][]Stored{}
 			}
-			out.Stored[name] = storedValues(v)
+			out.Stored[name] = storedValues(name, v)
 		default:
 			out.Attrs[name] = v
 		}

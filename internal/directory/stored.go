@@ -26,6 +26,7 @@ var secretAttributes = map[string]bool{
 	"radiuspassword": true, "astaccountsecret": true, "astaccountrealmedpassword": true,
 	"krb5key": true, "ntpassword": true, "lmpassword": true, "cleartextpassword": true, "cryptpassword": true,
 	"sipidentitypassword": true, "h235identitypassword": true,
+	"unixuserpassword": true, "mssfu30password": true,
 }
 
 func isSecret(attr string) bool { return secretAttributes[strings.ToLower(attr)] }
@@ -54,12 +55,27 @@ func (s Stored) Clear() bool {
 	return !s.Void && (s.Scheme == "" || s.Scheme == "CLEAR" || s.Scheme == "CLEARTEXT")
 }
 
-func storedValues(values []string) []Stored {
+func storedValues(attr string, values []string) []Stored {
 	out := make([]Stored, 0, len(values))
 	for _, v := range values {
-		out = append(out, storedAs(v))
+		s := storedAs(v)
+		s.Void = s.Void || isSecretOfUnix(attr) && barredInUnix(v)
+		out = append(out, s)
 	}
 	return out
+}
+
+// isSecretOfUnix: the attribute holds the password field of a line of
+// passwd(5), as Services for UNIX keep it in a domain.
+func isSecretOfUnix(attr string) bool {
+	return strings.EqualFold(attr, "unixUserPassword") || strings.EqualFold(attr, "msSFU30Password")
+}
+
+// barredInUnix reports whether no password matches such a field (shadow(5)).
+// The last one is what the tab "UNIX Attributes" of Active Directory Users and
+// Computers writes into every account that it opens.
+func barredInUnix(field string) bool {
+	return strings.HasPrefix(field, "!") || strings.HasPrefix(field, "*") || field == "x" || field == "NP" || field == "ABCD!efgh12345$67890"
 }
 
 // elsewhere are schemes whose value names who decides, and is no hash (OpenLDAP
@@ -82,6 +98,24 @@ var copyAttributes = []string{"sambaNTPassword", "sambaLMPassword", "ipaNTHash",
 	// Heimdal's LDAP backend (hdb.schema); Samba 2, and what FreeRADIUS reads
 	// besides (mods-available/ldap); courier-authlib (authldap.schema); H.350.
 	"krb5Key", "ntPassword", "lmPassword", "clearTextPassword", "cryptPassword", "SIPIdentityPassword", "h235IdentityPassword"}
+
+// DomainCopyAttributes are where accounts of an Active Directory may keep their
+// password a second time. What a domain itself makes of it is changed with it
+// and shown to nobody, userPassword too where that means unicodePwd
+// (fUserPwdSupport, [MS-ADTS] 3.1.1.3.1.5.2): what is shown is a copy.
+var DomainCopyAttributes = append([]string{"userPassword", "unixUserPassword", "msSFU30Password"}, copyAttributes...)
+
+// DomainCopies is Copies of an entry of a domain, read with
+// DomainCopyAttributes. The two of Services for UNIX are confidential: who may
+// not read them is not told of them.
+func DomainCopies(e Entry) (out []string) {
+	for _, a := range DomainCopyAttributes {
+		if slices.ContainsFunc(e.Stored[a], func(s Stored) bool { return !s.Void }) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
 
 // copyClasses are object classes of entries that have such an attribute: the
 // bind identity may not be shown it.

@@ -14,21 +14,23 @@ import (
 // driver is how the directories of one driver name their accounts.
 type driver struct {
 	name    string
-	domains bool     // config.Directory.HasDomains
-	rootpw  bool     // the rootdn may have a password in the configuration besides that of its entry
-	domain  string   // of Active Directory, as in DNS
-	login   string   // the attribute that people call an account by
-	others  []string // further attributes whose values mean it
-	mails   []string // where a reference with an "@" is looked for
-	dn      string   // attribute that a filter can compare a whole DN with
-	id      string   // attribute of the immutable id, for messages
-	read    []string
-	more    []string // attributes that auth mounts of Vault go by, besides
+	domains bool // config.Directory.HasDomains
+	rootpw  bool // the rootdn may have a password in the configuration besides that of its entry
+	// passesOn: a userPassword may name another system that checks it ({SASL}).
+	passesOn bool
+	domain   string   // of Active Directory, as in DNS
+	login    string   // the attribute that people call an account by
+	others   []string // further attributes whose values mean it
+	mails    []string // where a reference with an "@" is looked for
+	dn       string   // attribute that a filter can compare a whole DN with
+	id       string   // attribute of the immutable id, for messages
+	read     []string
+	more     []string // attributes that auth mounts of Vault go by, besides
 }
 
 var drivers = map[string]driver{
 	config.OpenLDAP: {
-		rootpw: true, login: "uid", mails: []string{"mail", "uid"}, dn: "entryDN", id: "entryUUID",
+		rootpw: true, passesOn: true, login: "uid", mails: []string{"mail", "uid"}, dn: "entryDN", id: "entryUUID",
 		read: append([]string{"uid", "cn", "mail"}, ldapFacts...),
 	},
 	config.DS389: {

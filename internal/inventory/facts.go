@@ -47,7 +47,7 @@ type problem struct {
 // The attributes besides names that tell these facts.
 var (
 	ldapFacts   = append([]string{"aliasedObjectName"}, directory.KeptAttributes...)
-	domainFacts = []string{"objectClass", "userAccountControl", "logonHours", "userWorkstations"}
+	domainFacts = append([]string{"objectClass", "userAccountControl", "logonHours", "userWorkstations"}, directory.DomainCopyAttributes...)
 )
 
 // smartCardRequired is ADS_UF_SMARTCARD_REQUIRED ([MS-ADTS] 2.2.16).
@@ -89,6 +89,7 @@ func (d driver) factsOf(e directory.Entry) *facts {
 		out.copies = directory.Copies(e)
 		return out
 	}
+	out.stored, out.copies = nil, directory.DomainCopies(e)
 	control, _ := strconv.Atoi(e.First("userAccountControl"))
 	out.smartCard = control&smartCardRequired != 0
 	out.restricts = directory.Restricts(e, time.Now())
@@ -112,7 +113,7 @@ func (a *facts) problems() []problem {
 	var out []problem
 	if len(a.copies) > 0 {
 		out = append(out, problem{credential.SecondCopy, "the entry keeps the same secret a second time, in " + strings.Join(a.copies, ", ") +
-			", which a new userPassword does not change unless the server does it (OpenLDAP: overlay smbk5pwd); what reads it goes on with the stolen value"})
+			", which a reset does not change unless the server does it (OpenLDAP: overlay smbk5pwd; a domain: Server for NIS); what reads it goes on with the stolen value"})
 	}
 	if a.restricts != "" {
 		out = append(out, problem{credential.Restricted, "it may log in at some hours or from some computers only (" + a.restricts +

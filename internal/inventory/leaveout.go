@@ -188,6 +188,7 @@ func name(e config.Exclude) string {
 func (m *merger) acceptances() ([]Warning, error) {
 	var warnings []Warning
 	for _, a := range m.c.Accept {
+		m.acceptUnshown(a)
 		if a.Account == "" {
 			continue
 		}
@@ -204,6 +205,20 @@ func (m *merger) acceptances() ([]Warning, error) {
 		}
 	}
 	return warnings, nil
+}
+
+// acceptUnshown marks the drafts of a directory of which a person said that no
+// account is barred, or checked elsewhere, by a userPassword that bind.dn may
+// not read.
+func (m *merger) acceptUnshown(a config.Accept) {
+	if !a.Accepts(a.Directory, credential.FindingStorageHidden) {
+		return
+	}
+	for _, d := range m.drafts {
+		if d.Authority == a.Directory && !slices.Contains(d.Accepted, credential.PasswordHidden) {
+			d.Accepted = append(d.Accepted, credential.PasswordHidden)
+		}
+	}
 }
 
 // isBeside reports whether an exclude takes off a field beside one that is on

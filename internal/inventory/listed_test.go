@@ -226,7 +226,7 @@ func TestAHiddenPasswordIsNotTakenForNone(t *testing.T) {
 	roll, _ := listLDAP(t, d, s.BinderPassword, c)
 	require.Empty(t, byName(roll)[s.WriterDN].Problem, "organizationalRole, its userPassword hidden from the binder")
 	require.Len(t, roll.Warnings, 2)
-	require.Contains(t, roll.Warnings[1].Detail, "may not see whether 1 of the entries have a userPassword")
+	require.Contains(t, roll.Warnings[1].Detail, "may not read userPassword of 1 of its entries (of 1 not even whether there is one)")
 }
 
 func TestASecondCopyOfThePasswordKeepsTheAccountOpen(t *testing.T) {

@@ -45,20 +45,40 @@ func (l *lister) passwordsNotShown(known accounts, of []Candidate) hidden {
 // three values (RFC 4511 section 4.5.1.7): where bind.dn may not search
 // userPassword, neither its presence nor its absence matches, so what matches
 // the absence has none for certain. Tried with slapd 2.5 and 389 Directory
-// Server 2.3. How many match neither is a warning: one of these that has no
-// password would be given one.
+// Server 2.3. The rest has one that is not shown, or perhaps none, which is a
+// warning: whether it bars its account, or names another system that checks it
+// ({SASL}), shows by its value alone. The first is not set without a sign of
+// life (password-not-shown); the second looks like any other, so that the
+// stolen value would count as dead and live on in that system.
 func (l *lister) lookForPasswords(ctx context.Context, known accounts) error {
-	hidden, err := l.withoutPasswords(ctx, known, l.candidates)
-	for _, name := range slices.Sorted(maps.Keys(hidden)) {
-		l.warn(credential.FindingPasswordHidden, "directory %s: bind.dn may not see whether %d of the entries have a userPassword, so one that has none would be given one: grant it read or search on that attribute (docs/rights.md)", name, hidden[name])
+	unshown, err := l.withoutPasswords(ctx, known, l.candidates)
+	for _, name := range slices.Sorted(maps.Keys(unshown)) {
+		of := unshown[name]
+		l.acceptable(name, credential.FindingStorageHidden, "directory %s: bind.dn may not read userPassword of %d of its entries (of %d not even whether there is one): %s. Grant it read on that attribute (docs/rights.md), or look at them as an administrator",
+			name, of.kept+of.hidden, of.hidden, l.driver(name).unshownRisk())
 	}
 	return err
 }
 
-// withoutPasswords marks those that have none; hidden counts those of which
-// that is not shown, by directory.
-func (l *lister) withoutPasswords(ctx context.Context, known accounts, of []Candidate) (hidden map[string]int, err error) {
-	hidden = map[string]int{}
+// unshown counts entries of a directory whose userPassword is not shown.
+type unshown struct {
+	kept   int // which have one
+	hidden int // of which not even that is shown
+}
+
+// unshownRisk says what may be behind a userPassword that is not shown.
+func (d driver) unshownRisk() string {
+	const barred = "one that is barred by it, or has none, would be given a login, so none of which Vault holds nothing that it accepts is set (password-not-shown)"
+	if !d.passesOn {
+		return barred
+	}
+	return barred + "; and of one whose password another system checks ({SASL}) the stolen value would count as dead and stay good in that system"
+}
+
+// withoutPasswords marks those that have none, and counts the rest by
+// directory.
+func (l *lister) withoutPasswords(ctx context.Context, known accounts, of []Candidate) (map[string]unshown, error) {
+	out := map[string]unshown{}
 	for name, entries := range l.passwordsNotShown(known, of) {
 		ids := slices.Sorted(maps.Keys(entries))
 		err := l.matching(ctx, name, "(!(userPassword=*))", ids, func(id string) {
@@ -70,15 +90,20 @@ func (l *lister) withoutPasswords(ctx context.Context, known accounts, of []Cand
 		if err != nil {
 			return nil, err
 		}
-		err = l.matching(ctx, name, "(userPassword=*)", slices.Sorted(maps.Keys(entries)), func(id string) { delete(entries, id) })
+		var n unshown
+		err = l.matching(ctx, name, "(userPassword=*)", slices.Sorted(maps.Keys(entries)), func(id string) {
+			n.kept++
+			delete(entries, id)
+		})
 		if err != nil {
 			return nil, err
 		}
-		if len(entries) > 0 {
-			hidden[name] = len(entries)
+		n.hidden = len(entries)
+		if n != (unshown{}) {
+			out[name] = n
 		}
 	}
-	return hidden, nil
+	return out, nil
 }
 
 // matching calls each for those of the entries that match a condition.

@@ -93,7 +93,7 @@ func (s *DS389) acis(dn string) []string {
 		return `(targetattr="userPassword")(version 3.0; acl "resets"; allow (write) userdn="ldap:///` + id + `";)`
 	}
 	look := func(id string) string {
-		return `(targetattr="userPassword")(version 3.0; acl "looks whether there is one"; allow (search) userdn="ldap:///` + id + `";)`
+		return `(targetattr="userPassword")(version 3.0; acl "looks how it is kept"; allow (read, search) userdn="ldap:///` + id + `";)`
 	}
 	switch dn {
 	case slapdBase:

@@ -54,6 +54,9 @@ type SlapdOptions struct {
 	// ShowsReplicators lets it read there as whom the server fetches changes,
 	// and nothing else.
 	ShowsReplicators bool
+	// BinderMay is the binder's right on userPassword below ou=people, as
+	// slapd.access(5) writes it; "manage" if empty.
+	BinderMay string
 	// LastBind writes each good login into the account's entry (slapd.conf(5)).
 	LastBind bool
 

@@ -89,7 +89,7 @@ access to dn.subtree="ou=sealed,{{.Base}}"
   by dn.exact="cn=replicator,ou=services,{{.Base}}" read
   by * none
 access to dn.subtree="ou=people,{{.Base}}" attrs=userPassword
-  by dn.exact="{{.BinderDN}}" manage
+  by dn.exact="{{.BinderDN}}" {{or .BinderMay "manage"}}
   by dn.exact="{{.PartnerDN}}" manage
   by dn.exact="{{.WriterDN}}" write
   by dn.exact="cn=replicator,ou=services,{{.Base}}" read
@@ -177,7 +177,7 @@ func (s *Slapd) writeConfig() error {
 		"BinderDN": s.BinderDN, "PartnerDN": s.PartnerDN, "WriterDN": s.WriterDN,
 		"TellLocked": s.opts.Policy.TellLocked,
 		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
-		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "Leaf": s.opts.Leaf,
+		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "BinderMay": s.opts.BinderMay, "Leaf": s.opts.Leaf,
 		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "ShowsConfig": s.opts.ShowsConfig, "ShowsReplicators": s.opts.ShowsReplicators, "KeepsClear": s.opts.KeepsClear, "RefersTo": "",
 	}
 	if s.opts.RefersTo != nil {

@@ -60,7 +60,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.NotKV2:        "its mount is not KV version 2; `vault kv enable-versioning` upgrades it, then list again",
 	credential.ForcedChange: "the password policy of the account has each password that bind.dn has set changed at the next login (pwdMustChange, passwordMustChange), which its consumers cannot do; nothing was set; " +
 		"set it off for the time of the campaign, or give the account a policy without it; where bind.dn has write and not manage on userPassword, slapd marks nothing: accept forced-change by name then",
-	credential.PasswordHidden: "whether the account has a password at all is not shown to Rollcall, and Vault holds none that it accepts: one that logs in by something else would be given a password; nothing was set",
+	credential.PasswordHidden: "whether the account has a password at all, and whether that bars it, is not shown to Rollcall, and Vault holds none that it accepts: one that logs in by something else, or was barred, would be given a login; nothing was set",
 
 	credential.Malformed:      "the path is not written as Vault keeps it: an empty, \".\" or \"..\" segment, a blank at the end of one, or an escape of a URL; write it as vault kv get takes it, then list again",
 	credential.APIPath:        "nothing lies there: mount/data/… is how Vault's API writes a path; leave data/ out, then list again",

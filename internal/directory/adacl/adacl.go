@@ -34,6 +34,10 @@ const (
 // another server may not.
 const UnicodePwd = "bf9679e1-0de6-11d0-a285-00aa003049e2"
 
+// UnixUserPassword is the schemaIDGUID of unixUserPassword ([MS-ADA3]), which
+// is confidential (searchFlags): only who has control access on it reads it.
+const UnixUserPassword = "612cb747-c0e8-4f92-9221-fdd5f15b550d"
+
 // Member is the schemaIDGUID of member, and the right to add and remove oneself
 // there (Self-Membership, [MS-ADTS] 5.1.3.2.1); Membership is the property set
 // that has it.

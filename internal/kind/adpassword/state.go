@@ -49,10 +49,13 @@ func state(e directory.Entry, now time.Time) protocol.Reply {
 // Where a smart card is required the domain made the password random, and a
 // reset would give the account one that logs in ([MS-ADA3],
 // userAccountControl); a reset makes keytabs of an account with principals
-// useless.
+// useless; and a second copy of the password is not changed by one.
 func hindrances(e directory.Entry, now time.Time) (out []credential.Problem) {
 	if control, _ := strconv.ParseInt(e.First("userAccountControl"), 10, 64); control&smartCardRequired != 0 {
 		out = append(out, credential.NoPassword)
+	}
+	if len(directory.DomainCopies(e)) > 0 {
+		out = append(out, credential.SecondCopy)
 	}
 	if len(e.Attrs["servicePrincipalName"]) > 0 {
 		out = append(out, credential.HasKeytab)

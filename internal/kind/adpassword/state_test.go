@@ -9,6 +9,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/directory/adacl"
 	"rollcall/internal/protocol"
 )
 
@@ -192,6 +193,11 @@ func TestAnAccountThatAResetWouldHarmIsNotResetByTheKindEither(t *testing.T) {
 		apply   func(dn string)
 		problem credential.Problem
 	}{
+		"a copy for UNIX": {func(dn string) {
+			put(t, dn, "unixUserPassword", "$6$abc$def")
+			require.NoError(t, dc(t).AddACE(t.Context(), dn, dc(t).BinderDN, "(OA;;RPCR;"+adacl.UnixUserPassword+";;%s)"))
+		}, credential.SecondCopy},
+		"a plain copy": {func(dn string) { put(t, dn, "userPassword", "Old-copy-1") }, credential.SecondCopy},
 		"principals":   {func(dn string) { put(t, dn, "servicePrincipalName", "HTTP/since-the-listing.example.org") }, credential.HasKeytab},
 		"a smart card": {func(dn string) { put(t, dn, "userAccountControl", "262656") }, credential.NoPassword},
 	} {

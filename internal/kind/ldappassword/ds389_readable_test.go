@@ -1,6 +1,7 @@
 package ldappassword
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
@@ -34,14 +35,31 @@ func TestADirectoryThatKeepsPasswordsAsTheyAreIsTold(t *testing.T) {
 		}
 		require.Fail(t, "how new passwords are kept is not said")
 	}
-	kept(true, true, "neither passwordStorageScheme (cn=config) nor a userPassword is shown to bind.dn, so how new passwords are kept is not known")
-	reads := `(targetattr="userPassword || uid")(version 3.0; acl "radius"; allow (read, search, compare) userdn="ldap:///` + reader.Name + `";)`
-	acts := `(target="ldap:///cn=nobody,` + w.supplier.BaseDN() + `")(version 3.0; acl "webmail acts for people"; allow (proxy) userdn="ldap:///` + webmail.Name + `";)`
 	change := func(dn string, f func(*ldap.ModifyRequest)) {
 		m := ldap.NewModifyRequest(dn, nil)
 		f(m)
 		require.NoError(t, admin.Modify(m))
 	}
+	says := func(what, text string) {
+		for _, k := range a.Dir.Check(t.Context()) {
+			if k.What == what {
+				require.True(t, k.NotChecked)
+				require.Contains(t, k.Detail, text)
+				return
+			}
+		}
+		require.Fail(t, "it is not said: "+what)
+	}
+	kept(true, false, "passwords that bind.dn is shown are hashed")
+	look := `(targetattr="userPassword")(version 3.0; acl "looks how it is kept"; allow (read, search) userdn="ldap:///` + w.supplier.BinderDN + `";)`
+	change(w.supplier.PeopleDN(), func(m *ldap.ModifyRequest) {
+		m.Delete("aci", []string{look})
+		m.Add("aci", []string{strings.Replace(look, "read, search", "search", 1)})
+	})
+	says("kept how", `bind.dn may not read userPassword of 3 of the 3 entries`)
+	kept(true, true, "neither passwordStorageScheme (cn=config) nor a userPassword is shown to bind.dn, so how new passwords are kept is not known")
+	reads := `(targetattr="userPassword || uid")(version 3.0; acl "radius"; allow (read, search, compare) userdn="ldap:///` + reader.Name + `";)`
+	acts := `(target="ldap:///cn=nobody,` + w.supplier.BaseDN() + `")(version 3.0; acl "webmail acts for people"; allow (proxy) userdn="ldap:///` + webmail.Name + `";)`
 	change("cn=config", func(m *ldap.ModifyRequest) { m.Replace("passwordStorageScheme", []string{"CLEAR"}) })
 	change(w.supplier.BaseDN(), func(m *ldap.ModifyRequest) {
 		m.Add("aci", []string{reads, acts,

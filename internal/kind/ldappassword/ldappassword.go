@@ -98,7 +98,8 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	if server == a.Servers()[0] && a.Dir.Forced(ctx, server, e) {
 		hindered = append(hindered, credential.ForcedChange)
 	}
-	return kind.Account{LockedUntil: until, Subject: e.ID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.Dir.Changed(e), NeverSet: failed > 0 && a.Dir.NeverSet(e), ByItself: a.Dir.ByItself(e), Hindered: hindered}, nil
+	return kind.Account{LockedUntil: until, Subject: e.ID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.Dir.Changed(e), NeverSet: failed > 0 && a.Dir.NeverSet(e), ByItself: a.Dir.ByItself(e), Hindered: hindered,
+		SecretHidden: len(e.Stored["userPassword"]) == 0 && !a.Dir.IsBindIdentity(e.DN)}, nil
 }
 
 // LookAgain reads many accounts over several connections.
