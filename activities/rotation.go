@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/door/opened"
 	"rollcall/internal/inventory"
@@ -88,25 +89,8 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		if err != nil {
 			return wire.Roll{}, classifyListing(err)
 		}
-		if err := listing.RequireContained(spec, roll.Containment); err != nil {
-			return wire.Roll{}, classifyListing(err)
-		}
-		if err := listing.RequireAnswers(spec, roll); err != nil {
-			return wire.Roll{}, classifyListing(err)
-		}
-		if err := listing.Fit(ctx, r.Kinds, listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec)); err != nil {
-			return wire.Roll{}, classifyListing(err)
-		}
-		// A right that is missing must show before anything is set: found
-		// midway, it would leave consumers with a value that no longer works.
-		if err := setup.RequireRights(ctx, r.Store, vault.WorkerPolicy, spec, roll.Credentials); err != nil {
-			return wire.Roll{}, classifyListing(err)
-		}
-		if err := setup.RequireAudit(ctx, r.Store, spec, roll.Credentials); err != nil {
-			return wire.Roll{}, classifyListing(err)
-		}
-		if err := setup.RequirePasswordPolicies(ctx, r.Store, spec); err != nil {
-			return wire.Roll{}, classifyListing(err)
+		if err := r.mayRun(ctx, spec, roll); err != nil {
+			return wire.Roll{}, err
 		}
 		if err := listing.KeepNames(ctx, r.Store, listing.Reached(listing.AtAddresses(listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec), roll.Doors), roll.Containment.Hosts()), in.Campaign); err != nil {
 			return wire.Roll{}, classifyListing(err)
@@ -126,6 +110,27 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		Logins: index.Logins, Readers: index.Readers, Servers: index.Servers, Addresses: index.Addresses, Watched: index.Containment.Watched(), Tokens: index.NewestToken > 0,
 		Doors: doorPlaces(listing.AtAddresses(spec, index.Doors)),
 	}, nil
+}
+
+// mayRun refuses a roll with which no campaign may go on: as long as nothing of
+// it was set, it shows.
+func (r *Rotation) mayRun(ctx context.Context, spec *config.Campaign, roll *credential.Roll) error {
+	found := listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec)
+	for _, check := range []func() error{
+		func() error { return listing.RequireContained(spec, roll.Containment) },
+		func() error { return listing.RequireAnswers(spec, roll) },
+		func() error { return listing.Fit(ctx, r.Kinds, found) },
+		// A right that is missing must show before anything is set: found
+		// midway, it would leave consumers with a value that no longer works.
+		func() error { return setup.RequireRights(ctx, r.Store, vault.WorkerPolicy, spec, roll.Credentials) },
+		func() error { return setup.RequireAudit(ctx, r.Store, spec, roll.Credentials) },
+		func() error { return setup.RequirePasswordPolicies(ctx, r.Store, spec) },
+	} {
+		if err := check(); err != nil {
+			return classifyListing(err)
+		}
+	}
+	return nil
 }
 
 // Prepare checks and stages the credentials of a batch.

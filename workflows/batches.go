@@ -50,7 +50,7 @@ func batches(roll wire.Roll, wave credential.WaveIndex, set, concurrency int) []
 		size := BatchSize(set, run.Kind, of[lane{run.Authority, run.Kind}])
 		for from := run.From; from < run.To; from += size {
 			out = append(out, wire.Batch{
-				Campaign: roll.Campaign, Snapshot: roll.Snapshot,
+				Campaign: roll.Campaign, Snapshot: roll.Snapshot, Again: roll.Again,
 				Authority: run.Authority, Kind: run.Kind, Concurrency: concurrency,
 				Span: credential.Span{Page: run.Page, From: from, To: min(from+size, run.To)},
 			})

@@ -54,6 +54,11 @@ type campaign struct {
 	unheard   bool                    // what was sent of something that stays open may still arrive
 	failed    error                   // of the first wave that failed
 	looks     int                     // at what is dead
+
+	whole   workflow.Context // of the campaign: its end is an abort
+	roll    wire.Roll        // with what was taken up since
+	again   relisting
+	winding bool // nothing is begun any more
 }
 
 // runningWave is one that was begun.
@@ -103,15 +108,17 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	if c.status.Phase == ledger.Listing {
 		c.status.Phase = ledger.Running
 	}
+	c.whole, c.roll = ctx, roll
 	if err := c.waves(ctx, steady, roll); err != nil {
 		return Result{}, c.close(steady, err)
 	}
+	c.winding = true
 	c.status.Wave = -1
-	c.recheck(steady, roll)
+	c.recheck(steady, c.roll)
 	if err := c.lookForTokens(steady, roll); err != nil {
 		return Result{}, c.close(steady, err)
 	}
-	if err := c.forPeople(steady, roll); err != nil {
+	if err := c.forPeople(steady); err != nil {
 		return Result{}, c.close(steady, err)
 	}
 	if err := c.askDevice(steady, roll); err != nil {
@@ -235,6 +242,12 @@ func (c *campaign) handlers(ctx workflow.Context) error {
 		}
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateClose, c.acceptRest, workflow.UpdateHandlerOptions{Validator: c.mayAcceptRest}); err != nil {
+		return err
+	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateRelist, c.relist, workflow.UpdateHandlerOptions{Validator: c.mayRelist}); err != nil {
+		return err
+	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateTakeUp, c.takeUp, workflow.UpdateHandlerOptions{Validator: c.mayTakeUp}); err != nil {
 		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateAcceptOpen, c.acceptOpen, workflow.UpdateHandlerOptions{Validator: c.mayAcceptOpen}); err != nil {

@@ -48,6 +48,11 @@ type fake struct {
 	reopened    []place        // as the ledger has it
 	cleans      []wire.CleanInput
 
+	proposal wire.RelistFound // what listing again finds
+	amended  wire.Amended     // what becomes of it
+	amends   []wire.AmendInput
+	takenUp  []wire.TakenUpInput
+
 	deviceSays wire.DeviceAnswers // at the end
 	newReaders string             // what LookForTokens found
 	sent       []int              // of the last Prepare that said so
@@ -126,6 +131,7 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 		"RecordExceptions": f.recordExceptions, "RecordEvent": f.recordEvent,
 		"Proved": f.proved, "Recheck": f.recheck, "RecordRechecked": f.recordRechecked,
 		"RecordCleaned": f.recordCleaned,
+		"Relist":        f.relist, "Amend": f.amend, "Untouched": f.untouched, "RecordTakenUp": f.recordTakenUp,
 	} {
 		args := []any{mock.Anything, mock.Anything}
 		if name == "CloseCampaign" {

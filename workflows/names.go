@@ -35,6 +35,12 @@ const (
 	// wire.Acceptance and answers with a Status.
 	UpdateClose = "close"
 
+	// UpdateRelist has a running campaign list again. It takes a wire.RelistAsk
+	// and answers with a wire.RelistSeen; nothing takes part before a
+	// UpdateTakeUp, which takes a wire.TakeUp and answers with a Status.
+	UpdateRelist = "relist"
+	UpdateTakeUp = "take-up"
+
 	// UpdateLook asks the tasks of a campaign for a look at what people have
 	// said. It takes a Look and answers with a TasksStatus.
 	UpdateLook = "look"
@@ -43,6 +49,10 @@ const (
 	// pass: each one of a wave with logins to Vault, or of what is tried first,
 	// else the first.
 	SignalPassed = "passed"
+
+	// SignalReleased tells a campaign, with a Released, what a wave gives up of
+	// what was listed again.
+	SignalReleased = "released"
 
 	// QueryStatus of a campaign or a wave.
 	QueryStatus = "status"

@@ -61,6 +61,20 @@ var scenes = []struct {
 		}
 		return errors.Join(s.tell(ctx, UpdateClose, wire.Acceptance{Actor: operator, Reason: "it does not follow", Owner: "whoever runs it"}), s.estate.Replica.ResumeReplication(ctx))
 	}},
+	// A secret named an account that nobody has. It was corrected, and the
+	// campaign lists again while the replica does not follow.
+	{name: "relisted", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {
+		s.estate.Replica.PauseReplication()
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 2 }); err != nil {
+			return err
+		}
+		if err := s.correct(ctx); err != nil {
+			return err
+		}
+		return errors.Join(s.tell(ctx, UpdateRelist, wire.RelistAsk{Proposal: "again", Actor: operator}),
+			s.tell(ctx, UpdateTakeUp, wire.TakeUp{Proposal: "again", Actor: operator, Reason: "a secret named the wrong account"}),
+			s.estate.Replica.ResumeReplication(ctx))
+	}},
 	// A login to Vault that cannot be tried from here. What it could read waits
 	// until a person says that it may go on.
 	{name: "accepted", settings: func(s *Settings) { s.Deadline = 20 * time.Second }, when: func(st Status, w WaveStatus) bool {

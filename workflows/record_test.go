@@ -166,7 +166,7 @@ func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error
 	}()
 	s = &stage{}
 	if s.estate, err = estate.Start(ctx, estate.Options{
-		Dir: dir, Accounts: dispatches + 10, Replica: true, Odd: true, AppRoles: 1,
+		Dir: dir, Accounts: dispatches + 10, Replica: true, Odd: true, AppRoles: 1, Bystanders: 1,
 	}); err != nil {
 		return nil, stop, err
 	}
@@ -267,6 +267,17 @@ func (s *stage) hire(names ...string) error {
 		}
 	}
 	return nil
+}
+
+// correct gives the secret of an account that nobody has to somebody, and stores
+// the campaign file to list again with.
+func (s *stage) correct(ctx context.Context) error {
+	_, err := s.estate.Vault.Client().Logical().WriteWithContext(ctx, "kv/metadata/apps/"+estate.Device+"/"+estate.Vanished,
+		map[string]any{"custom_metadata": map[string]any{"directory": "corp", "account": "app-0001", "field": "password"}})
+	if err != nil {
+		return err
+	}
+	return s.store.SaveSpec(ctx, ownmount.RelistSpec(fmt.Sprintf("%s-%d", estate.Device, s.n), "again"), s.spec)
 }
 
 // role is the AppRole with which the device logs in.

@@ -121,7 +121,7 @@ func TestTheRecordedHistoriesCoverWhatCampaignsDo(t *testing.T) {
 		CampaignWorkflow, WaveWorkflow, LauncherWorkflow, TasksWorkflow,
 		"Campaign WorkflowExecutionCancelRequested", "Wave WorkflowExecutionContinuedAsNew", "Wave WorkflowExecutionSignaled", "Wave TimerFired",
 		"List", "RecordRoll", "Prepare", "RecordIntents", "Apply", "RecordResults", "Clean", "RecordExceptions", "RecordEvent", "CloseCampaign", "OpenScheduled",
-		"OpenTasks", "RecordTasks", "LookAtTasks", "CloseTasks", "AskDevice", "WatchDevice", "AskTaskDoors", "RecordTaskDoors",
+		"OpenTasks", "RecordTasks", "LookAtTasks", "CloseTasks", "AskDevice", "WatchDevice", "AskTaskDoors", "RecordTaskDoors", "Relist", "Untouched", "Amend", "RecordTakenUp",
 	} {
 		require.True(t, seen[want], "no recorded history has %s: %v", want, seen)
 	}

@@ -51,6 +51,18 @@ type Status struct {
 	Held bool `json:"held,omitempty"`
 	// People: all else has ended, and people have tasks that are not done.
 	People bool `json:"people,omitempty"`
+	// Again: it was listed again while it runs.
+	Again *ListedAgain `json:"again,omitempty"`
+}
+
+// ListedAgain says how often a person had the campaign listed again, and what
+// came of the latest time.
+type ListedAgain struct {
+	Times    int `json:"times"`
+	Changed  int `json:"changed"`  // credentials that go on as they are listed now
+	Added    int `json:"added"`    // that are new on the roll
+	Replaced int `json:"replaced"` // that others took the place of
+	Left     int `json:"left"`     // that go on as they were, although they are listed otherwise
 }
 
 // LeaveOut takes a server of a directory, or a door, out of the campaign,
@@ -80,6 +92,14 @@ type AcceptOpen struct {
 type Passed struct {
 	Wave int             `json:"wave"`
 	Open credential.Refs `json:"open,omitempty"`
+}
+
+// Released is what a wave answers to control.Release: those of the first Heard
+// of them that it does not work on any more.
+type Released struct {
+	Wave  int             `json:"wave"`
+	Heard int             `json:"heard"`
+	Refs  credential.Refs `json:"refs,omitempty"`
 }
 
 // WaveStatus counts one wave.
@@ -130,7 +150,13 @@ type control struct {
 	// Readers are accounts that may read what others are set to, and that
 	// nobody has accepted. A dead one stays: what was logged in reads on.
 	Readers credential.Refs `json:"readers,omitempty"`
+	// Release are places of the roll that another listing puts elsewhere, in
+	// the order in which that was asked for.
+	Release refList `json:"release,omitempty"`
 }
+
+// refList is credentials in an order that is kept: Refs are put into spans.
+type refList []credential.Ref
 
 // relief grows with whatever lets open credentials go on: a server or door that
 // was left out, a login that is dead or was accepted.
@@ -188,6 +214,8 @@ type waveState struct {
 	// CameBack: something was not set because the device answered.
 	CameBack bool        `json:"came_back,omitempty"`
 	Unclean  []cleanTodo `json:"unclean,omitempty"` // to be cleaned again
+
+	Answered int `json:"answered,omitempty"` // of control.Release
 }
 
 // batchTodo is one batch and its open credentials; nil Items means all.

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"slices"
+
 	"go.temporal.io/sdk/workflow"
 
 	"rollcall/internal/credential"
@@ -26,17 +28,27 @@ func (c *campaign) beginTasks(ctx, steady workflow.Context, roll wire.Roll, w cr
 
 // forPeople waits for people, when all else has ended, and looks again then at
 // what is dead: that was days ago, perhaps.
-func (c *campaign) forPeople(steady workflow.Context, roll wire.Roll) error {
+func (c *campaign) forPeople(steady workflow.Context) error {
 	if len(c.running) == 0 {
 		return c.failed
 	}
-	c.status.People = true
-	defer func() { c.status.People = false }()
-	if err := workflow.Await(steady, func() bool { return len(c.running) == 0 }); err != nil {
-		return err
+	c.winding = false
+	defer func() { c.winding, c.status.People = true, false }()
+	for len(c.running) > 0 || c.again.taking {
+		c.status.People = !c.others()
+		now := c.status.People
+		if err := workflow.Await(steady, func() bool { return len(c.running) == 0 && !c.again.taking || now == c.others() }); err != nil {
+			return err
+		}
 	}
 	if c.failed == nil {
-		c.recheck(steady, roll)
+		c.recheck(steady, c.roll)
 	}
 	return c.failed
+}
+
+// others reports whether something else than people is waited for: what was
+// listed again meanwhile.
+func (c *campaign) others() bool {
+	return c.again.taking || slices.ContainsFunc(c.running, func(r *runningWave) bool { return !r.people })
 }

@@ -59,6 +59,7 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 			w.state.Since = workflow.Now(ctx)
 		}
 		w.tellPassed(ctx)
+		w.release(ctx)
 		if w.over() {
 			return w.end(ctx)
 		}
@@ -263,39 +264,6 @@ func (w *wave) awaits() bool {
 // login to Vault died or was accepted, so that what that left open may go on at
 // once.
 func (w *wave) relieved() bool { return w.state.Control.relief() > w.state.Heard }
-
-// wait backs off before the next pass; an abort ends it, and so does a server
-// that is left out.
-func (w *wave) wait(ctx workflow.Context) {
-	delay := backoff(w.state.Pass, w.state.Settings.RetryMin, w.state.Settings.RetryMax)
-	for _, t := range w.state.Open {
-		for _, it := range t.Items {
-			if it.Reason.Immediate() || w.state.Pass == 1 && waitsForLogins(it) {
-				return
-			}
-			if cutOff(it) {
-				delay = min(delay, cutOffWait)
-			}
-			// A look before the end of a lock costs no login, and finds what
-			// was unlocked by hand. The first one after it must not be late.
-			if left := time.Unix(it.Until, 0).Sub(workflow.Now(ctx)); it.Until > 0 && left > 0 {
-				delay = min(delay, left+time.Second)
-			}
-		}
-	}
-	w.next = workflow.Now(ctx).Add(delay)
-	_, _ = workflow.AwaitWithTimeout(ctx, delay, func() bool { return w.state.Control.Aborting || w.relieved() })
-	w.next = time.Time{}
-}
-
-// backoff doubles from first to longest.
-func backoff(pass int, first, longest time.Duration) time.Duration {
-	d := first
-	for i := 1; i < pass && d < longest; i++ {
-		d *= 2
-	}
-	return min(d, longest)
-}
 
 // end gives what lies between Set and Prove a last pass when the wave was
 // aborted, and records what stays open. Of either there may be so much that it

@@ -124,7 +124,7 @@ func (c *campaign) begin(ctx, steady workflow.Context, roll wire.Roll, w credent
 	only := roll
 	only.Waves, only.Servers, only.Addresses = nil, nil, nil
 	future := workflow.ExecuteChildWorkflow(child, WaveWorkflow, waveState{
-		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control, Urgent: true, Tells: c.firstPass,
+		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control, Urgent: true, Tells: c.firstPass, Answered: len(c.control.Release),
 	})
 	// From here on the wave is told: its input is written, and a signal waits
 	// for it to start.
@@ -166,7 +166,9 @@ func (c *campaign) watch(ctx, steady workflow.Context, r *runningWave) {
 
 // ends waits for the end of every wave that was begun, but not for people.
 func (c *campaign) ends(ctx workflow.Context) error {
-	err := workflow.Await(ctx, func() bool { return !slices.ContainsFunc(c.running, func(r *runningWave) bool { return !r.people }) })
+	err := workflow.Await(ctx, func() bool {
+		return !c.again.taking && !slices.ContainsFunc(c.running, func(r *runningWave) bool { return !r.people })
+	})
 	return cmpErr(err, c.failed)
 }
 

@@ -12,7 +12,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"rollcall/config"
-	"rollcall/internal/vault/ownmount"
 )
 
 // requireAsStarted refuses to go on with a campaign that was started with
@@ -33,7 +32,7 @@ func (s *session) requireAsStarted(ctx context.Context) error {
 		}
 		id = others[0].Campaign
 	}
-	stored, err := s.store.LoadSpec(ctx, ownmount.CampaignSpec(id))
+	stored, err := s.latestSpec(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -41,7 +40,7 @@ func (s *session) requireAsStarted(ctx context.Context) error {
 	if err != nil || len(parts) == 0 {
 		return err
 	}
-	return fmt.Errorf("campaign %s runs with another campaign file than %s is now: %s. What was changed since it started takes no part in it; nothing was done. To go on with what it was started with, `rollcall run --as-started`; for the file as it is now, `rollcall abort`, then run (where no run is alive, `rollcall run --as-started --stay` first, and abort in another terminal)",
+	return fmt.Errorf("campaign %s runs with another campaign file than %s is now: %s. What was changed since it started takes no part in it; nothing was done. To go on with what it was started with, `rollcall run --as-started`; to take up what says what is on the roll, `rollcall relist` beside it; for the file as it is now, `rollcall abort`, then run (where no run is alive, `rollcall run --as-started --stay` first, and abort in another terminal)",
 		id, s.file, strings.Join(parts, ", "))
 }
 

@@ -187,6 +187,9 @@ func (s *session) itemsOf(ctx context.Context, said []saidOfItem, file string) (
 		}
 		for i, c := range page {
 			for k, it := range said {
+				if !index.Counts(n, i) {
+					continue
+				}
 				if strings.EqualFold(c.Name, it.Name) || strings.EqualFold(c.ID, it.Name) {
 					found[k] = append(found[k], credential.Ref{Page: n, Index: i})
 				}

@@ -31,6 +31,10 @@ func (s *session) holdsValue(ctx context.Context, flag, text string) error {
 		return nil // the request itself says so
 	}
 	holds, err := inventory.HoldsValue(ctx, s.store, running.Campaign, text)
+	return refuseHeld(flag, holds, err)
+}
+
+func refuseHeld(flag string, holds bool, err error) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("whether %s holds a secret was not seen: %w; nothing was changed", flag, err)

@@ -19,6 +19,7 @@ var examples = map[string]string{
 	"rollcall demo":                "rollcall demo\nrollcall demo --keep",
 	"rollcall doctor":              `rollcall doctor -f esg.yaml`,
 	"rollcall init":                "rollcall init -f esg.yaml\nrollcall init -f esg.yaml --print",
+	"rollcall relist":              `rollcall relist --reason "two secrets named the wrong account"`,
 	"rollcall leave-out":           `rollcall leave-out --server ldaps://ldap2.example.org --reason "off the network, its disk is broken"`,
 	"rollcall ledger anchor":       "rollcall ledger anchor > anchors.txt",
 	"rollcall ledger cat":          "rollcall ledger cat --jsonl | jq 'select(.event == \"finding\")'",

@@ -33,6 +33,8 @@ func (s *State) act(index uint64, e Entry) {
 		a.What, a.Why = e.Server, e.Detail
 	case OpenAccepted:
 		a.What, a.Why = e.Owner, e.Detail
+	case Relisted:
+		a.Why = e.Detail
 	case LoginAccepted:
 		a.What, a.Why = e.Name, e.Detail
 	case TookOver:

@@ -25,6 +25,7 @@ type audit struct {
 	answers   map[string]bool           // lines of the profile that an entry answers
 	profiles  int
 	contained int64           // index of contained, or noIndex
+	relisted  bool            // a person had it listed again
 	opened    map[string]bool // credentials whose task was opened
 	gap       bool            // entries could not be read, so what is missing may be in them
 }
@@ -54,6 +55,7 @@ var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
 	Listed: true, Excluded: true, RollClosed: true, EventFinding: true, EventIntent: true, EventOutcome: true, EventOpen: true,
 	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, DoorLeftOut: true, LoginAccepted: true, OpenAccepted: true, TookOver: true,
+	Relisted: true, TakenUp: true, Added: true, Replaced: true,
 	ProfileNamed: true, LineAnswered: true, DeviceContained: true,
 	TaskOpened: true, TaskReminded: true, TaskOverdue: true, TaskReassigned: true, EndAttested: true, TaskRenewed: true, TaskHandedOver: true,
 }
@@ -82,6 +84,7 @@ func (a *audit) entry(index int64, line []byte) {
 		return
 	}
 	a.first[keyOf(e.ID)] = index
+	a.relisting(index, e)
 	end, seated := a.endBefore(e)
 	before := a.taskBefore(e)
 	a.state.Add(uint64(index), e)

@@ -30,6 +30,10 @@ const (
 	LineAnswered    Event = "line"             // Line: the answer to one line of it
 	DeviceContained Event = "contained"        // Containment: how the device is contained, and whether it answered, before anything is listed
 	RollClosed      Event = "roll-closed"      // Counts.Listed credentials were listed: none can be missing below
+	Relisted        Event = "relisted"         // a person had it listed again while it runs, with Detail as the reason, and what follows is part of the roll from then on
+	TakenUp         Event = "taken-up"         // a listed credential of which nothing was announced yet, as it is listed now
+	Added           Event = "added"            // a credential that is new on the roll
+	Replaced        Event = "replaced"         // listed as no account, and what it stood for is a path of another by now: it is off the roll
 	EventFinding    Event = "finding"          // Finding, Detail
 	EventIntent     Event = "intent"           // about to set: from here on a server may know the new value
 	EventOutcome    Event = "outcome"          // the stolen value is proved dead: Proof, Evidence

@@ -78,6 +78,7 @@ func (s *State) Add(index uint64, e Entry) {
 		if s.OpenAccepted == nil {
 			s.OpenAccepted = acceptance(e)
 		}
+	case Relisted: // each credential that it puts on the roll has an entry
 	case TookOver:
 		if e.TookFrom != nil {
 			s.TookOver = append(s.TookOver, *e.TookFrom)
@@ -144,7 +145,7 @@ func (s *State) credential(e Entry) *CredentialState {
 		l = &CredentialState{ID: e.Credential}
 		s.early[e.Credential] = l
 	}
-	if e.Event == Listed {
+	if e.Event == Listed || e.Event == Added {
 		delete(s.early, e.Credential)
 		s.byID[e.Credential] = len(s.Credentials)
 		s.Credentials = append(s.Credentials, l)
@@ -156,12 +157,14 @@ func (s *State) addToLine(index uint64, e Entry) {
 	l := s.credential(e)
 	switch e.Event {
 	case Listed:
-		l.Name, l.Kind, l.Authority, l.Wave = e.Name, e.Kind, e.Authority, e.Wave
-		l.Paths, l.Reasons, l.Lines, l.Doors, l.DoorEnds, l.UsedBy = e.Paths, e.Reasons, e.Lines, e.Doors, e.DoorEnds, e.UsedBy
-		l.DeadBefore = e.DeadBefore
-		if l.Since.IsZero() {
-			l.Since = e.At
-		}
+		l.list(e)
+	case Added:
+		s.Listed++
+		l.list(e)
+	case TakenUp:
+		l.takeUp(e)
+	case Replaced:
+		s.replace(l)
 	case EventFinding:
 		l.Findings = addFinding(l.Findings, e)
 	case EventIntent:

@@ -62,26 +62,52 @@ func waveNames(waves []credential.WaveIndex) map[int]string {
 	return names
 }
 
+// listed is a credential as the roll has it.
+func listed(campaign string, c credential.Credential, event ledger.Event, which string, now time.Time) ledger.Entry {
+	e := ledger.About(campaign, c, event, which, now)
+	e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines, e.UsedBy = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines, c.UsedBy
+	e.DeadBefore = c.DeadBefore
+	for _, d := range c.Doors {
+		e.Doors = append(e.Doors, d.Door)
+		if d.End != "" {
+			if e.DoorEnds == nil {
+				e.DoorEnds = map[string]string{}
+			}
+			e.DoorEnds[d.Door] = d.End
+		}
+	}
+	if c.Task != nil && c.Task.At != nil {
+		e.Paths = []credential.Path{*c.Task.At}
+	}
+	return e
+}
+
+// TakenUp are the entries of one credential that was listed again while the
+// campaign runs, and of what the new listing found about it. at tells one
+// listing of it from another.
+func TakenUp(in wire.TakenUpInput, event ledger.Event, at credential.Ref, c credential.Credential, found []credential.Finding, now time.Time) []ledger.Entry {
+	which := fmt.Sprintf("%d.%d", at.Page, at.Index)
+	if event == ledger.Replaced {
+		e := ledger.About(in.Campaign, c, event, which, now)
+		e.Actor, e.Paths = in.Actor, c.Paths
+		return []ledger.Entry{e}
+	}
+	e := listed(in.Campaign, c, event, which, now)
+	e.Actor = in.Actor
+	entries := []ledger.Entry{e}
+	for _, f := range Findings(in.Campaign, c.ID, found, now) {
+		f.ID = ledger.EntryID(in.Campaign, c.ID, which+"."+string(f.Finding)+fmt.Sprint(len(entries)), ledger.EventFinding)
+		entries = append(entries, f)
+	}
+	return entries
+}
+
 // Listed are the entries of one page of the roll: one for each credential
 // and the findings of the listing.
 func Listed(campaign string, page []credential.Credential, found map[string][]credential.Finding, now time.Time) []ledger.Entry {
 	var entries []ledger.Entry
 	for _, c := range page {
-		e := ledger.About(campaign, c, ledger.Listed, "", now)
-		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines, e.UsedBy = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines, c.UsedBy
-		e.DeadBefore = c.DeadBefore
-		for _, d := range c.Doors {
-			e.Doors = append(e.Doors, d.Door)
-			if d.End != "" {
-				if e.DoorEnds == nil {
-					e.DoorEnds = map[string]string{}
-				}
-				e.DoorEnds[d.Door] = d.End
-			}
-		}
-		if c.Task != nil && c.Task.At != nil {
-			e.Paths = []credential.Path{*c.Task.At}
-		}
+		e := listed(campaign, c, ledger.Listed, "", now)
 		entries = append(entries, e)
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {

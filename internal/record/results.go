@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"rollcall/internal/credential"
@@ -54,8 +55,17 @@ func Results(in wire.ResultInput, page []credential.Credential, now time.Time) (
 	return entries
 }
 
+// again tells what is said after another listing from what was said before: the
+// passes begin anew.
+func again(b wire.Batch, which string) string {
+	if b.Again == 0 {
+		return which
+	}
+	return strings.TrimSuffix(fmt.Sprintf("again%d.%s", b.Again, which), ".")
+}
+
 func open(in wire.ResultInput, c credential.Credential, at wire.OpenItem, detail string, now time.Time) ledger.Entry {
-	e := ledger.About(in.Batch.Campaign, c, ledger.EventOpen, fmt.Sprint(in.Pass), now)
+	e := ledger.About(in.Batch.Campaign, c, ledger.EventOpen, again(in.Batch, fmt.Sprint(in.Pass)), now)
 	e.Step, e.Reason, e.Server, e.Detail = at.Step, at.Reason, at.Server, detail
 	if at.Until > 0 {
 		e.Until = time.Unix(at.Until, 0).UTC()
@@ -74,7 +84,7 @@ func died(campaign string, c credential.Credential, a wire.AppliedItem, now time
 // Exceptions say which credentials stay open for good, and why.
 func Exceptions(in wire.ExceptionInput, page []credential.Credential, now time.Time) (entries []ledger.Entry) {
 	for _, it := range in.Items {
-		e := ledger.About(in.Batch.Campaign, page[it.Index], ledger.Exception, "", now)
+		e := ledger.About(in.Batch.Campaign, page[it.Index], ledger.Exception, again(in.Batch, ""), now)
 		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, in.Why
 		if it.Reason.Final() {
 			e.Detail = "trying again cannot help"

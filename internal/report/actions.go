@@ -27,6 +27,7 @@ var deeds = map[ledger.Event]string{
 	ledger.TookOver:        "took over from campaign %s",
 	ledger.ServerLeftOut:   "left out server %s",
 	ledger.DoorLeftOut:     "left out door %s",
+	ledger.Relisted:        "had it listed again, and took up what was found",
 	ledger.OpenAccepted:    "accepted what is open and closed it, with %s to see to that",
 	ledger.LoginAccepted:   "accepted login %s as open",
 	ledger.DeviceContained: "went on although the device may not be contained",

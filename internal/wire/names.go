@@ -18,6 +18,8 @@ const (
 	DoOpenTasks     = "OpenTasks"
 	DoCloseTasks    = "CloseTasks"
 	DoAskTaskDoors  = "AskTaskDoors"
+	DoRelist        = "Relist"
+	DoAmend         = "Amend"
 )
 
 // Those of activities.Ledger, which the ledger's one worker serves.
@@ -35,4 +37,6 @@ const (
 	DoRemindOfTasks    = "RemindOfTasks"
 	DoLeaveTasks       = "LeaveTasks"
 	DoRecordTaskDoors  = "RecordTaskDoors"
+	DoUntouched        = "Untouched"
+	DoRecordTakenUp    = "RecordTakenUp"
 )

@@ -56,6 +56,9 @@ type Roll struct {
 	// runs. Rolls of workers of before have it not, and their device is not
 	// asked.
 	Watched bool `json:"watched,omitempty"`
+	// Again says which listing of the campaign put on the roll what a wave
+	// holds, or goes on with it: 0 for the first.
+	Again int `json:"again,omitempty"`
 }
 
 // DeviceAnswers is what became of asking the device; empty where it was silent.
@@ -90,6 +93,7 @@ type Batch struct {
 	Kind        credential.Kind `json:"kind"`
 	Span        credential.Span `json:"span"`
 	Concurrency int             `json:"concurrency"`
+	Again       int             `json:"again,omitempty"` // as in Roll
 	// LeftOut are servers of the authority that a person took out: proofs do
 	// not ask them.
 	LeftOut []string `json:"left_out,omitempty"`

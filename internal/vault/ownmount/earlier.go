@@ -46,8 +46,8 @@ func (s *Store) EarlierRolls(ctx context.Context, campaign string) (map[string]E
 			if err != nil {
 				return nil, err
 			}
-			for _, c := range page {
-				if c.Problem != "" {
+			for i, c := range page {
+				if c.Problem != "" || !idx.Counts(n, i) {
 					continue
 				}
 				was, newer := out[c.ID]

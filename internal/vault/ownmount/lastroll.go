@@ -121,7 +121,11 @@ func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*
 			return nil, err
 		}
 		pages = append(pages, page)
-		last.Credentials = append(last.Credentials, page...)
+		for i, c := range page {
+			if idx.Counts(n, i) {
+				last.Credentials = append(last.Credentials, c)
+			}
+		}
 	}
 	var err error
 	if last.Excluded, err = s.ReadExcluded(ctx, campaign); err != nil {

@@ -98,7 +98,7 @@ func (r *OtherRoll) open(ctx context.Context) (open []credential.Credential, err
 				return err
 			}
 			for i, c := range p.Credentials {
-				if r.isOpen(n, i) && (!r.Lives || c.ReachesVault()) {
+				if r.index.Counts(n, i) && r.isOpen(n, i) && (!r.Lives || c.ReachesVault()) {
 					open = append(open, c)
 				}
 			}

@@ -69,6 +69,12 @@ type RollIndex struct {
 	// Outcomes: what becomes of the credentials is noted beside the roll
 	// (LastRoll).
 	Outcomes bool `json:"outcomes,omitempty"`
+
+	// Amended is what became part of the roll since it was written, in order,
+	// and Moved are the places that count no more since. Pages, Waves and
+	// Listed include it.
+	Amended []Amended       `json:"-"`
+	Moved   credential.Refs `json:"-"`
 }
 
 // rollPage is what one KV entry of a roll holds, as JSON in one field.
@@ -179,6 +185,9 @@ func (s *Store) readIndex(ctx context.Context, campaign string) (RollIndex, bool
 	text, _ := e.Data[pageField].(string)
 	if err := json.Unmarshal([]byte(text), &idx); err != nil {
 		return RollIndex{}, false, s.Odd(opReadRoll, s.mount+"/data/"+path, err)
+	}
+	if err := s.amend(ctx, &idx); err != nil {
+		return RollIndex{}, false, err
 	}
 	return idx, true, nil
 }

@@ -56,6 +56,9 @@ func (s *Store) Fates(ctx context.Context, campaign string, take func(Fate)) err
 			return err
 		}
 		for i, c := range page {
+			if !idx.Counts(n, i) {
+				continue
+			}
 			take(Fate{c, dead[credential.Ref{Page: n, Index: i}]})
 		}
 	}

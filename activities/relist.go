@@ -1,0 +1,203 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/listing"
+	"rollcall/internal/record"
+	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
+)
+
+// Relist lists again while the campaign runs, by the campaign file that is
+// stored under the proposal's name, and stores what is other than it was. It
+// changes nothing else. Repeating it gives what the first one found.
+func (r *Rotation) Relist(ctx context.Context, in wire.RelistInput) (wire.RelistFound, error) {
+	defer beat(ctx)()
+	if stop := r.superseded(ctx, in.Campaign); stop != nil {
+		return wire.RelistFound{}, temporal.NewNonRetryableApplicationError(stop.Detail, "Refused", nil)
+	}
+	index, err := r.Store.ReadIndex(ctx, in.Campaign)
+	if err != nil {
+		return wire.RelistFound{}, classify(errVault, err)
+	}
+	p, err := r.Store.ReadProposal(ctx, index, in.Proposal)
+	if vault.IsNotFound(err) {
+		if p, err = r.listAgain(ctx, in, index); err != nil {
+			return wire.RelistFound{}, err
+		}
+		if err = r.Store.Propose(ctx, index, p); vault.IsCASMismatch(err) {
+			p, err = r.Store.ReadProposal(ctx, index, in.Proposal)
+		}
+	}
+	if err != nil {
+		return wire.RelistFound{}, classify(errVault, err)
+	}
+	out := wire.RelistFound{Proposal: p.ID, Items: len(p.Items), Replaced: p.Replaced}
+	for _, it := range p.Items {
+		out.Old = append(out.Old, it.Old)
+	}
+	return out, nil
+}
+
+func (r *Rotation) listAgain(ctx context.Context, in wire.RelistInput, index ownmount.RollIndex) (p ownmount.Proposal, err error) {
+	begun, err := r.spec(ctx, in.Campaign)
+	if err != nil {
+		return p, err
+	}
+	data, err := r.Store.LoadSpec(ctx, ownmount.RelistSpec(in.Campaign, in.Proposal))
+	if err != nil {
+		return p, classify(errVault, err)
+	}
+	now := &config.Campaign{}
+	if err := json.Unmarshal(data, now); err != nil {
+		return p, classify(errSpec, fmt.Errorf("campaign %s: the campaign file to list again with is unreadable in Vault: %w", in.Campaign, err))
+	}
+	spec := listing.AgainSpec(begun, now)
+	roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign, listing.Beside{Offered: &r.offered})
+	if err != nil {
+		return p, classifyListing(err)
+	}
+	if err := r.mayRun(ctx, spec, roll); err != nil {
+		return p, err
+	}
+	was, err := rollNow(ctx, r.Store, index)
+	if err != nil {
+		return p, err
+	}
+	doors := map[string]bool{}
+	for name := range listing.AtAddresses(begun, index.Doors).Doors {
+		doors[name] = true
+	}
+	return listing.Again(in.Proposal, was, roll, doors), nil
+}
+
+// rollNow are the credentials of a roll, each where it counts.
+func rollNow(ctx context.Context, store *ownmount.Store, index ownmount.RollIndex) (was []listing.Was, err error) {
+	err = store.Current(ctx, index, func(at credential.Ref, c credential.Credential) {
+		was = append(was, listing.Was{Ref: at, Credential: c})
+	})
+	return was, classify(errVault, err)
+}
+
+// Amend makes part of the roll what a person takes up. Nothing works on the
+// places that it moves.
+func (r *Rotation) Amend(ctx context.Context, in wire.AmendInput) (wire.Amended, error) {
+	defer beat(ctx)()
+	index, err := r.Store.ReadIndex(ctx, in.Campaign)
+	if err != nil {
+		return wire.Amended{}, classify(errVault, err)
+	}
+	p, err := r.Store.ReadProposal(ctx, index, in.Proposal)
+	if err != nil {
+		return wire.Amended{}, classify(errVault, err)
+	}
+	was, err := rollAt(ctx, r.Store, index, in.Proposal)
+	if err != nil {
+		return wire.Amended{}, err
+	}
+	take, err := r.unstaged(ctx, in, p)
+	if err != nil {
+		return wire.Amended{}, err
+	}
+	fit, instead := listing.Fits(p, was, take, in.Replaced)
+	left := listing.LeftOf(p, in.Take, in.Replaced, fit, instead)
+	if len(fit) == 0 {
+		return wire.Amended{Left: left}, nil
+	}
+	a, err := r.Store.Amend(ctx, in.Campaign, p, fit, instead)
+	if err != nil {
+		return wire.Amended{}, classify(errVault, err)
+	}
+	return wire.Amended{Waves: a.Waves, Pages: a.Pages, Changed: a.Changed, Added: a.Added, Replaced: a.Replaced, Left: left}, nil
+}
+
+// unstaged are the items asked for of which this campaign has staged nothing:
+// what is staged knows the paths by which it was listed.
+func (r *Rotation) unstaged(ctx context.Context, in wire.AmendInput, p ownmount.Proposal) (take []int, err error) {
+	for _, i := range in.Take {
+		staged, found, err := r.Store.ReadStaged(ctx, p.Items[i].Now.ID)
+		if err != nil {
+			return nil, classify(errVault, err)
+		}
+		if !found || staged.Freed || staged.Campaign != in.Campaign {
+			take = append(take, i)
+		}
+	}
+	return take, nil
+}
+
+// rollAt is rollNow as it was before a proposal became part of the roll.
+func rollAt(ctx context.Context, store *ownmount.Store, index ownmount.RollIndex, proposal string) ([]listing.Was, error) {
+	before := index
+	before.Moved = nil
+	for _, a := range index.Amended {
+		if a.Proposal == proposal {
+			before.Pages = index.Pages - a.Pages // it is the last: one at a time
+			break
+		}
+		before.Moved = append(before.Moved, a.Moved...)
+	}
+	return rollNow(ctx, store, before)
+}
+
+// Untouched are those of places on a roll that the ledger knows as open, and of
+// which no new value was ever announced.
+func (l *Ledger) Untouched(ctx context.Context, in wire.UntouchedInput) (credential.Refs, error) {
+	defer beat(ctx)()
+	all, err := l.Store.ReadRefs(ctx, in.Campaign, in.Snapshot, in.Refs)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	state, err := l.stateNow(ctx, in.Campaign)
+	if err != nil {
+		return nil, err
+	}
+	var out credential.Refs
+	for i, c := range all {
+		if s := state.Credential(c.ID); s != nil && s.Untouched() {
+			out = append(out, in.Refs[i])
+		}
+	}
+	return out, nil
+}
+
+// RecordTakenUp says which credentials are on the roll as they were listed
+// again, which are new, and which others took the place of.
+func (l *Ledger) RecordTakenUp(ctx context.Context, in wire.TakenUpInput) error {
+	defer beat(ctx)()
+	var entries []ledger.Entry
+	for _, part := range []struct {
+		event ledger.Event
+		refs  credential.Refs
+	}{{ledger.Replaced, in.Amended.Replaced}, {ledger.TakenUp, in.Amended.Changed}, {ledger.Added, in.Amended.Added}} {
+		cs, err := l.Store.ReadRefs(ctx, in.Campaign, in.Snapshot, part.refs)
+		if err != nil {
+			return classify(errVault, err)
+		}
+		var found []credential.Finding
+		for i, c := range cs {
+			if part.event != ledger.Replaced {
+				on, err := l.Store.ReadFindings(ctx, in.Campaign, in.Snapshot, part.refs[i].Page)
+				if err != nil {
+					return classify(errVault, err)
+				}
+				found = on[c.ID]
+			}
+			entries = append(entries, record.TakenUp(in, part.event, part.refs[i], c, found, time.Now().UTC())...)
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	return l.append(ctx, in.Campaign, entries)
+}

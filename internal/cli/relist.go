@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/inventory"
+	"rollcall/internal/listing"
+	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
+	"rollcall/workflows"
+)
+
+func (a *app) relistCommand() *cobra.Command {
+	var out output
+	var reason string
+	c := &cobra.Command{
+		Use:   workflows.UpdateRelist,
+		Short: "List again inside the running campaign, and take up what was corrected",
+		Long: `relist has the running campaign list again, with the metadata of secrets, the manifests and the parts
+sources, exclude, accept, confirm and used_by of the campaign file as they are now, and shows what is
+listed otherwise than the campaign began with. Without --reason that is all. With it, it asks, and
+what it showed takes part from then on, at once:
+
+  ~ goes on with other paths, doors or consumers, or can be rotated by now
+  + is new on the roll
+  - was no account, and what it stood for is the path of another one now: it is off the roll
+  ! is listed otherwise and stays as it is, with why
+  ? nothing names it any more: it stays on the roll
+
+Of what is dead, and of what a new value was announced for, nothing is changed: that ends as it
+began. Nor are logins to Vault, people's tasks and what Rollcall works with. Whose a path is the
+account says, as ever. The ledger holds who had it listed again, why, and each credential as it is
+listed now. Other parts of the campaign file (servers, doors, limits) stay as the campaign began.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.relist(cmd, &out, reason)
+		},
+	}
+	out.flag(c)
+	a.yesFlag(c)
+	c.Flags().StringVar(&reason, "reason", "", "why; it goes into the ledger, and what is shown takes part")
+	return c
+}
+
+// relistTimeout bounds the wait for another listing.
+const relistTimeout = 15 * time.Minute
+
+func (a *app) relist(cmd *cobra.Command, out *output, reason string) error {
+	asJSON, err := out.json()
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	return a.withTemporal(ctx, false, cannot(workflows.UpdateRelist, errNoCampaignHere), func(s *session) error {
+		if err := s.holdsValue(ctx, "--reason", reason); err != nil {
+			return cannot(workflows.UpdateRelist, err)
+		}
+		found, err := s.listAgain(ctx)
+		if err != nil {
+			return err
+		}
+		answer := relistAnswer{Changes: found.changes}
+		if !asJSON {
+			width, _ := terminal(a.Out)
+			printRelisted(a.Out, found.changes, width)
+		}
+		switch {
+		case found.takes() == 0:
+			s.say("nothing is listed otherwise that can be taken up while the campaign runs; nothing was changed")
+		case strings.TrimSpace(reason) == "":
+			s.say("nothing was changed: with --reason, what is marked ~, + and - takes part")
+		default:
+			// The roll of before may not know where these lie.
+			holds, err := inventory.HoldsValueOf(ctx, s.store, found.now, reason)
+			if err := refuseHeld("--reason", holds, err); err != nil {
+				return cannot(workflows.UpdateRelist, err)
+			}
+			what := fmt.Sprintf("%s: %d credentials go on as they are listed now, inside campaign %s", s.cfg.Device, found.takes(), found.seen.Campaign)
+			if err := s.confirm(ctx, what, s.cfg.Device); err != nil {
+				return err
+			}
+			st, err := s.update(ctx, workflows.UpdateTakeUp, wire.TakeUp{Proposal: found.seen.Proposal, Actor: actor(), Reason: reason})
+			if err != nil {
+				return s.refused(workflows.UpdateRelist, err)
+			}
+			answer.Status = &st
+		}
+		if asJSON {
+			return printJSON(a.Out, answer)
+		}
+		if st := answer.Status; st != nil && st.Again != nil {
+			fmt.Fprintf(a.Out, "listed again: campaign %s; %d go on as they are listed now, %d are new, %d came off the roll, %d go on as they were\n",
+				st.Campaign, st.Again.Changed, st.Again.Added, st.Again.Replaced, st.Again.Left)
+		}
+		return nil
+	})
+}
+
+// relistAnswer is what relist says with -o json.
+type relistAnswer struct {
+	Changes []relistChange    `json:"changes"`
+	Status  *workflows.Status `json:"status,omitempty"` // once it was taken up
+}
+
+// relisted is another listing, beside the roll of the campaign.
+type relisted struct {
+	seen    wire.RelistSeen
+	now     []credential.Credential
+	changes []relistChange
+}
+
+func (r relisted) takes() (n int) {
+	for _, c := range r.changes {
+		if c.Does == relistChanges || c.Does == relistAdds || c.Does == relistReplaces {
+			n++
+		}
+	}
+	return n
+}
+
+// listAgain gives the campaign the file as it is now, and has it list.
+func (s *session) listAgain(ctx context.Context) (found relisted, err error) {
+	running, err := s.running(ctx)
+	if err != nil {
+		return found, err
+	}
+	if running == nil {
+		return found, fmt.Errorf("cannot %s: no campaign is running for device %s", workflows.UpdateRelist, s.cfg.Device)
+	}
+	begun, err := s.store.LoadSpec(ctx, ownmount.CampaignSpec(running.Campaign))
+	if err != nil {
+		return found, err
+	}
+	parts, err := differing(begun, s.cfg)
+	if err != nil {
+		return found, err
+	}
+	if other := slices.DeleteFunc(parts, func(p string) bool { return slices.Contains(listing.AgainParts, p) }); len(other) > 0 {
+		return found, fmt.Errorf("cannot %s: the campaign file differs from the one that campaign %s was started with in %s, which no running campaign takes up: undo that, or `rollcall abort` and run again; nothing was changed",
+			workflows.UpdateRelist, running.Campaign, strings.Join(other, ", "))
+	}
+	spec, err := json.Marshal(s.cfg)
+	if err != nil {
+		return found, err
+	}
+	proposal := strings.ToLower(rand.Text()[:16])
+	if err := s.store.SaveSpec(ctx, ownmount.RelistSpec(running.Campaign, proposal), spec); err != nil {
+		return found, err
+	}
+	if found.seen, err = s.askRelist(ctx, wire.RelistAsk{Proposal: proposal, Actor: actor()}); err != nil {
+		return found, s.refused(workflows.UpdateRelist, err)
+	}
+	index, err := s.store.ReadIndex(ctx, running.Campaign)
+	if err != nil {
+		return found, err
+	}
+	p, err := s.store.ReadProposal(ctx, index, proposal)
+	if err != nil {
+		return found, err
+	}
+	for _, it := range p.Items {
+		found.now = append(found.now, it.Now)
+	}
+	found.changes, err = s.relistChanges(ctx, index, p, found.seen)
+	return found, err
+}
+
+func (s *session) askRelist(ctx context.Context, ask wire.RelistAsk) (seen wire.RelistSeen, err error) {
+	ctx, cancel := context.WithTimeout(ctx, relistTimeout)
+	defer cancel()
+	note := time.AfterFunc(noteAfter, func() { s.sayIfUnserved(ctx) })
+	defer note.Stop()
+	handle, err := s.engine.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: workflows.CampaignID(s.cfg.Device), UpdateName: workflows.UpdateRelist, Args: []any{ask},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, &seen)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("the listing has no answer yet; nothing was changed, and nothing will be: ask again")
+	}
+	return seen, err
+}
+
+// latestSpec is the campaign file with which a running campaign last listed.
+func (s *session) latestSpec(ctx context.Context, campaign string) ([]byte, error) {
+	index, err := s.store.ReadIndex(ctx, campaign)
+	if err != nil && !vault.IsNotFound(err) {
+		return nil, err
+	}
+	if n := len(index.Amended); n > 0 {
+		return s.store.LoadSpec(ctx, ownmount.RelistSpec(campaign, index.Amended[n-1].Proposal))
+	}
+	return s.store.LoadSpec(ctx, ownmount.CampaignSpec(campaign))
+}

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/report"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
+)
+
+// relistChange is what another listing says of one credential. Its JSON keys
+// are stable.
+type relistChange struct {
+	ID         string `json:"id"`
+	Credential string `json:"credential"`
+	Authority  string `json:"authority,omitempty"`
+	Does       string `json:"does"` // see the constants
+	// Less and More are what it no longer has and what it has now, each with
+	// what it is: "path kv/apps/esg-01/ldap#password".
+	Less []string `json:"less,omitempty"`
+	More []string `json:"more,omitempty"`
+	Why  string   `json:"why,omitempty"` // it stays as it is
+}
+
+// What becomes of a credential that is listed again.
+const (
+	relistChanges  = "changes"
+	relistAdds     = "adds"
+	relistReplaces = "replaces" // it comes off the roll
+	relistStays    = "stays"    // it is listed otherwise, and goes on as it was
+	relistGone     = "gone"     // nothing names it, and it stays on the roll
+)
+
+// relistChanges compares a proposal with the roll, for people.
+func (s *session) relistChanges(ctx context.Context, index ownmount.RollIndex, p ownmount.Proposal, seen wire.RelistSeen) (out []relistChange, err error) {
+	was, byID := map[credential.Ref]credential.Credential{}, map[string]credential.Credential{}
+	err = s.store.Current(ctx, index, func(at credential.Ref, c credential.Credential) { was[at], byID[c.ID] = c, c })
+	if err != nil {
+		return nil, err
+	}
+	for i, it := range p.Items {
+		c := relistChange{ID: it.Now.ID, Credential: it.Now.Name, Authority: it.Now.Authority, Does: relistAdds, More: listedAs(it.Now)}
+		if it.Old != nil {
+			c.Does = relistChanges
+			c.Less, c.More = apartFrom(listedAs(was[*it.Old]), listedAs(it.Now))
+		}
+		if !slices.Contains(seen.Take, i) {
+			c.Does, c.Why = relistStays, "it is dead, or a new value was announced for it: it ends as it began, and the next campaign lists it so"
+		}
+		out = append(out, c)
+	}
+	for _, ref := range p.Replaced {
+		old := was[ref]
+		c := relistChange{ID: old.ID, Credential: old.Name, Authority: old.Authority, Does: relistReplaces, Less: listedAs(old)}
+		if !slices.Contains(seen.Replaced, ref) {
+			c.Does, c.Why = relistStays, "it is not open any more"
+		}
+		out = append(out, c)
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.Apart)) {
+		name := id
+		if old, had := byID[id]; had {
+			name = old.Name
+		}
+		out = append(out, relistChange{ID: id, Credential: name, Does: relistStays, Why: p.Apart[id]})
+	}
+	for _, ref := range p.Gone {
+		old := was[ref]
+		out = append(out, relistChange{ID: old.ID, Credential: old.Name, Authority: old.Authority, Does: relistGone, Why: "nothing names it any more; it stays on the roll"})
+	}
+	return out, nil
+}
+
+// listedAs is what decides what is done with a credential, in words.
+func listedAs(c credential.Credential) (out []string) {
+	for _, p := range c.Paths {
+		out = append(out, "path "+p.String())
+	}
+	for _, p := range c.Confirmed {
+		out = append(out, "confirmed "+p.String())
+	}
+	for _, d := range c.Doors {
+		out = append(out, "door "+d.Door)
+	}
+	for _, u := range c.UsedBy {
+		out = append(out, "used by "+u)
+	}
+	for _, p := range c.Accepted {
+		out = append(out, "accepted: "+string(p))
+	}
+	if c.Problem != "" {
+		out = append(out, "cannot be rotated: "+string(c.Problem))
+	}
+	if c.Hearsay {
+		out = append(out, "only the secret itself names it")
+	}
+	return out
+}
+
+// apartFrom is what of two lists is in one alone.
+func apartFrom(a, b []string) (less, more []string) {
+	without := func(from, these []string) []string {
+		return slices.DeleteFunc(slices.Clone(from), func(s string) bool { return slices.Contains(these, s) })
+	}
+	return without(a, b), without(b, a)
+}
+
+var relistMarks = map[string]string{relistChanges: "~ ", relistAdds: "+ ", relistReplaces: "- ", relistStays: "! ", relistGone: "? "}
+
+func printRelisted(w io.Writer, changes []relistChange, width int) {
+	for _, c := range changes {
+		head := c.Credential
+		if c.Authority != "" {
+			head += " [" + c.Authority + "]"
+		}
+		if c.Does == relistReplaces {
+			head += ": what it stood for is the path of another one now"
+		}
+		if c.Why != "" {
+			head += ": " + c.Why
+		}
+		fmt.Fprint(w, report.Wrap(report.Clean(head), relistMarks[c.Does], width))
+		if c.Does == relistReplaces {
+			continue
+		}
+		for _, less := range c.Less {
+			fmt.Fprint(w, report.Wrap(report.Clean(less), "    - ", width))
+		}
+		for _, more := range c.More {
+			fmt.Fprint(w, report.Wrap(report.Clean(more), "    + ", width))
+		}
+	}
+	if len(changes) > 0 {
+		fmt.Fprintln(w)
+	}
+}

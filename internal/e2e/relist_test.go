@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// Two secrets name the wrong thing, and a replica keeps the campaign open. What
+// was corrected meanwhile goes on in the same campaign; what a new value was
+// announced for does not; and whoever kills the process loses none of it.
+func TestWhatWasCorrectedIsTakenUpInsideTheRunningCampaign(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 5, Replica: true})
+	const accept = "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10m}\naccept:\n  - {directory: corp, finding: replicators-not-shown, reason: jo looked}\n"
+	file, err := e.CampaignFile(nil, accept)
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	names := func(uid string, custom map[string]any) {
+		_, err := e.Vault.Client().Logical().WriteWithContext(t.Context(), "kv/metadata/apps/esg-01/"+uid, map[string]any{"custom_metadata": custom})
+		require.NoError(t, err)
+	}
+	names("svc-esg-0001", map[string]any{"directory": "corp", "account": "svc-esg-0001", "field": "passwrd"})
+	names("svc-esg-0005", map[string]any{"directory": "corp", "account": "svc-nobody", "field": "password"})
+	u.must("init")
+	u.refuses("no campaign", "relist")
+	e.Replica.PauseReplication()
+	run, said := u.begin("run")
+	requireSoon(t, "all were tried", said, func() bool {
+		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging }) == 3 &&
+			u.count(func(l *ledger.CredentialState) bool {
+				return l.Reason == protocol.ReasonNoAccount || l.Reason == protocol.ReasonNoField
+			}) == 2
+	})
+	before := u.ledgerSoFar()
+	require.Contains(t, u.run("relist").err, "nothing is listed otherwise")
+
+	names("svc-esg-0001", map[string]any{"directory": "corp", "account": "svc-esg-0001", "field": "password"})
+	names("svc-esg-0005", map[string]any{"directory": "corp", "account": "svc-esg-0005", "field": "password"})
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	write := func(more string) { require.NoError(t, os.WriteFile(file, []byte(string(text)+more), 0o600)) }
+	write("waves:\n  - {name: first, account: svc-esg-0001}\n")
+	u.refuses("was started with in waves", "relist")
+	write("used_by:\n  - {path: kv/apps/esg-01/svc-esg-0002, consumers: [scanner]}\n")
+	shown := u.run("relist")
+	require.Equal(t, 0, shown.code, shown.err)
+	flat := strings.Join(strings.Fields(shown.out), " ")
+	require.Contains(t, flat, "~ "+e.Slapd.AccountDN("svc-esg-0001")+" [corp] - path kv/apps/esg-01/svc-esg-0001#passwrd - cannot be rotated: no-field + path kv/apps/esg-01/svc-esg-0001#password")
+	require.Contains(t, flat, "+ "+e.Slapd.AccountDN("svc-esg-0005")+" [corp] + path kv/apps/esg-01/svc-esg-0005#password")
+	require.Contains(t, flat, "- svc-nobody [corp]: what it stood for is the path of another one now")
+	require.Contains(t, flat, "! "+e.Slapd.AccountDN("svc-esg-0002")+" [corp]: it is dead, or a new value was announced for it")
+	require.Contains(t, shown.err, "nothing was changed")
+	require.Equal(t, len(before.Actions), len(u.ledgerSoFar().Actions), "looking is no deed")
+	u.refuses("--reason", "relist", "--reason", "it was "+stolenValue(e, e.ID("svc-esg-0001")))
+	require.Contains(t, u.atTerminal("no\n", "relist", "--reason", "the metadata was wrong").out, "esg-01 was not typed; nothing was done")
+
+	taken := u.atTerminal("esg-01\n", "relist", "--reason", "the metadata was wrong")
+	require.Equal(t, 0, taken.code, taken.out)
+	require.Contains(t, taken.out, "1 go on as they are listed now, 1 are new, 1 came off the roll, 0 go on as they were")
+	requireSoon(t, "they are tried", said, func() bool {
+		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging }) == 5
+	})
+	require.NoError(t, run.Process.Kill())
+	_ = run.Wait()
+	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
+	done := u.run("run")
+	require.Equal(t, 0, done.code, done.out+done.err)
+
+	s := u.ledger()
+	require.Equal(t, before.Campaign, s.Campaign)
+	require.Equal(t, ledger.Closed, s.Phase)
+	require.Len(t, s.Credentials, 5)
+	for _, c := range s.Credentials {
+		require.Equal(t, ledger.Dead, c.Outcome, c.Name)
+	}
+	require.Equal(t, "the metadata was wrong", s.By(ledger.Relisted).Why)
+	require.NotEmpty(t, s.By(ledger.Relisted).Who)
+	u.must("ledger", "verify")
+	require.Contains(t, strings.Join(strings.Fields(u.must("report")), " "), "had it listed again, and took up what was found: the metadata was wrong")
+	requireNothingLost(t, e)
+	requireConsumersServed(t, e)
+	requireClean(t, e)
+	require.NotContains(t, u.must("list"), "svc-nobody")
+	require.Contains(t, u.must("campaigns"), "5 of 5")
+}

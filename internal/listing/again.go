@@ -1,0 +1,200 @@
+package listing
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/ownmount"
+)
+
+// Was is a credential of the roll of a running campaign, and where that has it.
+type Was struct {
+	Ref credential.Ref
+	credential.Credential
+}
+
+// Why what is other than it was is not taken up while a campaign runs.
+const (
+	ApartOwn   = "Rollcall works with it"
+	ApartTask  = "people see to it: their task goes on as it was opened"
+	ApartLogin = "it opens Vault, or may read what others are set to: what waits for it was settled when the campaign began"
+	ApartDoor  = "a door of it was not there when the campaign began"
+)
+
+// AgainSpec is the campaign file of a running campaign with those parts of a
+// later one that say what is on the roll. All else stays as it was begun.
+func AgainSpec(begun, now *config.Campaign) *config.Campaign {
+	out := *begun
+	out.Sources, out.Exclude, out.Accept, out.Confirm, out.UsedBy = now.Sources, now.Exclude, now.Accept, now.Confirm, now.UsedBy
+	return &out
+}
+
+// AgainParts are the parts of a campaign file that AgainSpec takes over.
+var AgainParts = []string{"sources", "exclude", "accept", "confirm", "used_by"}
+
+// Again compares a roll with what listing again found. doors are those that the
+// campaign began with, by the names that credentials have for them.
+func Again(id string, was []Was, now *credential.Roll, doors map[string]bool) ownmount.Proposal {
+	p := ownmount.Proposal{ID: id, Apart: map[string]string{}}
+	before, listed, places := map[string]Was{}, map[string]bool{}, map[credential.Path]bool{}
+	for _, w := range was {
+		before[w.ID] = w
+	}
+	for _, c := range now.Credentials {
+		listed[c.ID] = true
+		old, had := before[c.ID]
+		if had && sameListed(old.Credential, c) {
+			continue
+		}
+		if why := apart(old.Credential, c, doors); why != "" {
+			p.Apart[c.ID] = why
+			continue
+		}
+		it := ownmount.ProposalItem{Now: c, Findings: now.Findings[c.ID]}
+		if had {
+			it.Old = &credential.Ref{Page: old.Ref.Page, Index: old.Ref.Index}
+		}
+		p.Items = append(p.Items, it)
+		for _, at := range c.Paths {
+			places[at] = true
+		}
+	}
+	for _, w := range was {
+		switch {
+		case listed[w.ID]:
+		case w.Subject == "" && w.Task == nil && taken(w.Paths, places):
+			p.Replaced = append(p.Replaced, w.Ref)
+		default:
+			p.Gone = append(p.Gone, w.Ref)
+		}
+	}
+	return p
+}
+
+func taken(paths []credential.Path, places map[credential.Path]bool) bool {
+	return len(paths) > 0 && !slices.ContainsFunc(paths, func(p credential.Path) bool { return !places[p] })
+}
+
+func apart(was, now credential.Credential, doors map[string]bool) string {
+	switch {
+	case was.Own || now.Own:
+		return ApartOwn
+	case was.Task != nil || now.Task != nil:
+		return ApartTask
+	case was.ReachesVault() || now.ReachesVault() || was.ReadsOthers || now.ReadsOthers:
+		return ApartLogin
+	case slices.ContainsFunc(now.Doors, func(d credential.DoorLogin) bool { return !doors[d.Door] }):
+		return ApartDoor
+	}
+	return ""
+}
+
+// sameListed reports whether two listings say the same of a credential, as far
+// as it decides what is done with it.
+func sameListed(a, b credential.Credential) bool {
+	return reflect.DeepEqual(deciding(a), deciding(b))
+}
+
+// deciding leaves out what may change from one moment to the next, and in which
+// order sources were asked.
+func deciding(c credential.Credential) credential.Credential {
+	sorted := func(paths []credential.Path) []credential.Path {
+		out := slices.Clone(paths)
+		slices.SortFunc(out, func(a, b credential.Path) int { return strings.Compare(a.String(), b.String()) })
+		if len(out) == 0 {
+			return nil
+		}
+		return out
+	}
+	d := credential.Credential{
+		ID: c.ID, Kind: c.Kind, Authority: c.Authority, Subject: c.Subject, Name: c.Name, Adopted: c.Adopted, Hearsay: c.Hearsay, Spare: c.Spare,
+		Paths: sorted(c.Paths), Named: sorted(c.Named), Confirmed: sorted(c.Confirmed), Problem: c.Problem,
+	}
+	if len(c.ConfirmedAt) > 0 {
+		d.ConfirmedAt = c.ConfirmedAt
+	}
+	if len(c.ConfirmedWritten) > 0 {
+		d.ConfirmedWritten = c.ConfirmedWritten
+	}
+	if len(c.UsedBy) > 0 {
+		d.UsedBy = slices.Sorted(slices.Values(c.UsedBy))
+	}
+	if len(c.Users) > 0 {
+		d.Users = slices.Sorted(slices.Values(c.Users))
+	}
+	if len(c.Accepted) > 0 {
+		d.Accepted = slices.Sorted(slices.Values(c.Accepted))
+	}
+	if len(c.Doors) > 0 {
+		d.Doors = slices.Clone(c.Doors)
+		slices.SortFunc(d.Doors, func(a, b credential.DoorLogin) int { return strings.Compare(a.Door+"\x00"+a.End, b.Door+"\x00"+b.End) })
+	}
+	return d
+}
+
+// Fits are the items of a proposal that may become part of the roll beside what
+// stays as it is, and what they take the place of. A path that somebody else goes on with is nobody
+// else's: two would write there.
+func Fits(p ownmount.Proposal, was []Was, take []int, replaced credential.Refs) (fit []int, instead credential.Refs) {
+	fit = slices.Clone(take)
+	for {
+		// What does not fit stays, and may be in the way of others.
+		places := map[credential.Path]bool{}
+		moved := map[credential.Ref]bool{}
+		for _, i := range fit {
+			for _, at := range p.Items[i].Now.Paths {
+				places[at] = true
+			}
+			if old := p.Items[i].Old; old != nil {
+				moved[*old] = true
+			}
+		}
+		instead = nil
+		for _, w := range was {
+			if slices.Contains(replaced, w.Ref) && taken(w.Paths, places) {
+				instead = append(instead, w.Ref)
+				moved[w.Ref] = true
+			}
+		}
+		held, known := map[credential.Path]string{}, map[string]bool{}
+		for _, w := range was {
+			if moved[w.Ref] {
+				continue
+			}
+			known[w.ID] = true
+			for _, at := range w.Places() {
+				held[at] = w.ID
+			}
+		}
+		rest := slices.DeleteFunc(slices.Clone(fit), func(i int) bool {
+			it := p.Items[i]
+			if it.Old == nil && known[it.Now.ID] {
+				return true
+			}
+			return slices.ContainsFunc(it.Now.Places(), func(at credential.Path) bool { return held[at] != "" && held[at] != it.Now.ID })
+		})
+		if len(rest) == len(fit) {
+			break
+		}
+		fit = rest
+	}
+	return fit, instead
+}
+
+// LeftOf are the places of the roll that were asked for and go on as they are.
+func LeftOf(p ownmount.Proposal, take []int, replaced credential.Refs, fit []int, instead credential.Refs) (left credential.Refs) {
+	for _, i := range take {
+		if old := p.Items[i].Old; old != nil && !slices.Contains(fit, i) {
+			left = append(left, *old)
+		}
+	}
+	for _, r := range replaced {
+		if !slices.Contains(instead, r) {
+			left = append(left, r)
+		}
+	}
+	return left
+}

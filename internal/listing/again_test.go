@@ -1,0 +1,125 @@
+package listing
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/ownmount"
+)
+
+func at(path string) credential.Path {
+	return credential.Path{Mount: "kv", Path: path, Field: "password"}
+}
+
+func acc(name string, paths ...string) credential.Credential {
+	c := credential.Credential{ID: "corp/" + name, Kind: credential.LDAPPassword, Authority: "corp", Subject: name, Name: name}
+	for _, p := range paths {
+		c.Paths = append(c.Paths, at(p))
+	}
+	return c
+}
+
+func nobody(path string) credential.Credential {
+	return credential.Credential{ID: "unmatched/kv/" + path, Kind: credential.LDAPPassword, Authority: "corp", Name: path, Problem: credential.NoAccount, Paths: []credential.Path{at(path)}}
+}
+
+func rollOf(cs ...credential.Credential) (was []Was) {
+	for i, c := range cs {
+		was = append(was, Was{credential.Ref{Page: 0, Index: i}, c})
+	}
+	return was
+}
+
+func ref(i int) credential.Ref { return credential.Ref{Page: 0, Index: i} }
+
+func TestListingAgainTakesUpWhatIsOtherAndForgetsNothing(t *testing.T) {
+	login := credential.Credential{ID: "vault/approle/a", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/a", Name: "a"}
+	other := login
+	other.Paths = []credential.Path{at("a")}
+	door := acc("door", "d")
+	door.Doors = []credential.DoorLogin{{Door: "mail", Login: "door"}}
+	later := acc("later", "l")
+	later.Doors = []credential.DoorLogin{{Door: "new", Login: "later"}}
+	was := rollOf(acc("same", "s"), acc("moved", "m"), nobody("typo"), nobody("licence"), acc("gone", "g"), login, acc("door", "d"), acc("later", "l"))
+	same := acc("same", "s")
+	same.Reasons = []credential.Reason{{Source: "another"}}
+	same.Wave, same.ReadBy = 3, []string{"accessor"}
+	p := Again("p1", was, &credential.Roll{
+		Credentials: []credential.Credential{same, acc("moved", "m2", "m"), acc("added", "typo"), nobody("licence"), other, door, later},
+		Findings:    map[string][]credential.Finding{"corp/added": {{Code: credential.FindingOwner}}},
+	}, map[string]bool{"mail": true})
+	require.Equal(t, []ownmount.ProposalItem{
+		{Now: acc("moved", "m2", "m"), Old: &credential.Ref{Page: 0, Index: 1}},
+		{Now: acc("added", "typo"), Findings: []credential.Finding{{Code: credential.FindingOwner}}},
+		{Now: door, Old: &credential.Ref{Page: 0, Index: 6}},
+	}, p.Items)
+	require.Equal(t, credential.Refs{ref(2)}, p.Replaced, "what it stood for is another's path now")
+	require.Equal(t, credential.Refs{ref(4)}, p.Gone)
+	require.Equal(t, map[string]string{login.ID: ApartLogin, later.ID: ApartDoor}, p.Apart)
+}
+
+func TestAPathThatAnotherGoesOnWithIsNobodyElses(t *testing.T) {
+	// b gets a's path and a gets c's; c may be set and goes on with its own.
+	was := rollOf(acc("a", "a"), acc("b", "b"), acc("c", "c"), nobody("typo"))
+	p := ownmount.Proposal{Items: []ownmount.ProposalItem{
+		{Now: acc("a", "c"), Old: &credential.Ref{Index: 0}},
+		{Now: acc("b", "a"), Old: &credential.Ref{Index: 1}},
+		{Now: acc("d", "typo")},
+	}}
+	fit, instead := Fits(p, was, []int{0, 1, 2}, credential.Refs{ref(3)})
+	require.Equal(t, []int{2}, fit, "a stays, and so b does")
+	require.Equal(t, credential.Refs{ref(3)}, instead)
+	require.Equal(t, credential.Refs{ref(0), ref(1)}, LeftOf(p, []int{0, 1, 2}, credential.Refs{ref(3)}, fit, instead))
+
+	// Where the typo's wave did not give it up, its path stays its own.
+	fit, instead = Fits(p, was, []int{2}, nil)
+	require.Empty(t, fit)
+	require.Empty(t, instead)
+	// One that is new and on the roll by now is not there twice.
+	fit, _ = Fits(ownmount.Proposal{Items: []ownmount.ProposalItem{{Now: acc("a", "x")}}}, was, []int{0}, nil)
+	require.Empty(t, fit)
+}
+
+func TestOfWhatIsTakenUpNoPathHasTwoCredentialsThatHadOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		names := []string{"a", "b", "c", "d"}
+		paths := rapid.Permutation(names).Draw(t, "now")
+		var was []credential.Credential
+		var p ownmount.Proposal
+		var take []int
+		for i, name := range names {
+			was = append(was, acc(name, name))
+			p.Items = append(p.Items, ownmount.ProposalItem{Now: acc(name, paths[i]), Old: &credential.Ref{Index: i}})
+			if rapid.Bool().Draw(t, "given up "+name) {
+				take = append(take, i)
+			}
+		}
+		fit, instead := Fits(p, rollOf(was...), take, nil)
+		has := map[string]string{}
+		for i, c := range was {
+			for _, k := range fit {
+				if k == i {
+					c = p.Items[k].Now
+				}
+			}
+			path := c.Paths[0].String()
+			require.Empty(t, has[path], "%s and %s", has[path], c.Name)
+			has[path] = c.Name
+		}
+		require.Empty(t, instead)
+		require.Len(t, LeftOf(p, take, nil, fit, instead), len(take)-len(fit), "none is lost")
+	})
+}
+
+func TestWhatConnectsStaysAsTheCampaignBegan(t *testing.T) {
+	begun := &config.Campaign{Device: "esg-01", Sources: []config.Source{{Name: "old"}}, Vault: config.Vault{Mount: "rollcall"}}
+	now := &config.Campaign{Device: "esg-01", Sources: []config.Source{{Name: "new"}}, Vault: config.Vault{Mount: "elsewhere"}, Accept: []config.Accept{{Reason: "looked"}}}
+	got := AgainSpec(begun, now)
+	require.Equal(t, "new", got.Sources[0].Name)
+	require.Equal(t, now.Accept, got.Accept)
+	require.Equal(t, "rollcall", got.Vault.Mount)
+}

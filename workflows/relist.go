@@ -1,0 +1,288 @@
+package workflows
+
+import (
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/wire"
+)
+
+// A campaign lists again when a person asks for it. What is found is a proposal
+// until he says that it takes part; then the waves give up those credentials of
+// which no new value was ever announced, and a wave of their own goes on with
+// them as they are listed now. Everything else goes on as it was.
+
+// relisting is what a campaign knows of other listings.
+type relisting struct {
+	seen     *wire.RelistFound // what may be taken up
+	take     []int
+	replaced credential.Refs
+
+	looking  bool // a listing, or a taking up, is in hand
+	taking   bool
+	count    int // of what was taken up
+	listens  bool
+	released map[int]Released // the latest of each wave
+}
+
+// relist makes a proposal. Nothing is changed by it.
+func (c *campaign) relist(ctx workflow.Context, in wire.RelistAsk) (wire.RelistSeen, error) {
+	c.again.looking = true
+	defer func() { c.again.looking = false }()
+	c.again.seen = nil
+	steady, _ := workflow.NewDisconnectedContext(ctx)
+	var found wire.RelistFound
+	err := workflow.ExecuteActivity(onRotation(steady), wire.DoRelist, wire.RelistInput{Campaign: c.in.Campaign, Proposal: in.Proposal}).Get(steady, &found)
+	if err != nil {
+		return wire.RelistSeen{}, err
+	}
+	var old credential.Refs
+	for _, ref := range found.Old {
+		if ref != nil {
+			old = append(old, *ref)
+		}
+	}
+	old = append(old, found.Replaced...)
+	untouched, err := c.untouched(steady, old)
+	if err != nil {
+		return wire.RelistSeen{}, err
+	}
+	out := wire.RelistSeen{Campaign: c.in.Campaign, Proposal: found.Proposal}
+	for i, ref := range found.Old {
+		if ref == nil || slices.Contains(untouched, *ref) {
+			out.Take = append(out.Take, i)
+		} else {
+			out.Touched = append(out.Touched, i)
+		}
+	}
+	for _, ref := range found.Replaced {
+		if slices.Contains(untouched, ref) {
+			out.Replaced = append(out.Replaced, ref)
+		}
+	}
+	c.again.seen, c.again.take, c.again.replaced = &found, out.Take, out.Replaced
+	return out, nil
+}
+
+// untouched are those of places on the roll of which no new value was ever
+// announced, as the ledger has it.
+func (c *campaign) untouched(ctx workflow.Context, refs credential.Refs) (out credential.Refs, err error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	err = workflow.ExecuteActivity(onLedger(ctx), wire.DoUntouched,
+		wire.UntouchedInput{Campaign: c.in.Campaign, Snapshot: c.status.Snapshot, Refs: refs}).Get(ctx, &out)
+	return out, err
+}
+
+func (c *campaign) mayRelist(_ workflow.Context, in wire.RelistAsk) error {
+	if err := c.mayBeMade(request{"asked for", in.Actor, "credentials", "it was listed again", "listed again"}); err != nil {
+		return err
+	}
+	return c.mayListAgain()
+}
+
+func (c *campaign) mayListAgain() error {
+	switch {
+	case !c.firstPass:
+		return refuse("the campaign was begun by an earlier version, which cannot list again: abort it, and run again")
+	case c.again.looking:
+		return refuse("it is being listed again already, or what was found is being taken up")
+	case c.winding:
+		return refuse("all that can be rotated was tried, and the campaign is closing: run again once it has ended")
+	case c.control.Paused && !c.status.Held:
+		return refuse("the campaign is paused: resume it first")
+	case c.status.Held:
+		return refuse("it waits behind what was tried first: resume it, or abort it and run again")
+	}
+	for i, w := range c.roll.Waves {
+		st := c.status.Waves[i]
+		if w.Alone && (st.Ended || c.status.Wave == i) {
+			return refuse("what Rollcall itself works with is being rotated, last of all: run again once the campaign has ended")
+		}
+		if !w.Alone && !c.tasksIn[w.Wave] && !st.Ended && c.passes[w.Wave] == 0 {
+			return refuse("some were not tried yet: wait for the first pass over all")
+		}
+	}
+	return nil
+}
+
+func (c *campaign) mayTakeUp(_ workflow.Context, in wire.TakeUp) error {
+	if err := c.mayBeMade(request{in.Reason, in.Actor, "credentials", "it was listed again", "took up another listing"}); err != nil {
+		return err
+	}
+	if err := c.mayListAgain(); err != nil {
+		return err
+	}
+	if c.again.seen == nil || c.again.seen.Proposal != in.Proposal {
+		return refuse("what was found is not the latest any more: list again")
+	}
+	if len(c.again.take) == 0 {
+		return refuse("nothing of what was found can be taken up")
+	}
+	return nil
+}
+
+// takeUp puts on the roll what a person has seen. Its order keeps every
+// credential in the hands of one wave: what a wave has given up is gone on with
+// whatever fails afterwards.
+func (c *campaign) takeUp(ctx workflow.Context, in wire.TakeUp) (Status, error) {
+	found, take, replaced := c.again.seen, c.again.take, c.again.replaced
+	c.again.looking, c.again.taking, c.again.seen = true, true, nil
+	defer func() { c.again.looking, c.again.taking = false, false }()
+	in.Reason = strings.TrimSpace(in.Reason)
+	st, err := c.byPerson(ctx, wire.EventInput{Event: ledger.Relisted, Actor: in.Actor, Detail: in.Reason}, func() {})
+	if err != nil {
+		return st, err
+	}
+	steady, _ := workflow.NewDisconnectedContext(ctx)
+	var old credential.Refs
+	for _, i := range take {
+		if ref := found.Old[i]; ref != nil {
+			old = append(old, *ref)
+		}
+	}
+	old = append(old, replaced...)
+	free, ended := c.free(steady, old)
+	all := append(slices.Clone(free), ended...)
+	amend := wire.AmendInput{Campaign: c.in.Campaign, Proposal: in.Proposal}
+	for _, i := range take {
+		if ref := found.Old[i]; ref == nil || slices.Contains(all, *ref) {
+			amend.Take = append(amend.Take, i)
+		}
+	}
+	for _, ref := range replaced {
+		if slices.Contains(all, ref) {
+			amend.Replaced = append(amend.Replaced, ref)
+		}
+	}
+	c.again.count++
+	var now wire.Amended
+	err = workflow.ExecuteActivity(forCleaning(steady), wire.DoAmend, amend).Get(steady, &now)
+	if err == nil && len(now.Waves) > 0 {
+		err = workflow.ExecuteActivity(toTheEnd(steady), wire.DoRecordTakenUp, wire.TakenUpInput{
+			Campaign: c.in.Campaign, Snapshot: c.status.Snapshot, Actor: in.Actor, Amended: now,
+		}).Get(steady, nil)
+	}
+	if err != nil {
+		workflow.GetLogger(ctx).Error("what was listed again was not taken up, and goes on as it was", "error", err)
+		now = wire.Amended{Left: append(slices.Clone(free), ended...)}
+	}
+	return c.status, cmpErr(c.goOnWith(steady, now, free, ended), err)
+}
+
+// free has the waves give up what they can, and adds what those had ended with
+// that have ended.
+func (c *campaign) free(ctx workflow.Context, old credential.Refs) (free, ended credential.Refs) {
+	if !c.again.listens {
+		c.again.listens, c.again.released = true, map[int]Released{}
+		workflow.Go(ctx, c.listenToReleases)
+	}
+	c.control.Release = append(slices.Clone(c.control.Release), old...)
+	heard := len(c.control.Release)
+	var holders []*runningWave
+	for _, r := range c.running {
+		if !r.people && len(loginsIn(c.roll.Waves[r.index], old)) > 0 {
+			holders = append(holders, r)
+		}
+	}
+	c.tell(ctx)
+	err := workflow.Await(ctx, func() bool {
+		return !slices.ContainsFunc(holders, func(r *runningWave) bool {
+			return !r.ended && c.again.released[c.roll.Waves[r.index].Wave].Heard < heard
+		})
+	})
+	if err != nil {
+		workflow.GetLogger(ctx).Error("waves were not waited for", "error", err) // never: nothing cancels this context
+	}
+	var late credential.Refs
+	for i, w := range c.roll.Waves {
+		mine := loginsIn(w, old)
+		said := c.again.released[w.Wave]
+		switch {
+		case len(mine) == 0:
+		case said.Heard == heard:
+			for _, r := range mine {
+				if slices.Contains(said.Refs, r) {
+					free = append(free, r)
+				}
+			}
+		case c.status.Waves[i].Ended:
+			late = append(late, mine...)
+		}
+	}
+	if ended, err = c.untouched(ctx, late); err != nil {
+		// They stay as they ended; what was given up goes on in any case.
+		workflow.GetLogger(ctx).Error("what had come to an end is not listed again", "error", err)
+	}
+	return free, ended
+}
+
+func (c *campaign) listenToReleases(ctx workflow.Context) {
+	said := workflow.GetSignalChannel(ctx, SignalReleased)
+	for {
+		var r Released
+		said.Receive(ctx, &r)
+		c.again.released[r.Wave] = r
+	}
+}
+
+// goOnWith begins the waves of what was taken up, and one of what goes on as it
+// was. free are the places that waves gave up, ended those at which one had
+// come to its end.
+func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended credential.Refs) error {
+	for i, w := range c.roll.Waves {
+		st := &c.status.Waves[i]
+		again := len(loginsIn(w, less(ended, now.Left)))
+		st.Listed -= len(loginsIn(w, free)) + again
+		st.Open -= again
+		c.status.Open -= again
+	}
+	c.status.Again = &ListedAgain{Times: c.again.count, Changed: len(now.Changed), Added: len(now.Added), Replaced: len(now.Replaced), Left: len(now.Left)}
+	c.status.Listed += len(now.Added) - len(now.Replaced)
+	c.status.Excluded += len(now.Replaced)
+	waves, last := slices.Clone(now.Waves), 0
+	for _, w := range append(slices.Clone(c.roll.Waves), waves...) {
+		last = max(last, w.Wave)
+	}
+	var rest credential.Refs
+	for _, r := range free {
+		if slices.Contains(now.Left, r) {
+			rest = append(rest, r)
+		}
+	}
+	if runs := runsOf(c.roll.Waves, rest); len(runs) > 0 {
+		waves = append(waves, credential.WaveIndex{Wave: last + 1, Name: "goes on", Runs: runs})
+	}
+	for _, w := range waves {
+		i := len(c.roll.Waves)
+		c.roll.Waves = append(slices.Clone(c.roll.Waves), w)
+		c.status.Waves = append(c.status.Waves, WaveStatus{Wave: w.Wave, Name: w.Name, Listed: listed(w)})
+		roll := c.roll
+		roll.Again = c.again.count
+		if _, err := c.begin(c.whole, ctx, roll, w, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runsOf are places of waves, each as a run of its own.
+func runsOf(waves []credential.WaveIndex, refs credential.Refs) (out []credential.Run) {
+	for _, w := range waves {
+		for _, run := range w.Runs {
+			for i := run.From; i < run.To; i++ {
+				if slices.Contains(refs, credential.Ref{Page: run.Page, Index: i}) {
+					one := run
+					one.From, one.To = i, i+1
+					out = append(out, one)
+				}
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,203 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
+)
+
+func (f *fake) relist(_ context.Context, in wire.RelistInput) (wire.RelistFound, error) {
+	out := f.proposal
+	out.Proposal = in.Proposal
+	return out, f.begin("Relist")
+}
+
+// untouched are those that no intent of the ledger has.
+func (f *fake) untouched(_ context.Context, in wire.UntouchedInput) (out credential.Refs, err error) {
+	if err := f.begin("Untouched"); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	announced := map[place]bool{}
+	for _, i := range f.intents {
+		for _, it := range i.Items {
+			announced[place{i.Batch.Span.Page, it.Index}] = true
+		}
+	}
+	for _, r := range in.Refs {
+		if !announced[place{r.Page, r.Index}] {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func (f *fake) amend(_ context.Context, in wire.AmendInput) (wire.Amended, error) {
+	f.mu.Lock()
+	f.amends = append(f.amends, in)
+	f.mu.Unlock()
+	return f.amended, f.begin("Amend")
+}
+
+func (f *fake) recordTakenUp(_ context.Context, in wire.TakenUpInput) error {
+	f.mu.Lock()
+	f.takenUp = append(f.takenUp, in)
+	f.mu.Unlock()
+	return f.begin("RecordTakenUp")
+}
+
+// relisted is a campaign of two waves: of the first, one credential is dead,
+// one lags behind its reset, one has no account and one is no account at all;
+// the second has ended, with one that has none either. The listing that a
+// person asks for has another word on all of them, and a new one.
+func relisted() *fake {
+	f := newFake(waveOf(0, 4), waveOf(1, 0, 1))
+	lags := 0
+	f.outcome = func(at place, _ int) (protocol.Step, protocol.Reason) {
+		switch at {
+		case place{0, 1}:
+			if lags++; lags < 12 {
+				return protocol.Prove, protocol.ReasonLagging
+			}
+		case place{0, 2}, place{0, 3}, place{1, 0}:
+			return protocol.Precheck, protocol.ReasonNoAccount
+		}
+		return "", ""
+	}
+	at := func(page, index int) *credential.Ref { return &credential.Ref{Page: page, Index: index} }
+	f.proposal = wire.RelistFound{Items: 5, Old: []*credential.Ref{at(0, 0), at(0, 1), at(0, 2), at(1, 0), nil}, Replaced: credential.Refs{*at(0, 3)}}
+	f.amended = wire.Amended{
+		Waves: []credential.WaveIndex{{Wave: 2, Name: "listed again 1", Runs: []credential.Run{{Authority: "corp", Kind: credential.LDAPPassword, Span: credential.Span{Page: 2, To: 3}}}}},
+		Pages: 1, Changed: credential.Refs{*at(2, 0), *at(2, 1)}, Added: credential.Refs{*at(2, 2)}, Replaced: credential.Refs{*at(0, 3)},
+	}
+	return f
+}
+
+var (
+	askAgain = wire.RelistAsk{Proposal: "p1", Actor: operator}
+	takeUp   = wire.TakeUp{Proposal: "p1", Actor: operator, Reason: " the metadata was wrong "}
+)
+
+// seen answers a RelistAsk.
+func seen(env *testsuite.TestWorkflowEnvironment, after time.Duration) *wire.RelistSeen {
+	out := &wire.RelistSeen{}
+	env.RegisterDelayedCallback(func() {
+		env.UpdateWorkflow(UpdateRelist, "look"+after.String(), &testsuite.TestUpdateCallback{
+			OnAccept: func() {}, OnReject: func(error) {},
+			OnComplete: func(v any, _ error) { *out, _ = v.(wire.RelistSeen) },
+		}, askAgain)
+	}, after)
+	return out
+}
+
+func TestWhatIsListedOtherwiseGoesOnSoInTheSameCampaignAndWhatMayBeSetDoesNot(t *testing.T) {
+	f := relisted()
+	env := f.env(t)
+	looked := seen(env, 20*time.Minute)
+	taken := updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.Equal(t, Result{Listed: 5, Excluded: 2, Dead: 5}, result[Result](t, env))
+	require.Equal(t, wire.RelistSeen{Campaign: "c1", Proposal: "p1", Take: []int{2, 3, 4}, Touched: []int{0, 1}, Replaced: credential.Refs{{Page: 0, Index: 3}}}, *looked)
+	require.NoError(t, errors.Join(taken.refused, taken.err))
+	require.Equal(t, &ListedAgain{Times: 1, Changed: 2, Added: 1, Replaced: 1}, taken.status.Again)
+	require.Equal(t, []wire.AmendInput{{Campaign: "c1", Proposal: "p1", Take: []int{2, 3, 4}, Replaced: credential.Refs{{Page: 0, Index: 3}}}}, f.amends)
+	require.Len(t, f.takenUp, 1)
+	require.Equal(t, []ledger.Event{ledger.Relisted, ledger.CampaignClosed}, f.told())
+	require.Equal(t, "the metadata was wrong", f.events[0].Detail)
+	for at, n := range map[place]int{{0, 0}: 1, {0, 1}: 1, {2, 0}: 1, {2, 1}: 1, {2, 2}: 1} {
+		require.Equal(t, n, f.died[at], "%v", at)
+	}
+	require.Zero(t, f.died[place{0, 2}]+f.died[place{0, 3}]+f.died[place{1, 0}], "where they were is worked on no more")
+	require.Equal(t, 5, f.events[1].Listed)
+	require.Equal(t, 2, f.events[1].Excluded)
+	require.Len(t, f.exceptions, 1, "the one whose wave had ended before")
+	again := 0
+	for _, r := range f.results {
+		again = max(again, r.Batch.Again)
+	}
+	require.Equal(t, 1, again, "what a pass says after another listing is told from what it said before")
+}
+
+func TestWhatAListingCannotPutElsewhereGoesOnAsItWas(t *testing.T) {
+	for name, fails := range map[string]func(*fake){
+		"another has the path": func(f *fake) {
+			f.amended = wire.Amended{Left: credential.Refs{{Page: 0, Index: 2}, {Page: 0, Index: 3}, {Page: 1, Index: 0}}}
+		},
+		"Vault refuses": func(f *fake) { f.fails["Amend"] = broken("Vault") },
+		"no ledger":     func(f *fake) { f.fails["RecordTakenUp"] = broken("Ledger") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := relisted()
+			fails(f)
+			found := 0
+			was := f.outcome
+			f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+				if at == (place{0, 2}) && found > 0 {
+					return "", ""
+				}
+				return was(at, try)
+			}
+			env := f.env(t)
+			seen(env, 20*time.Minute)
+			env.RegisterDelayedCallback(func() { found = 1 }, 21*time.Minute)
+			updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+			env.ExecuteWorkflow(CampaignWorkflow, input)
+			require.Equal(t, Result{Listed: 5, Excluded: 1, Dead: 3, Open: 2}, result[Result](t, env), "none is lost")
+			require.Equal(t, 1, f.died[place{0, 2}])
+			require.Equal(t, protocol.ReasonNoAccount, f.exceptions[place{0, 3}].Reason)
+		})
+	}
+}
+
+func TestAnotherListingIsRefusedWhereItWouldTouchWhatIsInHand(t *testing.T) {
+	for name, c := range map[string]struct {
+		after  time.Duration
+		change func(*fake, *testsuite.TestWorkflowEnvironment, *wire.TakeUp)
+		want   string
+	}{
+		"listing":        {30 * time.Second, nil, "still listing"},
+		"first pass":     {2*time.Minute + 30*time.Second, nil, "first pass over all"},
+		"nothing looked": {20 * time.Minute, nil, "list again"},
+		"another look": {30 * time.Minute, func(_ *fake, env *testsuite.TestWorkflowEnvironment, in *wire.TakeUp) {
+			seen(env, 20*time.Minute)
+			in.Proposal = "p0"
+		}, "not the latest"},
+		"no reason": {30 * time.Minute, func(_ *fake, env *testsuite.TestWorkflowEnvironment, in *wire.TakeUp) {
+			seen(env, 20*time.Minute)
+			in.Reason = ""
+		}, "a reason is missing"},
+		"paused": {30 * time.Minute, func(_ *fake, env *testsuite.TestWorkflowEnvironment, in *wire.TakeUp) {
+			seen(env, 20*time.Minute)
+			updateWith(env, UpdatePause, 25*time.Minute, operator)
+			updateWith(env, UpdateResume, 35*time.Minute, operator)
+		}, "resume it first"},
+		"all dead": {30 * time.Minute, func(f *fake, env *testsuite.TestWorkflowEnvironment, in *wire.TakeUp) {
+			f.proposal.Old, f.proposal.Replaced = f.proposal.Old[:2], nil
+			seen(env, 20*time.Minute)
+		}, "nothing of what was found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := relisted().slowly()
+			env := f.env(t)
+			in := takeUp
+			if c.change != nil {
+				c.change(f, env, &in)
+			}
+			taken := updateWith(env, UpdateTakeUp, c.after, in)
+			env.ExecuteWorkflow(CampaignWorkflow, input)
+			require.ErrorContains(t, taken.refused, c.want)
+			require.Empty(t, f.amends)
+			require.NotContains(t, f.told(), ledger.Relisted)
+		})
+	}
+}
