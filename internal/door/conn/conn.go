@@ -99,6 +99,9 @@ func (b *bounded) SetDeadline(time.Time) error      { return nil }
 func (b *bounded) SetReadDeadline(time.Time) error  { return nil }
 func (b *bounded) SetWriteDeadline(time.Time) error { return nil }
 
+// Silence is the word for a door that has not answered within its timeout.
+const Silence = "no answer in time"
+
 // Trouble words what went wrong with a connection, without the text of errors
 // that could quote what was sent.
 func Trouble(err error) string {
@@ -117,7 +120,7 @@ func Trouble(err error) string {
 	case errors.As(err, &record), errors.As(err, &alert):
 		return "no TLS is spoken there"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		return "no answer in time"
+		return Silence
 	case errors.Is(err, context.Canceled):
 		return "it was broken off"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):

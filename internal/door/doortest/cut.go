@@ -2,7 +2,9 @@ package doortest
 
 import (
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -199,7 +201,10 @@ func (r *replayed) replay(c net.Conn) {
 }
 
 // Broken is Cut for doors whose connections nobody can replay, because they are
-// encrypted: the real server's answers are broken off, at some bytes for all.
+// encrypted: the real server's answers are broken off. No byte before the last
+// of a message tells a client anything, so it is done at each end of what the
+// server sent at once, one byte to either side of it, and at some bytes in
+// between.
 func (s Subject) Broken(t *testing.T, value credential.Secret, truth protocol.Reply) {
 	t.Helper()
 	through := breaking(t, s.At.Address)
@@ -209,13 +214,25 @@ func (s Subject) Broken(t *testing.T, value credential.Secret, truth protocol.Re
 	require.Equal(t, truth, s.Ask(t, at, value))
 	through.mu.Lock()
 	total := 1<<30 - through.left
-	through.mu.Unlock()
+	places := map[int]bool{}
 	for n := 0; n < total; n += max(1, total/16) {
+		places[n] = true
+	}
+	for _, end := range through.ends {
+		for n := max(0, end-1); n <= end+1; n++ {
+			places[n] = true
+		}
+	}
+	through.mu.Unlock()
+	for _, n := range slices.Sorted(maps.Keys(places)) {
 		through.mu.Lock()
 		through.left = n
 		through.mu.Unlock()
 		got := s.Open(at).Ask(t.Context(), s.Login, value)
 		require.Contains(t, []protocol.Reply{truth, protocol.Unreachable}, got.Reply, "after %d of %d bytes: %s", n, total, got.Code)
+		if truth == protocol.Refused {
+			s.Open(s.At).Ask(t.Context(), s.Login, s.Value) // so many wrong ones in a row would lock
+		}
 	}
 }
 
@@ -224,6 +241,7 @@ type breaker struct {
 	l    net.Listener
 	mu   sync.Mutex
 	left int
+	ends []int // of what the server sent at once, in the first try
 }
 
 func breaking(t *testing.T, address string) *breaker {
@@ -265,6 +283,9 @@ func (w *budget) Write(p []byte) (int, error) {
 	defer w.b.mu.Unlock()
 	n := min(len(p), w.b.left)
 	w.b.left -= n
+	if w.b.left > 1<<29 {
+		w.b.ends = append(w.b.ends, 1<<30-w.b.left)
+	}
 	if _, err := w.Writer.Write(p[:n]); err != nil {
 		return 0, err
 	}

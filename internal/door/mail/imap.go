@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -25,7 +26,19 @@ func OpenIMAP(s door.Settings) *IMAP { return &IMAP{s} }
 
 // Ask is door.Door. It logs in by AUTHENTICATE PLAIN (RFC 4616) where that is
 // offered, which takes any text, else by LOGIN.
+//
+// The library keeps of what broke a connection the text alone (go-imap
+// 2.0.0-beta.8), so that time is up is told by the time.
 func (d *IMAP) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
+	begun := time.Now()
+	said := d.ask(ctx, login, value)
+	if said.Reply == protocol.Unreachable && time.Since(begun) >= d.at.Timeout {
+		said.Code = conn.Silence
+	}
+	return said
+}
+
+func (d *IMAP) ask(ctx context.Context, login string, value credential.Secret) door.Said {
 	c, done, err := d.open(ctx)
 	if err != nil {
 		return unshown(imapTrouble(err))

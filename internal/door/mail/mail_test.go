@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
+	"rollcall/internal/door/conn"
 	"rollcall/internal/door/doortest"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
@@ -20,9 +22,16 @@ type office struct {
 	mail *lab.Dovecot
 }
 
+// The accounts of an office, by their numbers, that no server lets in as it
+// does the others.
+const locked, mustChange, expired = 3, 4, 5
+
 func newOffice(t *testing.T, o lab.DovecotOptions) *office {
 	t.Helper()
-	s := &office{Office: doortest.NewOffice(t, lab.SlapdOptions{Accounts: lab.SeedAccounts("svc-", 20)})}
+	accounts := lab.SeedAccounts("svc-", 20)
+	accounts[locked-1].Attrs = map[string][]string{"pwdAccountLockedTime": {"000001010000Z"}}
+	accounts[mustChange-1].Attrs = map[string][]string{"pwdReset": {"TRUE"}}
+	s := &office{Office: doortest.NewOffice(t, lab.SlapdOptions{Accounts: accounts, Policy: lab.SlapdPolicy{MaxFailure: 100, MustChange: true}})}
 	o.Dir, o.CA, o.Directory = t.TempDir(), s.CA, s.Directory
 	s.mail = doortest.Start(t, lab.StartDovecot, o)
 	return s
@@ -43,6 +52,21 @@ func (s *office) change(t *testing.T, uid, attribute string, values ...string) {
 	require.NoError(t, c.Modify(m))
 }
 
+// expire gives an account a policy by which its password is too old.
+func (s *office) expire(t *testing.T, uid string) {
+	t.Helper()
+	c, err := s.Directory.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	dn := "cn=short,ou=policies," + s.Directory.BaseDN()
+	add := ldap.NewAddRequest(dn, nil)
+	for name, values := range map[string][]string{"objectClass": {"device", "pwdPolicy"}, "cn": {"short"}, "pwdAttribute": {"userPassword"}, "pwdMaxAge": {"1"}} {
+		add.Attribute(name, values)
+	}
+	require.NoError(t, c.Add(add))
+	s.change(t, uid, "pwdPolicySubentry", dn)
+}
+
 // Each cell of the tables of IMAP and POP3, in both ways of securing them.
 func TestWhatAMailServersAnswersMean(t *testing.T) {
 	t.Parallel()
@@ -51,15 +75,23 @@ func TestWhatAMailServersAnswersMean(t *testing.T) {
 	wrong := credential.NewSecret("not-" + s.Directory.SeededPassword("svc-0001"))
 	s.change(t, "svc-0002", "title", "closed") // the field nologin
 	kinds := []string{"imap", "imaps", "pop3", "pop3s"}
-	ask := func(t *testing.T, kind, login string, value credential.Secret) protocol.Reply {
+	uid := func(n int) string { return fmt.Sprintf("svc-%04d", n) }
+	askWithin := func(t *testing.T, kind, login string, value credential.Secret, within time.Duration) protocol.Reply {
 		at := s.settings(kind)
+		at.Timeout = within
 		var d door.Door = OpenIMAP(at)
 		if kind[:3] == "pop" {
 			d = OpenPOP3(at)
 		}
 		r := d.Ask(t.Context(), login, value)
 		t.Logf("%s: %s", login, r.Code)
+		if within < 30*time.Second {
+			require.Equal(t, conn.Silence, r.Code)
+		}
 		return r.Reply
+	}
+	ask := func(t *testing.T, kind, login string, value credential.Secret) protocol.Reply {
+		return askWithin(t, kind, login, value, 30*time.Second)
 	}
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -73,6 +105,22 @@ func TestWhatAMailServersAnswersMean(t *testing.T) {
 			}
 		})
 	}
+	s.expire(t, uid(expired))
+	for _, kind := range kinds {
+		for _, n := range []int{locked, expired} {
+			require.Equal(t, protocol.Refused, ask(t, kind, uid(n), right(uid(n))), "a bind that is refused: the same as wrong, so it is the new value that gives a refusal its meaning")
+			require.Equal(t, protocol.Refused, ask(t, kind, uid(n), wrong))
+		}
+		require.Equal(t, protocol.Accepted, ask(t, kind, uid(mustChange), right(uid(mustChange))), "a bind alone does not show it")
+		require.Equal(t, protocol.Refused, ask(t, kind, uid(mustChange), wrong))
+	}
+
+	s.Directory.Process().Pause()
+	for _, kind := range kinds {
+		require.Equal(t, protocol.Unreachable, askWithin(t, kind, uid(1), right(uid(1)), time.Second), "its directory hangs: %s", kind)
+		require.Equal(t, protocol.Unreachable, askWithin(t, kind, uid(1), wrong, time.Second), "its directory hangs: %s", kind)
+	}
+	s.Directory.Process().Resume()
 	require.NoError(t, s.Directory.Stop(t.Context()))
 	for _, kind := range kinds {
 		require.Equal(t, protocol.Unreachable, ask(t, kind, "svc-0001", right("svc-0001")), "its directory is down: %s", kind)
