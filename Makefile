@@ -67,7 +67,8 @@ release: setup
 	@scripts/release.sh $(if $(KEY),--key $(KEY)) $(if $(UNSIGNED),--unsigned) $(ARGS)
 
 ## release-test  two builds are the same; the .deb is installed on a booted Debian and runs a campaign (root)
-release-test: setup build
+release-test: build
+	@scripts/setup.sh release
 	$(GO) test -count=1 -timeout 90m -tags release -v ./internal/release
 
 ## check   formatting, vet, linters, directions between packages, tidy modules

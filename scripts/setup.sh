@@ -1,6 +1,7 @@
 #!/bin/bash
 # Makes a Debian machine ready to build, test and demonstrate Rollcall: checks
-# Go and installs missing packages. The second time it does nothing.
+# Go and installs missing packages. The second time it does nothing. With the word
+# release or compose also what `make release-test` or `make compose-test` needs.
 #
 # slapd, Samba, 389 Directory Server, PostgreSQL and the services in front of them are needed as
 # programs only: no system-wide service of theirs is set up or started, and one that already runs is
@@ -17,6 +18,14 @@ packages+=(postgresql-15)
 # Doors: services in front of a directory.
 packages+=(dovecot-imapd dovecot-pop3d dovecot-ldap apache2-bin proftpd-core proftpd-mod-ldap proftpd-mod-crypto
   openssh-server freeradius freeradius-ldap mariadb-server postfix sasl2-bin libsasl2-modules snmpd)
+# Units of systemd are looked at by its own tool; it need not run.
+packages+=(systemd)
+case ${1:-} in
+  '') ;;
+  release) packages+=(debootstrap systemd-container procps) ;;
+  compose) packages+=(debootstrap docker.io docker-compose iptables dpkg-dev curl util-linux) ;;
+  *) echo "setup: $1: release, compose or nothing" >&2; exit 1 ;;
+esac
 need_go=1.26.8 # of engine/go.mod, the highest of the three modules
 
 if ! command -v go >/dev/null; then
@@ -91,6 +100,7 @@ came=()
 [[ " ${missing[*]} " == *" postfix "* ]] && came+=(postfix)
 [[ " ${missing[*]} " == *" sasl2-bin "* ]] && came+=(saslauthd)
 [[ " ${missing[*]} " == *" snmpd "* ]] && came+=(snmpd)
+[[ " ${missing[*]} " == *" docker.io "* ]] && came+=(docker docker.socket containerd)
 [[ " ${missing[*]} " == *" 389-ds-base "* ]] && came+=(dirsrv.target dirsrv-snmp)
 if ((${#came[@]} > 0)) && command -v systemctl >/dev/null; then
   "${as_root[@]}" systemctl disable "${came[@]}" >/dev/null 2>&1 || true

@@ -29,18 +29,18 @@ func repository(t *testing.T) string {
 }
 
 // packaged is the Debian package of the programs that `make build` made.
-func packaged(t *testing.T) string {
+func packaged(t *testing.T, version string) string {
 	t.Helper()
 	dir := t.TempDir()
 	docs := filepath.Join(dir, "docs")
 	must(t, "scripts/package-docs.sh", "bin/rollcall", docs)
-	out := must(t, "scripts/package.sh", "--programs", "bin", "--arch", "amd64", "--version", "v1.2.3-rc.1", "--docs", docs, "--out", dir, "--format", "deb")
+	out := must(t, "scripts/package.sh", "--programs", "bin", "--arch", "amd64", "--version", version, "--docs", docs, "--out", dir, "--format", "deb")
 	return strings.TrimSpace(out)
 }
 
 func TestThePackageHasTheProgramsUnitsAndPages(t *testing.T) {
 	t.Parallel()
-	deb := packaged(t)
+	deb := packaged(t, "v1.2.3-rc.1")
 	require.Equal(t, "rollcall_1.2.3~rc.1_amd64.deb", filepath.Base(deb))
 
 	t.Run("in their places, with owner and mode", func(t *testing.T) {
