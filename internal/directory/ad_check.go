@@ -48,6 +48,7 @@ func (activeDirectory) check(ctx context.Context, c *conn, write bool, add addCh
 	if write {
 		c.checkRights(ctx, domain, add)
 		c.noteDomain(ctx, add)
+		c.noteHidden(ctx, add)
 		c.checkServers(ctx, domain, root.GetAttributeValue("configurationNamingContext"), add)
 	}
 }

@@ -54,6 +54,7 @@ func TestActiveDirectory(t *testing.T) {
 	t.Run("check says what is wrong and what to do", func(t *testing.T) { checkWrong(t, s) })
 	t.Run("the rights on each account are looked at", func(t *testing.T) { accountsAreLookedAt(t, s) })
 	t.Run("new values that the domain would refuse are told", func(t *testing.T) { newValuesThatTheDomainRefuses(t, s) })
+	t.Run("fine-grained policies count, and are hidden from most", func(t *testing.T) { fineGrained(t, s) })
 	t.Run("domain controllers are found", func(t *testing.T) { controllersAreFound(t, s) })
 }
 

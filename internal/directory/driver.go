@@ -41,8 +41,11 @@ type driver interface {
 	// break. The account itself is not asked for them.
 	keptAttributes() []string
 
-	// locks is what Client.Locks says.
-	locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int)
+	// locks is what Client.Locks says: the policy, and the failures that the
+	// entry shows. Of an empty entry it is the policy of one that names none.
+	locks(ctx context.Context, c *Client, server string, e Entry) (policy lockout, failures string, err error)
+	// showLocks is the right with which bind.dn would see which policy locks.
+	showLocks() string
 
 	// demands are those of the password policies that are shown, and exempt
 	// says under which condition resets by an operation are not bound by them;

@@ -29,6 +29,7 @@ func (ds389) check(ctx context.Context, c *conn, write bool, add addCheck) {
 		c.checkWrites(ctx, add)
 		c.checkWrite(ctx, add)
 		c.noteConfig(ctx, add)
+		c.noteHidden(ctx, add)
 		c.checkStored(ctx, "cn=config", "passwordStorageScheme", "", add)
 		c.checkShown(ctx, fmt.Sprintf(`grant it: aci: (targetattr="userPassword")(version 3.0; acl "Rollcall reads how it is kept"; allow (read, search) userdn="ldap:///%s";)`, c.bound), add)
 		c.noteRules(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, "aci", add)

@@ -60,16 +60,50 @@ func (ds389) changed(e Entry) string {
 // maxFailure is passwordMaxFailure of the entry's own policy, or else of the
 // server's. 0 means that nobody is locked, or that it is not shown.
 func (c *Client) maxFailure(ctx context.Context, server, policyDN string) (int, error) {
+	l, err := c.lockout389(ctx, server, policyDN)
+	return l.most, err
+}
+
+// lockout389 is what the policy of an entry says of lock-outs. policyDN is the
+// entry's pwdPolicySubentry. It counts where local policies do
+// (nsslapd-pwpolicy-local), else the server's does, in cn=config; where that is
+// not shown, either may.
+func (c *Client) lockout389(ctx context.Context, server, policyDN string) (lockout, error) {
+	var l lockout
+	take := func(dn string) (Entry, error) {
+		// A policy of its own is an entry that a search shows to nobody who does
+		// not ask for its class.
+		e, found, err := c.one(ctx, server, "", dn, ldap.ScopeBaseObject, "(|(objectClass=*)(objectClass=ldapSubEntry))",
+			[]string{"passwordMaxFailure", "passwordLockout", "nsslapd-pwpolicy-local"})
+		if IsUnreachable(err) || ctx.Err() != nil {
+			return e, err
+		}
+		lock, most := e.First("passwordLockout"), e.First("passwordMaxFailure")
+		if err != nil || !found || lock == "" && most == "" {
+			l.hidden = true
+			return e, nil
+		}
+		if !strings.EqualFold(lock, "off") {
+			n, _ := strconv.Atoi(most)
+			l.stricter(n)
+		}
+		return e, nil
+	}
 	if policyDN == "" {
-		policyDN = "cn=config"
+		_, err := take("cn=config")
+		return l, err
 	}
-	e, found, err := c.one(ctx, server, "", policyDN, ldap.ScopeBaseObject, "(objectClass=*)", []string{"passwordMaxFailure", "passwordLockout"})
-	if IsUnreachable(err) || ctx.Err() != nil {
-		return 0, err
+	if _, err := take(policyDN); err != nil || l.hidden {
+		return l, err
 	}
-	if err != nil || !found || strings.EqualFold(e.First("passwordLockout"), "off") {
-		return 0, nil
+	own := l
+	e, err := take("cn=config")
+	if strings.EqualFold(e.First("nsslapd-pwpolicy-local"), "on") {
+		return own, err
 	}
-	most, _ := strconv.Atoi(e.First("passwordMaxFailure"))
-	return most, nil
+	return l, err
+}
+
+func (ds389) showLocks() string {
+	return "read on cn=config (objectClass, passwordLockout, passwordMaxFailure, nsslapd-pwpolicy-local), and on the policies that entries name (pwdPolicySubentry)"
 }

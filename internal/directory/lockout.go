@@ -3,7 +3,9 @@ package directory
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,14 +27,48 @@ type lockout struct {
 	history  int  // of Active Directory
 	forces   bool // each reset password is to be changed: see Forced
 	known    bool
+	hidden   bool // another policy may hold, which is not shown
 	at       time.Time
 }
 
+// Locks is what refused logins do to an account, as far as that is shown.
+type Locks struct {
+	Most   int // how many in a row lock it; 0: none do
+	Failed int // how many are counted now
+
+	// Hidden: the policy that holds is not shown to bind.dn, or another one
+	// than is shown may hold. Most is then no more than hiddenMost.
+	Hidden bool
+}
+
+// hiddenMost is what is taken for a policy that is not shown: next to none
+// locks at the first wrong login, for then a slip of the hand would.
+const hiddenMost = 2
+
+// locks is what a policy comes to, with the failures that are counted.
+func (l lockout) locks(failures string) Locks {
+	out := Locks{Most: l.most, Hidden: l.hidden}
+	if l.hidden && (out.Most == 0 || out.Most > hiddenMost) {
+		out.Most = hiddenMost
+	}
+	out.Failed, _ = strconv.Atoi(failures)
+	return out
+}
+
+// stricter takes another policy into account that may hold as well.
+func (l *lockout) stricter(most int) {
+	if most > 0 && (l.most == 0 || most < l.most) {
+		l.most = most
+	}
+}
+
 // Locks says how many refused logins in a row lock the account of an entry that
-// ByID has read on server, and how many are counted now. most is 0 where none
-// do, or where the policy is not shown.
-func (c *Client) Locks(ctx context.Context, server string, e Entry) (most, failed int) {
-	return c.driver.locks(ctx, c, server, e)
+// ByID has read on server, and how many are counted now. Where the policy that
+// holds is not shown it is taken to be a strict one.
+func (c *Client) Locks(ctx context.Context, server string, e Entry) Locks {
+	l, failures, err := c.driver.locks(ctx, c, server, e)
+	l.hidden = l.hidden || err != nil
+	return l.locks(failures)
 }
 
 // LockedUntil is when the lock of an entry that ByID has read on server ends by
@@ -110,8 +146,8 @@ func (c *Client) policy(server, policyDN string, read func() (lockout, error)) (
 
 // lockoutOf is what the policy of an entry says. policyDN is the entry's
 // pwdPolicySubentry. OpenLDAP does not show which policy is its default, so
-// without one the strictest of all policies below the directory's base counts,
-// and the longest lock. known is false if none is found.
+// without one the strictest of all policies in the server's naming contexts
+// counts, and the longest lock. known is false if none of them locks.
 func (c *Client) lockoutOf(ctx context.Context, server, policyDN string) (lockout, error) {
 	return c.policy(server, policyDN, func() (lockout, error) { return c.readLockout(ctx, server, policyDN) })
 }
@@ -119,67 +155,131 @@ func (c *Client) lockoutOf(ctx context.Context, server, policyDN string) (lockou
 func (c *Client) readLockout(ctx context.Context, server, policyDN string) (lockout, error) {
 	var l lockout
 	attrs := []string{"pwdLockout", "pwdLockoutDuration", "pwdMaxFailure"}
-	if policyDN != "" {
-		e, found, err := c.one(ctx, server, "", policyDN, ldap.ScopeBaseObject, "(objectClass=pwdPolicy)", attrs)
+	take := func(dn string) (found bool, err error) {
+		e, found, err := c.one(ctx, server, "", dn, ldap.ScopeBaseObject, "(objectClass=pwdPolicy)", attrs)
 		if err == nil && found {
 			l.extend(e)
 		}
+		if err != nil && !IsUnreachable(err) && ctx.Err() == nil {
+			err = nil // it is not shown
+		}
+		return found, err
+	}
+	if policyDN != "" {
+		found, err := take(policyDN)
+		l.hidden = !found
 		return l, err
 	}
-	// A policy without pwdLockout locks nobody.
-	err := c.Search(ctx, server, "", "(&(objectClass=pwdPolicy)(pwdLockout=TRUE))", attrs, func(e Entry) error {
-		l.extend(e)
-		return nil
-	})
-	return l, err
+	root, _, err := c.one(ctx, server, "", "", ldap.ScopeBaseObject, "(objectClass=*)", []string{"namingContexts", "supportedControl"})
+	if err != nil && (IsUnreachable(err) || ctx.Err() != nil) {
+		return l, err
+	}
+	var all []string
+	for _, suffix := range suffixesOf(root, c.conf.Base) {
+		err := c.Search(ctx, server, suffix, "(objectClass=pwdPolicy)", attrs, func(e Entry) error {
+			all = append(all, e.DN)
+			l.extend(e)
+			return nil
+		})
+		if err != nil && (IsUnreachable(err) || ctx.Err() != nil) {
+			return l, err
+		}
+	}
+	standard, err := c.defaultPolicy(ctx, server)
+	switch {
+	case err == nil && standard != "" && !slices.ContainsFunc(all, func(dn string) bool { return SameDN(dn, standard) }):
+		var found bool
+		found, err = take(standard)
+		l.hidden = !found
+		return l, err
+	case err != nil && (IsUnreachable(err) || ctx.Err() != nil):
+		return l, err
+	}
+	// Without the overlay there is no policy; with it, and none to be seen,
+	// one may be hidden.
+	l.hidden = len(all) == 0 && slices.Contains(root.Attrs["supportedControl"], ldap.ControlTypeBeheraPasswordPolicy)
+	return l, nil
 }
 
-// extend takes one more policy into account: of durations 0 is the longest.
+// suffixesOf are the naming contexts of a root entry, and base where none of
+// them holds it. A log of changes (slapo-accesslog(5)) is no place of policies,
+// and may be large.
+func suffixesOf(root Entry, base string) []string {
+	out := slices.DeleteFunc(slices.Clone(root.Attrs["namingContexts"]), func(s string) bool { return strings.EqualFold(s, "cn=accesslog") })
+	if !slices.ContainsFunc(out, func(s string) bool { return Within(base, s) }) {
+		out = append(out, base)
+	}
+	return out
+}
+
+// extend takes one more policy into account: of durations 0 is the longest. One
+// without pwdLockout locks nobody.
 func (l *lockout) extend(policy Entry) {
+	if policy.First("pwdLockout") != "TRUE" {
+		return
+	}
 	seconds, _ := strconv.Atoi(policy.First("pwdLockoutDuration")) // absent is 0: until unlocked
 	d := time.Duration(seconds) * time.Second
 	if !l.known || d == 0 || (l.duration != 0 && d > l.duration) {
 		l.duration = d
 	}
 	most, _ := strconv.Atoi(policy.First("pwdMaxFailure"))
-	if policy.First("pwdLockout") == "TRUE" && most > 0 && (l.most == 0 || most < l.most) {
-		l.most = most
-	}
+	l.stricter(most)
 	l.known = true
 }
 
 // locks: the failures are those of the entry that are not cleared, whether or
 // not pwdFailureCountInterval is over.
-func (openLDAP) locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int) {
+func (openLDAP) locks(ctx context.Context, c *Client, server string, e Entry) (lockout, string, error) {
 	l, err := c.lockoutOf(ctx, server, e.First("pwdPolicySubentry"))
-	if err != nil {
-		return 0, 0
-	}
-	return l.most, len(e.Attrs["pwdFailureTime"])
+	return l, strconv.Itoa(len(e.Attrs["pwdFailureTime"])), err
 }
 
-func (ds389) locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int) {
+func (ds389) locks(ctx context.Context, c *Client, server string, e Entry) (lockout, string, error) {
 	dn := e.First("pwdPolicySubentry")
-	l, err := c.policy(server, dn, func() (l lockout, err error) {
-		l.most, err = c.maxFailure(ctx, server, dn)
-		return l, err
-	})
-	if err != nil {
-		return 0, 0
-	}
-	failed, _ = strconv.Atoi(e.First("passwordRetryCount"))
-	return l.most, failed
+	l, err := c.policy(server, dn, func() (lockout, error) { return c.lockout389(ctx, server, dn) })
+	return l, e.First("passwordRetryCount"), err
 }
 
 // locks: a fine-grained policy ([MS-ADTS] 3.1.1.4.5.36, msDS-ResultantPSO) is
-// commonly hidden from who is no administrator.
-func (activeDirectory) locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int) {
-	l, err := c.domainPolicy(ctx, server, e.First("msDS-ResultantPSO"))
-	if err != nil {
-		return 0, 0
+// commonly hidden from who is no administrator, and so is whether there is one.
+func (activeDirectory) locks(ctx context.Context, c *Client, server string, e Entry) (lockout, string, error) {
+	fine := e.First("msDS-ResultantPSO")
+	l, err := c.domainPolicy(ctx, server, fine)
+	if err == nil && fine == "" {
+		var others lockout
+		others, err = c.policy(server, "fine-grained", func() (lockout, error) { return c.fineGrained(ctx, server) })
+		l.stricter(others.most)
+		l.hidden = l.hidden || others.hidden
 	}
-	failed, _ = strconv.Atoi(e.First("badPwdCount"))
-	return l.most, failed
+	l.hidden = l.hidden || !l.known
+	return l, e.First("badPwdCount"), err
+}
+
+// fineGrained is the strictest of the fine-grained policies of the domain. Who
+// is shown their container is shown them ([MS-ADTS] 6.1.1.4.11.2: its access
+// list is for domain administrators alone).
+func (c *Client) fineGrained(ctx context.Context, server string) (lockout, error) {
+	const threshold = "msDS-LockoutThreshold"
+	at := "CN=Password Settings Container,CN=System," + domainDN(c.conf.Base)
+	l := lockout{hidden: true}
+	err := c.Search(ctx, server, at, "(objectClass=*)", []string{"whenCreated", threshold}, func(e Entry) error {
+		if SameDN(e.DN, at) {
+			l.hidden = e.First("whenCreated") == ""
+			return nil
+		}
+		most, _ := strconv.Atoi(e.First(threshold))
+		l.stricter(most)
+		return nil
+	})
+	if err != nil && !IsUnreachable(err) && ctx.Err() == nil {
+		err = nil // it is not shown
+	}
+	return l, err
+}
+
+func (activeDirectory) showLocks() string {
+	return "read on CN=Password Settings Container,CN=System and what is below it, and on msDS-ResultantPSO of the accounts"
 }
 
 // domainPolicy is the fine-grained policy with that name, or the domain's.

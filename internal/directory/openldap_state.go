@@ -48,3 +48,7 @@ func (openLDAP) state(ctx context.Context, c *Client, server string, e Entry, no
 func (openLDAP) changed(e Entry) string { return e.First("pwdChangedTime") + "/" + e.First("entryCSN") }
 
 func (openLDAP) neverSet(e Entry) bool { return e.First("pwdChangedTime") == "" }
+
+func (openLDAP) showLocks() string {
+	return "read on the pwdPolicy entries, wherever they lie (pwdPolicySubentry of the accounts, ppolicy_default)"
+}

@@ -310,9 +310,13 @@ type Account struct {
 	NeverSet bool
 
 	// Locks is how many refused logins in a row lock the account, and Failed
-	// how many are counted now. Locks is 0 where none do, or where that is not
-	// known.
+	// how many are counted now. Locks is 0 where none do, or where the authority
+	// says nothing of it.
 	Locks, Failed int
+
+	// LocksHidden: which policy locks the account is not shown, and Locks is
+	// what is taken for it.
+	LocksHidden bool
 
 	// Before is the change mark from when the value was staged that is the
 	// right one now, and is set again or retired; else empty. The caller of Set

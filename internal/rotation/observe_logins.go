@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/ownmount"
 )
@@ -151,6 +152,14 @@ func (j *job) spare() int {
 	return max(0, min(maxWrongLogins, j.account.Locks-1-j.account.Failed))
 }
 
+// unseenPolicy is what to do besides where nobody knows what locks an account.
+func unseenPolicy(a kind.Account) string {
+	if !a.LocksHidden {
+		return ""
+	}
+	return "; which policy locks it is not shown, and is taken for a strict one: let bind.dn read it (doctor says where)"
+}
+
 // sentNot reports that the account is as it was when the value was staged, so
 // that the value is not in force. It is asked only where a wrong login more
 // would be too many: then an old value would not be offered for it.
@@ -269,7 +278,7 @@ func (j *job) spared(ctx context.Context, first bool) error {
 			places[key] = ownmount.PlaceApart // refused, and not offered again before Set
 		}
 	}
-	left := &protocol.Stop{Reason: protocol.ReasonUnproved, Server: j.writeServer(), Detail: "the account refused the values of several of its paths, or one of two readings of a value, or what several campaigns before had set, and more wrong logins could lock it; nothing was changed: find out which path holds its password, and exclude or confirm the others, or raise the threshold for the time of the campaign"}
+	left := &protocol.Stop{Reason: protocol.ReasonUnproved, Server: j.writeServer(), Detail: "the account refused the values of several of its paths, or one of two readings of a value, or what several campaigns before had set, and more wrong logins could lock it; nothing was changed: find out which path holds its password, and exclude or confirm the others, or raise the threshold for the time of the campaign" + unseenPolicy(j.account)}
 	if first && !j.staged.Unsent || maps.Equal(places, j.staged.Places) {
 		return left
 	}
@@ -278,7 +287,7 @@ func (j *job) spared(ctx context.Context, first bool) error {
 	if err := j.replaceStaged(ctx, marked); err != nil {
 		return err
 	}
-	if first && j.account.Locks == 0 { // which may not be known
+	if first && (j.account.Locks == 0 || j.account.LocksHidden) { // which may not be known
 		left.Detail += "; another campaign offers the values that are left"
 		return left
 	}

@@ -146,7 +146,7 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 		return false, nil
 	}
 	if j.rationed {
-		return false, &protocol.Stop{Reason: protocol.ReasonNearLock, Server: j.writeServer(), Detail: "one more wrong login would lock the account, so it was not asked whose its paths are; nothing was changed: raise the threshold for the time of the campaign or find out who offers wrong values, or confirm the path by name"}
+		return false, &protocol.Stop{Reason: protocol.ReasonNearLock, Server: j.writeServer(), Detail: "one more wrong login would lock the account, so it was not asked whose its paths are; nothing was changed: raise the threshold for the time of the campaign or find out who offers wrong values, or confirm the path by name" + unseenPolicy(j.account)}
 	}
 	if j.c.Spare == nil {
 		return true, nil

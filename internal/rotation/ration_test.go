@@ -2,8 +2,10 @@ package rotation
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
@@ -116,4 +118,52 @@ func TestNoWrongLoginIsSpentOnWhatNobodySet(t *testing.T) {
 			require.False(t, r.logsIn(r.slapd, c.Name, r.accounts[0].Password))
 		})
 	}
+}
+
+// The policy that locks an account commonly lies beside the branch with the
+// accounts, which is base. And where it is not shown at all, as few wrong
+// logins are spent as where the second one locks.
+func TestAPolicyThatIsNotBelowBaseOrNotShownLocksNobody(t *testing.T) {
+	t.Parallel()
+	for name, shown := range map[string]bool{"beside base": true, "not shown": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 2}})
+			r.conf.Base = r.slapd.PeopleDN()
+			c := r.credential(0)
+			c.Paths = nil
+			for _, field := range []string{"a", "b"} {
+				at := credential.Path{Mount: "kv", Path: "stale", Field: field}
+				r.store.put(at, "an old one "+field)
+				c.Paths = append(c.Paths, at)
+			}
+			c.Named = c.Paths
+			if !shown { // to an account of the lab's that sees no more than others
+				r.sealPolicy(c.Name)
+				r.conf.Bind.DN, r.bindPassword = r.slapd.WriterDN, r.slapd.WriterPassword
+			}
+			got := r.run([]credential.Credential{c}, nothing)[0]
+			require.Empty(t, r.attribute(r.slapd, c.Name, "pwdAccountLockedTime"))
+			require.NotNil(t, got.Stop)
+			require.Equal(t, protocol.ReasonUnproved, got.Stop.Reason)
+			require.Equal(t, !shown, strings.Contains(got.Stop.Detail, "let bind.dn read it"), got.Stop.Detail)
+			require.True(t, r.logsIn(r.slapd, c.Name, r.accounts[0].Password), "nothing was set")
+		})
+	}
+}
+
+// sealPolicy gives an account a policy that nobody but the binder is shown, and
+// that locks at the second wrong login.
+func (r *real) sealPolicy(dn string) {
+	at := "cn=sealed,ou=sealed," + r.slapd.BaseDN()
+	r.admin(r.slapd, func(conn *ldap.Conn) error {
+		add := ldap.NewAddRequest(at, nil)
+		for name, value := range map[string][]string{"objectClass": {"device", "pwdPolicy"}, "pwdAttribute": {"userPassword"}, "pwdLockout": {"TRUE"}, "pwdMaxFailure": {"2"}} {
+			add.Attribute(name, value)
+		}
+		require.NoError(r, conn.Add(add))
+		own := ldap.NewModifyRequest(dn, nil)
+		own.Replace("pwdPolicySubentry", []string{at})
+		return conn.Modify(own)
+	})
 }

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"testing"
@@ -175,6 +176,8 @@ type real struct {
 	meddle   func(op, server string) // before each call to the authority
 	pass     int
 	hidden   bool // bind.dn may not see userPassword
+
+	bindPassword string // of another bind.dn than the binder
 }
 
 func newReal(t *testing.T, o lab.SlapdOptions) *real {
@@ -239,7 +242,7 @@ func (m meddled) AccountsAfterSet(ctx context.Context, server string, cs []crede
 // rotator is a process that remembers nothing.
 func (r *real) rotator() *Rotator {
 	c, err := directory.Open("corp", r.conf, func(context.Context) (credential.Secret, error) {
-		return credential.NewSecret(r.slapd.BinderPassword), nil
+		return credential.NewSecret(cmp.Or(r.bindPassword, r.slapd.BinderPassword)), nil
 	})
 	require.NoError(r, err)
 	a := ldappassword.New(c, config.PasswordPolicy{}, nil)

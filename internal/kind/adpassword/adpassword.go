@@ -80,12 +80,12 @@ func (a *Authority) Accounts(ctx context.Context, server string, cs []credential
 
 // shown is the account of an entry.
 func (a *Authority) shown(ctx context.Context, server string, e directory.Entry) kind.Account {
-	most, failed := a.Dir.Locks(ctx, server, e)
+	locks := a.Dir.Locks(ctx, server, e)
 	var until time.Time
 	if state(e, time.Now()) == protocol.Locked {
 		until = a.Dir.LockedUntil(ctx, server, e)
 	}
-	return kind.Account{Subject: e.ID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed, Hindered: hindrances(e, time.Now())}
+	return kind.Account{Subject: e.ID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: locks.Most, Failed: locks.Failed, LocksHidden: locks.Hidden, Hindered: hindrances(e, time.Now())}
 }
 
 // isComputer: the names of computers, managed service accounts and trusts end
