@@ -88,7 +88,7 @@ func (openLDAP) lockEnds(ctx context.Context, c *Client, server string, e Entry)
 		return time.Time{}
 	}
 	l, err := c.lockoutOf(ctx, server, e.First("pwdPolicySubentry"))
-	if err != nil || !l.known || l.duration == 0 {
+	if err != nil || !l.known || l.hidden || l.duration == 0 {
 		return time.Time{}
 	}
 	return since.Add(l.duration)

@@ -36,7 +36,7 @@ func (openLDAP) state(ctx context.Context, c *Client, server string, e Entry, no
 	if err != nil {
 		return "", err
 	}
-	if l.known && l.duration > 0 && now.After(since.Add(l.duration+clockMargin)) {
+	if l.known && !l.hidden && l.duration > 0 && now.After(since.Add(l.duration+clockMargin)) {
 		return protocol.Accepted, nil
 	}
 	return protocol.Locked, nil

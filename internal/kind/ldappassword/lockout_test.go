@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/lab"
@@ -75,10 +76,14 @@ func TestLockThatHasRunOutIsNoLock(t *testing.T) {
 
 func TestLockWhoseEndCannotBeToldCounts(t *testing.T) {
 	w := newWorld(t, lab.SlapdPolicy{MaxFailure: 2, LockoutDuration: time.Minute}, false)
-	d := w.binder()
-	d.Base = w.provider.PeopleDN() // the policies are outside
-	a := w.open(t, d)
+	a := w.open(t, w.binder())
 	c, _ := w.credential(t)
+	admin, err := w.provider.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer admin.Close()
+	for _, name := range []string{"default", "services"} { // no policy is shown
+		require.NoError(t, admin.Del(ldap.NewDelRequest("cn="+name+",ou=policies,"+w.provider.BaseDN(), nil)))
+	}
 	w.put(t, c.Name, "pwdAccountLockedTime", "20200101000000Z")
 	locked := account(t, a, c)
 	require.Equal(t, protocol.Locked, locked.State)
