@@ -93,6 +93,8 @@ type driver interface {
 	// is the one that the entry names; empty without one.
 	forces(ctx context.Context, c *Client, server, policy string) (bool, error)
 	forcing(ctx context.Context, c *Client, server string) (policies []string, mend string, err error)
+	// contexts is what Client.Contexts says. An error: it is not shown.
+	contexts(ctx context.Context, c *Client, server, base string) ([]Context, error)
 	// standing is whether the server of c takes changes. It changes nothing.
 	standing(ctx context.Context, c *conn) (Standing, error)
 	// started is the entry and attribute that say when the server was started:

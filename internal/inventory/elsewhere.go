@@ -36,29 +36,100 @@ type parts map[string]map[string][]string
 // findParts says in a warning which parts of a directory were not searched.
 func (l *lister) findParts(ctx context.Context) (parts, error) {
 	out := parts{}
-	for _, name := range slices.Sorted(maps.Keys(l.elsewhere)) {
-		at, err := l.dirs[name].Referrals(ctx, l.dirs[name].Servers()[0])
-		if err != nil {
-			return nil, fmt.Errorf("looking for the referrals of directory %s: %w; the listing was given up and nothing was changed", name, err)
+	for _, name := range slices.Sorted(maps.Keys(l.dirs)) {
+		if err := l.referredParts(ctx, name, out); err != nil {
+			return nil, err
 		}
-		if len(at) == 0 {
-			at = map[string][]string{"": slices.Sorted(maps.Keys(l.elsewhere[name]))}
-		}
-		out[name] = at
-		for _, dn := range slices.Sorted(maps.Keys(at)) {
-			where := "a part of it"
-			if dn != "" {
-				where = dn
-			}
-			if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Accepts(name, credential.FindingNotSearched) }); i >= 0 {
-				l.warn(credential.FindingAccepted, "directory %s: %s is on another server (%s) and was not searched, which the campaign file accepts: %s", name, where, strings.Join(at[dn], ", "), l.c.Accept[i].Reason)
-				continue
-			}
-			l.warn(credential.FindingNotSearched, "directory %s: %s is on another server (%s) and was not searched: no referral is followed, because that would hand the bind password to a server "+
-				"that the campaign file does not name. Name that server as a directory of its own, with a source that searches it", name, where, strings.Join(at[dn], ", "))
+		if err := l.contextParts(ctx, name, out); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// referredParts are those that a server refers to.
+func (l *lister) referredParts(ctx context.Context, name string, out parts) error {
+	if l.elsewhere[name] == nil {
+		return nil
+	}
+	at, err := l.dirs[name].Referrals(ctx, l.dirs[name].Servers()[0])
+	if err != nil {
+		return fmt.Errorf("looking for the referrals of directory %s: %w; the listing was given up and nothing was changed", name, err)
+	}
+	if len(at) == 0 {
+		at = map[string][]string{"": slices.Sorted(maps.Keys(l.elsewhere[name]))}
+	}
+	out[name] = at
+	for _, dn := range slices.Sorted(maps.Keys(at)) {
+		where := "a part of it"
+		if dn != "" {
+			where = dn
+		}
+		l.notSearched(name, fmt.Sprintf("%s is on another server (%s) and was not searched", where, strings.Join(at[dn], ", ")),
+			"no referral is followed, because that would hand the bind password to a server that the campaign file does not name. Name that server as a directory of its own, with a source that searches it")
+	}
+	return nil
+}
+
+// contextParts are those that a server does not even refer to: domains below a
+// domain, and databases that are not glued to the one above.
+func (l *lister) contextParts(ctx context.Context, name string, out parts) error {
+	base, server := l.c.Directories[name].Base, l.dirs[name].Servers()[0]
+	found, err := l.dirs[name].Contexts(ctx, server, base)
+	if err != nil {
+		return fmt.Errorf("looking for what lies below %s in directory %s and is no part of it: %w; the listing was given up and nothing was changed", base, name, err)
+	}
+	for _, part := range found {
+		at := strings.Join(part.At, ", ")
+		if out[name] == nil {
+			out[name] = map[string][]string{}
+		}
+		if part.DN != "" && out[name][part.DN] == nil {
+			out[name][part.DN] = part.At
+		}
+		if !l.searches(name, base) || part.DN != "" && l.searchesAt(part.DN) {
+			continue
+		}
+		switch {
+		case part.DN == "":
+			l.notSearched(name, "which domains or databases lie below "+base+" is not shown to bind.dn, and no search reaches one",
+				"let it read the root entry, and in a domain CN=Partitions of the configuration, or say under accept that there is none")
+		case part.Domain:
+			l.notSearched(name, fmt.Sprintf("the domain %s (%s) lies below %s and was not searched: accounts of it are not on the roll", part.DN, at, base),
+				"it has domain controllers of its own. Name them as a directory of its own, with base "+part.DN+" and a source that searches it")
+		default:
+			l.notSearched(name, fmt.Sprintf("%s (%s) lies below %s, is a database of its own, and was not searched: accounts there are not on the roll", part.DN, at, base),
+				"name it as a directory of its own, with base "+part.DN+" and a source that searches it, or give it a source with that base")
+		}
+	}
+	return nil
+}
+
+// searches reports whether a source searches a directory at a base or above.
+func (l *lister) searches(name, base string) bool {
+	return slices.ContainsFunc(l.c.Sources, func(s config.Source) bool {
+		return s.Type == config.FromLDAP && s.Directory == name && (s.Base == "" || directory.Within(base, s.Base) || directory.Within(s.Base, base))
+	})
+}
+
+// searchesAt reports whether some source searches all of a naming context.
+func (l *lister) searchesAt(dn string) bool {
+	return slices.ContainsFunc(l.c.Sources, func(s config.Source) bool {
+		base := s.Base
+		if base == "" {
+			base = l.c.Directories[s.Directory].Base
+		}
+		return s.Type == config.FromLDAP && directory.SameDN(base, dn)
+	})
+}
+
+// notSearched warns of a part, unless a person says that nothing is there.
+func (l *lister) notSearched(name, what, how string) {
+	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Accepts(name, credential.FindingNotSearched) }); i >= 0 {
+		l.warn(credential.FindingAccepted, "directory %s: %s, which the campaign file accepts: %s", name, what, l.c.Accept[i].Reason)
+		return
+	}
+	l.warn(credential.FindingNotSearched, "directory %s: %s: %s", name, what, how)
 }
 
 // unfound is what is known besides of the accounts that were found, and of

@@ -55,6 +55,9 @@ type Directory interface {
 	// Referrals are the entries below which another server takes over, with its
 	// URLs.
 	Referrals(ctx context.Context, server string) (map[string][]string, error)
+	// Contexts are the naming contexts below base that a search there does not
+	// reach.
+	Contexts(ctx context.Context, server, base string) ([]directory.Context, error)
 	// DomainName is what stands before the backslash in DOMAIN\account; empty
 	// where it is not shown.
 	DomainName(ctx context.Context, server string) (string, error)

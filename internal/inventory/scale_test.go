@@ -56,6 +56,10 @@ func (c *crowd) Named(context.Context, string, string, []string) (e directory.En
 
 func (c *crowd) Referrals(context.Context, string) (map[string][]string, error) { return nil, nil }
 
+func (c *crowd) Contexts(context.Context, string, string) ([]directory.Context, error) {
+	return nil, nil
+}
+
 func (c *crowd) Find(_ context.Context, _, _, filter string, _ []string, each func(directory.Entry) error) ([]string, error) {
 	c.searches++
 	if !strings.HasPrefix(filter, "(|") {

@@ -35,3 +35,31 @@ func (s *Samba) AddController(ctx context.Context, host string) error {
 	}
 	return nil
 }
+
+// addDomain writes what the making of a domain below this one leaves in the
+// configuration partition ([MS-ADTS] 6.1.1.2.1.1): a crossRef object with the
+// flags of a domain. The server holds nothing of that domain itself, so it is
+// told not to look for it (its control for dbcheck).
+const addDomain = `
+import sys
+from samba.auth import system_session
+from samba.param import LoadParm
+from samba.samdb import SamDB
+conf, url, name, domain = sys.argv[1:]
+lp = LoadParm()
+lp.load(conf)
+db = SamDB(url=url, session_info=system_session(), lp=lp)
+dns = domain.replace("DC=", "").replace(",", ".").lower()
+db.add({"dn": "CN=" + name.upper() + ",CN=Partitions," + str(db.get_config_basedn()), "objectClass": "crossRef",
+        "nCName": "DC=" + name + "," + domain, "dnsRoot": name + "." + dns, "nETBIOSName": name.upper(), "systemFlags": "3"},
+       ["relax:0", "local_oid:1.3.6.1.4.1.7165.4.3.19:0"])
+`
+
+// AddDomain makes the forest believe in a domain below this one.
+func (s *Samba) AddDomain(ctx context.Context, name string) error {
+	out, err := s.machine.run(ctx, "/usr/bin/python3", "-c", addDomain, sambaConfig, mountPoint+"/private/sam.ldb", name, sambaBase)
+	if err != nil {
+		return fmt.Errorf("lab: add the domain %s: %w\n%s", name, err, out)
+	}
+	return nil
+}

@@ -57,6 +57,9 @@ type SlapdOptions struct {
 	// BinderMay is the binder's right on userPassword below ou=people, as
 	// slapd.access(5) writes it; "manage" if empty.
 	BinderMay string
+	// Branch makes ou=branch below the base a database of its own, as suffixes
+	// are that nobody has glued (subordinate).
+	Branch bool
 	// LastBind writes each good login into the account's entry (slapd.conf(5)).
 	LastBind bool
 
@@ -137,6 +140,9 @@ func StartSlapd(ctx context.Context, o SlapdOptions) (*Slapd, error) {
 }
 
 func (s *Slapd) start(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Join(s.opts.Dir, "branch"), 0o700); err != nil {
+		return fmt.Errorf("lab: make the directory's folder: %w", err)
+	}
 	if err := os.MkdirAll(filepath.Join(s.opts.Dir, "db"), 0o700); err != nil {
 		return fmt.Errorf("lab: make the directory's folder: %w", err)
 	}

@@ -65,6 +65,15 @@ access to dn.subtree="cn=config" attrs=entry,olcSyncrepl
 access to * by * none
 
 {{end -}}
+{{if .Branch}}database mdb
+suffix "ou=branch,{{.Base}}"
+rootdn "{{.AdminDN}}"
+directory {{.Dir}}/branch
+access to *
+  by dn.exact="{{.BinderDN}}" manage
+  by * none
+
+{{end -}}
 database mdb
 suffix "{{.Base}}"
 rootdn "{{.AdminDN}}"
@@ -178,7 +187,7 @@ func (s *Slapd) writeConfig() error {
 		"TellLocked": s.opts.Policy.TellLocked,
 		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
 		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "BinderMay": s.opts.BinderMay, "Leaf": s.opts.Leaf,
-		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "ShowsConfig": s.opts.ShowsConfig, "ShowsReplicators": s.opts.ShowsReplicators, "KeepsClear": s.opts.KeepsClear, "RefersTo": "",
+		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "ShowsConfig": s.opts.ShowsConfig, "ShowsReplicators": s.opts.ShowsReplicators, "KeepsClear": s.opts.KeepsClear, "RefersTo": "", "Branch": s.opts.Branch,
 	}
 	if s.opts.RefersTo != nil {
 		values["RefersTo"] = s.opts.RefersTo.LDAPS()
