@@ -11,10 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
 	"rollcall/internal/listing"
+	"rollcall/internal/postgres/settings"
 	"rollcall/internal/vault"
 )
 
@@ -209,4 +211,28 @@ func TestServersThatTheDirectoryKnowsOfAndNobodyAsksAreAWarningUntilAPersonAccou
 	require.Contains(t, said[0], "directory corp: "+replica.LDAPS()+" is the first of its servers, and it is a replica")
 	require.Contains(t, said[0], "name the provider")
 	require.ErrorContains(t, g.fit(spec.Directories), "shadow context); name the provider")
+}
+
+func TestOneClusterInTwoSectionsIsRefusedByWhateverAddress(t *testing.T) {
+	g := newGround(t)
+	db, err := lab.StartPostgres(g.ctx, lab.PostgresOptions{Dir: t.TempDir(), CA: g.ca})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Stop(context.Background()) })
+	vip, err := lab.StartBalancer("127.0.0.1:0", strings.TrimPrefix(db.URL(), "postgresql://"))
+	require.NoError(t, err)
+	t.Cleanup(vip.Close)
+	login := []authority.Login{{Name: db.Admin, Secret: g.secretAt("db", db.AdminPassword)}}
+	at := func(server string) settings.Cluster {
+		return settings.Cluster{Servers: []string{server}, CA: string(g.ca.PEM), Database: "postgres", Bind: login, Connections: 2, Timeout: 10 * time.Second}
+	}
+	spec := *g.spec
+	spec.Directories = nil
+	spec.Systems = config.Systems{"appdb": at(db.URL()), "vip": at("postgresql://" + vip.Addr())}
+	kinds := registry.New(g.store.Client)
+	defer kinds.Close()
+	var twice *listing.TwiceError
+	require.ErrorAs(t, listing.Fit(g.ctx, kinds, &spec), &twice)
+	require.Contains(t, twice.What, "appdb and vip are one: ")
+	delete(spec.Systems, "vip")
+	require.NoError(t, listing.Twice(g.ctx, kinds, &spec))
 }

@@ -25,6 +25,14 @@ type System interface {
 	Close() error
 }
 
+// Comparer is a System that can tell whether another one of its type is the
+// same: reached by another name or address, or a part of it.
+type Comparer interface {
+	System
+	// One is what shows it; empty if nothing does.
+	One(ctx context.Context, other System) (why string, err error)
+}
+
 // Finder is a System that knows accounts by what sources call them.
 type Finder interface {
 	System

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"rollcall/config"
+	"rollcall/internal/authority"
 	"rollcall/internal/directory"
 	"rollcall/internal/kind/registry"
 )
@@ -45,6 +46,9 @@ func Twice(ctx context.Context, kinds *registry.Registry, spec *config.Campaign)
 	if err := twiceAt(spec); err != nil {
 		return err
 	}
+	if err := twiceOne(ctx, kinds, spec); err != nil {
+		return err
+	}
 	names := slices.Sorted(maps.Keys(spec.Directories))
 	for i, a := range names {
 		for _, b := range names[i+1:] {
@@ -75,6 +79,39 @@ func twiceAt(spec *config.Campaign) error {
 			}
 			if at := shared(spec.Systems[a].ServerNames(), spec.Systems[b].ServerNames()); at != "" {
 				return &TwiceError{fmt.Sprintf("%s and %s are one: both have the server %s, so an account there would get two new values, one of which undoes the other", a, b, at)}
+			}
+		}
+	}
+	return nil
+}
+
+// twiceOne refuses two of which the servers themselves show that they are one:
+// a cluster has many names and addresses.
+func twiceOne(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) error {
+	names := slices.Sorted(maps.Keys(spec.Systems))
+	for i, a := range names {
+		for _, b := range names[i+1:] {
+			if spec.Systems[a].Type() != spec.Systems[b].Type() {
+				continue
+			}
+			one, err := kinds.System(spec, a)
+			if err != nil {
+				return err
+			}
+			other, err := kinds.System(spec, b)
+			if err != nil {
+				return err
+			}
+			compared, ok := one.(authority.Comparer)
+			if !ok {
+				continue
+			}
+			why, err := compared.One(ctx, other)
+			if err != nil {
+				return err
+			}
+			if why != "" {
+				return &TwiceError{fmt.Sprintf("%s and %s are one: %s, so an account there would get two new values, one of which undoes the other", a, b, why)}
 			}
 		}
 	}

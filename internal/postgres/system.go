@@ -22,10 +22,11 @@ type System struct {
 }
 
 var (
-	_ authority.Finder = (*System)(nil)
-	_ authority.Knower = (*System)(nil)
-	_ authority.Looker = (*System)(nil)
-	_ authority.Namer  = (*System)(nil)
+	_ authority.Comparer = (*System)(nil)
+	_ authority.Finder   = (*System)(nil)
+	_ authority.Knower   = (*System)(nil)
+	_ authority.Looker   = (*System)(nil)
+	_ authority.Namer    = (*System)(nil)
 )
 
 // OpenSystem opens the cluster that the campaign file calls name. It does no
