@@ -56,7 +56,11 @@ func (r *Rotation) Recheck(ctx context.Context, in wire.RecheckInput) (wire.Rech
 		all = append(all, proved(it, page[it.Index]))
 	}
 	for i, looked := range rot.Recheck(ctx, all) {
-		if looked.Missed {
+		switch { // what is open again is no longer called dead
+		case looked.Stop != nil:
+		case looked.Unseen:
+			out.Unseen = append(out.Unseen, in.Items[i].Index)
+		case looked.ShownLess:
 			out.Missed++
 		}
 		switch {

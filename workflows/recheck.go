@@ -22,7 +22,7 @@ func (c *campaign) recheck(ctx workflow.Context, roll wire.Roll) {
 	if c.status.Dead == 0 {
 		return
 	}
-	version := workflow.GetVersion(ctx, "recheck", workflow.DefaultVersion, 2)
+	version := workflow.GetVersion(ctx, "recheck", workflow.DefaultVersion, 3)
 	if version == workflow.DefaultVersion {
 		return
 	}
@@ -39,7 +39,10 @@ func (c *campaign) recheck(ctx workflow.Context, roll wire.Roll) {
 				Span: run.Span, Concurrency: c.in.Settings.Concurrency, LeftOut: c.control.LeftOut[run.Authority],
 			}
 			c.looks++
-			reopened, err := recheckRun(ctx, b, c.looks)
+			reopened, unseen, err := recheckRun(ctx, b, c.looks)
+			if unseen > 0 && version > 2 {
+				c.status.Incomplete++ // one finding in the ledger
+			}
 			if err != nil {
 				workflow.GetLogger(ctx).Error("dead credentials were not looked at again", "error", err)
 			}
@@ -51,30 +54,36 @@ func (c *campaign) recheck(ctx workflow.Context, roll wire.Roll) {
 	}
 }
 
-// recheckRun gives how many are open again, which the ledger has by then.
-func recheckRun(ctx workflow.Context, b wire.Batch, number int) (int, error) {
+// recheckRun gives how many are open again, and how many could not be looked
+// at, which the ledger has by then.
+func recheckRun(ctx workflow.Context, b wire.Batch, number int) (reopened, unseen int, err error) {
 	var proved []wire.ProvedItem
 	var found wire.Rechecked
 	failed := workflow.ExecuteActivity(onLedger(ctx), wire.DoProved, b).Get(ctx, &proved)
 	if failed != nil {
 		// Which of them are dead is not known.
-		found.Missed = b.Span.To - b.Span.From
+		for i := b.Span.From; i < b.Span.To; i++ {
+			found.Unseen = append(found.Unseen, i)
+		}
 		err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordRechecked, wire.RecheckedInput{Batch: b, Result: found, Number: number}).Get(ctx, nil)
-		return 0, errors.Join(failed, err)
+		return 0, len(found.Unseen), errors.Join(failed, err)
 	}
 	if len(proved) == 0 {
-		return 0, nil
+		return 0, 0, nil
 	}
 	failed = workflow.ExecuteActivity(onRotation(ctx), wire.DoRecheck, wire.RecheckInput{Batch: b, Items: proved}).Get(ctx, &found)
 	if failed != nil {
-		found = wire.Rechecked{Missed: len(proved)}
+		found = wire.Rechecked{}
+		for _, it := range proved {
+			found.Unseen = append(found.Unseen, it.Index)
+		}
 	}
-	if len(found.Reopened)+len(found.Locked)+len(found.Told)+found.Missed == 0 {
-		return 0, nil
+	if len(found.Reopened)+len(found.Locked)+len(found.Told)+len(found.Unseen)+found.Missed == 0 {
+		return 0, 0, nil
 	}
-	err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordRechecked, wire.RecheckedInput{Batch: b, Result: found, Number: number}).Get(ctx, nil)
+	err = workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordRechecked, wire.RecheckedInput{Batch: b, Result: found, Number: number}).Get(ctx, nil)
 	if err != nil {
-		return 0, err
+		return 0, len(found.Unseen), err
 	}
-	return len(found.Reopened), failed
+	return len(found.Reopened), len(found.Unseen), failed
 }

@@ -35,7 +35,7 @@ func TestWhatWasChangedSinceItsProofIsOpenAgainInEveryCount(t *testing.T) {
 	require.Equal(t, []int{got.Dead, got.Open}, []int{closed.Dead, closed.Open}, "the ledger closes with the same counts")
 }
 
-func TestALookThatFailsTakesNoProofBackAndIsTold(t *testing.T) {
+func TestALookThatDidNotHappenIsExitCodeTwo(t *testing.T) {
 	for _, failing := range []string{"Recheck", "Proved"} {
 		t.Run(failing, func(t *testing.T) {
 			f := newFake(waveOf(0, 5))
@@ -46,7 +46,8 @@ func TestALookThatFailsTakesNoProofBackAndIsTold(t *testing.T) {
 			var got Result
 			require.NoError(t, env.GetWorkflowResult(&got))
 			require.Equal(t, 5, got.Dead)
-			require.Equal(t, []wire.Rechecked{{Missed: 5}}, []wire.Rechecked{f.rechecked[0].Result})
+			require.Equal(t, []wire.Rechecked{{Unseen: []int{0, 1, 2, 3, 4}}}, []wire.Rechecked{f.rechecked[0].Result})
+			require.Equal(t, 1, got.Incomplete, "exit code 2: nobody knows whether it is as it was proved")
 		})
 	}
 }

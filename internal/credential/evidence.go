@@ -99,9 +99,13 @@ const (
 	// FindingHandedOver: a person's temporary password was changed once, as its
 	// owner was to do.
 	FindingHandedOver FindingCode = "temporary-value-changed"
-	// FindingNotLookedAgain: at the end of the campaign some accounts could not
-	// be looked at again.
+	// FindingNotLookedAgain: at the end of the campaign a server besides the
+	// write server showed some accounts no more. In ledgers of earlier versions
+	// it is FindingUnseenAtEnd too.
 	FindingNotLookedAgain FindingCode = "not-looked-again"
+	// FindingUnseenAtEnd: at the end of the campaign some accounts could not be
+	// looked at on every server that proved them dead.
+	FindingUnseenAtEnd FindingCode = "unseen-at-the-end"
 	// FindingLockedSince: dead, and the account was locked afterwards.
 	FindingLockedSince FindingCode = "locked-since-proof"
 	// FindingRationed: the account locks so soon that the old value was not
@@ -338,7 +342,8 @@ func (f FindingCode) Incomplete() bool {
 		FindingCameBack,
 		FindingStoredAsSent,
 		FindingNewerToken,
-		FindingStorageHidden:
+		FindingStorageHidden,
+		FindingUnseenAtEnd:
 		return true
 	}
 	return false

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/internal/credential"
@@ -79,12 +80,17 @@ func Rechecked(in wire.RecheckedInput, page []credential.Credential, now time.Ti
 	for _, i := range in.Result.Locked {
 		entries = append(entries, found(campaign, page[i], 0, credential.Finding{Code: credential.FindingLockedSince}, now))
 	}
+	of := func(code credential.FindingCode, format string, args ...any) ledger.Entry {
+		return ledger.Entry{
+			ID: ledger.EntryID(campaign, "", fmt.Sprintf("%s.%d", code, in.Number), ledger.EventFinding), At: now, Campaign: campaign,
+			Event: ledger.EventFinding, Finding: code, Detail: fmt.Sprintf(format, args...),
+		}
+	}
 	if in.Result.Missed > 0 {
-		entries = append(entries, ledger.Entry{
-			ID: ledger.EntryID(campaign, "", fmt.Sprintf("%s.%d", credential.FindingNotLookedAgain, in.Number), ledger.EventFinding), At: now, Campaign: campaign,
-			Event: ledger.EventFinding, Finding: credential.FindingNotLookedAgain,
-			Detail: fmt.Sprintf("%d dead credentials of %s were not looked at again at the end of the campaign", in.Result.Missed, in.Batch.Authority),
-		})
+		entries = append(entries, of(credential.FindingNotLookedAgain, "%d dead credentials of %s are not shown by a server besides the write server at the end of the campaign", in.Result.Missed, in.Batch.Authority))
+	}
+	if n := len(in.Result.Unseen); n > 0 {
+		entries = append(entries, of(credential.FindingUnseenAtEnd, "%d credentials of %s that were proved dead could not be looked at again on all their servers, or in Vault, at the end of the campaign%s", n, in.Batch.Authority, someNames(page, in.Result.Unseen)))
 	}
 	return entries
 }
@@ -96,4 +102,22 @@ func findingOf(r protocol.Reason) credential.FindingCode {
 		return credential.FindingChangedAfter
 	}
 	return credential.FindingCode(r)
+}
+
+// someNames names the first few credentials of a page.
+func someNames(page []credential.Credential, indexes []int) string {
+	const most = 5
+	var names []string
+	for _, i := range indexes {
+		if len(names) < most && i < len(page) {
+			names = append(names, page[i].Name)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return ""
+	case len(indexes) > len(names):
+		return fmt.Sprintf(": %s and %d more", strings.Join(names, "; "), len(indexes)-len(names))
+	}
+	return ": " + strings.Join(names, "; ")
 }

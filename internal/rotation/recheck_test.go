@@ -208,10 +208,12 @@ func TestTheLookAtTheEndAsksEveryServer(t *testing.T) {
 	left := r.rotator()
 	left.LeftOut = []string{other.LDAPS()}
 	require.Equal(t, make([]recheck.Looked, 5), left.Recheck(t.Context(), proved), "a server that a person left out is not asked")
+	r.admin(other, func(conn *ldap.Conn) error { return conn.Del(ldap.NewDelRequest(cs[consumer].Name, nil)) })
+	require.Equal(t, recheck.Looked{ShownLess: true}, r.rotator().Recheck(t.Context(), proved)[consumer], "what one server does not show lets nobody in there")
 	require.NoError(t, other.Stop(context.Background()))
 	silent := r.rotator().Recheck(t.Context(), proved)
 	for _, l := range silent {
-		require.Equal(t, recheck.Looked{Missed: true}, l, "no proof is taken back by silence")
+		require.Equal(t, recheck.Looked{Unseen: true}, l, "no proof is taken back by silence")
 	}
 }
 

@@ -305,8 +305,13 @@ type Rechecked struct {
 	Details map[int]string `json:"details,omitempty"`
 	Locked  []int          `json:"locked,omitempty"` // by workers of earlier versions; see Told
 	// Told are findings of what stays dead.
-	Told   map[credential.FindingCode][]int `json:"told,omitempty"`
-	Missed int                              `json:"missed,omitempty"` // could not be looked at
+	Told map[credential.FindingCode][]int `json:"told,omitempty"`
+	// Unseen could not be looked at on every server that proved them dead, or
+	// in Vault.
+	Unseen []int `json:"unseen,omitempty"`
+	// Missed are not shown by a server besides the write server. By workers of
+	// earlier versions: those of Unseen too.
+	Missed int `json:"missed,omitempty"`
 }
 
 // Tell adds a detail, and keeps one that many share only once.

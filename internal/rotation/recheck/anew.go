@@ -62,7 +62,7 @@ func (p Proved) anew(secrets map[credential.Path]seenVersions) (l Looked) {
 	for _, put := range p.activated() {
 		seen := secrets[secretOf(put.Path)]
 		if seen.err != nil {
-			l.Missed = true
+			l.Unseen = true
 			continue
 		}
 		if at, known := seen.At(put.Version); known && !at.Equal(put.Written) {

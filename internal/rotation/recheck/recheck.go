@@ -44,14 +44,41 @@ type Store interface {
 type Looked struct {
 	Stop    *protocol.Stop         // it is open again
 	Finding credential.FindingCode // it is dead, and this is to be told
-	Missed  bool                   // it could not be looked at, on one server at least
+
+	// Unseen: it could not be looked at, on one server at least, or what Vault
+	// has of it could not be: nobody knows whether it is as it was proved.
+	Unseen bool
+	// ShownLess: another server than the write server does not show it, which
+	// may be by what our identity may see there.
+	ShownLess bool
 }
 
 // At looks at dead credentials, many in one call. Who kept a connection
 // that was logged in before the reset can set a password of his own long after
 // it, and at any server that takes one; who may write the branch can put
 // another entry under the account's name.
+//
+// What could not be looked at is looked at once more, with connections of its
+// own: a server that was just restarted has broken those of before.
 func (l Look) At(ctx context.Context, all []Proved) []Looked {
+	out := l.once(ctx, all)
+	var again []Proved
+	var at []int
+	for i, looked := range out {
+		if looked.Unseen && looked.Stop == nil {
+			again, at = append(again, all[i]), append(at, i)
+		}
+	}
+	if len(again) == 0 {
+		return out
+	}
+	for n, looked := range l.once(ctx, again) {
+		out[at[n]] = looked
+	}
+	return out
+}
+
+func (l Look) once(ctx context.Context, all []Proved) []Looked {
 	out, written := make([]Looked, len(all)), make([]kind.Account, len(all))
 	cs := make([]credential.Credential, 0, len(all))
 	for _, p := range all {
@@ -68,7 +95,7 @@ func (l Look) At(ctx context.Context, all []Proved) []Looked {
 			}
 			now, err := seen.account(ctx, p.Credential)
 			if err != nil {
-				out[i].Missed = true
+				out[i].Unseen = true
 				continue
 			}
 			if n == 0 {
@@ -87,7 +114,8 @@ func (l Looked) and(other Looked) Looked {
 	if l.Stop = other.Stop; l.Stop != nil {
 		return Looked{Stop: l.Stop}
 	}
-	l.Missed = l.Missed || other.Missed
+	l.Unseen = l.Unseen || other.Unseen
+	l.ShownLess = l.ShownLess || other.ShownLess
 	if l.Finding == "" {
 		l.Finding = other.Finding
 	}
@@ -159,7 +187,7 @@ func (l Look) recheck(ctx context.Context, server string, p Proved, now kind.Acc
 func (l Look) recheckAt(ctx context.Context, server string, p Proved, now, written kind.Account) Looked {
 	if looked, done := l.identity(ctx, server, p, now); done {
 		if looked == (Looked{}) && written.State == protocol.Accepted {
-			looked.Missed = true // it accepts nothing there, or the server does not show it
+			looked.ShownLess = true // it accepts nothing there, or the server does not show it
 		}
 		return looked
 	}
@@ -219,7 +247,7 @@ func (l Look) identity(ctx context.Context, server string, p Proved, now kind.Ac
 	holder, err := names.Holder(ctx, server, p.Credential.Name)
 	switch {
 	case err != nil, strings.EqualFold(holder, p.Credential.Subject):
-		return Looked{Missed: true}, true // or it moved between the two looks
+		return Looked{Unseen: true}, true // or it moved between the two looks
 	case holder != "":
 		return openAgain(protocol.ReasonRenamedSince, server, "another entry has the name of the account that was proved dead: whoever logs in by that name is that entry now, which nothing was proved of, and which may have the stolen password"), true
 	case now.State == protocol.Gone:
@@ -238,7 +266,7 @@ func (l Look) stillInForce(ctx context.Context, server string, p Proved, now kin
 	case anew:
 		return openAgain(protocol.ReasonMadeAnew, server, "proved dead, and its entry was touched after that; the secret in Vault that held the value which was proved was deleted and made anew since, so its versions are somebody else's and were not tried: find out who deleted it, and whether the password is still the one that consumers are to have")
 	case value.IsZero() && failed:
-		return Looked{Missed: true}
+		return Looked{Unseen: true}
 	case value.IsZero() && now.OnlyOne:
 		return openAgain(protocol.ReasonChangedSince, server, "proved dead, and whether its password is still the one that was proved could not be tried at the end of the campaign: that value is not in Vault any more, at any path that took part: find out who deleted it")
 	case value.IsZero():
@@ -248,7 +276,7 @@ func (l Look) stillInForce(ctx context.Context, server string, p Proved, now kin
 	}
 	switch reply, err := l.Authority.Offer(ctx, server, now, value); {
 	case err != nil, reply == protocol.Unreachable:
-		return Looked{Missed: true}
+		return Looked{Unseen: true}
 	case reply == protocol.Accepted:
 		return Looked{}
 	case reply == protocol.Locked, reply == protocol.LockNotShown, reply == protocol.LoginLocked:
