@@ -42,6 +42,9 @@ type authMount struct {
 	all     bool                           // every login is taken to get some
 	untold  string                         // why who is in which group is not known; empty: it is
 	hidden  []string                       // what our login may not read of all this
+
+	url     string   // as it is configured
+	unclear []string // directories of which it may ask a server that the file does not have
 }
 
 // ldapMounts reads the auth mounts of type ldap that ask a directory of the
@@ -51,8 +54,8 @@ func (l *lister) ldapMounts(ctx context.Context) error {
 	return l.eachLDAPMount(ctx, func(m *authMount, config map[string]any) error {
 		for _, name := range slices.Sorted(maps.Keys(m.servers)) {
 			if len(m.servers[name]) == 0 {
-				url, _ := config["url"].(string)
-				l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords, and whether %s is the directory that it asks cannot be told by its url (%s): its accounts are taken to log in there, and each server of the file has to have a login's new password before that is written; that one which is in no file has it is not checked: name it in the campaign file if it is one of the directory's", m.name, name, strings.TrimSpace(url))
+				m.url, _ = config["url"].(string)
+				m.unclear = append(m.unclear, name)
 			}
 		}
 		if err := l.liesIn(ctx, m); err != nil {

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -12,16 +13,19 @@ import (
 )
 
 // otherWays warns of ways into Vault that Rollcall does not close: a userpass
-// user that may not be listed may have an account's name and password. Tokens
-// that were minted there live until they expire, and read new values.
+// user that may not be listed may have an account's name and password, and a
+// server that is in no file may take the stolen one for longer than those that
+// are. Who logs in there reads new values, so no such campaign ends with exit
+// code 0 before somebody has looked.
 func (l *lister) otherWays(ctx context.Context, roll *credential.Roll) error {
+	l.unclearServers(roll)
 	if !slices.ContainsFunc(roll.Credentials, func(c credential.Credential) bool { return !c.Kind.OpensVault() && c.Subject != "" }) {
 		return nil
 	}
 	const at = "sys/auth"
 	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
 	if vault.Answered(err, http.StatusForbidden) {
-		return nil // its policy is of a version before this look
+		return nil // what lists the mounts has said so
 	}
 	if err != nil {
 		return vaultError("read", at, err)
@@ -31,11 +35,33 @@ func (l *lister) otherWays(ctx context.Context, roll *credential.Roll) error {
 	}
 	for _, mount := range slices.Sorted(maps.Keys(got.Data)) {
 		// Users that may be listed are on the roll (sameNames).
-		if slices.Contains(l.unlisted, strings.Trim(mount, "/")) {
-			l.warn(credential.FindingOtherWays, "auth/%s has users of its own, which this login may not list: one that has the name and the password of an account of the device is a way into Vault that is not closed here (run rollcall init again)", mount)
+		if mount = strings.Trim(mount, "/"); slices.Contains(l.unlisted, mount) {
+			l.notShown("auth/"+mount, "it has users of its own, which this login may not list (auth/%s/users): one that has the name and the password of an account of the device is a way into Vault that is not closed here, and may read new values", mount)
 		}
 	}
 	return nil
+}
+
+// unclearServers warns of auth mounts of type ldap that may ask a server which
+// is in no file. Where no account of the roll gets anything there but Vault's
+// default policy nobody reads a new value by it.
+func (l *lister) unclearServers(roll *credential.Roll) {
+	for _, m := range l.mounts {
+		reads := func(name string) bool {
+			return slices.ContainsFunc(roll.Credentials, func(c credential.Credential) bool {
+				return c.Authority == name && slices.ContainsFunc(c.Logins, func(login credential.VaultLogin) bool { return login.Mount == m.name && !login.Plain })
+			})
+		}
+		for _, name := range m.unclear {
+			text := fmt.Sprintf("it logs in to Vault with directory passwords, and whether %s is the directory that it asks cannot be told by its url (%s): its accounts are taken to log in there, and each server of the file has to have a login's new password before that is written", name, strings.TrimSpace(m.url))
+			if !reads(name) {
+				l.warn(credential.FindingOtherWays, "auth/%s: %s", m.name, text)
+				continue
+			}
+			l.unsure("auth/"+m.name, text+"; a server that is in no file may take the stolen password on, and whoever logs in by it reads new values",
+				"name in the campaign file each server that it asks, where that is one of the directory's")
+		}
+	}
 }
 
 // logins are what the accounts that were found have at Vault, by credential id.

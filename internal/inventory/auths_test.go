@@ -6,6 +6,7 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 )
 
@@ -27,7 +28,12 @@ func TestOtherWaysIntoVaultThatAreNotClosedAreSaid(t *testing.T) {
 	}}
 	require.NoError(t, l.otherWays(t.Context(), roll))
 	require.Len(t, l.warnings, 1)
-	require.Equal(t, credential.FindingOtherWays, l.warnings[0].Code)
-	require.Contains(t, l.warnings[0].Detail, "auth/people/ has users of its own, which this login may not list")
-	require.False(t, l.warnings[0].Code.Incomplete())
+	require.Equal(t, credential.FindingVaultHidden, l.warnings[0].Code)
+	require.Contains(t, l.warnings[0].Detail, "auth/people: it has users of its own, which this login may not list (auth/people/users)")
+	require.True(t, l.warnings[0].Code.Incomplete(), "one of them may read new values: exit code 2")
+
+	l.c.Accept, l.warnings = []config.Accept{{Vault: "auth/people", Reason: "looked at by an administrator"}}, nil
+	require.NoError(t, l.otherWays(t.Context(), roll))
+	require.Len(t, l.warnings, 1)
+	require.Equal(t, credential.FindingAccepted, l.warnings[0].Code)
 }
