@@ -37,19 +37,19 @@ type Locks struct {
 	Failed int // how many are counted now
 
 	// Hidden: the policy that holds is not shown to bind.dn, or another one
-	// than is shown may hold. Most is then no more than hiddenMost.
+	// than is shown may hold. Most is then no more than maxHidden.
 	Hidden bool
 }
 
-// hiddenMost is what is taken for a policy that is not shown: next to none
+// maxHidden is what is taken for a policy that is not shown: next to none
 // locks at the first wrong login, for then a slip of the hand would.
-const hiddenMost = 2
+const maxHidden = 2
 
 // locks is what a policy comes to, with the failures that are counted.
 func (l lockout) locks(failures string) Locks {
 	out := Locks{Most: l.most, Hidden: l.hidden}
-	if l.hidden && (out.Most == 0 || out.Most > hiddenMost) {
-		out.Most = hiddenMost
+	if l.hidden && (out.Most == 0 || out.Most > maxHidden) {
+		out.Most = maxHidden
 	}
 	out.Failed, _ = strconv.Atoi(failures)
 	return out

@@ -42,7 +42,7 @@ func noteThreshold(most int, which string, add addCheck) {
 func (c *conn) noteHidden(ctx context.Context, add addCheck) {
 	k := c.server.client
 	if k.Locks(ctx, c.server.name, Entry{}).Hidden {
-		add(noteLockout, true, fmt.Sprintf("which policy locks accounts after wrong logins, or whether there is another than is shown, is not shown to bind.dn: it is taken to lock at the %dnd, so of several stored values one is offered before a reset, and none where somebody has used up that one (near-lock); give bind.dn %s", hiddenMost, k.driver.showLocks()), "")
+		add(noteLockout, true, fmt.Sprintf("which policy locks accounts after wrong logins, or whether there is another than is shown, is not shown to bind.dn: it is taken to lock at the %dnd, so of several stored values one is offered before a reset, and none where somebody has used up that one (near-lock); give bind.dn %s", maxHidden, k.driver.showLocks()), "")
 	}
 }
 
