@@ -44,8 +44,12 @@ func proved(it wire.ProvedItem, c credential.Credential) recheck.Proved {
 func (r *Rotation) Recheck(ctx context.Context, in wire.RecheckInput) (wire.Rechecked, error) {
 	defer beat(ctx)()
 	var out wire.Rechecked
-	if r.superseded(ctx, in.Batch.Campaign) != nil {
+	switch stop := r.superseded(ctx, in.Batch.Campaign); {
+	case stop == nil:
+	case stop.Reason == protocol.ReasonSuperseded:
 		return out, nil // a later campaign of the device may be at them
+	default:
+		return out, stop // it is not known, and nobody has looked
 	}
 	rot, page, _, err := r.open(ctx, in.Batch)
 	if err != nil {

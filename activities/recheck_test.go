@@ -186,3 +186,17 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 	require.NoError(t, g.call("Recheck", wire.RecheckInput{Batch: b, Items: proved}, &found))
 	require.Len(t, found.Reopened, 1, "the number alone is believed there")
 }
+
+// Whether another campaign is at them Vault alone knows. A look that did not
+// happen because it was not told is an error, which is recorded: an empty
+// answer would say that nothing has changed.
+func TestALookAtTheEndThatVaultDoesNotAllowIsNotOneThatFoundNothing(t *testing.T) {
+	s := newSafe(t)
+	s.role("mail", "stolen")
+	b := s.batch("c1", "esg-01", approle("mail", "apps/mail"))
+	in := wire.RecheckInput{Batch: b, Items: []wire.ProvedItem{{Index: 0}}}
+	var out wire.Rechecked
+	require.NoError(t, s.call("Recheck", in, &out))
+	require.NoError(t, s.api.Sys().SealWithContext(s.ctx))
+	require.Error(t, s.call("Recheck", in, nil))
+}

@@ -27,7 +27,8 @@ type Confirm struct {
 	// Only: the account has no other places than those that the file and a
 	// person's lists name.
 	Only bool `json:"only,omitempty"`
-	// New: the secret is not there yet, and is to be made.
+	// New: the secret is not there yet, and is to be made. Where one is there
+	// all the same, this says nothing of whose it is.
 	New    bool   `json:"new,omitempty"`
 	Reason string `json:"reason"`
 }
@@ -51,6 +52,9 @@ func (l *loader) confirm(top fields) []Confirm {
 			f.problem("path", "missing: the path in Vault that is this account's, mount/path#field")
 		} else {
 			c.Path = f.reference("path", "a Vault reference: mount/path#field")
+		}
+		if c.New && c.Version > 0 {
+			f.problem("new", "cannot stand beside version: a secret that is not there yet has none; say one of the two")
 		}
 		if f.has("written") && c.Version == 0 {
 			f.problem("written", "goes with version: it is the created_time of that version (vault kv metadata get)")

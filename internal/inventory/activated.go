@@ -82,7 +82,15 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 			if err == nil && !live.Found && (live.Problem == "" || live.Problem == credential.DeletedVersion) {
 				continue
 			}
-			if problem := placeProblem(err); problem != "" {
+			if problem := placeProblem(err); problem != "" && slices.Contains(placed[id], p) {
+				// Its mount was moved or made anew, and with it what consumers
+				// read: the look says so, and keeps the account open until a
+				// person says where that is now, or leaves the path out.
+				c := found[id]
+				c.Path = &p
+				l.add(c)
+				continue
+			} else if problem != "" {
 				l.warn(credential.FindingPlace, "an earlier campaign put a value at %s, which cannot be kept current (%s): %v", p, problem, err)
 				continue
 			}

@@ -26,6 +26,9 @@ type draft struct {
 	doors   []config.DoorOf        // that a source names for it
 	unasked []credential.DoorLogin // doors of a person who gets a temporary value
 
+	current []credential.Path // those of Ours that hold what an earlier campaign put there
+	taken   []credential.Path // those of current that a person named for another account
+
 	only    bool              // a person named all paths that it has
 	told    bool              // something but a secret's own metadata ties it to the device
 	named   []credential.Path // paths that somebody but the secret there named

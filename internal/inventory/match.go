@@ -38,6 +38,9 @@ func (m *merger) matched(c Candidate, a Account) {
 		}
 		if l != nil && c.Earlier {
 			l.Ours = append(l.Ours, *c.Path)
+			if c.Since == ownmount.AsActivated {
+				l.current = append(l.current, *c.Path)
+			}
 			confirmed := slices.ContainsFunc(m.c.Confirm, func(x config.Confirm) bool { return x.Path == *c.Path })
 			if c.Since == ownmount.WrittenSince && !confirmed { // else the look says it (confirmed.go)
 				l.find(credential.FindingPlace, "%s: an earlier campaign put a value of it there, and somebody has written it since: if the account does not accept what it holds now, it stays as it is; exclude the path if it is not the account's any more", c.Path)

@@ -106,8 +106,10 @@ func TestASecretThatARowNamesAndThatIsNotThereIsAQuestion(t *testing.T) {
 		_, roll := listed(t, root, "- {account: alice}\n", word)
 		require.Contains(t, asked(roll)[0], "confirm in the campaign file names kv/np/mail/rely#password for "+slapd.AccountDN("alice"))
 		word.New = true
-		_, roll = listed(t, root, "- {account: alice}\n", word)
+		alice, roll := listed(t, root, "- {account: alice}\n", word)
 		require.Empty(t, asked(roll))
+		require.Equal(t, []credential.Path{word.Path}, alice.Named)
+		require.Empty(t, alice.Confirmed, "of what is there when the value is written nobody has said whose it is")
 	})
 	t.Run("what a person does", func(t *testing.T) {
 		row := "- {kind: shared-secret, name: radius, owner: userpass/a, due: 8h, ends: a; b, path: kv/np/mail/rely#password%s}\n"

@@ -47,6 +47,9 @@ func (m *merger) sharedPaths() {
 			l.find(credential.FindingSharedPath, "%s is named as the place of %d accounts and can hold the value of one: %s; correct the manifest or the custom_metadata%s", p, len(ls), strings.Join(names, "; "), earlier)
 		}
 	}
+	for _, l := range m.drafts {
+		l.leftWithout()
+	}
 }
 
 func pathList(paths []credential.Path) string {

@@ -32,7 +32,9 @@ func (m *merger) confirmed() ([]Warning, error) {
 			done = true
 			l.told = true
 			l.Paths, l.named = append(l.Paths, c.Path), append(l.named, c.Path)
-			l.Confirmed = append(l.Confirmed, c.Path)
+			if !c.New { // of what is there by now, if anything, nobody has said whose it is
+				l.Confirmed = append(l.Confirmed, c.Path)
+			}
 			if c.Version > 0 {
 				if l.ConfirmedAt == nil {
 					l.ConfirmedAt, l.ConfirmedWritten = map[string]int{}, map[string]time.Time{}
@@ -151,6 +153,9 @@ func believed(p credential.Path, ls []*draft) []*draft {
 			continue
 		}
 		l.Paths = slices.DeleteFunc(slices.Clone(l.Paths), func(q credential.Path) bool { return q == p })
+		if slices.Contains(l.current, p) {
+			l.taken = append(l.taken, p)
+		}
 		says := "says of itself that it is this account's"
 		if slices.Contains(l.Ours, p) {
 			says = "had this account's value from an earlier campaign"
@@ -166,4 +171,17 @@ func believed(p credential.Path, ls []*draft) []*draft {
 // question words, for the findings of the roll, what a person may answer.
 func question(account string, p credential.Path) string {
 	return fmt.Sprintf("if it is, say so in the campaign file: confirm: [{account: %q, path: %q, reason: …}]", account, strings.ReplaceAll(p.String(), `"`, ""))
+}
+
+// leftWithout keeps open an account of which rows for others took every path,
+// where one holds what an earlier campaign put there for it: set elsewhere, it
+// would cut off who reads that.
+func (d *draft) leftWithout() {
+	if len(d.Paths) > 0 || len(d.taken) == 0 {
+		return
+	}
+	d.Problem = credential.SharedPath
+	for _, p := range d.taken {
+		d.find(credential.FindingSharedPath, "%s holds what an earlier campaign put there for it, which has no other place, and a person named it for another account: correct that row; or, if the path was given to that one, name the place where this one's consumers read now", p)
+	}
 }
