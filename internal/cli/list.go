@@ -29,7 +29,8 @@ func (a *app) listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List what is tied to the device, where it lives and by what evidence",
 		Long: `list asks every source and merges what they find into a roll. It changes nothing anywhere.
-Exit code 2 if a warning says that something may be missing from the roll or its servers.
+Exit codes: 0 all of it can be rotated · 1 an error, or something cannot be rotated as listed, which
+is named at the end · 2 a warning says that something may be missing from the roll or its servers.
 --only, --wave, --source and --limit show a part of it; all is listed all the same.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -115,13 +116,39 @@ func printReach(w io.Writer, reach []credential.Reach, of, width int) error {
 	return nil
 }
 
-// complete ends list and plan: what may be missing from the roll is not exit
-// code 0.
+// complete ends list and plan: exit code 1 where something of what was picked
+// cannot be rotated as listed, which it names, else 2 where something may be
+// missing from the roll.
 func complete(roll *credential.Roll) error {
+	if err := allCanBe(roll); err != nil {
+		return err
+	}
 	if roll.Incomplete() > 0 {
 		return &exit{code: exitExceptions}
 	}
 	return nil
+}
+
+// mostLeft of what cannot be rotated stand in one line of an error.
+const mostLeft = 5
+
+// allCanBe names what cannot be rotated as it is listed; nil where there is
+// none.
+func allCanBe(roll *credential.Roll) error {
+	var left []string
+	for _, c := range roll.Credentials {
+		if c.Problem != "" {
+			left = append(left, fmt.Sprintf("%s (%s)", report.Clean(c.Name), c.Problem))
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	text := strings.Join(left[:min(mostLeft, len(left))], ", ")
+	if more := len(left) - mostLeft; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Errorf("%d of %d cannot be rotated as listed and would stay open: %s; `rollcall plan` says why of each. Nothing was changed", len(left), len(roll.Credentials), text)
 }
 
 // printServers names every server that a stolen value would be proved dead on,

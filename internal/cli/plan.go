@@ -27,8 +27,10 @@ func (a *app) planCommand() *cobra.Command {
 		Long: `plan lists the roll and shows what would become of each credential: where its new value is set,
 and each place in Vault that gets it (~ a place that has a value, + a new one, - what is ended, ?
 what people do, ! what stays as it is). Then it shows the order, and the servers. It looks at each of
-them, and at the rights on each account where the directory shows them, as doctor does. Exit code 1
-if anything is wrong there. --only, --wave, --source and --limit plan a part of the roll.`,
+them, and at the rights on each account where the directory shows them, as doctor does.
+Exit codes: 0 all of it can be rotated · 1 an error, or something is wrong there, or cannot be rotated
+as listed, which is named at the end · 2 a warning says that something may be missing from the roll.
+--only, --wave, --source and --limit plan a part of the roll, and the exit code is of that part.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
@@ -86,6 +88,9 @@ func (s *session) plan(cmd *cobra.Command, by *selection, asJSON bool) error {
 	case unlisted != nil:
 		return unlisted
 	case len(p.Wrong) > 0:
+		if left := allCanBe(roll); left != nil {
+			return fmt.Errorf("%w. Besides, %w", errNotReady, left)
+		}
 		return errNotReady
 	}
 	return complete(roll)
