@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"rollcall/internal/credential"
@@ -11,17 +12,17 @@ import (
 // noteDead notes beside the roll what is dead and done with: the next listing
 // of the device keeps on its roll what is not, whether or not anything names
 // it. What was proved without a server or door that a person left out is not
-// done with, nor what lies at Rollcall's own path alone.
+// done with, nor what lies at Rollcall's own path alone: these are noted apart,
+// for whoever counts the dead.
 func (r *Rotation) noteDead(ctx context.Context, in wire.CleanInput, page []credential.Credential, cleaned wire.Cleaned) error {
-	if len(in.Batch.LeftOut) > 0 {
-		return nil
-	}
-	var dead credential.Refs
+	var dead, aside, some credential.Refs
 	for _, it := range in.Items {
 		if slices.ContainsFunc(cleaned.Reopened, func(o wire.OpenItem) bool { return o.Index == it.Index }) {
 			continue
 		}
-		if _, without := page[it.Index].WithoutDoors(in.Batch.DoorsLeftOut); len(without) > 0 {
+		at := credential.Ref{Page: in.Batch.Span.Page, Index: it.Index}
+		if _, without := page[it.Index].WithoutDoors(in.Batch.DoorsLeftOut); len(without) > 0 || len(in.Batch.LeftOut) > 0 {
+			some = append(some, at)
 			continue
 		}
 		delivered := page[it.Index].Kind.OnlyEnds()
@@ -29,8 +30,11 @@ func (r *Rotation) noteDead(ctx context.Context, in wire.CleanInput, page []cred
 			delivered = delivered || to > 0 && i < len(page[it.Index].Paths)
 		}
 		if delivered {
-			dead = append(dead, credential.Ref{Page: in.Batch.Span.Page, Index: it.Index})
+			dead = append(dead, at)
+		} else {
+			aside = append(aside, at)
 		}
 	}
-	return r.Store.NoteDead(ctx, in.Batch.Campaign, in.Batch.Snapshot, dead)
+	b := in.Batch
+	return errors.Join(r.Store.NoteDead(ctx, b.Campaign, b.Snapshot, dead), r.Store.NoteAside(ctx, b.Campaign, b.Snapshot, aside), r.Store.NoteOnSome(ctx, b.Campaign, b.Snapshot, some))
 }

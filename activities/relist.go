@@ -35,9 +35,7 @@ func (r *Rotation) Relist(ctx context.Context, in wire.RelistInput) (wire.Relist
 		if p, err = r.listAgain(ctx, in, index); err != nil {
 			return wire.RelistFound{}, err
 		}
-		if err = r.Store.Propose(ctx, index, p); vault.IsCASMismatch(err) {
-			p, err = r.Store.ReadProposal(ctx, index, in.Proposal)
-		}
+		p, err = r.Store.Propose(ctx, index, p)
 	}
 	if err != nil {
 		return wire.RelistFound{}, classify(errVault, err)

@@ -76,6 +76,10 @@ type knownFate struct {
 	Campaign   string `json:"campaign"`
 	DeadAt     string `json:"dead_at,omitempty"` // empty: it was not proved dead there
 	Problem    string `json:"problem,omitempty"` // why it could not be rotated as listed
+	// Aside: its new value lay where no consumer reads it; OnSome: a server or
+	// door that a person had left out was not asked.
+	Aside  bool `json:"aside,omitempty"`
+	OnSome bool `json:"on_some,omitempty"`
 }
 
 func (s *session) campaigns(ctx context.Context, all bool, of string, asJSON bool) error {
@@ -177,7 +181,7 @@ func (s *session) fates(ctx context.Context, records []ownmount.CampaignRecord, 
 			if !inventory.Selects(of, f.Credential) {
 				return
 			}
-			k := knownFate{ID: f.ID, Credential: f.Name, Authority: f.Authority, Campaign: r.Campaign, Problem: string(f.Problem)}
+			k := knownFate{ID: f.ID, Credential: f.Name, Authority: f.Authority, Campaign: r.Campaign, Problem: string(f.Problem), Aside: f.Aside, OnSome: f.Some}
 			if !f.DeadAt.IsZero() {
 				k.DeadAt = f.DeadAt.UTC().Format(time.RFC3339)
 			}
@@ -205,6 +209,12 @@ func (s *session) fates(ctx context.Context, records []ownmount.CampaignRecord, 
 		switch {
 		case k.DeadAt != "":
 			what = "dead since " + k.DeadAt
+			if k.Aside {
+				what += "; its new value lay where no consumer reads it"
+			}
+			if k.OnSome {
+				what += ", without a server or door that a person had left out"
+			}
 		case k.Problem != "":
 			what += ": " + k.Problem
 		}

@@ -50,13 +50,18 @@ func RollOf(ctx context.Context, store *ownmount.Store, campaign string) (people
 // beside the roll what is done with: not what is dead without a door that a
 // person left out.
 func Close(ctx context.Context, store *ownmount.Store, in wire.Tasks, cs []credential.Credential) error {
-	var done credential.Refs
+	var done, some credential.Refs
 	for i, c := range cs {
 		if _, without := c.WithoutDoors(in.DoorsLeftOut); len(without) == 0 {
 			done = append(done, in.Refs[i])
+		} else {
+			some = append(some, in.Refs[i])
 		}
 	}
 	if err := store.NoteDead(ctx, in.Campaign, in.Snapshot, done); err != nil {
+		return err
+	}
+	if err := store.NoteOnSome(ctx, in.Campaign, in.Snapshot, some); err != nil {
 		return err
 	}
 	for _, c := range cs {

@@ -24,6 +24,10 @@ import (
 const (
 	deadNotes     = "dead-"
 	reopenedNotes = "reopened-"
+	// Proved dead, and not done with: the next listing has it as open. What
+	// follows says why.
+	asideNotes = "proved-aside-"
+	someNotes  = "proved-some-"
 )
 
 // LastRoll is the roll of a campaign of the device, and what became of it.
@@ -155,6 +159,18 @@ func (s *Store) NoteDead(ctx context.Context, campaign, snapshot string, refs cr
 	return s.noteOutcomes(ctx, deadNotes, campaign, snapshot, refs)
 }
 
+// NoteAside notes credentials that are proved dead, and whose new value lies
+// where no consumer reads it. They are not done with.
+func (s *Store) NoteAside(ctx context.Context, campaign, snapshot string, refs credential.Refs) error {
+	return s.noteOutcomes(ctx, asideNotes, campaign, snapshot, refs)
+}
+
+// NoteOnSome notes credentials that are proved dead without a server or door
+// that a person had left out. They are not done with.
+func (s *Store) NoteOnSome(ctx context.Context, campaign, snapshot string, refs credential.Refs) error {
+	return s.noteOutcomes(ctx, someNotes, campaign, snapshot, refs)
+}
+
 // NoteReopened notes dead credentials of a roll as open again.
 func (s *Store) NoteReopened(ctx context.Context, campaign, snapshot string, refs credential.Refs) error {
 	return s.noteOutcomes(ctx, reopenedNotes, campaign, snapshot, refs)
@@ -193,16 +209,31 @@ func (s *Store) deadOf(ctx context.Context, campaign, snapshot string, pages [][
 // deadRefs are those of a roll that are noted as dead and not as open again,
 // with when that was noted first.
 func (s *Store) deadRefs(ctx context.Context, campaign, snapshot string) (map[credential.Ref]time.Time, error) {
+	noted, err := s.outcomes(ctx, campaign, snapshot)
+	return noted[deadNotes], err
+}
+
+// outcomes are the notes on a roll by what they say, each with when that was
+// noted first, without what is open again.
+func (s *Store) outcomes(ctx context.Context, campaign, snapshot string) (map[string]map[credential.Ref]time.Time, error) {
 	const op = "read what became of the roll"
 	names, err := s.Names(ctx, op, s.mount, rollPath(campaign, snapshot))
 	if err != nil {
 		return nil, err
 	}
+	sorts := []string{deadNotes, asideNotes, someNotes, reopenedNotes}
+	sortOf := func(name string) string {
+		i := slices.IndexFunc(sorts, func(sort string) bool { return strings.HasPrefix(name, sort) })
+		if i < 0 {
+			return ""
+		}
+		return sorts[i]
+	}
 	notes, written := make([]credential.Refs, len(names)), make([]time.Time, len(names))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
 	for i, name := range names {
-		if !strings.HasPrefix(name, deadNotes) && !strings.HasPrefix(name, reopenedNotes) {
+		if sortOf(name) == "" {
 			continue
 		}
 		g.Go(func() error {
@@ -222,20 +253,22 @@ func (s *Store) deadRefs(ctx context.Context, campaign, snapshot string) (map[cr
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	dead, reopened := map[credential.Ref]time.Time{}, map[credential.Ref]bool{}
+	out := map[string]map[credential.Ref]time.Time{}
+	for _, sort := range sorts {
+		out[sort] = map[credential.Ref]time.Time{}
+	}
 	for i, name := range names {
 		for _, r := range notes[i] {
-			if strings.HasPrefix(name, reopenedNotes) {
-				reopened[r] = true
-				continue
-			}
-			if at, said := dead[r]; !said || written[i].Before(at) {
-				dead[r] = written[i]
+			of := out[sortOf(name)]
+			if at, said := of[r]; !said || written[i].Before(at) {
+				of[r] = written[i]
 			}
 		}
 	}
-	for r := range reopened {
-		delete(dead, r)
+	for r := range out[reopenedNotes] {
+		for _, sort := range sorts[:3] {
+			delete(out[sort], r)
+		}
 	}
-	return dead, nil
+	return out, nil
 }

@@ -70,9 +70,20 @@ func proposalPath(idx RollIndex, id string) string {
 	return rollPath(idx.Campaign, idx.Snapshot, "relist-"+id)
 }
 
-// Propose stores a proposal, once: a later one of its id satisfies
-// vault.IsCASMismatch, also when the reply was lost.
-func (s *Store) Propose(ctx context.Context, idx RollIndex, p Proposal) error {
+// Propose stores a proposal, once, and gives the one that is stored: the first
+// of its id.
+func (s *Store) Propose(ctx context.Context, idx RollIndex, p Proposal) (Proposal, error) {
+	if err := s.propose(ctx, idx, p); err != nil {
+		// A lost reply, or another was first, which can show as a missing right.
+		if kept, readErr := s.ReadProposal(ctx, idx, p.ID); readErr == nil {
+			return kept, nil
+		}
+		return Proposal{}, err
+	}
+	return p, nil
+}
+
+func (s *Store) propose(ctx context.Context, idx RollIndex, p Proposal) error {
 	// Pages of a name of their own: a try that was broken off is in nobody's
 	// way.
 	try := strings.ToLower(rand.Text()[:8])

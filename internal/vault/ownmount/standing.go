@@ -11,12 +11,16 @@ import (
 type Fate struct {
 	credential.Credential
 	DeadAt time.Time // when its proof was noted, by Vault's clock; zero if it was not
+	// Aside: its new value lay where no consumer reads it; Some: it was proved
+	// without a server or door that a person had left out. Then the next
+	// campaign has it as open.
+	Aside, Some bool
 }
 
 // Standing is how far a campaign is, as far as Vault has it.
 type Standing struct {
 	Listed, Excluded int
-	Dead             int
+	Dead             int  // as the record counts them, whether or not they are done with
 	Noted            bool // outcomes are noted there: earlier versions did not, and Dead is 0 then
 }
 
@@ -28,11 +32,17 @@ func (s *Store) StandingOf(ctx context.Context, campaign string) (st Standing, f
 	}
 	st = Standing{Listed: idx.Listed, Excluded: idx.Excluded, Noted: idx.Outcomes}
 	if idx.Outcomes {
-		dead, err := s.deadRefs(ctx, campaign, idx.Snapshot)
+		noted, err := s.outcomes(ctx, campaign, idx.Snapshot)
 		if err != nil {
 			return Standing{}, false, err
 		}
-		st.Dead = len(dead)
+		all := map[credential.Ref]bool{}
+		for _, sort := range []string{deadNotes, asideNotes, someNotes} {
+			for r := range noted[sort] {
+				all[r] = true
+			}
+		}
+		st.Dead = len(all)
 	}
 	return st, true, nil
 }
@@ -44,9 +54,9 @@ func (s *Store) Fates(ctx context.Context, campaign string, take func(Fate)) err
 	if err != nil || !found {
 		return err
 	}
-	dead := map[credential.Ref]time.Time{}
+	var noted map[string]map[credential.Ref]time.Time
 	if idx.Outcomes {
-		if dead, err = s.deadRefs(ctx, campaign, idx.Snapshot); err != nil {
+		if noted, err = s.outcomes(ctx, campaign, idx.Snapshot); err != nil {
 			return err
 		}
 	}
@@ -59,7 +69,14 @@ func (s *Store) Fates(ctx context.Context, campaign string, take func(Fate)) err
 			if !idx.Counts(n, i) {
 				continue
 			}
-			take(Fate{c, dead[credential.Ref{Page: n, Index: i}]})
+			at := credential.Ref{Page: n, Index: i}
+			f := Fate{Credential: c, DeadAt: noted[deadNotes][at]}
+			for sort, is := range map[string]*bool{asideNotes: &f.Aside, someNotes: &f.Some} {
+				if when, so := noted[sort][at]; so && f.DeadAt.IsZero() {
+					f.DeadAt, *is = when, true
+				}
+			}
+			take(f)
 		}
 	}
 	return nil
