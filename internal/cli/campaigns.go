@@ -94,24 +94,10 @@ func (s *session) campaigns(ctx context.Context, all bool, of string, asJSON boo
 	if of != "" {
 		return s.fates(ctx, records, of, asJSON)
 	}
-	now, said := s.store.ServerTime(ctx)
-	if !said {
-		now = time.Now()
-	}
+	now := s.now(ctx)
 	known := make([]knownCampaign, 0, len(records))
 	for _, r := range records {
-		k := recordOf(r, now)
-		st, found, err := s.store.StandingOf(ctx, r.Campaign)
-		switch {
-		case err != nil:
-			s.say("warning: how far %s came cannot be read: %v", r.Campaign, err)
-		case found:
-			k.Listed, k.Excluded = &st.Listed, &st.Excluded
-			if st.Noted {
-				k.Dead = &st.Dead
-			}
-		}
-		known = append(known, k)
+		known = append(known, s.knownOf(ctx, r, now))
 	}
 	if asJSON {
 		return printJSON(s.Out, map[string]any{"campaigns": known})
@@ -157,12 +143,6 @@ func printCampaigns(w io.Writer, known []knownCampaign, all bool) error {
 		head += "DEVICE\t"
 	}
 	fmt.Fprintln(t, head+"DEAD\tSTARTED BY\tSTATE")
-	count := func(n *int) string {
-		if n == nil {
-			return "?"
-		}
-		return fmt.Sprint(*n)
-	}
 	for _, k := range known {
 		line := report.Clean(k.Campaign) + "\t"
 		if all {

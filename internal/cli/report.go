@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -61,8 +63,8 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 		return err
 	}
 	folder, err := a.findLedger(ctx, f.dir, args)
-	if err != nil {
-		return err
+	if err != nil || f.dir == "" && missing(folder) {
+		return a.noReport(ctx, args, err)
 	}
 	state, verified, err := readLedger(ctx, folder)
 	if err != nil {
@@ -100,6 +102,25 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 		return &exit{exitError, fmt.Errorf("the ledger in %s does not verify, so nothing that it says is proved: rollcall ledger verify says what is wrong", folder)}
 	}
 	return err
+}
+
+func missing(folder string) bool {
+	_, err := os.Stat(folder)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// noReport says of a campaign whose ledger cannot be read from here where it is
+// and what is known; why is what kept it from being found.
+func (a *app) noReport(ctx context.Context, args []string, why error) error {
+	var known *notHere
+	err := a.withVault(ctx, func(s *session) (err error) {
+		known, err = s.whatIsKnown(ctx, args)
+		return err
+	})
+	if err != nil {
+		return cmp.Or(why, err)
+	}
+	return fmt.Errorf("%s; a report is made of nothing else. %s of %s are noted as dead in Vault (`rollcall status`). %s", known.head(), count(known.campaign.Dead), count(known.campaign.Listed), known.do())
 }
 
 // writeReport writes a file that this user and its group can read, and says so.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -21,8 +22,8 @@ func (a *app) statusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status [CAMPAIGN]",
 		Short: "Show where a campaign stands",
-		Long: `status reads the campaign's ledger if it is on this machine. Otherwise it asks the
-running campaign, which can report counts but no names. Of a campaign that has not
+		Long: `status reads the campaign's ledger if it is on this machine or a ledger worker gives it out.
+Otherwise it says so, what Vault and the running campaign know (counts and no names), and what to do. Of a campaign that has not
 ended it says when Vault last saw it, and what to do if nobody works on it. Without
 CAMPAIGN it takes the latest of the file's device that did any work; with --ledger it takes that
 folder.`,
@@ -45,10 +46,7 @@ folder.`,
 					return a.statusFromLedger(ctx, folder, asJSON)
 				}
 			}
-			if len(args) > 0 {
-				return fmt.Errorf("%s is not there: the ledger is where the ledger worker keeps it", folder)
-			}
-			return a.statusFromTemporal(ctx, asJSON)
+			return a.statusWithoutLedger(ctx, args, asJSON)
 		},
 	}
 	out.flag(c)
@@ -110,18 +108,17 @@ func since(s *ledger.State) string {
 	return "latest entry " + s.LatestAt.Format(time.RFC3339)
 }
 
-func (a *app) statusFromTemporal(ctx context.Context, asJSON bool) error {
-	return a.withTemporal(ctx, false, nil, func(s *session) error {
-		st, err := s.running(ctx)
+func (a *app) statusWithoutLedger(ctx context.Context, args []string, asJSON bool) error {
+	return a.withVault(ctx, func(s *session) error {
+		known, err := s.whatIsKnown(ctx, args)
 		switch {
 		case err != nil:
 			return err
-		case st == nil:
-			return fmt.Errorf("no campaign is running for device %s, and %s holds no ledger of one", s.cfg.Device, s.cfg.LedgerDir)
 		case asJSON:
-			return printJSON(a.Out, countsOnly(*st))
+			return printJSON(a.Out, known.status())
 		}
-		printCounts(a, *st)
+		width, _ := terminal(a.Out)
+		known.print(a.Out, width)
 		return nil
 	})
 }
@@ -153,20 +150,20 @@ func countsOnly(st workflows.Status) report.Status {
 	return out
 }
 
-func printCounts(a *app, st workflows.Status) {
-	fmt.Fprintf(a.Out, "campaign %s: %s, %d listed, %d excluded\n", st.Campaign, st.Phase, st.Listed, st.Excluded)
+func printCounts(w io.Writer, st workflows.Status) {
+	fmt.Fprintf(w, "campaign %s: %s, %d listed, %d excluded\n", st.Campaign, st.Phase, st.Listed, st.Excluded)
 	names := map[int]string{}
 	for _, w := range st.Waves {
 		names[w.Wave] = w.Name
 	}
-	for _, w := range st.Waves {
-		fmt.Fprintf(a.Out, "  %s: %d of %d dead, %d open, pass %d\n", report.WaveName(w.Wave, names), w.Dead, w.Listed, w.Open, w.Pass)
+	for _, of := range st.Waves {
+		fmt.Fprintf(w, "  %s: %d of %d dead, %d open, pass %d\n", report.WaveName(of.Wave, names), of.Dead, of.Listed, of.Open, of.Pass)
 	}
 	for _, l := range st.LeftOut {
 		what := l.Server + " of " + l.Directory
 		if l.Door != "" {
 			what = "door " + l.Door
 		}
-		fmt.Fprintln(a.Out, report.Clean(fmt.Sprintf("  left out: %s, by %s: %s", what, l.Actor, l.Reason)))
+		fmt.Fprintln(w, report.Clean(fmt.Sprintf("  left out: %s, by %s: %s", what, l.Actor, l.Reason)))
 	}
 }

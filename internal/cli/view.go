@@ -23,6 +23,9 @@ type view struct {
 	fetches  bool      // which is elsewhere, and a copy is brought up to date
 	fetched  time.Time // when it last was
 
+	counts  string    // what was shown while there is none
+	counted time.Time // when they were asked for last
+
 	reader *ledger.Reader // nil until the ledger exists here
 	state  *ledger.State
 	next   uint64
@@ -89,7 +92,9 @@ func (v *view) show(ctx context.Context) {
 	v.read(ctx)
 	if v.next > 0 {
 		v.showNow()
+		return
 	}
+	v.showCounts(ctx)
 }
 
 // showNow shows what is known by now.

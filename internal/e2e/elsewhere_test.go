@@ -4,12 +4,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/estate"
 	"rollcall/internal/ledger"
+	"rollcall/internal/report"
 	"rollcall/internal/vault"
 )
 
@@ -74,6 +76,19 @@ func TestWhoIsElsewhereSeesTheCampaignWhereTheLedgerWorkerServesIt(t *testing.T)
 	gone := other.run("report", names[0])
 	require.Equal(t, 1, gone.code)
 	require.Contains(t, gone.err, "the ledger worker at https://"+at)
+	require.Contains(t, gone.err, "4 of 4 are noted as dead in Vault")
+	for _, args := range [][]string{{"status"}, {"status", names[0]}} {
+		known := strings.Join(strings.Fields(other.must(args...)), " ")
+		require.Contains(t, known, "the ledger of campaign "+names[0]+" is not on this machine, and the ledger worker at https://"+at)
+		require.Contains(t, known, "Vault: 4 of 4 are noted as dead")
+		require.Contains(t, known, "ended ")
+		require.Contains(t, known, "start the ledger worker with `rollcall worker --role ledger --serve ADDRESS`")
+	}
+	asked := decode[report.Status](t, other.must("status", "-o", "json"))
+	require.Equal(t, 4, asked.ByState["dead"])
+	require.Equal(t, ledger.Closed, asked.State)
+	require.Contains(t, asked.Elsewhere, "is not on this machine")
+	require.Contains(t, other.run("report", "esg-01-20200101T000000Z").err, "Vault knows no campaign esg-01-20200101T000000Z")
 	again := serving()
 	require.Contains(t, other.must("report", names[0]), "4 listed · 4 dead", "its new token is in Vault")
 	require.False(t, again.over())
@@ -85,4 +100,31 @@ func TestWhoIsElsewhereSeesTheCampaignWhereTheLedgerWorkerServesIt(t *testing.T)
 	r, err := ledger.OpenReader(filepath.Join(c.ledgers, names[0]))
 	require.NoError(t, err)
 	require.Equal(t, names[0], r.Campaign())
+}
+
+// The ledger worker gives nothing out, and the campaign runs.
+func TestWhoCannotReadTheLedgerIsToldSoAndWhatIsKnownWhileTheCampaignRuns(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 3, Replica: true})
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10m}\naccept:\n  - {directory: corp, finding: replicators-not-shown, reason: jo looked}\n")
+	require.NoError(t, err)
+	c := startCluster(t, e, file)
+	c.ledgers = filepath.Join(e.Dir, "far", "ledger")
+	c.worker()
+	c.ledgerWorker()
+	e.Replica.PauseReplication()
+	c.user.must("start")
+	watch, said := c.user.begin("watch")
+	requireSoon(t, "what is known is shown", said, func() bool {
+		return strings.Contains(said.String(), "0 of 3 dead, 3 open")
+	})
+	require.Contains(t, said.String(), "is not on this machine, and no ledger worker gives ledgers out: what follows is counts, from Temporal")
+	known := strings.Join(strings.Fields(c.user.must("status")), " ")
+	for _, want := range []string{"no ledger worker gives ledgers out", "Vault: 0 of 3 are noted as dead", ": runs, seen ", "0 of 3 dead, 3 open, pass ", "waiting: 3 open of", "names, reasons and times stand in the ledger alone"} {
+		require.Contains(t, known, want)
+	}
+	c.user.refuses("a report is made of nothing else", "report")
+	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
+	require.NoError(t, watch.Wait(), said.String())
+	require.Contains(t, said.String(), "3 listed, 3 dead, 0 open; the ledger is where the ledger worker keeps it")
 }

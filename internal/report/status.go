@@ -54,6 +54,9 @@ type Status struct {
 	// the ledger: who asks Vault sets them.
 	LastSeen    string `json:"last_seen,omitempty"`
 	NobodyWorks bool   `json:"nobody_works,omitempty"`
+	// Elsewhere says why there was no ledger to read: then the counts are what
+	// Vault and Temporal have, and Open is empty.
+	Elsewhere string `json:"ledger_elsewhere,omitempty"`
 }
 
 // StatusOpen is one credential that is not dead, and why.
