@@ -194,8 +194,8 @@ const (
 	// FindingForced: a policy has each reset password changed at the next
 	// login.
 	FindingForced FindingCode = "forced-change"
-	// FindingOtherSecrets: a secret of the roll has further fields that look
-	// like credentials.
+	// FindingOtherSecrets: a secret of the roll has more that looks like
+	// credentials, which nobody rotates.
 	FindingOtherSecrets FindingCode = "other-secrets"
 	// FindingNewSecret: a person's list or the campaign file names a secret that
 	// is not there, so that one is made. As a warning: nobody says that it is a
@@ -319,6 +319,7 @@ func (f FindingCode) Incomplete() bool {
 		FindingDoorsShowLess,
 		FindingFieldBeside,
 		FindingNewSecret,
+		FindingOtherSecrets,
 		FindingSourceEmpty,
 		FindingNotSearched,
 		FindingLoginExcluded,

@@ -28,11 +28,9 @@ type Candidate struct {
 	// New: a person says that the secret at Path is not there yet.
 	New bool
 
-	// Earlier: Rollcall itself put a value at Path in an earlier campaign.
-	// Nobody names the account by it.
-	Earlier bool
-	// Since is then what became of that path.
-	Since ownmount.Since
+	// Assumed: nothing names Authority, which is what is meant then where the
+	// file has one directory.
+	Assumed bool
 
 	// Left: an ended campaign staged a value that was meant for Path. Nobody
 	// names the account by it.
@@ -41,6 +39,12 @@ type Candidate struct {
 	// Kept: an earlier campaign left it open. It is on the roll only if nothing
 	// names it.
 	Kept bool
+
+	// Earlier: Rollcall itself put a value at Path in an earlier campaign.
+	// Nobody names the account by it.
+	Earlier bool
+	// Since is then what became of that path.
+	Since ownmount.Since
 
 	Reason credential.Reason
 

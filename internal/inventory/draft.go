@@ -52,7 +52,8 @@ type merger struct {
 
 	leftOut []leftPath
 
-	shared []Candidate // of secrets that name their account, which may hold more
+	shared  []Candidate // of secrets that somebody owns, which may hold more
+	assumed []Candidate // that name an account at the authority that is meant where none is named
 
 	open map[string]then // what the last rolls had open, for whoever asks first
 }

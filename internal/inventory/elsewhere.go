@@ -157,6 +157,9 @@ type unfound struct {
 
 	rows map[secretPath][]string // fields that rows of these name
 
+	confirmed []Candidate // what lies where the campaign file confirms a path
+	held      map[credential.Path]held
+
 	mounts map[string]string // of the paths that templates give, by template and authority
 }
 

@@ -98,7 +98,10 @@ func (l *lister) gather(ctx context.Context, campaign string) error {
 	if err := l.addOwn(ctx); err != nil {
 		return err
 	}
-	return l.cutPaths(ctx)
+	if err := l.cutPaths(ctx); err != nil {
+		return err
+	}
+	return l.readNamed(ctx)
 }
 
 // merged looks up whom the candidates mean, and makes the roll of them.
@@ -134,7 +137,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
-	rest := unfound{mounts: mounts, parts: parts, hints: l.hints, placed: l.placed, past: l.past, users: users, tasks: len(l.allTasks()) > 0, rows: l.tasksFields(), doorUses: l.doorUses}
+	rest := unfound{mounts: mounts, parts: parts, hints: l.hints, placed: l.placed, past: l.past, users: users, tasks: len(l.allTasks()) > 0, rows: l.tasksFields(), confirmed: l.besideConfirmed, held: l.held, doorUses: l.doorUses}
 	roll, warnings, err := l.mergedWith(ctx, known, own, rest)
 	if err != nil {
 		return nil, nil, err

@@ -228,6 +228,11 @@ func (m *merger) isBeside(e config.Exclude) bool {
 	if err != nil {
 		return false
 	}
+	for at, fields := range m.lost.rows {
+		if p.Mount+"/"+p.Path == at.mount+"/"+at.path && !slices.Contains(fields, p.Field) {
+			return true
+		}
+	}
 	for _, l := range m.drafts {
 		for _, q := range l.Paths {
 			if p.Mount+"/"+p.Path == q.Mount+"/"+q.Path {

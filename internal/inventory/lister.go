@@ -159,7 +159,9 @@ type lister struct {
 
 	prose *prose // what people wrote, which goes into the ledger
 
-	held map[credential.Path]held // what paths hold, as far as a source read it
+	held map[credential.Path]held // what paths hold, as far as that was read before the look
+
+	besideConfirmed []Candidate // what lies where the campaign file confirms a path
 
 	known     accounts            // whom the candidates mean
 	names     map[string][]string // what accounts are called, by credential id
@@ -200,7 +202,8 @@ func (l *lister) check() error {
 
 // onlyAuthority is the authority that is meant when none is named: the one
 // directory there is, or, in a file without directories, the one authority;
-// else "".
+// else "". Where there are others, an account of theirs with the name is asked
+// about (perhaps.go).
 func onlyAuthority(c *config.Campaign) string {
 	if len(c.Directories) == 1 {
 		for name := range c.Directories {

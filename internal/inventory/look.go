@@ -28,6 +28,8 @@ type held struct {
 	more    string   // why it plainly looks like more than a bare secret
 	field   string   // by which whoever reads it would connect to a compromised device, at
 	device  string   // this address of it
+	secrets []string // fields that look like credentials
+	besides bool     // this field is more than the one secret in it
 	before  []string // what may be a user's name before the value, or a part of it
 }
 
@@ -37,7 +39,8 @@ func (l *lister) heldOf(live vault.Live) held {
 	if !live.Plainly {
 		live.More = ""
 	}
-	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, live.Before()}
+	secrets, besides := live.Credentials(looksSecret)
+	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, secrets, besides, live.Before()}
 }
 
 // saw hands on what a path was seen to hold. No value stays in the listing.
@@ -142,10 +145,10 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 			continue
 		}
 		g.Go(func() error {
-			of := &pathsLook{lister: l, c: c, made: made, saw: func(p credential.Path, keys []string) {
+			of := &pathsLook{lister: l, c: c, made: made, saw: func(p credential.Path, h held) {
 				mu.Lock()
 				defer mu.Unlock()
-				beside.see(p, keys)
+				beside.see(p, h)
 			}}
 			err := of.all(gctx)
 			mu.Lock()

@@ -14,7 +14,7 @@ import (
 type pathsLook struct {
 	*lister
 	c   *credential.Credential
-	saw func(credential.Path, []string) // is told the keys of each secret
+	saw func(credential.Path, held) // is told what each path holds
 
 	made   *newPlaces
 	unmade []unmade
@@ -60,7 +60,7 @@ func (k *pathsLook) one(ctx context.Context, p credential.Path) error {
 	if err != nil || !there {
 		return err
 	}
-	k.saw(p, h.keys)
+	k.saw(p, h)
 	if err := k.confirmedNow(ctx, p); err != nil {
 		return err
 	}

@@ -238,7 +238,7 @@ func anyKind() string {
 
 func (t *table) directory(c *config.Campaign, cand *Candidate, r row) {
 	if cand.Authority == "" {
-		cand.Authority = onlyAuthority(c)
+		cand.Authority, cand.Assumed = onlyAuthority(c), true
 		if cand.Authority == "" {
 			t.problem(r.fileLine, "directory: missing, and the campaign file does not have exactly one")
 		}

@@ -100,6 +100,9 @@ func (m *merger) loose(list []Candidate) {
 		}
 	}
 	known := m.named()
+	for _, c := range m.assumed {
+		m.noteNamesakes(c, known)
+	}
 	var pathless []Candidate
 	byRef := map[reference][]*draft{}
 	named := map[secretPath][]*draft{} // paths that a source names for an account which was not found
@@ -118,6 +121,7 @@ func (m *merger) loose(list []Candidate) {
 			continue
 		}
 		if m.claimed(c, owners[secretPathOf(*c.Path)]) {
+			m.share(c)
 			continue
 		}
 		m.noteMaybe(c, known)
@@ -128,7 +132,7 @@ func (m *merger) loose(list []Candidate) {
 			named[secretPathOf(*c.Path)] = append(named[secretPathOf(*c.Path)], l)
 		}
 	}
-	for _, c := range m.shared {
+	for _, c := range append(m.shared, m.lost.confirmed...) {
 		m.noteBeside(c, owners[secretPathOf(*c.Path)], known)
 	}
 	for _, c := range pathless {
@@ -139,6 +143,13 @@ func (m *merger) loose(list []Candidate) {
 		if len(byRef[r]) == 0 {
 			m.unmatched(unmatched+"/"+c.Authority+"/"+r.account, c)
 		}
+	}
+}
+
+// share keeps a secret of which it is known what it has, and that somebody owns.
+func (m *merger) share(c Candidate) {
+	if c.Path != nil && c.Fields != nil {
+		m.shared = append(m.shared, c)
 	}
 }
 

@@ -30,8 +30,9 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 		}
 		if a := m.accounts(cand); len(a) == 1 {
 			m.matched(cand, a[0])
-			if cand.Path != nil && cand.Fields != nil {
-				m.shared = append(m.shared, cand)
+			m.share(cand)
+			if cand.Path != nil && cand.Assumed && len(m.c.Systems) > 0 {
+				m.assumed = append(m.assumed, cand)
 			}
 		} else {
 			loose = append(loose, cand)

@@ -176,10 +176,10 @@ func (m *merger) meansByWords(c Candidate, known calledSo, names []string, at ma
 	}
 }
 
-// mayNameAt are the authorities whose account a candidate may name. A directory
-// is named where the file has one alone, whether or not the secret names it.
+// mayNameAt are the authorities whose account a candidate may name. One that is
+// assumed is not named.
 func (m *merger) mayNameAt(c Candidate) []string {
 	return slices.DeleteFunc(append(m.c.Authorities(), credential.VaultAuthority), func(authority string) bool {
-		return c.Authority != "" && authority != c.Authority && authority != credential.VaultAuthority
+		return c.Authority != "" && !c.Assumed && authority != c.Authority && authority != credential.VaultAuthority
 	})
 }

@@ -55,7 +55,8 @@ func (l *draft) called() []string {
 // metadata names another one, for another field.
 type maybePath struct {
 	credential.Path
-	beside bool
+	beside  bool
+	assumed bool // a name there is taken for another authority's, and no authority is named
 }
 
 func sortedMaybe(list []maybePath) []maybePath {
@@ -78,6 +79,9 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 	spelled := slices.Concat(c.Settings, segmentsOf(m.c, c))
 	if c.Account != "" {
 		if len(m.accounts(c)) > 0 {
+			if c.Assumed {
+				m.noteNamesakes(c, known)
+			}
 			return
 		}
 		// It was moved, renamed or deleted since, or is mistyped.
@@ -98,6 +102,18 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 	}
 }
 
+// noteNamesakes keeps, where nothing says at which authority an account is, the
+// place with those of other authorities that have the name too.
+func (m *merger) noteNamesakes(c Candidate, known calledSo) {
+	for name := range m.c.Systems {
+		if name != c.Authority {
+			of := c
+			of.Authority, of.Assumed = name, false
+			m.means(of, known, []string{c.Account}, maybePath{Path: *c.Path, assumed: true})
+		}
+	}
+}
+
 // hasDomain reports whether a directory of the file is that domain.
 func (m *merger) hasDomain(name string) bool {
 	for _, d := range m.c.Directories {
@@ -112,7 +128,8 @@ func (m *merger) hasDomain(name string) bool {
 // one that its metadata names, the place there: metadata has room for one.
 func (m *merger) noteBeside(c Candidate, owners []*draft, known calledSo) {
 	place := secretPathOf(*c.Path)
-	taken := m.leftFields(place)
+	taken := m.answeredFields(place)
+	c.Authority = "" // that is of the account that is named, and not of what lies beside it
 	for _, l := range owners {
 		for _, p := range l.Paths {
 			if secretPathOf(p) == place {
@@ -122,7 +139,7 @@ func (m *merger) noteBeside(c Candidate, owners []*draft, known calledSo) {
 	}
 	at := maybePath{Path: *c.Path, beside: true}
 	at.Field = "FIELD"
-	if free := otherSecrets(c.Fields, taken); len(free) > 0 {
+	if free := without(secretsIn(m.lost.held, c), taken); len(free) > 0 {
 		if len(free) == 1 {
 			at.Field = free[0]
 		}
@@ -139,8 +156,15 @@ func (m *merger) noteBeside(c Candidate, owners []*draft, known calledSo) {
 	}
 }
 
-// leftFields are the fields of a secret that the campaign file leaves out.
-func (m *merger) leftFields(at secretPath) (out []string) {
+// answeredFields are the fields of a secret that the campaign file leaves out or
+// confirms, or that are a task's.
+func (m *merger) answeredFields(at secretPath) []string {
+	out := slices.Clone(m.lost.rows[at])
+	for _, c := range m.c.Confirm {
+		if secretPathOf(c.Path) == at {
+			out = append(out, c.Path.Field)
+		}
+	}
 	for _, e := range m.c.Exclude {
 		if field, ok := strings.CutPrefix(e.Path, at.mount+"/"+at.path+"#"); ok {
 			out = append(out, field)
@@ -236,8 +260,11 @@ func (m *merger) answerFor(l *draft, p maybePath) string {
 		row = fmt.Sprintf("kind,account,path: %s,%s,%s#%s", l.Kind, l.Name, at, field)
 	}
 	not := fmt.Sprintf("accept: - {account: %q, problem: %s, reason: …}", strings.ReplaceAll(l.Name, `"`, ""), credential.PerhapsIts)
+	if p.assumed {
+		return fmt.Sprintf("an account is named there, and not at which authority, so that one of another authority of that name is meant; if it is this one's, say so there (directory: %s); if not, name the other one's there, or accept that (%s)", l.Authority, not)
+	}
 	if p.beside {
-		return fmt.Sprintf("its metadata names another account, and has room for no second one; if it is, say so by a row of a manifest (%s); if not, accept that (%s)", row, not)
+		return fmt.Sprintf("its metadata, or a row, names another account, and metadata has room for no second one; if it is, say so by a row of a manifest (%s); if not, accept that (%s)", row, not)
 	}
 	return fmt.Sprintf("if it is, say so by a row of a manifest (%s) or by its custom_metadata (account: that name, field); if not, exclude that path", row)
 }

@@ -285,7 +285,7 @@ func TestWhatElseLiesInASecretOfTheRollIsSaidByItsNames(t *testing.T) {
 		}
 	}
 	require.Len(t, said, 1)
-	require.Contains(t, said[0], "kv/apps/beside/mail holds more that looks like a credential, by its name, than the roll has of it: api_key.")
+	require.Contains(t, said[0], "kv/apps/beside/mail holds more that looks like a credential, by its name or its form, than the roll has of it: api_key.")
 	licence := byName(roll)["kv/apps/beside/licence#password"]
 	require.Equal(t, credential.NoOwner, licence.Problem)
 	found := details(roll, licence.ID, credential.FindingNoAccount)

@@ -86,7 +86,7 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 	case credential.VaultAuthority:
 		cand.Kind = credential.AppRoleSecretID // if its auth mount is of another type: loginKind
 	case "":
-		cand.Authority = onlyAuthority(c)
+		cand.Authority, cand.Assumed = onlyAuthority(c), true
 		fallthrough
 	default:
 		cand.Kind = c.KindOf(cand.Authority)

@@ -113,6 +113,9 @@ func (l *lister) lookAtTaskPlaces(ctx context.Context, roll *credential.Roll) er
 		if live.Version == 0 && !slices.Contains(l.newTasks, c.ID) {
 			l.unmade = append(l.unmade, unmade{p, c.Name, row})
 		}
+		if live.Version > 0 {
+			l.held[p] = l.heldOf(live)
+		}
 		if live.Found || !live.PrivateKey().IsZero() {
 			now := credential.StolenVersion{Version: live.Version, Written: live.Written}
 			if !slices.ContainsFunc(c.Task.Stolen, now.Same) {
@@ -162,7 +165,7 @@ func (l *lister) withoutTasksPlaces() []Candidate {
 		if !c.AnyField {
 			return slices.Contains(taken, c.Path.Field)
 		}
-		return taken != nil && c.Fields != nil && len(otherSecrets(c.Fields, taken)) == 0
+		return taken != nil && c.Fields != nil && len(without(secretsIn(l.held, c), taken)) == 0
 	})
 }
 
