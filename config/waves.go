@@ -51,7 +51,7 @@ func (f fields) place(key string) string {
 	s, _ := f.scalar(key)
 	if s != "" && !strings.Contains(s, "#") {
 		if p, ok := ParseReference(s + "#field"); ok {
-			return p.Mount + "/" + p.Path
+			return p.Secret()
 		}
 	}
 	return f.reference(key, "a place in Vault: mount/path#field, or mount/path for the secret as a whole").String()

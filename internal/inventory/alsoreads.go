@@ -212,7 +212,9 @@ func (l *lister) knownSecrets(roll *credential.Roll) knownSecrets {
 	}
 	for _, e := range l.c.Exclude {
 		at, _, _ := strings.Cut(e.Path, "#")
-		k.paths[strings.Trim(at, "/")] = at != ""
+		if p, err := credential.ParsePath(at + "#field"); err == nil {
+			k.paths[p.Mount+"/"+p.Path] = true
+		}
 	}
 	for _, a := range l.c.Accept {
 		_, ok := l.acceptedPlace(a.Vault)

@@ -44,7 +44,7 @@ func (l *lister) newBeside(roll *credential.Roll) *beside {
 	}
 	for place := range b.taken {
 		for _, e := range l.c.Exclude {
-			if field, ok := strings.CutPrefix(e.Path, place.mount+"/"+place.path+"#"); ok {
+			if field, ok := strings.CutPrefix(e.Path, place.String()+"#"); ok {
 				b.taken[place] = append(b.taken[place], field)
 			}
 		}
@@ -58,6 +58,7 @@ func (b *beside) see(p credential.Path, h held) {
 	if was.keys, was.secrets = h.keys, h.secrets; h.besides && slices.Contains(b.taken[at], p.Field) && !slices.Contains(was.more, p.Field) {
 		was.more = append(was.more, p.Field)
 	}
+	b.taken[at] = append(b.taken[at], h.also...) // copies, of which the look says so
 	b.there[at] = was
 }
 
@@ -70,9 +71,12 @@ func (b *beside) tell(l *lister, roll *credential.Roll) {
 	slices.SortFunc(places, func(a, b secretPath) int {
 		return cmp.Or(strings.Compare(a.mount, b.mount), strings.Compare(a.path, b.path))
 	})
-	ownerless := map[secretPath]bool{}
+	ownerless := map[secretPath]bool{} // open, with all that is there
 	for _, c := range roll.Credentials {
 		for _, p := range c.Paths {
+			if c.Problem == credential.NoField {
+				ownerless[secretPathOf(p)] = true
+			}
 			if c.Problem == credential.NoOwner {
 				ownerless[secretPathOf(p)] = true
 				has := "the secret has " + quoted(b.there[secretPathOf(p)].keys)
@@ -92,7 +96,7 @@ func (b *beside) tell(l *lister, roll *credential.Roll) {
 
 // warn says what of a secret nobody rotates, and nobody has answered for.
 func (b *beside) warn(l *lister, at secretPath) {
-	place := at.mount + "/" + at.path
+	place := at.String()
 	var open []string
 	for _, f := range append(without(b.there[at].secrets, b.taken[at]), b.there[at].more...) {
 		if reason, ok := l.acceptedPlace(place + "#" + f); ok {

@@ -40,13 +40,13 @@ func ways(c *credential.Credential, p credential.Path, mend string) string {
 
 // nameField is the mend where the secret has other fields.
 func nameField(c *credential.Credential, p credential.Path) string {
-	return fmt.Sprintf("name the field that holds the password (confirm: - {account: %q, path: %q, reason: …})", c.Name, p.Mount+"/"+p.Path+"#FIELD")
+	return fmt.Sprintf("name the field that holds the password (confirm: - {account: %q, path: %q, reason: …})", c.Name, p.Secret()+"#FIELD")
 }
 
 // ownField is the mend where a field holds more than the password.
 func ownField(c *credential.Credential, p credential.Path) string {
 	return fmt.Sprintf("give the password a field of its own in that secret, let its readers read that, leave out this field as above and name the new one (confirm: - {account: %q, path: %q, reason: …})",
-		c.Name, p.Mount+"/"+p.Path+"#NEW-FIELD")
+		c.Name, p.Secret()+"#NEW-FIELD")
 }
 
 // namedBeside reports whether somebody named another field of the same secret.

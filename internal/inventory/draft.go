@@ -74,6 +74,9 @@ func (m *merger) hasAuthority(name string) bool { return m.c.Authority(name) != 
 // secretPath is a secret without its field.
 type secretPath struct{ mount, path string }
 
+// String is how people write it.
+func (s secretPath) String() string { return credential.Path{Mount: s.mount, Path: s.path}.Secret() }
+
 func secretPathOf(p credential.Path) secretPath { return secretPath{p.Mount, p.Path} }
 
 // firstText is the smaller of two texts that is not empty.

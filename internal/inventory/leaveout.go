@@ -24,7 +24,7 @@ type leftPath struct {
 // a secret that says nothing of itself is known by the name under which it is
 // listed.
 func names(e config.Exclude, p credential.Path) bool {
-	return e.Path != "" && (e.Path == p.String() || e.Path == p.Mount+"/"+p.Path)
+	return e.Path != "" && (e.Path == p.String() || e.Path == p.Secret())
 }
 
 // leavePathsOut takes off what sources found at paths that are left out: those

@@ -32,6 +32,25 @@ func TestAPathThatIsLeftOutTakesNoAccountWithIt(t *testing.T) {
 	}, out)
 }
 
+// A field of one secret and another secret that has a "#" in its name are two
+// places.
+func TestAFieldThatIsLeftOutIsNoOtherSecret(t *testing.T) {
+	sharp := from(t, "kv bob kv/a%23b#password")
+	require.Equal(t, "a#b", sharp.Path.Path)
+	for path, want := range map[string][]string{"kv/a#b": {"bob"}, "kv/a%23b": {"alice"}, "kv/a%23b#password": {"alice"}} {
+		c := campaign()
+		c.Exclude = []config.Exclude{{Path: path, Reason: "x"}}
+		roll, warnings, err := merge(c, []Candidate{from(t, "kv alice kv/a#b"), sharp}, people(), nil)
+		require.NoError(t, err)
+		require.Empty(t, warnings)
+		var left []string
+		for _, l := range roll.Credentials {
+			left = append(left, rdnValue(l.Name))
+		}
+		require.Equal(t, want, left, path)
+	}
+}
+
 // Its tokens may read what is set, and it is not among the logins of which that
 // is asked.
 func TestALoginToVaultThatIsLeftOutMakesTheListingIncomplete(t *testing.T) {

@@ -166,7 +166,7 @@ func (m *merger) answeredFields(at secretPath) []string {
 		}
 	}
 	for _, e := range m.c.Exclude {
-		if field, ok := strings.CutPrefix(e.Path, at.mount+"/"+at.path+"#"); ok {
+		if field, ok := strings.CutPrefix(e.Path, at.String()+"#"); ok {
 			out = append(out, field)
 		}
 	}
@@ -225,7 +225,7 @@ func (m *merger) perhapsIts() (warnings []Warning) {
 			if slices.ContainsFunc(l.Paths, func(q credential.Path) bool { return secretPathOf(p.Path) == secretPathOf(q) }) {
 				continue
 			}
-			at, answer := p.Mount+"/"+p.Path.Path, m.answerFor(l, p)
+			at, answer := p.Secret(), m.answerFor(l, p)
 			if !alone {
 				if slices.Contains(l.Accepted, credential.PerhapsIts) {
 					continue
@@ -251,7 +251,7 @@ func (m *merger) perhapsIts() (warnings []Warning) {
 // answerFor says how a person answers whether a path is the account's. A field
 // is shown only where the secret has it by its name.
 func (m *merger) answerFor(l *draft, p maybePath) string {
-	at, field := p.Mount+"/"+p.Path.Path, "FIELD"
+	at, field := p.Secret(), "FIELD"
 	if p.beside || slices.ContainsFunc(calledAfter(p.Field), func(name string) bool { return strings.EqualFold(name, l.short) }) {
 		field = p.Field
 	}
