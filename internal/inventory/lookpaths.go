@@ -163,7 +163,7 @@ func (k *pathsLook) state(p credential.Path, h held, named bool) {
 	case h.problem == credential.NoField:
 		k.trouble(h.problem, "%s: the secret is there and has no field %q; it has %s%s", p, p.Field, quoted(h.keys), ways(c, p, nameField(c, p)))
 	case h.problem == credential.NotBare:
-		k.trouble(h.problem, "%s: the field holds more than a bare secret (a document, several lines, an address), and which part is the secret is not known: give the secret a field of its own%s", p, ways(c, p, ownField(c, p)))
+		k.trouble(h.problem, "%s: the field holds more than a bare secret (a document, several lines, an address), and which part is the secret is not known, or what it means to its reader ($, a backslash, %%(…)): give the secret a field of its own%s", p, ways(c, p, ownField(c, p)))
 	case h.problem == credential.UnusableValue:
 		k.trouble(h.problem, "%s: the field is neither text nor a number; the secret has %s%s", p, quoted(h.keys), ways(c, p, ownField(c, p)))
 	case h.problem == credential.DeletedVersion && c.Spare == nil:

@@ -75,7 +75,7 @@ func inLines(text string) (string, wrapping) {
 	if strict != 1 {
 		return "", nil
 	}
-	return secret, found
+	return percentsOf(secret, found, text)
 }
 
 // deeper reports whether the next line that says something belongs to the value

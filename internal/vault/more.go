@@ -78,6 +78,7 @@ var looks = []struct {
 	{"an address or a file's name", true, "/", regexp.MustCompile(`://|^(?:~|\.{1,2})?(?:/[\w.-]+){2}`)},
 	{"a quote, bracket or brace at an end of it", false, "\"'`“‘«<({[”’»>)}],;", regexp.MustCompile("^[\"'`“‘«<({\\[]|[\"'`”’»>)}\\],;]$")},
 	{"the mark of an encoded, encrypted or hashed value", false, "eH$!&@%(", regexp.MustCompile(`^(?:eyJ|H4sI|[$!&@%]\w+|\$[\w-]+\$|[A-Za-z]+\()`)},
+	{"a doubled percent sign, which some readers take for one", false, "%", regexp.MustCompile(`%%`)},
 	{"a backslash", false, `\`, regexp.MustCompile(`\\`)},
 	{"a user's name before it", false, "@", regexp.MustCompile(`^[\pL_][\pL\pN_.-]*/[^@]+@`)},
 }

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,6 +21,9 @@ const maxOther = 128
 // first one.
 func otherOf(text, secret string, w wrapping) (credential.Secret, wrapping) {
 	whole := strings.TrimRight(text, "\r\n") // the end of a line is no password's
+	if percents := otherPercents(w); percents != "" && once(percents, w) {
+		return credential.NewSecret(percents), w
+	}
 	if p, is := w.(padded); is {
 		if was, in := p.literally(secret); in != nil {
 			return credential.NewSecret(was), in
@@ -73,4 +77,47 @@ func (l Live) Like(other Live) Live {
 		return l.AsOther()
 	}
 	return l
+}
+
+// twoPercents is a setting whose percent signs are all doubled: a reader that
+// expands "%" (Python's configparser) takes "a%%b" for "a%b", another one as it
+// stands. What is written has none, and means the same to both.
+type twoPercents struct {
+	spliced
+	other string // the second reading
+}
+
+// section is the line with a section's name, which only INI files have.
+var section = regexp.MustCompile(`(?m)^[ \t]*\[[^\]\r\n]+\][ \t]*\r?$`)
+
+// percentsOf reads a setting by its percent signs, the likelier way first: among
+// sections they are doubled because they have to be.
+func percentsOf(secret string, in spliced, text string) (string, wrapping) {
+	halved := strings.ReplaceAll(secret, "%%", "%")
+	switch {
+	case halved == secret, strings.Contains(strings.ReplaceAll(secret, "%%", ""), "%"):
+		return secret, in // no such reader would take it
+	case section.MatchString(text):
+		return halved, twoPercents{in, secret}
+	}
+	return secret, twoPercents{in, halved}
+}
+
+// otherPercents is the second reading of such a setting, wherever that stands;
+// empty if there is none.
+func otherPercents(w wrapping) string {
+	switch w := w.(type) {
+	case twoPercents:
+		return w.other
+	case padded:
+		return otherPercents(w.wrapping)
+	case inside:
+		return otherPercents(w.wrapping)
+	case afterUser:
+		rest, ok := strings.CutPrefix(otherPercents(w.in), w.before)
+		if ok {
+			return rest
+		}
+	}
+	return ""
 }

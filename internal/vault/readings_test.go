@@ -170,3 +170,45 @@ func TestARaceForAFieldOfTwoReadingsKeepsTheOneThatWasTaken(t *testing.T) {
 		require.Equal(t, map[string]any{"password": row.want, "host": "b"}, now.data)
 	}
 }
+
+// Python's configparser takes a doubled percent sign for one, and other readers
+// of such files do not: the account says which is meant, and what is written
+// means the same to both.
+func TestADoubledPercentSignIsReadBothWays(t *testing.T) {
+	for _, row := range []struct{ text, first, second string }{
+		{"[ldap]\nbind_password = ab%%cd\n", "ab%cd", "ab%%cd"},
+		{"[ldap]\r\nhost=h\r\nbind_password: ab%%%%cd\r\n", "ab%%cd", "ab%%%%cd"},
+		{"[ldap]\npassword = \"ab%%cd\"\n", "ab%cd", "ab%%cd"},
+		{"LDAP_PASSWORD=ab%%cd\nHOST=h\n", "ab%%cd", "ab%cd"},
+		{"ldap_password = ab%%cd", "ab%%cd", "ab%cd"},
+	} {
+		l := liveOf(Entry{Version: 1, Data: map[string]any{"f": row.text}}, "f")
+		require.Empty(t, l.Problem, row.text)
+		require.Equal(t, row.first, l.Value.Reveal(), row.text)
+		require.Equal(t, row.second, l.Other.Reveal(), row.text)
+		next := credential.NewSecret("aB3-aB3xyz-aB3xy")
+		require.NoError(t, l.Takes("f", next))
+		require.Error(t, l.Takes("f", credential.NewSecret("aB3%xyz-aB3xyz")))
+		for _, as := range []Live{l, l.AsOther()} {
+			data, err := as.with("f", next, "")
+			require.NoError(t, err)
+			now := liveOf(Entry{Version: 2, Data: data}, "f")
+			require.Equal(t, next.Reveal(), now.Value.Reveal())
+			require.True(t, as.heldIn(now), "what stands around it stays")
+		}
+	}
+	inBase64 := liveOf(Entry{Version: 1, Data: map[string]any{"f": b64("[ldap]\nbind_password = ab%%cd\n")}}, "f")
+	require.Equal(t, "ab%cd", inBase64.Value.Reveal())
+	require.Equal(t, "ab%%cd", inBase64.Other.Reveal())
+	for _, text := range []string{"[ldap]\nbind_password = ab%cd\n", "[ldap]\nbind_password = ab%%c%d\n", "[ldap]\nbind_password = abcd\n"} {
+		l := liveOf(Entry{Version: 1, Data: map[string]any{"f": text}}, "f")
+		require.True(t, l.Found)
+		require.True(t, l.Other.IsZero(), text)
+	}
+	for _, text := range []string{"[ldap]\nbind_password = %(base)s-x1\n", "[ldap]\nbind_password = a$$b\n", "[ldap]\nbind_password = ${base:x}\n", "LDAP_PASSWORD=${OTHER}\nX=1\n", "LDAP_PASSWORD=\"a$b\"\nX=1\n"} {
+		require.Equal(t, credential.NotBare, liveOf(Entry{Version: 1, Data: map[string]any{"f": text}}, "f").Problem, "%s: what it means only its reader knows", text)
+	}
+	require.Contains(t, liveOf(Entry{Version: 1, Data: map[string]any{"f": "ab%%cd-x1"}}, "f").More, "doubled percent")
+	twice := liveOf(Entry{Version: 1, Data: map[string]any{"f": "[a]\npassword = abcde%%fghij\nold = abcde%fghij\n"}}, "f")
+	require.Equal(t, credential.NotBare, twice.Problem, "the secret a second time, as the other reader has it")
+}
