@@ -56,19 +56,26 @@ func (l *lister) namesOf(roll *credential.Roll, own ownIdentities) map[string][]
 			names = append(names, c.Subject[strings.LastIndex(c.Subject, "/")+1:])
 		}
 		slices.Sort(names)
-		for _, name := range slices.Compact(names) {
-			if len(name) > longestName || strings.Contains(name, "/") || isDN(name) {
-				continue
-			}
-			local, _, _ := strings.Cut(name, "@")
-			for _, n := range slices.Compact([]string{fold(name), fold(local)}) {
-				if n != "" && !slices.Contains(out[n], c) {
-					out[n] = append(out[n], c)
-				}
+		addNames(out, c, slices.Compact(names))
+	}
+	for _, c := range l.taskLogins() {
+		addNames(out, c, c.Names)
+	}
+	return out
+}
+
+func addNames(out map[string][]*credential.Credential, c *credential.Credential, names []string) {
+	for _, name := range names {
+		if len(name) > longestName || strings.Contains(name, "/") || isDN(name) {
+			continue
+		}
+		local, _, _ := strings.Cut(name, "@")
+		for _, n := range slices.Compact([]string{fold(name), fold(local)}) {
+			if n != "" && !slices.Contains(out[n], c) {
+				out[n] = append(out[n], c)
 			}
 		}
 	}
-	return out
 }
 
 // passwordless are problems of accounts that have no password which logs in, or
@@ -116,7 +123,7 @@ func (l *lister) namesakes(ctx context.Context, roll *credential.Roll, own ownId
 			n := &namesake{Account: a, authority: name, excluded: l.excludes(name, a)}
 			for _, c := range likeOf(a, all) {
 				if c.ID != n.id() {
-					n.of, n.whose = append(n.of, c.ID), append(n.whose, c.Authority+": "+c.Name)
+					n.of, n.whose = append(n.of, c.ID), append(n.whose, whose(c))
 				}
 			}
 			if len(n.of) > 0 {

@@ -105,7 +105,9 @@ func (m *merger) leftOutByPath(u Account) bool {
 // forgetNames takes users off again whose namesakes were all excluded.
 func (m *merger) forgetNames() {
 	for id, l := range m.drafts {
-		if l.Problem == credential.SameName && l.kept == "" && !slices.ContainsFunc(l.like, func(id string) bool { return m.drafts[id] != nil }) {
+		if l.Problem == credential.SameName && l.kept == "" && !slices.ContainsFunc(l.like, func(id string) bool {
+			return m.drafts[id] != nil || strings.HasPrefix(id, credential.PersonAuthority+"/") // a task
+		}) {
 			delete(m.drafts, id)
 		}
 	}

@@ -27,6 +27,9 @@ func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own o
 	for i, c := range roll.Credentials {
 		by[c.ID] = &roll.Credentials[i]
 	}
+	for _, c := range l.taskLogins() {
+		by[c.ID] = c
+	}
 	g, within := errgroup.WithContext(ctx)
 	g.SetLimit(namesakesAtOnce)
 	refused := make([]bool, len(found))
@@ -117,6 +120,9 @@ func (l *lister) notTheirs(ctx context.Context, n *namesake, by map[string]*cred
 	for _, id := range n.of {
 		if !slices.ContainsFunc(at, func(p credential.PathVersion) bool { return slices.Contains(by[id].Paths, p.Path) }) {
 			continue
+		}
+		if by[id].Task != nil {
+			return "" // nobody can be asked, and a row says that the value is its own
 		}
 		switch takes, open := l.offers(ctx, *by[id], value); {
 		case takes:

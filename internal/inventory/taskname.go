@@ -1,0 +1,45 @@
+package inventory
+
+import (
+	"slices"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// What a person changes may log in by a name that an account of a directory has
+// too, and the device may have had one password for both. Such an account is
+// asked as one is that has the name of an account of the roll: with what Vault
+// holds for the task.
+
+// taskLogins are the tasks whose secret logs in by a name, each with that as its
+// one name, and where Vault holds its value as its path.
+func (l *lister) taskLogins() (out []*credential.Credential) {
+	for _, t := range l.tasks {
+		left := slices.ContainsFunc(l.c.Exclude, func(e config.Exclude) bool { return namesTask(e, t) })
+		c := t
+		switch {
+		case left:
+			continue
+		case t.Task.Login != "":
+			c.Names = []string{t.Task.Login}
+		case len(l.taskDoors[t.ID]) > 0: // it logs in there by its own name
+			c.Names = []string{t.Name}
+		default:
+			continue
+		}
+		if t.Task.At != nil {
+			c.Paths = []credential.Path{*t.Task.At}
+		}
+		out = append(out, &c)
+	}
+	return out
+}
+
+// whose says for people what has a name that an account elsewhere has too.
+func whose(c *credential.Credential) string {
+	if c.Task != nil {
+		return "what logs in as " + c.Names[0] + " and a person changes (" + c.Name + ")"
+	}
+	return c.Authority + ": " + c.Name
+}

@@ -1,0 +1,73 @@
+package inventory
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// A device may have one password for what a person changes, say the NAS, and for
+// the directory's account of that name: the account is asked with what Vault
+// holds for the task.
+func TestTheDirectorysAccountWithATasksLoginIsAskedAndRotatedIfItTakesTheStolenValue(t *testing.T) {
+	servers(t)
+	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"taskname/nas": {"value": "stolen-of-nas"}, "taskname/old": {"value": "stolen-of-old"}}))
+	c := campaign()
+	c.Directories["corp"] = corp()
+	rows := `
+- {kind: local-account, name: nas, login: Bystander0001, owner: userpass/a, due: 8h, path: kv/taskname/nas#value}
+- {kind: local-account, name: tape, login: bystander0002, owner: userpass/a, due: 8h, path: kv/taskname/old#value}
+- {kind: local-account, name: bystander0003, owner: userpass/a, due: 8h, path: kv/taskname/old#value}
+- {kind: local-account, name: left, login: bystander0004, owner: userpass/a, due: 8h, path: kv/taskname/old#value}
+- {kind: local-account, name: nowhere, login: bystander0005, owner: userpass/a, due: 8h}
+- {account: alice, path: kv/taskname/alice#password, new: true}
+`
+	c.Sources = []config.Source{{Name: "list", Type: config.Manifest, File: "list.yaml", Content: []byte(rows)}}
+	c.Exclude = []config.Exclude{{Account: "left", Reason: "another system's"}}
+	var mu sync.Mutex
+	var asked []string
+	asks := func(_ context.Context, x credential.Credential, v credential.Secret) (bool, string) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, rdnValue(x.Name)+" "+v.Reveal())
+		return rdnValue(x.Name) == "bystander0001", ""
+	}
+	list := func(asks func(context.Context, credential.Credential, credential.Secret) (bool, string)) (*credential.Roll, []string) {
+		asked = nil
+		roll, _, err := List(t.Context(), c, Authorities{Directories: openDirectory(t, corp()), Asks: asks}, openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
+		require.NoError(t, err)
+		var said []string
+		for _, w := range roll.Warnings {
+			if w.Code == credential.FindingSameName {
+				said = append(said, w.Detail)
+			}
+		}
+		return roll, said
+	}
+	_, said := list(nil)
+	require.Len(t, said, 1, "who only looks asks nobody, and says it")
+	require.Contains(t, said[0], "3 accounts that no source names")
+	require.Empty(t, asked)
+
+	roll, said := list(asks)
+	slices.Sort(asked)
+	require.Equal(t, []string{"bystander0001 stolen-of-nas", "bystander0002 stolen-of-old"}, asked)
+	taker := byName(roll)[slapd.AccountDN("bystander0001")]
+	require.Empty(t, taker.Problem)
+	require.Equal(t, []credential.Path{{Mount: "kv", Path: "rollcall/corp/bystander0001", Field: "password"}}, taker.Paths, "the task's place stays the person's")
+	require.Equal(t, "taskname/nas", taker.Alike[0].Path.Path)
+	require.Contains(t, details(roll, taker.ID, credential.FindingSameName), "what logs in as Bystander0001 and a person changes (nas)")
+	require.NotContains(t, byName(roll), slapd.AccountDN("bystander0002"), "it refused what was stolen of the other one")
+	require.Contains(t, said[0], "are left alone")
+	open := byName(roll)[slapd.AccountDN("bystander0005")]
+	require.Equal(t, credential.SameName, open.Problem, "Vault holds nothing that it could be asked with")
+	require.NotContains(t, byName(roll), slapd.AccountDN("bystander0003"), "the name of a task is what people call it")
+	require.NotContains(t, byName(roll), slapd.AccountDN("bystander0004"), "the task is left out")
+}
