@@ -54,6 +54,7 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 	rot := &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, DoorsLeftOut: b.DoorsLeftOut, Now: time.Now, Cache: r.prepared, Gate: r.gate, Doubts: r.doubts}
 	brake, _ := r.brakes.LoadOrStore([3]string{b.Campaign, b.Authority, string(b.Kind)}, gate.NewBrake())
 	rot.Brake = brake.(*gate.Brake)
+	rot.CannotCarry = cannotCarry(spec, b.DoorsLeftOut)
 	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)
 	rot.Hindering = r.uses.Hindering(spec, b.Campaign, b.Authority)
 	if rot.Device, err = r.deviceHosts(ctx, b.Campaign); err != nil {
@@ -63,6 +64,22 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 		rot.Listed = at
 	}
 	return rot, width(spec, b), nil
+}
+
+// cannotCarry holds values against the doors of a campaign, but for those that
+// a person has left out.
+func cannotCarry(spec *config.Campaign, leftOut []string) func(credential.Credential, credential.Secret) (name, why string) {
+	return func(c credential.Credential, value credential.Secret) (name, why string) {
+		c, _ = c.WithoutDoors(leftOut)
+		for _, d := range c.Doors {
+			if s, ok := spec.Doors[d.Door]; ok {
+				if why := s.CannotCarry(value); why != "" {
+					return d.Door, why
+				}
+			}
+		}
+		return "", ""
+	}
 }
 
 // queueOf bounds how many credentials of an authority are between Set and the

@@ -281,6 +281,9 @@ const (
 	// FindingNotifyFailed: a receiver of the campaign file was not told how the
 	// campaign goes.
 	FindingNotifyFailed FindingCode = "notify-failed"
+	// FindingNotCarried: no login at a door of the credential can carry what a
+	// path of it holds.
+	FindingNotCarried FindingCode = "not-carried"
 	// FindingDoorUnmatched: a line of for: of a door matches nothing of the
 	// roll.
 	FindingDoorUnmatched FindingCode = "door-matches-nothing"

@@ -21,6 +21,9 @@ type Type struct {
 	Doubt string
 	// Auth are ways to show a value there besides the usual one.
 	Auth []Auth
+	// Cannot is why a login there cannot carry a value, or empty; nil: it can
+	// carry any. See Settings.CannotCarry.
+	Cannot func(auth Auth, text string) string
 }
 
 var (
@@ -33,24 +36,24 @@ var ByDatagrams = []string{"radius", "snmp", "snmpv2c"}
 
 // Types has one line for each type of door.
 var Types = map[string]Type{
-	"imap":       {What: "IMAP", Port: "143", TLS: []TLS{StartTLS, ClearText}},
-	"imaps":      {What: "IMAP over TLS", Port: "993", TLS: []TLS{Implicit}},
-	"pop3":       {What: "POP3", Port: "110", TLS: []TLS{StartTLS, ClearText}},
-	"pop3s":      {What: "POP3 over TLS", Port: "995", TLS: []TLS{Implicit}},
-	"submission": {What: "SMTP submission", Port: "587", TLS: []TLS{StartTLS, ClearText}},
-	"smtps":      {What: "SMTP submission over TLS", Port: "465", TLS: []TLS{Implicit}},
-	"https":      {What: "a web page behind a login, over TLS", Port: "443", TLS: []TLS{Implicit}, Keys: webKeys, Auth: webAuth},
-	"http":       {What: "a web page behind a login", Port: "80", TLS: []TLS{ClearText}, Keys: webKeys, Auth: webAuth},
-	"ftp":        {What: "FTP", Port: "21", TLS: []TLS{StartTLS, ClearText}},
-	"ftps":       {What: "FTP over TLS", Port: "990", TLS: []TLS{Implicit}},
-	"postgres":   {What: "PostgreSQL", Port: "5432", TLS: []TLS{StartTLS, ClearText}, Keys: []string{"database"}},
-	"mysql":      {What: "MariaDB or MySQL", Doubt: "of an account with two methods (VIA … OR …), one of which asks PAM, a refusal says nothing unless PAM took the new value: give it one method", Port: "3306", TLS: []TLS{StartTLS, ClearText}},
-	"radius":     {What: "RADIUS, by PAP", Port: "1812", TLS: []TLS{Itself}, Keys: []string{"secret", "auth"}, Auth: []Auth{BySecret}},
-	"smb":        {What: "SMB, by NTLM", Port: "445", TLS: []TLS{Itself}},
+	"imap":       {What: "IMAP", Port: "143", TLS: []TLS{StartTLS, ClearText}, Cannot: bySASL},
+	"imaps":      {What: "IMAP over TLS", Port: "993", TLS: []TLS{Implicit}, Cannot: bySASL},
+	"pop3":       {What: "POP3", Port: "110", TLS: []TLS{StartTLS, ClearText}, Cannot: byPOP},
+	"pop3s":      {What: "POP3 over TLS", Port: "995", TLS: []TLS{Implicit}, Cannot: byPOP},
+	"submission": {What: "SMTP submission", Port: "587", TLS: []TLS{StartTLS, ClearText}, Cannot: bySASL},
+	"smtps":      {What: "SMTP submission over TLS", Port: "465", TLS: []TLS{Implicit}, Cannot: bySASL},
+	"https":      {What: "a web page behind a login, over TLS", Port: "443", TLS: []TLS{Implicit}, Keys: webKeys, Auth: webAuth, Cannot: byHTTP},
+	"http":       {What: "a web page behind a login", Port: "80", TLS: []TLS{ClearText}, Keys: webKeys, Auth: webAuth, Cannot: byHTTP},
+	"ftp":        {What: "FTP", Port: "21", TLS: []TLS{StartTLS, ClearText}, Cannot: byFTP},
+	"ftps":       {What: "FTP over TLS", Port: "990", TLS: []TLS{Implicit}, Cannot: byFTP},
+	"postgres":   {What: "PostgreSQL", Port: "5432", TLS: []TLS{StartTLS, ClearText}, Keys: []string{"database"}, Cannot: byDatabase},
+	"mysql":      {What: "MariaDB or MySQL", Doubt: "of an account with two methods (VIA … OR …), one of which asks PAM, a refusal says nothing unless PAM took the new value: give it one method", Port: "3306", TLS: []TLS{StartTLS, ClearText}, Cannot: byDatabase},
+	"radius":     {What: "RADIUS, by PAP", Port: "1812", TLS: []TLS{Itself}, Keys: []string{"secret", "auth"}, Auth: []Auth{BySecret}, Cannot: byPAP},
+	"smb":        {What: "SMB, by NTLM", Port: "445", TLS: []TLS{Itself}, Cannot: byNTLM},
 	"snmp":       {What: "SNMPv3", Doubt: "its refusals are not signed, so who reads and answers datagrams between here and there could forge one: ask from a network where nobody does", Port: "161", TLS: []TLS{Itself}, Keys: []string{"auth_protocol", "priv_protocol", "auth", "secret"}, Auth: []Auth{ByPrivacy}},
 	"snmpv2c":    {What: "SNMPv2c", Doubt: "its refusals are silence, so who holds datagrams back between here and there could make one", Port: "161", TLS: []TLS{ClearText}},
 	"ssh":        {What: "SSH", Port: "22", TLS: []TLS{Itself}, Keys: []string{"host_key", "auth"}, Auth: []Auth{ByKey}},
-	"vault":      {What: "a login at Vault, or a token of it", Port: "8200", TLS: []TLS{Implicit, ClearText}, Keys: []string{"mount", "auth"}, Auth: []Auth{ByAppRole, ByToken}},
+	"vault":      {What: "a login at Vault, or a token of it", Port: "8200", TLS: []TLS{Implicit, ClearText}, Keys: []string{"mount", "auth"}, Auth: []Auth{ByAppRole, ByToken}, Cannot: byVault},
 	"ldap":       {What: "LDAP simple bind", Port: "389", TLS: []TLS{StartTLS, ClearText}, Login: "{name}"},
 	"ldaps":      {What: "LDAP simple bind over TLS", Port: "636", TLS: []TLS{Implicit}, Login: "{name}"},
 }

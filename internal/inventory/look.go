@@ -24,13 +24,14 @@ type held struct {
 	exists  bool // it has a version
 	ends    bool // Vault deletes that version by itself
 	keys    []string
-	also    []string // other fields that hold the same value
-	more    string   // why it plainly looks like more than a bare secret
-	field   string   // by which whoever reads it would connect to a compromised device, at
-	device  string   // this address of it
-	secrets []string // fields that look like credentials
-	besides bool     // this field is more than the one secret in it
-	before  []string // what may be a user's name before the value, or a part of it
+	also    []string          // other fields that hold the same value
+	more    string            // why it plainly looks like more than a bare secret
+	field   string            // by which whoever reads it would connect to a compromised device, at
+	device  string            // this address of it
+	secrets []string          // fields that look like credentials
+	besides bool              // this field is more than the one secret in it
+	before  []string          // what may be a user's name before the value, or a part of it
+	closed  map[string]string // doors of the file at which no login carries the value, each with the reason
 }
 
 func (l *lister) heldOf(live vault.Live) held {
@@ -40,7 +41,24 @@ func (l *lister) heldOf(live vault.Live) held {
 		live.More = ""
 	}
 	secrets, besides := live.Credentials(looksSecret)
-	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, secrets, besides, live.Before()}
+	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, secrets, besides, live.Before(), l.closedTo(live)}
+}
+
+// closedTo are the doors at which no login carries what a field holds: the
+// stolen value cannot be offered there.
+func (l *lister) closedTo(live vault.Live) (out map[string]string) {
+	if !live.Found {
+		return nil
+	}
+	for name, d := range l.c.Doors {
+		if why := d.CannotCarry(live.Value); why != "" {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[name] = why
+		}
+	}
+	return out
 }
 
 // saw hands on what a path was seen to hold. No value stays in the listing.

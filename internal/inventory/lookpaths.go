@@ -73,6 +73,11 @@ func (k *pathsLook) one(ctx context.Context, p credential.Path) error {
 	if h.more != "" && !slices.Contains(k.c.Ours, p) {
 		k.find(credential.FindingPlace, "%s: the value looks like more than a bare secret (%s): where the account does not accept it as it stands, nothing is set, and it stays open as not-a-bare-secret%s", p, h.more, ways(k.c, p, ownField(k.c, p)))
 	}
+	for _, d := range k.c.Doors {
+		if why := h.closed[d.Door]; why != "" {
+			k.find(credential.FindingNotCarried, "%s: no login at door %s can carry the value there (%s), so whether that door still takes it cannot be asked: it is rotated, and stays open as not-carried. End what the door keeps, and leave it out (rollcall leave-out --door) once that is over", p, d.Door, why)
+		}
+	}
 	named, before := slices.Contains(k.c.Named, p), k.c.Problem
 	if err := k.mayWrite(ctx, k.c, p, h, k.trouble); err != nil {
 		return err

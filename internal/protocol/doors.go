@@ -41,6 +41,8 @@ func (e DoorEvidence) Open(oldKnown bool) *Stop {
 	if oldKnown || e.Old != NotAsked {
 		switch {
 		case e.Old == Refused:
+		case e.Old == NotCarried:
+			return &Stop{Reason: ReasonNotCarried, Server: e.Door, Detail: "this door takes the new value; a login as Rollcall makes it there cannot carry the stolen one (its length or a character), so it was not offered. Another program may carry it, so that is no proof that the door refuses it: end what the door keeps, wait until that is over, and leave the door out (rollcall leave-out --door), which says so in the record"}
 		case e.TookOld():
 			return &Stop{Reason: ReasonDoorTakesOld, Server: e.Door, Detail: "this door still takes the stolen value, although every server of the authority refuses it: it goes by a copy of its own"}
 		default:
@@ -59,6 +61,8 @@ func atDoor(a Reply, door, said string) *Stop {
 		return nil
 	case Refused:
 		return &Stop{Reason: ReasonDoorRefusesNew, Server: door, Detail: "this door refuses the new value, so its refusal of the old one proves nothing"}
+	case NotCarried:
+		return &Stop{Reason: ReasonNotCarried, Server: door, Detail: "a login at this door cannot carry the new value (its length or a character), so it was asked nothing: whoever uses that door with it is cut off. Have new values made that it can carry (password:, or Vault's password policy), or leave the door out (rollcall leave-out --door) if nobody uses it"}
 	case Guest:
 		return &Stop{Reason: ReasonDoorGuest, Server: door, Detail: "this door lets in whoever comes, so that a login proves nothing, and a refusal neither"}
 	case NotAsked:

@@ -47,6 +47,9 @@ const (
 	// Restricted: the right value, and the account may not log in now or from
 	// here.
 	Restricted Reply = "restricted"
+	// NotCarried: nobody was asked, because a login as Rollcall makes it there
+	// cannot carry the value.
+	NotCarried Reply = "not-carried"
 	// NotThisWay: the account takes no login of this sort, whatever the value,
 	// and counts none.
 	NotThisWay Reply = "not-this-way"
@@ -165,6 +168,7 @@ const (
 	ReasonDoorRefusesNew Reason = "refused-at-door" // a door refuses the new secret, so its refusal of the old one proves nothing
 	ReasonDoorSilent     Reason = "silent-door"     // a door says nothing about the secret
 	ReasonDoorGuest      Reason = "unguarded-door"  // a door lets in whoever comes
+	ReasonNotCarried     Reason = "not-carried"     // a login at a door cannot carry the secret
 	ReasonFewUses        Reason = "few-uses"        // a door was not asked, which would spend what logins the new secret is good for
 )
 

@@ -99,6 +99,8 @@ func TestAStolenValueIsDeadOnlyWhereEachDoorRefusesItBetweenTwoGoodLogins(t *tes
 		{"the old one was right, and has to be changed", protocol.Accepted, protocol.MustChange, "", protocol.ReasonDoorTakesOld, 2},
 		{"its directory is down by then", protocol.Accepted, protocol.Unreachable, "", protocol.ReasonDoorSilent, 2},
 		{"it turns the worker away by then", protocol.Accepted, protocol.TooMany, "", protocol.ReasonDoorSilent, 2},
+		{"no login there carries the old one, which a thief may show it all the same", protocol.Accepted, protocol.NotCarried, "", protocol.ReasonNotCarried, 2},
+		{"no login there carries the new one", protocol.NotCarried, "", "", protocol.ReasonNotCarried, 1},
 		{"the new one is refused", protocol.Refused, "", "", protocol.ReasonDoorRefusesNew, 1},
 		{"it is not there", protocol.Unreachable, "", "", protocol.ReasonDoorSilent, 1},
 		{"it lets in whoever comes", protocol.Guest, "", "", protocol.ReasonDoorGuest, 1},

@@ -2,12 +2,15 @@ package rotation
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 )
 
@@ -39,4 +42,38 @@ func TestANewValueThatAPlaceCannotHoldIsDrawnAgain(t *testing.T) {
 	_, err = r.newValue(t.Context(), credential.Credential{}, paths, []vault.Live{{}})
 	require.NoError(t, err, "what surrounds it is told before Set")
 	require.Equal(t, maxDraws, never.made)
+}
+
+// What no login at a door of the account can carry is drawn anew, and where the
+// policy makes nothing else nothing is set.
+func TestANewValueIsOneThatEveryDoorCanCarry(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{})
+	for i, carries := range []bool{true, false} {
+		c := r.credential(i)
+		c.Doors = []credential.DoorLogin{{Door: "vpn", Login: "svc"}}
+		rot := r.rotator()
+		asked := 0
+		rot.CannotCarry = func(of credential.Credential, value credential.Secret) (string, string) {
+			require.Equal(t, c.ID, of.ID)
+			if asked++; !carries || strings.ContainsAny(value.Reveal()[:1], "abcdefghijklmnopqrstuvwxyz") {
+				return "vpn", "it begins with a small letter"
+			}
+			return "", ""
+		}
+		p := rot.Prepare(t.Context(), c)
+		require.Nil(t, p.Stop)
+		a := rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
+		require.NotZero(t, asked)
+		now, _ := r.store.ReadLive(t.Context(), c.Paths[0], 0)
+		require.Equal(t, !carries, r.logsIn(r.slapd, c.Name, r.accounts[i].Password))
+		if carries {
+			require.NotContains(t, "abcdefghijklmnopqrstuvwxyz", now.Value.Reveal()[:1])
+			require.True(t, r.logsIn(r.slapd, c.Name, now.Value.Reveal()))
+			continue
+		}
+		require.Equal(t, protocol.ReasonNotCarried, a.Stop.Reason)
+		require.Equal(t, "vpn", a.Stop.Server)
+		require.Equal(t, protocol.Intent, a.Step, "nothing was set")
+	}
 }

@@ -113,6 +113,10 @@ type Rotator struct {
 	// looks once for many. Nil: nobody looks.
 	Hindering func(context.Context) (map[string][]credential.Problem, error)
 
+	// CannotCarry names a door of a credential at which no login can carry a
+	// value, and says why; empty where there is none. Nil: nobody asks.
+	CannotCarry func(c credential.Credential, value credential.Secret) (door, why string)
+
 	// Device are the hosts of the compromised device, and of others that were
 	// in foreign hands, in lower case: no secret that takes a new value may
 	// lead there.

@@ -123,8 +123,11 @@ func copied(c credential.Credential, paths []credential.Path, lives []vault.Live
 }
 
 // fit holds the staged value against what surrounds it at each path that takes
-// part: found out after Set, consumers would be cut off.
+// part, and against its doors: found out after Set, consumers would be cut off.
 func (j *job) fit() error {
+	if stop := j.notCarried(j.c, j.staged.Secret); stop != nil {
+		return stop
+	}
 	for i, p := range j.paths {
 		if j.parts[i] == apart || j.lives[i].Value.Equal(j.staged.Secret) || overDeleted(j.c, p, j.lives[i]) {
 			continue

@@ -38,10 +38,10 @@ func (r *Rotator) stage(ctx context.Context, c credential.Credential, was found)
 // seven values fits.
 const maxDraws = 256
 
-// newValue draws a new value that each of the places can hold as it is: what
-// surrounds a secret may have no way to write some symbols, or (base64 of which
-// it does not show whether it is padded) some lengths. If none fits, that is
-// said before Set.
+// newValue draws a new value that each of the places can hold as it is, and
+// each of its doors can carry: what surrounds a secret may have no way to write
+// some symbols, or (base64 of which it does not show whether it is padded) some
+// lengths. If none fits, that is said before Set.
 func (r *Rotator) newValue(ctx context.Context, c credential.Credential, paths []credential.Path, lives []vault.Live) (value credential.Secret, err error) {
 	fits := func(value credential.Secret) bool {
 		for i, live := range lives {
@@ -49,7 +49,7 @@ func (r *Rotator) newValue(ctx context.Context, c credential.Credential, paths [
 				return false
 			}
 		}
-		return true
+		return r.notCarried(c, value) == nil
 	}
 	shorter, _ := kind.As[kind.Shorter](r.Authority)
 	for range maxDraws {
@@ -63,6 +63,20 @@ func (r *Rotator) newValue(ctx context.Context, c credential.Credential, paths [
 		}
 	}
 	return value, nil
+}
+
+// notCarried is why a value is not set that a door of the credential cannot be
+// shown, or nil: whoever logs in there would be cut off, and the door could
+// never be asked about the stolen one.
+func (r *Rotator) notCarried(c credential.Credential, value credential.Secret) *protocol.Stop {
+	if r.CannotCarry == nil || len(c.Doors) == 0 {
+		return nil
+	}
+	name, why := r.CannotCarry(c, value)
+	if name == "" {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonNotCarried, Server: name, Detail: fmt.Sprintf("no login at this door can carry the new value: %s; nothing was changed: have new values made that it can carry (password:, or Vault's password policy), or leave the door out if nobody uses it (rollcall leave-out --door)", why)}
 }
 
 // takeOver makes sure that a staging entry is this campaign's. The entry of a

@@ -2,6 +2,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -24,8 +25,11 @@ func OpenPostgres(s door.Settings) *Postgres { return &Postgres{s} }
 
 // Ask is door.Door.
 func (d *Postgres) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
-	if login == "" || value.IsZero() || strings.ContainsRune(login, 0) || postgres.CannotOffer(value) != "" {
-		return door.Said{Reply: protocol.NotThisWay, Code: "a name or value that is empty, or with a character that cannot be offered"}
+	if why := cmp.Or(d.at.CannotCarry(value), postgres.CannotOffer(value)); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
+	}
+	if login == "" || strings.ContainsRune(login, 0) {
+		return door.Said{Reply: protocol.NotThisWay, Code: "a name that is empty, or has a zero byte"}
 	}
 	saw, err := d.offer(ctx, login, value)
 	if err != nil {

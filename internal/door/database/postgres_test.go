@@ -84,7 +84,7 @@ func TestWhatAPostgreSQLServersAnswersMean(t *testing.T) {
 	_, err := OpenPostgres(s.settings("")).Software(t.Context())
 	require.NoError(t, err)
 	for _, value := range []credential.Secret{{}, credential.NewSecret("zero\x00byte")} {
-		require.Equal(t, protocol.NotThisWay, doortest.Ask(t, OpenPostgres(at), "svc0001", value))
+		require.Equal(t, protocol.NotCarried, doortest.Ask(t, OpenPostgres(at), "svc0001", value))
 	}
 
 	require.NoError(t, s.Directory.Stop(t.Context()))

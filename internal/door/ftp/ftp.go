@@ -27,10 +27,13 @@ func Open(s door.Settings) *FTP { return &FTP{s} }
 
 // Ask is door.Door.
 func (d *FTP) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
+	if why := d.at.CannotCarry(value); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
+	}
 	switch {
-	case login == "" || value.IsZero() || strings.ContainsAny(login+value.Reveal(), "\r\n\x00"), strings.IndexByte(login+value.Reveal(), 0xff) >= 0:
+	case login == "" || strings.ContainsAny(login, "\r\n\x00"), strings.IndexByte(login, 0xff) >= 0:
 		// \xff is a command of Telnet (RFC 959, 5.3.1).
-		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name or value, or a character that FTP cannot carry"}
+		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name, or a character in it that FTP cannot carry"}
 	case strings.EqualFold(login, "anonymous"), strings.EqualFold(login, "ftp"):
 		// RFC 1635: with whatever value.
 		return door.Said{Reply: protocol.Guest, Code: "a name of anonymous FTP"}

@@ -61,8 +61,8 @@ func TestWhatAnFTPServersAnswersMean(t *testing.T) {
 	at := s.settings("ftp")
 	require.Equal(t, protocol.Guest, s.ask(at, "Anonymous", wrong))
 	require.Equal(t, protocol.NotThisWay, s.ask(at, "", wrong))
-	require.Equal(t, protocol.NotThisWay, s.ask(at, "svc-0001", credential.Secret{}))
-	require.Equal(t, protocol.NotThisWay, s.ask(at, "svc-0001", credential.NewSecret("x\r\nPASS y")))
+	require.Equal(t, protocol.NotCarried, s.ask(at, "svc-0001", credential.Secret{}))
+	require.Equal(t, protocol.NotCarried, s.ask(at, "svc-0001", credential.NewSecret("x\r\nPASS y")))
 
 	s.Directory.Process().Pause()
 	at.Timeout = 500 * time.Millisecond

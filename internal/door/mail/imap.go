@@ -30,6 +30,9 @@ func OpenIMAP(s door.Settings) *IMAP { return &IMAP{s} }
 // The library keeps of what broke a connection the text alone (go-imap
 // 2.0.0-beta.8), so that time is up is told by the time.
 func (d *IMAP) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
+	if why := d.at.CannotCarry(value); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
+	}
 	begun := time.Now()
 	said := d.ask(ctx, login, value)
 	if said.Reply == protocol.Unreachable && time.Since(begun) >= d.at.Timeout {

@@ -23,8 +23,11 @@ func OpenPOP3(s door.Settings) *POP3 { return &POP3{s} }
 
 // Ask is door.Door.
 func (d *POP3) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
-	if strings.ContainsAny(login+value.Reveal(), "\r\n\x00") {
-		return door.Said{Reply: protocol.NotThisWay, Code: "a line end in the name or the value"}
+	if why := d.at.CannotCarry(value); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
+	}
+	if strings.ContainsAny(login, "\r\n\x00") {
+		return door.Said{Reply: protocol.NotThisWay, Code: "a line end in the name"}
 	}
 	c, _, done, err := d.open(ctx)
 	if err != nil {

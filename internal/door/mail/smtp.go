@@ -25,6 +25,9 @@ func OpenSMTP(s door.Settings) *SMTP { return &SMTP{s} }
 
 // Ask is door.Door. No mail is sent.
 func (d *SMTP) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
+	if why := d.at.CannotCarry(value); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
+	}
 	c, _, done, err := d.open(ctx)
 	if err != nil {
 		return smtpTrouble(err, false)

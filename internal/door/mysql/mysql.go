@@ -36,8 +36,11 @@ const longest = 128
 
 // Ask is door.Door.
 func (d *MySQL) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
-	if login == "" || len(login) > longest || value.IsZero() || strings.ContainsRune(login+value.Reveal(), 0) {
-		return door.Said{Reply: protocol.NotThisWay, Code: "a name or value that is empty, too long, or has a zero byte"}
+	if why := d.at.CannotCarry(value); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
+	}
+	if login == "" || len(login) > longest || strings.ContainsRune(login, 0) {
+		return door.Said{Reply: protocol.NotThisWay, Code: "a name that is empty, too long, or has a zero byte"}
 	}
 	s, done, err := d.greeted(ctx)
 	if err != nil {

@@ -132,7 +132,7 @@ func TestWhatAMariaDBServersAnswersMean(t *testing.T) {
 		require.Equal(t, row.wrong, doortest.Ask(t, one, row.login, wrong), "after PAM let the right one in, it is up")
 	}
 	for _, value := range []credential.Secret{{}, credential.NewSecret("zero\x00byte")} {
-		require.Equal(t, protocol.NotThisWay, s.ask("plain", value))
+		require.Equal(t, protocol.NotCarried, s.ask("plain", value))
 	}
 	s.exec("DROP USER ancient@'%'")
 	require.Equal(t, protocol.Refused, s.ask("nobody-of-that-name", wrong), "the same as wrong, by the method of an account that the server picks")

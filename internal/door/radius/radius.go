@@ -7,7 +7,6 @@ import (
 	"crypto/md5"
 	"errors"
 	"net"
-	"strings"
 	"time"
 
 	"layeh.com/radius"
@@ -33,18 +32,17 @@ func Open(s door.Settings, shared func(context.Context) (credential.Secret, erro
 	return &RADIUS{s, shared}
 }
 
-// longest is how much a User-Password may hold, which zeros fill up (RFC 2865,
-// 5.2).
-const longest = 128
-
 // Ask is door.Door. The request is sent once: a server that does not know it
 // for a repetition would count it as another try.
 func (d *RADIUS) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
 	if d.at.Auth == door.BySecret {
 		return d.askShared(ctx, value)
 	}
-	if login == "" || value.IsZero() || len(login) > 253 || len(value.Reveal()) > longest || strings.ContainsRune(value.Reveal(), 0) {
-		return door.Said{Reply: protocol.NotThisWay, Code: "a name or value that is empty, or that PAP cannot carry"}
+	if why := d.at.CannotCarry(value); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
+	}
+	if login == "" || len(login) > 253 {
+		return door.Said{Reply: protocol.NotThisWay, Code: "a name that is empty, or that an attribute cannot carry"}
 	}
 	reply, err := d.exchange(ctx, d.at.Timeout, radius.CodeAccessRequest, func(p *radius.Packet) error {
 		return errors.Join(rfc2865.UserName_SetString(p, login), rfc2865.UserPassword_SetString(p, value.Reveal()))

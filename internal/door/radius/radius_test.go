@@ -56,10 +56,10 @@ func TestWhatARADIUSServersAnswersMean(t *testing.T) {
 	require.Equal(t, protocol.Refused, s.ask("svc-0002", s.Right("svc-0002")), "locked is the same as wrong")
 	require.Equal(t, protocol.Accepted, s.ask("svc-0003", s.Right("svc-0003")), "must change, which a bind alone does not show")
 	require.Equal(t, protocol.NotThisWay, s.ask("", wrong))
-	require.Equal(t, protocol.NotThisWay, s.ask("svc-0001", credential.Secret{}))
-	require.Equal(t, protocol.NotThisWay, s.ask("svc-0001", credential.NewSecret("ends in zero\x00")), "PAP drops it")
+	require.Equal(t, protocol.NotCarried, s.ask("svc-0001", credential.Secret{}))
+	require.Equal(t, protocol.NotCarried, s.ask("svc-0001", credential.NewSecret("ends in zero\x00")), "PAP drops it")
 	require.Equal(t, protocol.Refused, s.ask("svc-0001", credential.NewSecret(string(make128()))))
-	require.Equal(t, protocol.NotThisWay, s.ask("svc-0001", credential.NewSecret(string(make128())+"x")))
+	require.Equal(t, protocol.NotCarried, s.ask("svc-0001", credential.NewSecret(string(make128())+"x")))
 	_, err := Open(settings(s.radius.Address()), shared(s.radius.Secret)).Software(t.Context())
 	require.NoError(t, err)
 

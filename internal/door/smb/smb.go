@@ -29,9 +29,12 @@ func Open(s door.Settings) *SMB { return &SMB{s} }
 // Ask is door.Door.
 func (d *SMB) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
 	domain, user := split(login)
-	if user == "" || value.IsZero() || strings.ContainsRune(login+value.Reveal(), 0) || !utf8.ValidString(login+value.Reveal()) {
+	if why := d.at.CannotCarry(value); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
+	}
+	if user == "" || strings.ContainsRune(login, 0) || !utf8.ValidString(login) {
 		// The empty name is anonymous' own, with whatever value.
-		return door.Said{Reply: protocol.NotThisWay, Code: "a name or value that is empty, or that UTF-16 cannot carry"}
+		return door.Said{Reply: protocol.NotThisWay, Code: "a name that is empty, or that UTF-16 cannot carry"}
 	}
 	heard, err := d.login(ctx, domain, user, value)
 	return judge(heard, err)

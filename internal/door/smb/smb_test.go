@@ -82,7 +82,7 @@ var rows = []row{
 	{"locked", right, protocol.Locked, protocol.Locked, protocol.Locked, "ACCOUNT_LOCKED_OUT, whatever the value"},
 	{"", right, protocol.NotThisWay, protocol.NotThisWay, protocol.NotThisWay, "anonymous' own name"},
 	{`LAB\`, right, protocol.NotThisWay, protocol.NotThisWay, protocol.NotThisWay, "anonymous' own name"},
-	{"plain", credential.Secret{}, protocol.NotThisWay, protocol.NotThisWay, protocol.NotThisWay, "no value"},
+	{"plain", credential.Secret{}, protocol.NotCarried, protocol.NotCarried, protocol.NotCarried, "no value"},
 }
 
 func TestWhatAFileServersAnswersMean(t *testing.T) {

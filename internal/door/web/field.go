@@ -29,8 +29,8 @@ func OpenField(s door.Settings) *Field { return &Field{at: s} }
 // Ask is door.Door. login is not asked for there. The page is asked for without
 // a value first, as with Basic.
 func (d *Field) Ask(ctx context.Context, _ string, value credential.Secret) door.Said {
-	if value.IsZero() || strings.ContainsFunc(value.Reveal(), notInAField) {
-		return door.Said{Reply: protocol.NotThisWay, Code: "an empty value, or a character that a field cannot carry"}
+	if why := d.at.CannotCarry(value); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()

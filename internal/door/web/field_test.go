@@ -45,9 +45,9 @@ func TestWhatAnswersToAValueInAFieldMean(t *testing.T) {
 		}
 	}
 	private := at("https", door.ByHeader, "/key")
-	require.Equal(t, protocol.NotThisWay, doortest.Ask(t, Open(private), "", credential.NewSecret("two\nlines")))
-	require.Equal(t, protocol.NotThisWay, doortest.Ask(t, Open(private), "", credential.NewSecret("key with spaces")))
-	require.Equal(t, protocol.NotThisWay, doortest.Ask(t, Open(private), "", credential.Secret{}))
+	require.Equal(t, protocol.NotCarried, doortest.Ask(t, Open(private), "", credential.NewSecret("two\nlines")))
+	require.Equal(t, protocol.NotCarried, doortest.Ask(t, Open(private), "", credential.NewSecret("key with spaces")))
+	require.Equal(t, protocol.NotCarried, doortest.Ask(t, Open(private), "", credential.Secret{}))
 	software, err := Open(private).Software(t.Context())
 	require.NoError(t, err)
 	require.Contains(t, software, "Apache/2.4")

@@ -33,8 +33,8 @@ func OpenForm(s door.Settings) *Form { return &Form{at: s} }
 // of success without a login shows that the mark is none. No redirect is
 // followed, so that what a good login opens is not asked for.
 func (d *Form) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
-	if value.IsZero() {
-		return door.Said{Reply: protocol.NotThisWay, Code: "an empty value"}
+	if why := d.at.CannotCarry(value); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()

@@ -60,7 +60,7 @@ func TestWhatAFormsAnswersMean(t *testing.T) {
 	require.Equal(t, protocol.Accepted, ask(at, "svc-0001", s.Right("svc-0001")))
 	at.Form.Failure = door.Mark{Location: "https://elsewhere.example.org/*"}
 	require.Equal(t, protocol.Guest, ask(at, "svc-0001", s.Right("svc-0001")), "a user that cannot exist has the mark of success too")
-	require.Equal(t, protocol.NotThisWay, ask(s.formed("https"), "svc-0001", credential.Secret{}))
+	require.Equal(t, protocol.NotCarried, ask(s.formed("https"), "svc-0001", credential.Secret{}))
 
 	// A session has the name and the value in its cookie, and each page holds
 	// them to the directory: it ends with the value.

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
@@ -44,8 +43,8 @@ type said struct {
 
 // Ask is door.Door. The token of a good login is revoked.
 func (d *Vault) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
-	if value.IsZero() || !utf8.ValidString(value.Reveal()) {
-		return door.Said{Reply: protocol.NotThisWay, Code: "an empty value, or one that JSON cannot hold"}
+	if why := d.at.CannotCarry(value); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()

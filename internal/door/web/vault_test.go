@@ -73,8 +73,8 @@ func TestWhatAVaultsAnswersMean(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, software, "Vault ")
 	require.Equal(t, protocol.NotThisWay, ask("/auth/userpass", "a/../b", wrong))
-	require.Equal(t, protocol.NotThisWay, ask("/auth/userpass", "operator", credential.Secret{}))
-	require.Equal(t, protocol.NotThisWay, ask("/auth/userpass", "operator", credential.NewSecret("\xff")), "JSON would make another value of it")
+	require.Equal(t, protocol.NotCarried, ask("/auth/userpass", "operator", credential.Secret{}))
+	require.Equal(t, protocol.NotCarried, ask("/auth/userpass", "operator", credential.NewSecret("\xff")), "JSON would make another value of it")
 
 	require.NoError(t, directory.Stop(ctx))
 	require.Equal(t, protocol.Unreachable, ask("/auth/ldap", "svc-0001", value("svc-0001")), "500")
@@ -143,7 +143,7 @@ func TestWhatAVaultsAnswersToMachinesMean(t *testing.T) {
 	require.Equal(t, protocol.Refused, ask(esg, spent), "each login is a use")
 	require.Equal(t, protocol.Guest, ask(bare, wrong), "the role needs no secret id")
 	require.Equal(t, protocol.NotThisWay, ask("", renewed))
-	require.Equal(t, protocol.NotThisWay, ask(esg, credential.Secret{}))
+	require.Equal(t, protocol.NotCarried, ask(esg, credential.Secret{}))
 	require.Equal(t, before, count(), "no token is left behind")
 	said := OpenVault(at).Ask(ctx, batch, secretID("batch", nil))
 	require.Equal(t, door.Said{Reply: protocol.Accepted, Code: "200, and its token was not revoked"}, said, "a batch token lives to its end")
@@ -191,7 +191,7 @@ func TestWhatAVaultsAnswersToMachinesMean(t *testing.T) {
 	}
 	write("auth/token/revoke", map[string]any{"token": right.Reveal()})
 	require.Equal(t, protocol.Refused, ask("", right))
-	require.Equal(t, protocol.NotThisWay, ask("", credential.NewSecret("two\nlines")))
+	require.Equal(t, protocol.NotCarried, ask("", credential.NewSecret("two\nlines")))
 	// The same over HTTP alone, as of any API that says 403 of each wrong
 	// value.
 	api := at

@@ -40,8 +40,11 @@ func Open(s door.Settings) door.Door {
 // everybody gets says nothing about a value, and may be given to a wrong one
 // too (satisfy any, RequireAny).
 func (d *Basic) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
-	if login == "" || value.IsZero() || strings.ContainsRune(login, ':') || strings.ContainsFunc(login+value.Reveal(), control) {
-		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name or value, or a character that HTTP basic cannot carry"}
+	if why := d.at.CannotCarry(value); why != "" {
+		return door.Said{Reply: protocol.NotCarried, Code: why}
+	}
+	if login == "" || strings.ContainsRune(login, ':') || strings.ContainsFunc(login, control) {
+		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name, or a character in it that HTTP basic cannot carry"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()

@@ -69,8 +69,8 @@ func TestWhatAWebServersAnswersMean(t *testing.T) {
 	}
 	at := s.settings("https", "/private")
 	require.Equal(t, protocol.NotThisWay, s.ask(at, "a:b", wrong))
-	require.Equal(t, protocol.NotThisWay, s.ask(at, "svc-0001", credential.NewSecret("two\nlines")))
-	require.Equal(t, protocol.NotThisWay, s.ask(at, "svc-0001", credential.Secret{}))
+	require.Equal(t, protocol.NotCarried, s.ask(at, "svc-0001", credential.NewSecret("two\nlines")))
+	require.Equal(t, protocol.NotCarried, s.ask(at, "svc-0001", credential.Secret{}))
 	require.Equal(t, protocol.NotThisWay, s.ask(at, "", wrong))
 
 	s.Directory.Process().Pause()
