@@ -89,8 +89,8 @@ type Credential struct {
 	// path it is. A new secret is made at none but these.
 	Named []Path `json:"named,omitempty"`
 
-	// Makes are those of Paths that a person named and that held nothing when it
-	// was listed: a secret is made there.
+	// Makes are those of Paths that a person named and that held nothing when
+	// it was listed: a secret is made there.
 	Makes []Path `json:"makes,omitempty"`
 
 	// Confirmed are those of Paths that a person named for this account in the

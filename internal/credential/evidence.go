@@ -197,9 +197,9 @@ const (
 	// FindingOtherSecrets: a secret of the roll has more that looks like
 	// credentials, which nobody rotates.
 	FindingOtherSecrets FindingCode = "other-secrets"
-	// FindingNewSecret: a person's list or the campaign file names a secret that
-	// is not there, so that one is made. As a warning: nobody says that it is a
-	// new one, so the name may be mistyped.
+	// FindingNewSecret: a person's list or the campaign file names a secret
+	// that is not there, so that one is made. As a warning: nobody says that it
+	// is a new one, so the name may be mistyped.
 	FindingNewSecret FindingCode = "new-secret"
 	// FindingPasswordHidden: whether entries have a password at all is not
 	// shown.

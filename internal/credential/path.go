@@ -19,8 +19,8 @@ type PathVersion struct {
 	Version int `json:"version"`
 }
 
-// A name may have what divides a reference: a "#" in it is written as %23, and a
-// comma in a field as %2C. A "%" before one of those numbers, or its own, is
+// A name may have what divides a reference: a "#" in it is written as %23, and
+// a comma in a field as %2C. A "%" before one of those numbers, or its own, is
 // written as %25; any other stands as it is, for names may have that too.
 var (
 	dividers = regexp.MustCompile(`#|,|%(?:23|25|2C)`)

@@ -62,7 +62,8 @@ func (b *beside) see(p credential.Path, h held) {
 	b.there[at] = was
 }
 
-// tell warns of what looks like credentials and is on no credential, and says of secrets without an owner what they hold.
+// tell warns of what looks like credentials and is on no credential, and says
+// of secrets without an owner what they hold.
 func (b *beside) tell(l *lister, roll *credential.Roll) {
 	var places []secretPath
 	for at := range b.there {

@@ -42,6 +42,7 @@ func TestASecretThatNamesNoDirectoryMayBeARolesToo(t *testing.T) {
 	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{
 		"apps/assumed/one":   {"password": "PLANTED1"},
 		"apps/assumed/other": {"password": "PLANTED2", "user": "reports"},
+		"apps/assumed/mine":  {"password": "PLANTED3"},
 	}))
 	meta := func(directory string) {
 		require.NoError(t, realVault.SeedMetadata(t.Context(), map[string]map[string]any{"apps/assumed/one": directoryOf(directory)}))
@@ -70,7 +71,11 @@ func TestASecretThatNamesNoDirectoryMayBeARolesToo(t *testing.T) {
 	meta("corp")
 	require.Empty(t, role(list("alice,appdb,"), "alice").Problem, "the directory is named")
 	meta("")
-	require.Empty(t, role(list("alice,appdb,kv/apps/assumed/one#password"), "alice").Name == "", "named by a row")
+	has := list("alice,appdb,kv/apps/assumed/mine#password")
+	require.Empty(t, role(has, "alice").Problem)
+	require.True(t, slices.ContainsFunc(has.Warnings, func(w Warning) bool {
+		return w.Code == credential.FindingFieldBeside && strings.Contains(w.Detail, "kv/apps/assumed/one")
+	}), "it has another path: exit code 2")
 	row := list("alice,,kv/apps/assumed/one#password", "alice,appdb,")
 	require.Equal(t, credential.PerhapsIts, role(row, "alice").Problem, "a row that names no authority")
 }

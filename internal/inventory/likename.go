@@ -51,8 +51,8 @@ func swapped(one, other string) string {
 	return one
 }
 
-// wordsAmong reports whether all words of a name are among those of another one,
-// and one of them says something.
+// wordsAmong reports whether all words of a name are among those of another
+// one, and one of them says something.
 func wordsAmong(few, many []string) bool {
 	return len(few) > 0 && slices.ContainsFunc(few, func(w string) bool { return len(w) >= 3 }) &&
 		!slices.ContainsFunc(few, func(w string) bool { return !slices.Contains(many, w) })

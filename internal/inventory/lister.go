@@ -87,8 +87,8 @@ type Vault interface {
 	Cut(ctx context.Context, full string) (vault.Place, error)
 	// Mounts are those that our login sees, of whatever type.
 	Mounts(ctx context.Context) ([]string, error)
-	// Names lists one folder of a mount; subfolders end in "/". An absent one is
-	// empty.
+	// Names lists one folder of a mount; subfolders end in "/". An absent one
+	// is empty.
 	Names(ctx context.Context, op, mount, folder string) ([]string, error)
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	// Keeping is what Vault does by itself with what is written, by the

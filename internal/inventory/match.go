@@ -146,7 +146,8 @@ func (m *merger) loose(list []Candidate) {
 	}
 }
 
-// share keeps a secret of which it is known what it has, and that somebody owns.
+// share keeps a secret of which it is known what it has, and that somebody
+// owns.
 func (m *merger) share(c Candidate) {
 	if c.Path != nil && c.Fields != nil {
 		m.shared = append(m.shared, c)

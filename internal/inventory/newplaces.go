@@ -17,8 +17,8 @@ import (
 // new password, and what reads the secret that was meant is cut off. So
 // somebody has to say that it is new, and until then it is a warning.
 
-// unmade is a place that a person named, where no secret is, and of which nobody
-// says that one is to be made.
+// unmade is a place that a person named, where no secret is, and of which
+// nobody says that one is to be made.
 type unmade struct {
 	credential.Path
 	name  string // of the credential

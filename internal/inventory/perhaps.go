@@ -156,8 +156,8 @@ func (m *merger) noteBeside(c Candidate, owners []*draft, known calledSo) {
 	}
 }
 
-// answeredFields are the fields of a secret that the campaign file leaves out or
-// confirms, or that are a task's.
+// answeredFields are the fields of a secret that the campaign file leaves out
+// or confirms, or that are a task's.
 func (m *merger) answeredFields(at secretPath) []string {
 	out := slices.Clone(m.lost.rows[at])
 	for _, c := range m.c.Confirm {
@@ -216,8 +216,9 @@ func lastSegment(path string) string { return path[strings.LastIndex(path, "/")+
 // perhapsIts keeps open an account that would get a path of Rollcall's own
 // although one in Vault may be its own, and says so of one that has others.
 // Whoever excludes the path, names its account there, or accepts the problem
-// has answered. Where it is a field beside another account's, nothing else of
-// the roll is open for it, so that it is a warning too.
+// has answered. Where it is a field beside another account's, or the path is
+// taken for another's, nothing else of the roll is open for it, so that it is a
+// warning too.
 func (m *merger) perhapsIts() (warnings []Warning) {
 	for _, l := range m.drafts {
 		alone := len(l.Paths) == 0
@@ -231,8 +232,8 @@ func (m *merger) perhapsIts() (warnings []Warning) {
 					continue
 				}
 				l.find(credential.FindingPlace, "%s may hold its password too: %s; as listed it is not kept current, and what reads it is cut off", at, answer)
-				if p.beside {
-					warnings = append(warnings, Warning{Code: credential.FindingFieldBeside, Detail: fmt.Sprintf("%s: %s: %s may hold its password too, beside another account's: %s; as listed it is not kept current, and what reads it there is cut off", l.Authority, l.Name, at, answer)})
+				if p.beside || p.assumed {
+					warnings = append(warnings, Warning{Code: credential.FindingFieldBeside, Detail: fmt.Sprintf("%s: %s: %s may hold its password too, besides another account's: %s; as listed it is not kept current, and what reads it there is cut off", l.Authority, l.Name, at, answer)})
 				}
 				continue
 			}

@@ -12,8 +12,8 @@ import (
 // asked as one is that has the name of an account of the roll: with what Vault
 // holds for the task.
 
-// taskLogins are the tasks whose secret logs in by a name, each with that as its
-// one name, and where Vault holds its value as its path.
+// taskLogins are the tasks whose secret logs in by a name, each with that as
+// its one name, and where Vault holds its value as its path.
 func (l *lister) taskLogins() (out []*credential.Credential) {
 	for _, t := range l.tasks {
 		left := slices.ContainsFunc(l.c.Exclude, func(e config.Exclude) bool { return namesTask(e, t) })

@@ -13,9 +13,9 @@ import (
 	"rollcall/internal/credential"
 )
 
-// A device may have one password for what a person changes, say the NAS, and for
-// the directory's account of that name: the account is asked with what Vault
-// holds for the task.
+// A device may have one password for what a person changes, say the NAS, and
+// for the directory's account of that name: the account is asked with what
+// Vault holds for the task.
 func TestTheDirectorysAccountWithATasksLoginIsAskedAndRotatedIfItTakesTheStolenValue(t *testing.T) {
 	servers(t)
 	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"taskname/nas": {"value": "stolen-of-nas"}, "taskname/old": {"value": "stolen-of-old"}}))

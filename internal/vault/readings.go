@@ -90,8 +90,8 @@ type twoPercents struct {
 // section is the line with a section's name, which only INI files have.
 var section = regexp.MustCompile(`(?m)^[ \t]*\[[^\]\r\n]+\][ \t]*\r?$`)
 
-// percentsOf reads a setting by its percent signs, the likelier way first: among
-// sections they are doubled because they have to be.
+// percentsOf reads a setting by its percent signs, the likelier way first:
+// among sections they are doubled because they have to be.
 func percentsOf(secret string, in spliced, text string) (string, wrapping) {
 	halved := strings.ReplaceAll(secret, "%%", "%")
 	switch {
