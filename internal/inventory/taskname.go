@@ -10,7 +10,8 @@ import (
 // What a person changes may log in by a name that an account of a directory has
 // too, and the device may have had one password for both. Such an account is
 // asked as one is that has the name of an account of the roll: with what Vault
-// holds for the task.
+// holds for the task. Where the task has doors it is left to the person: the
+// account is likely what those doors ask about, and what he changes there.
 
 // taskLogins are the tasks whose secret logs in by a name, each with that as
 // its one name, and where Vault holds its value as its path.
@@ -19,15 +20,10 @@ func (l *lister) taskLogins() (out []*credential.Credential) {
 		left := slices.ContainsFunc(l.c.Exclude, func(e config.Exclude) bool { return namesTask(e, t) })
 		c := t
 		switch {
-		case left:
-			continue
-		case t.Task.Login != "":
-			c.Names = []string{t.Task.Login}
-		case len(l.taskDoors[t.ID]) > 0: // it logs in there by its own name
-			c.Names = []string{t.Name}
-		default:
+		case left, t.Task.Login == "", len(doorsOf(l.c, t, l.taskDoors[t.ID], t.Task.Login, t.Task.Login)) > 0:
 			continue
 		}
+		c.Names = []string{t.Task.Login}
 		if t.Task.At != nil {
 			c.Paths = []credential.Path{*t.Task.At}
 		}

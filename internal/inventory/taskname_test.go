@@ -11,6 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
 )
 
 // A device may have one password for what a person changes, say the NAS, and
@@ -21,12 +22,14 @@ func TestTheDirectorysAccountWithATasksLoginIsAskedAndRotatedIfItTakesTheStolenV
 	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"taskname/nas": {"value": "stolen-of-nas"}, "taskname/old": {"value": "stolen-of-old"}}))
 	c := campaign()
 	c.Directories["corp"] = corp()
+	c.Doors = map[string]door.Settings{"mail": {Type: "imaps", Login: "{account}"}}
 	rows := `
 - {kind: local-account, name: nas, login: Bystander0001, owner: userpass/a, due: 8h, path: kv/taskname/nas#value}
 - {kind: local-account, name: tape, login: bystander0002, owner: userpass/a, due: 8h, path: kv/taskname/old#value}
 - {kind: local-account, name: bystander0003, owner: userpass/a, due: 8h, path: kv/taskname/old#value}
 - {kind: local-account, name: left, login: bystander0004, owner: userpass/a, due: 8h, path: kv/taskname/old#value}
 - {kind: local-account, name: nowhere, login: bystander0005, owner: userpass/a, due: 8h}
+- {kind: local-account, name: door, login: bystander0006, owner: userpass/a, due: 8h, path: kv/taskname/old#value, doors: mail}
 - {account: alice, path: kv/taskname/alice#password, new: true}
 `
 	c.Sources = []config.Source{{Name: "list", Type: config.Manifest, File: "list.yaml", Content: []byte(rows)}}
@@ -70,4 +73,5 @@ func TestTheDirectorysAccountWithATasksLoginIsAskedAndRotatedIfItTakesTheStolenV
 	require.Equal(t, credential.SameName, open.Problem, "Vault holds nothing that it could be asked with")
 	require.NotContains(t, byName(roll), slapd.AccountDN("bystander0003"), "the name of a task is what people call it")
 	require.NotContains(t, byName(roll), slapd.AccountDN("bystander0004"), "the task is left out")
+	require.NotContains(t, byName(roll), slapd.AccountDN("bystander0006"), "it is what the door asks about")
 }
