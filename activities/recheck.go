@@ -17,7 +17,8 @@ import (
 // Proved are the credentials of a batch that the ledger calls dead, with the
 // mark that their evidence holds of the write server, and the versions that the
 // outcome says were activated. What has no mark cannot be looked at again,
-// unless it needs none.
+// unless it needs none; and what was listed again is looked at where it is by
+// now alone.
 func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, error) {
 	defer beat(ctx)()
 	page, err := l.page(ctx, b)
@@ -28,7 +29,11 @@ func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, e
 	if err != nil {
 		return nil, err
 	}
-	return record.Proved(b, page, state), nil
+	index, err := l.Store.ReadIndex(ctx, b.Campaign)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	return record.Proved(b, page, state, index.Counts), nil
 }
 
 // proved is what the look at the end goes by.

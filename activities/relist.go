@@ -10,6 +10,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/inventory"
 	"rollcall/internal/ledger"
 	"rollcall/internal/listing"
 	"rollcall/internal/record"
@@ -61,22 +62,27 @@ func (r *Rotation) listAgain(ctx context.Context, in wire.RelistInput, index own
 		return p, classify(errSpec, fmt.Errorf("campaign %s: the campaign file to list again with is unreadable in Vault: %w", in.Campaign, err))
 	}
 	spec := listing.AgainSpec(begun, now)
-	roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign, listing.Beside{Offered: &r.offered})
+	was, err := rollNow(ctx, r.Store, index)
+	if err != nil {
+		return p, err
+	}
+	// Nobody is offered anything: what Vault holds may be a new value by now.
+	running := &inventory.Running{Unlike: index.Unlike}
+	for _, w := range was {
+		running.Credentials = append(running.Credentials, w.Credential)
+	}
+	roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign, listing.Beside{Running: running})
 	if err != nil {
 		return p, classifyListing(err)
 	}
 	if err := r.mayRun(ctx, spec, roll); err != nil {
 		return p, err
 	}
-	was, err := rollNow(ctx, r.Store, index)
-	if err != nil {
-		return p, err
-	}
 	doors := map[string]bool{}
 	for name := range listing.AtAddresses(begun, index.Doors).Doors {
 		doors[name] = true
 	}
-	return listing.Again(in.Proposal, was, roll, doors), nil
+	return listing.Again(in.Proposal, was, roll, doors, index.Warnings), nil
 }
 
 // rollNow are the credentials of a roll, each where it counts.
@@ -109,14 +115,14 @@ func (r *Rotation) Amend(ctx context.Context, in wire.AmendInput) (wire.Amended,
 	}
 	fit, instead := listing.Fits(p, was, take, in.Replaced)
 	left := listing.LeftOf(p, in.Take, in.Replaced, fit, instead)
-	if len(fit) == 0 {
+	if len(fit) == 0 && len(p.Warnings) == 0 {
 		return wire.Amended{Left: left}, nil
 	}
-	a, err := r.Store.Amend(ctx, in.Campaign, p, fit, instead)
+	a, err := r.Store.Amend(ctx, in.Campaign, p, fit, instead, in.Wave)
 	if err != nil {
 		return wire.Amended{}, classify(errVault, err)
 	}
-	return wire.Amended{Waves: a.Waves, Pages: a.Pages, Changed: a.Changed, Added: a.Added, Replaced: a.Replaced, Left: left}, nil
+	return wire.Amended{Waves: a.Waves, Pages: a.Pages, Changed: a.Changed, Added: a.Added, Replaced: a.Replaced, Left: left, Proposal: p.ID, Warnings: len(a.Warnings), Incomplete: a.Incomplete}, nil
 }
 
 // unstaged are the items asked for of which this campaign has staged nothing:
@@ -170,7 +176,8 @@ func (l *Ledger) Untouched(ctx context.Context, in wire.UntouchedInput) (credent
 }
 
 // RecordTakenUp says which credentials are on the roll as they were listed
-// again, which are new, and which others took the place of.
+// again, which are new, which others took the place of, and of what the listing
+// warned.
 func (l *Ledger) RecordTakenUp(ctx context.Context, in wire.TakenUpInput) error {
 	defer beat(ctx)()
 	var entries []ledger.Entry
@@ -192,6 +199,17 @@ func (l *Ledger) RecordTakenUp(ctx context.Context, in wire.TakenUpInput) error 
 				found = on[c.ID]
 			}
 			entries = append(entries, record.TakenUp(in, part.event, part.refs[i], c, found, time.Now().UTC())...)
+		}
+	}
+	if in.Amended.Warnings > 0 {
+		index, err := l.Store.ReadIndex(ctx, in.Campaign)
+		if err != nil {
+			return classify(errVault, err)
+		}
+		for _, a := range index.Amended {
+			if a.Proposal == in.Amended.Proposal {
+				entries = append(entries, record.FoundAgain(in, a.Warnings, time.Now().UTC())...)
+			}
 		}
 	}
 	if len(entries) == 0 {

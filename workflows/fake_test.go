@@ -51,6 +51,7 @@ type fake struct {
 	proposal wire.RelistFound // what listing again finds
 	amended  wire.Amended     // what becomes of it
 	amends   []wire.AmendInput
+	amending func(n int, in wire.AmendInput) wire.Amended // what the nth amends; nil: amended
 	takenUp  []wire.TakenUpInput
 
 	deviceSays wire.DeviceAnswers // at the end

@@ -149,7 +149,7 @@ func (c *campaign) takeUp(ctx workflow.Context, in wire.TakeUp) (Status, error) 
 	old = append(old, replaced...)
 	free, ended := c.free(steady, old)
 	all := append(slices.Clone(free), ended...)
-	amend := wire.AmendInput{Campaign: c.in.Campaign, Proposal: in.Proposal}
+	amend := wire.AmendInput{Campaign: c.in.Campaign, Proposal: in.Proposal, Wave: nextWave(c.roll.Waves)}
 	for _, i := range take {
 		if ref := found.Old[i]; ref == nil || slices.Contains(all, *ref) {
 			amend.Take = append(amend.Take, i)
@@ -163,7 +163,7 @@ func (c *campaign) takeUp(ctx workflow.Context, in wire.TakeUp) (Status, error) 
 	c.again.count++
 	var now wire.Amended
 	err = workflow.ExecuteActivity(forCleaning(steady), wire.DoAmend, amend).Get(steady, &now)
-	if err == nil && len(now.Waves) > 0 {
+	if err == nil && len(now.Waves)+now.Warnings > 0 {
 		err = workflow.ExecuteActivity(toTheEnd(steady), wire.DoRecordTakenUp, wire.TakenUpInput{
 			Campaign: c.in.Campaign, Snapshot: c.status.Snapshot, Actor: in.Actor, Amended: now,
 		}).Get(steady, nil)
@@ -201,7 +201,7 @@ func (c *campaign) free(ctx workflow.Context, old credential.Refs) (free, ended 
 	}
 	var late credential.Refs
 	for i, w := range c.roll.Waves {
-		mine := loginsIn(w, old)
+		mine := c.ofWave(i, old)
 		said := c.again.released[w.Wave]
 		switch {
 		case len(mine) == 0:
@@ -222,6 +222,16 @@ func (c *campaign) free(ctx workflow.Context, old credential.Refs) (free, ended 
 	return free, ended
 }
 
+// ofWave are those of refs that a wave has, and no later one: what goes on
+// where it was listed is in two.
+func (c *campaign) ofWave(i int, refs credential.Refs) credential.Refs {
+	mine := loginsIn(c.roll.Waves[i], refs)
+	for _, later := range c.roll.Waves[i+1:] {
+		mine = less(mine, loginsIn(later, mine))
+	}
+	return mine
+}
+
 func (c *campaign) listenToReleases(ctx workflow.Context) {
 	said := workflow.GetSignalChannel(ctx, SignalReleased)
 	for {
@@ -235,20 +245,18 @@ func (c *campaign) listenToReleases(ctx workflow.Context) {
 // was. free are the places that waves gave up, ended those at which one had
 // come to its end.
 func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended credential.Refs) error {
-	for i, w := range c.roll.Waves {
+	for i := range c.roll.Waves {
 		st := &c.status.Waves[i]
-		again := len(loginsIn(w, less(ended, now.Left)))
-		st.Listed -= len(loginsIn(w, free)) + again
+		again := len(c.ofWave(i, less(ended, now.Left)))
+		st.Listed -= len(c.ofWave(i, free)) + again
 		st.Open -= again
 		c.status.Open -= again
 	}
 	c.status.Again = &ListedAgain{Times: c.again.count, Changed: len(now.Changed), Added: len(now.Added), Replaced: len(now.Replaced), Left: len(now.Left)}
 	c.status.Listed += len(now.Added) - len(now.Replaced)
 	c.status.Excluded += len(now.Replaced)
-	waves, last := slices.Clone(now.Waves), 0
-	for _, w := range append(slices.Clone(c.roll.Waves), waves...) {
-		last = max(last, w.Wave)
-	}
+	c.status.Incomplete += now.Incomplete
+	waves := slices.Clone(now.Waves)
 	var rest credential.Refs
 	for _, r := range free {
 		if slices.Contains(now.Left, r) {
@@ -256,19 +264,48 @@ func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended 
 		}
 	}
 	if runs := runsOf(c.roll.Waves, rest); len(runs) > 0 {
-		waves = append(waves, credential.WaveIndex{Wave: last + 1, Name: "goes on", Runs: runs})
+		waves = append(waves, credential.WaveIndex{Wave: nextWave(append(slices.Clone(c.roll.Waves), waves...)), Name: "goes on", Runs: runs})
 	}
+	var failed error
 	for _, w := range waves {
 		i := len(c.roll.Waves)
+		if slices.ContainsFunc(c.roll.Waves, func(has credential.WaveIndex) bool { return has.Wave == w.Wave }) {
+			w.Wave = nextWave(c.roll.Waves)
+		}
 		c.roll.Waves = append(slices.Clone(c.roll.Waves), w)
 		c.status.Waves = append(c.status.Waves, WaveStatus{Wave: w.Wave, Name: w.Name, Listed: listed(w)})
 		roll := c.roll
 		roll.Again = c.again.count
-		if _, err := c.begin(c.whole, ctx, roll, w, i); err != nil {
-			return err
+		_, err := c.begin(c.whole, ctx, roll, w, i)
+		for range moreNumbers {
+			if err == nil {
+				break
+			}
+			w.Wave = nextWave(c.roll.Waves)
+			c.roll.Waves[i].Wave, c.status.Waves[i].Wave = w.Wave, w.Wave
+			_, err = c.begin(c.whole, ctx, roll, w, i)
+		}
+		if err != nil {
+			// In no wave nothing of it would come to an end, so the campaign
+			// does not end as if it had.
+			c.failed = cmpErr(c.failed, err)
+			failed = cmpErr(failed, err)
 		}
 	}
-	return nil
+	return failed
+}
+
+// moreNumbers are tried where a wave of a number does not start: what it has is
+// in no other one.
+const moreNumbers = 3
+
+// nextWave is the first number that none of waves has.
+func nextWave(waves []credential.WaveIndex) int {
+	next := 0
+	for _, w := range waves {
+		next = max(next, w.Wave+1)
+	}
+	return next
 }
 
 // runsOf are places of waves, each as a run of its own.

@@ -45,8 +45,12 @@ func (f *fake) untouched(_ context.Context, in wire.UntouchedInput) (out credent
 func (f *fake) amend(_ context.Context, in wire.AmendInput) (wire.Amended, error) {
 	f.mu.Lock()
 	f.amends = append(f.amends, in)
+	out := f.amended
+	if f.amending != nil {
+		out = f.amending(len(f.amends), in)
+	}
 	f.mu.Unlock()
-	return f.amended, f.begin("Amend")
+	return out, f.begin("Amend")
 }
 
 func (f *fake) recordTakenUp(_ context.Context, in wire.TakenUpInput) error {
@@ -110,7 +114,7 @@ func TestWhatIsListedOtherwiseGoesOnSoInTheSameCampaignAndWhatMayBeSetDoesNot(t 
 	require.Equal(t, wire.RelistSeen{Campaign: "c1", Proposal: "p1", Take: []int{2, 3, 4}, Touched: []int{0, 1}, Replaced: credential.Refs{{Page: 0, Index: 3}}}, *looked)
 	require.NoError(t, errors.Join(taken.refused, taken.err))
 	require.Equal(t, &ListedAgain{Times: 1, Changed: 2, Added: 1, Replaced: 1}, taken.status.Again)
-	require.Equal(t, []wire.AmendInput{{Campaign: "c1", Proposal: "p1", Take: []int{2, 3, 4}, Replaced: credential.Refs{{Page: 0, Index: 3}}}}, f.amends)
+	require.Equal(t, []wire.AmendInput{{Campaign: "c1", Proposal: "p1", Take: []int{2, 3, 4}, Replaced: credential.Refs{{Page: 0, Index: 3}}, Wave: 2}}, f.amends)
 	require.Len(t, f.takenUp, 1)
 	require.Equal(t, []ledger.Event{ledger.Relisted, ledger.CampaignClosed}, f.told())
 	require.Equal(t, "the metadata was wrong", f.events[0].Detail)
@@ -155,6 +159,81 @@ func TestWhatAListingCannotPutElsewhereGoesOnAsItWas(t *testing.T) {
 			require.Equal(t, Result{Listed: 5, Excluded: 1, Dead: 3, Open: 2}, result[Result](t, env), "none is lost")
 			require.Equal(t, 1, f.died[place{0, 2}])
 			require.Equal(t, protocol.ReasonNoAccount, f.exceptions[place{0, 3}].Reason)
+		})
+	}
+}
+
+// What Vault cannot put elsewhere goes on in a wave that Vault knows nothing
+// of, and the next listing has a wave too.
+func TestWhoListsTwiceHasEachInAWaveOfItsOwn(t *testing.T) {
+	for name, number := range map[string]func(wire.AmendInput) int{
+		"the next number":            func(in wire.AmendInput) int { return in.Wave },
+		"a number that another runs": func(wire.AmendInput) int { return 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := relisted()
+			was, begun := f.outcome, time.Time{}
+			f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+				if begun.IsZero() {
+					begun = f.now()
+				}
+				switch {
+				case at == (place{0, 2}):
+					return protocol.Precheck, protocol.ReasonUnreachable
+				case at == (place{0, 1}) && f.now().Sub(begun) < 32*time.Minute:
+					return protocol.Prove, protocol.ReasonLagging
+				case at == (place{0, 1}):
+					return "", ""
+				}
+				return was(at, try)
+			}
+			amended := f.amended
+			f.amending = func(n int, in wire.AmendInput) wire.Amended {
+				if n == 1 {
+					return wire.Amended{Left: credential.Refs{{Page: 0, Index: 2}, {Page: 0, Index: 3}, {Page: 1, Index: 0}}}
+				}
+				amended.Waves[0].Wave = number(in)
+				return amended
+			}
+			env := f.env(t)
+			seen(env, 20*time.Minute)
+			updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+			seen(env, 30*time.Minute)
+			taken := updateWith(env, UpdateTakeUp, 31*time.Minute, takeUp)
+			env.ExecuteWorkflow(CampaignWorkflow, input)
+			require.NoError(t, errors.Join(taken.refused, taken.err))
+			require.Equal(t, Result{Listed: 5, Excluded: 2, Dead: 5}, result[Result](t, env))
+			require.Equal(t, []int{2, 3}, []int{f.amends[0].Wave, f.amends[1].Wave})
+			for i := range 3 {
+				require.Equal(t, 1, f.died[place{2, i}])
+			}
+			waves := map[int]bool{}
+			for _, w := range taken.status.Waves {
+				require.False(t, waves[w.Wave], "two waves have number %d", w.Wave)
+				waves[w.Wave] = true
+				require.GreaterOrEqual(t, w.Listed, 0, "what goes on is in one wave alone: %+v", taken.status.Waves)
+			}
+		})
+	}
+}
+
+// What another listing warned of, and what it could not take up, is as good as
+// what the first one warned of: the campaign does not end as if nothing were
+// missing.
+func TestWhatAnotherListingWarnedOfCountsAtTheEnd(t *testing.T) {
+	for name, nothing := range map[string]bool{"something is taken up": false, "nothing fits": true} {
+		t.Run(name, func(t *testing.T) {
+			f := relisted()
+			if nothing {
+				f.amended = wire.Amended{Left: credential.Refs{{Page: 0, Index: 2}, {Page: 0, Index: 3}, {Page: 1, Index: 0}}}
+			}
+			f.amended.Proposal, f.amended.Warnings, f.amended.Incomplete = "p1", 3, 2
+			env := f.env(t)
+			seen(env, 20*time.Minute)
+			updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+			env.ExecuteWorkflow(CampaignWorkflow, input)
+			require.Equal(t, 2, result[Result](t, env).Incomplete)
+			require.Len(t, f.takenUp, 1, "the ledger has them")
 		})
 	}
 }

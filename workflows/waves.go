@@ -131,6 +131,8 @@ func (c *campaign) begin(ctx, steady workflow.Context, roll wire.Roll, w credent
 	r := &runningWave{future: future, index: i}
 	c.running = append(c.running, r)
 	if err := future.GetChildWorkflowExecution().Get(steady, nil); err != nil {
+		// It did not start, and nobody waits for its end.
+		c.running = slices.DeleteFunc(slices.Clone(c.running), func(x *runningWave) bool { return x == r })
 		return nil, err
 	}
 	workflow.Go(steady, func(steady workflow.Context) { c.watch(ctx, steady, r) })

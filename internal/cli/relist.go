@@ -71,10 +71,13 @@ func (a *app) relist(cmd *cobra.Command, out *output, reason string) error {
 		if err != nil {
 			return err
 		}
-		answer := relistAnswer{Changes: found.changes}
+		answer := relistAnswer{Changes: found.changes, Warnings: found.warnings}
 		if !asJSON {
 			width, _ := terminal(a.Out)
 			printRelisted(a.Out, found.changes, width)
+			for _, w := range found.warnings {
+				s.say("warning: %s: %s", w.Code, w.Detail)
+			}
 		}
 		switch {
 		case found.takes() == 0:
@@ -110,15 +113,18 @@ func (a *app) relist(cmd *cobra.Command, out *output, reason string) error {
 
 // relistAnswer is what relist says with -o json.
 type relistAnswer struct {
-	Changes []relistChange    `json:"changes"`
-	Status  *workflows.Status `json:"status,omitempty"` // once it was taken up
+	Changes []relistChange `json:"changes"`
+	// Warnings of the listing that none before it gave.
+	Warnings []credential.Finding `json:"warnings,omitempty"`
+	Status   *workflows.Status    `json:"status,omitempty"` // once it was taken up
 }
 
 // relisted is another listing, beside the roll of the campaign.
 type relisted struct {
-	seen    wire.RelistSeen
-	now     []credential.Credential
-	changes []relistChange
+	seen     wire.RelistSeen
+	now      []credential.Credential
+	changes  []relistChange
+	warnings []credential.Finding
 }
 
 func (r relisted) takes() (n int) {
@@ -173,6 +179,7 @@ func (s *session) listAgain(ctx context.Context) (found relisted, err error) {
 	for _, it := range p.Items {
 		found.now = append(found.now, it.Now)
 	}
+	found.warnings = p.Warnings
 	found.changes, err = s.relistChanges(ctx, index, p, found.seen)
 	return found, err
 }

@@ -90,6 +90,12 @@ func listedAs(c credential.Credential) (out []string) {
 	for _, u := range c.UsedBy {
 		out = append(out, "used by "+u)
 	}
+	for _, by := range c.ReadBy {
+		if by == credential.MoreReaders {
+			by = "more than are named"
+		}
+		out = append(out, "waits, for its new value may be read by "+by)
+	}
 	for _, p := range c.Accepted {
 		out = append(out, "accepted: "+string(p))
 	}

@@ -243,6 +243,9 @@ const (
 	// Vault: by a token that no login of the roll made, or a login that no
 	// source lists.
 	FindingReader FindingCode = "other-reader"
+	// FindingNotTakenUp: what another listing found while the campaign ran is
+	// not taken up by it.
+	FindingNotTakenUp FindingCode = "not-taken-up"
 	// FindingAlsoReadable: a stolen login of the roll, or whoever reads a path
 	// of it, reads more in Vault than the roll has.
 	FindingAlsoReadable FindingCode = "also-readable"
@@ -333,6 +336,7 @@ func (f FindingCode) Incomplete() bool {
 		FindingMade,
 		FindingVaultHidden,
 		FindingReader,
+		FindingNotTakenUp,
 		FindingAlsoReadable,
 		FindingNewReader,
 		FindingUnanswered,

@@ -39,6 +39,9 @@ type Authorities struct {
 	// Contained is what is known of the device's containment; it may wait for
 	// the device's silence. Nil: nobody asked.
 	Contained func() *credential.Containment
+	// Running is the campaign that lists again. Nil: what is listed is the roll
+	// of a campaign that begins.
+	Running *Running
 	// Saw is told what each path that is read holds, and when it was asked.
 	// Nil: no value leaves the listing. It may be called by several at once.
 	Saw func(p credential.Path, live vault.Live, asked time.Time)
@@ -114,6 +117,7 @@ type lister struct {
 	kept       *Kept
 	onRead     func(credential.Path, vault.Live, time.Time)
 	offers     func(context.Context, credential.Credential, credential.Secret) (bool, string)
+	running    *Running
 	candidates []Candidate
 	tasks      []credential.Credential // of people
 	doorUses   doorUses
@@ -149,7 +153,7 @@ type lister struct {
 	contained  func() *credential.Containment
 	past       past // what earlier campaigns left
 
-	elsewhereOpen stolenElsewhere // logins to Vault that rolls of other devices have open
+	elsewhereOpen stolenElsewhere // logins to Vault that rolls of other devices have open, or that a running campaign does not end
 
 	notOnRoll []unlistedLogin // logins and tokens that no source lists
 

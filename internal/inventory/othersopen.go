@@ -55,7 +55,11 @@ func leftOutLogins(c *config.Campaign, r ownmount.OtherRoll) (logins []credentia
 // add takes open logins to Vault of one roll; how says what that roll does with
 // them.
 func (s *stolenElsewhere) add(r ownmount.OtherRoll, how string, open ...credential.Credential) {
-	by := fmt.Sprintf("the roll of campaign %s of device %s, which %s", r.Campaign, r.Device, how)
+	s.put(fmt.Sprintf("the roll of campaign %s of device %s, which %s", r.Campaign, r.Device, how), open...)
+}
+
+// put is add; by says whose they are.
+func (s *stolenElsewhere) put(by string, open ...credential.Credential) {
 	if s.logins == nil {
 		s.logins, s.dns, s.tokens = map[loginName]string{}, map[loginName]string{}, map[string]string{}
 	}

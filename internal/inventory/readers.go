@@ -72,13 +72,15 @@ func (l *lister) otherReaders(ctx context.Context, roll *credential.Roll) error 
 	if mounts == nil {
 		l.notShown("sys/auth", "this login may not list Vault's auth mounts (sys/auth): whether somebody logs in there, by a login that is not on the roll, and reads new values is not known")
 	}
-	if err := r.loginsThatRead(ctx, mounts, roll); err != nil {
+	l.notEnded(roll)
+	ends := l.ends(roll)
+	if err := r.loginsThatRead(ctx, mounts, ends); err != nil {
 		return err
 	}
 	if err := r.rolesThatRead(ctx, otherMethods(mounts)); err != nil {
 		return err
 	}
-	if err := r.tokensThatRead(ctx, roll); err != nil {
+	if err := r.tokensThatRead(ctx, roll, ends); err != nil {
 		return err
 	}
 	for i, c := range roll.Credentials {

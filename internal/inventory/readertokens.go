@@ -48,13 +48,14 @@ type sameRights struct {
 
 // tokensThatRead warns of tokens that no login of the roll made and that may
 // read new values. It is for a listing after which something is set: the look
-// at all tokens takes the worker's rights.
-func (r *readers) tokensThatRead(ctx context.Context, roll *credential.Roll) error {
+// at all tokens takes the worker's rights. ends has the logins that the
+// campaign ends.
+func (r *readers) tokensThatRead(ctx context.Context, roll, ends *credential.Roll) error {
 	l := r.l
 	if l.tokens == nil {
 		return nil
 	}
-	groups, err := r.otherTokens(ctx, roll)
+	groups, err := r.otherTokens(ctx, ends)
 	roll.NewestToken = r.newest
 	for _, g := range groups {
 		for _, t := range g.tokens {
@@ -318,6 +319,11 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 	also := ""
 	if t.byPolicy {
 		also = ", or for all that have its policies: " + acceptPolicies(g.by)
+	}
+	if t.stolen && strings.HasPrefix(t.device, listedNow) {
+		r.l.warn(credential.FindingReader, "a token of Vault is of %s; it may read the new values of %d credentials (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), or have the next campaign end its login before them; or, if nobody stole it: accept: - {vault: %q, reason: …}",
+			t.device, len(whose), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor)
+		return nil
 	}
 	if t.stolen {
 		r.l.warn(credential.FindingReader, "a token of Vault that no login of this roll made is of %s; it may read the new values of %d credentials (%s): %s. They wait until it is gone: have that campaign end it, or revoke it (vault token revoke -accessor %s); or, if nobody else has it: accept: - {vault: %q, reason: …}",

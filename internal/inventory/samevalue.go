@@ -54,6 +54,10 @@ func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own o
 		case refused[i]:
 			no = append(no, called)
 			l.past.unlike = append(l.past.unlike, n.id())
+		case l.running.has(n.id()): // it goes on there
+			continue
+		case l.offers == nil && l.running.unlike(n.id()):
+			no = append(no, called)
 		case n.excluded || l.offers != nil && !l.namesAccepted(n):
 			l.add(n.candidate(l.c))
 			changed = true
@@ -64,7 +68,11 @@ func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own o
 		}
 		changed = l.past.answered(n.id()) || changed
 	}
-	if len(ask) > 0 {
+	switch {
+	case len(ask) > 0 && l.running != nil:
+		l.warn(credential.FindingNotTakenUp, "%d accounts that no source names have the name of an account that is listed: %s. Listing again offers nothing to anybody, so whether they take what was stolen is not known: the next campaign asks each, once. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
+			len(ask), some(ask))
+	case len(ask) > 0:
 		l.warn(credential.FindingSameName, "%d accounts that no source names have the name of an account of the roll: %s. A campaign offers each, once, what Vault holds for that one: who takes it is the device's and is rotated, who refuses it is left alone. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
 			len(ask), some(ask))
 	}

@@ -22,6 +22,8 @@ const (
 	ApartTask  = "people see to it: their task goes on as it was opened"
 	ApartLogin = "it opens Vault, or may read what others are set to: what waits for it was settled when the campaign began"
 	ApartDoor  = "a door of it was not there when the campaign began"
+
+	apartUnlisted = ", and is not on its roll"
 )
 
 // AgainSpec is the campaign file of a running campaign with those parts of a
@@ -36,21 +38,30 @@ func AgainSpec(begun, now *config.Campaign) *config.Campaign {
 var AgainParts = []string{"sources", "exclude", "accept", "confirm", "used_by"}
 
 // Again compares a roll with what listing again found. doors are those that the
-// campaign began with, by the names that credentials have for them.
-func Again(id string, was []Was, now *credential.Roll, doors map[string]bool) ownmount.Proposal {
+// campaign began with, by the names that credentials have for them, and told
+// are the warnings that its listings have given so far.
+func Again(id string, was []Was, now *credential.Roll, doors map[string]bool, told []credential.Finding) ownmount.Proposal {
 	p := ownmount.Proposal{ID: id, Apart: map[string]string{}}
 	before, listed, places := map[string]Was{}, map[string]bool{}, map[credential.Path]bool{}
 	for _, w := range was {
 		before[w.ID] = w
 	}
+	all, seen := now.Warnings, seenNow(before, now)
 	for _, c := range now.Credentials {
 		listed[c.ID] = true
 		old, had := before[c.ID]
+		if seen[c.Authority] && c.Subject != "" && c.Problem == "" && c.Task == nil && !slices.Contains(c.ReadBy, credential.MoreReaders) {
+			c.ReadBy = append(slices.Clone(c.ReadBy), credential.MoreReaders)
+		}
 		if had && sameListed(old.Credential, c) {
 			continue
 		}
 		if why := apart(old.Credential, c, doors); why != "" {
 			p.Apart[c.ID] = why
+			if !had {
+				why += apartUnlisted
+			}
+			all = append(all, credential.Finding{Code: credential.FindingNotTakenUp, Detail: called(c) + " was listed again, and is not taken up while the campaign runs: " + why + ". Run again once it has ended"})
 			continue
 		}
 		it := ownmount.ProposalItem{Now: c, Findings: now.Findings[c.ID]}
@@ -67,11 +78,39 @@ func Again(id string, was []Was, now *credential.Roll, doors map[string]bool) ow
 		case listed[w.ID]:
 		case w.Subject == "" && w.Task == nil && taken(w.Paths, places):
 			p.Replaced = append(p.Replaced, w.Ref)
+		case w.Problem == credential.SameName || len(w.Alike) > 0: // nobody was asked this time
 		default:
 			p.Gone = append(p.Gone, w.Ref)
 		}
 	}
+	for _, f := range all {
+		if slices.Contains(told, f) || slices.Contains(p.Warnings, f) {
+			continue
+		}
+		if p.Warnings = append(p.Warnings, f); f.Code.Incomplete() {
+			p.Incomplete++
+		}
+	}
 	return p
+}
+
+func called(c credential.Credential) string {
+	if c.Authority == "" {
+		return c.Name
+	}
+	return c.Authority + ": " + c.Name
+}
+
+// seenNow are the authorities of which an account may read what the others are
+// set to, and the campaign does not know it: what is taken up there waits.
+func seenNow(before map[string]Was, now *credential.Roll) map[string]bool {
+	out := map[string]bool{}
+	for _, c := range now.Credentials {
+		if c.ReadsOthers && !before[c.ID].ReadsOthers {
+			out[c.Authority] = true
+		}
+	}
+	return out
 }
 
 func taken(paths []credential.Path, places map[credential.Path]bool) bool {
@@ -110,7 +149,7 @@ func deciding(c credential.Credential) credential.Credential {
 		return out
 	}
 	d := credential.Credential{
-		ID: c.ID, Kind: c.Kind, Authority: c.Authority, Subject: c.Subject, Name: c.Name, Adopted: c.Adopted, Hearsay: c.Hearsay, Spare: c.Spare,
+		ID: c.ID, Kind: c.Kind, Authority: c.Authority, Subject: c.Subject, Name: c.Name, Adopted: c.Adopted, Hearsay: c.Hearsay, Spare: c.Spare, ReadsOthers: c.ReadsOthers,
 		Paths: sorted(c.Paths), Named: sorted(c.Named), Confirmed: sorted(c.Confirmed), Problem: c.Problem,
 	}
 	if len(c.ConfirmedAt) > 0 {
@@ -118,6 +157,12 @@ func deciding(c credential.Credential) credential.Credential {
 	}
 	if len(c.ConfirmedWritten) > 0 {
 		d.ConfirmedWritten = c.ConfirmedWritten
+	}
+	if len(c.ReadBy) > 0 {
+		d.ReadBy = slices.Sorted(slices.Values(c.ReadBy))
+	}
+	if logins := c.VaultLogins(); len(logins) > 0 {
+		d.Logins = []credential.VaultLogin{{Names: logins}}
 	}
 	if len(c.UsedBy) > 0 {
 		d.UsedBy = slices.Sorted(slices.Values(c.UsedBy))

@@ -47,11 +47,11 @@ func TestListingAgainTakesUpWhatIsOtherAndForgetsNothing(t *testing.T) {
 	was := rollOf(acc("same", "s"), acc("moved", "m"), nobody("typo"), nobody("licence"), acc("gone", "g"), login, acc("door", "d"), acc("later", "l"))
 	same := acc("same", "s")
 	same.Reasons = []credential.Reason{{Source: "another"}}
-	same.Wave, same.ReadBy = 3, []string{"accessor"}
+	same.Wave = 3
 	p := Again("p1", was, &credential.Roll{
 		Credentials: []credential.Credential{same, acc("moved", "m2", "m"), acc("added", "typo"), nobody("licence"), other, door, later},
 		Findings:    map[string][]credential.Finding{"corp/added": {{Code: credential.FindingOwner}}},
-	}, map[string]bool{"mail": true})
+	}, map[string]bool{"mail": true}, nil)
 	require.Equal(t, []ownmount.ProposalItem{
 		{Now: acc("moved", "m2", "m"), Old: &credential.Ref{Page: 0, Index: 1}},
 		{Now: acc("added", "typo"), Findings: []credential.Finding{{Code: credential.FindingOwner}}},
@@ -122,4 +122,62 @@ func TestWhatConnectsStaysAsTheCampaignBegan(t *testing.T) {
 	require.Equal(t, "new", got.Sources[0].Name)
 	require.Equal(t, now.Accept, got.Accept)
 	require.Equal(t, "rollcall", got.Vault.Mount)
+}
+
+func TestWhatIsNotTakenUpAndWhatTheListingWarnsOfIsSaidOnce(t *testing.T) {
+	login := credential.Credential{ID: "vault/approle/nas", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/nas", Name: "nas"}
+	told := credential.Finding{Code: credential.FindingReader, Detail: "said at the beginning"}
+	missing := credential.Finding{Code: credential.FindingNewSecret, Detail: "nothing is at kv/moved"}
+	p := Again("p1", rollOf(acc("same", "s")), &credential.Roll{
+		Credentials: []credential.Credential{acc("same", "s"), login}, Warnings: []credential.Finding{told, missing, {Code: credential.FindingServers, Detail: "how they were found"}},
+	}, nil, []credential.Finding{told})
+	require.Empty(t, p.Items)
+	require.Equal(t, map[string]string{login.ID: ApartLogin}, p.Apart)
+	require.Len(t, p.Warnings, 3)
+	require.NotContains(t, p.Warnings, told)
+	require.Contains(t, p.Warnings, missing)
+	require.Equal(t, credential.FindingNotTakenUp, p.Warnings[2].Code)
+	require.Contains(t, p.Warnings[2].Detail, "vault: nas was listed again, and is not taken up while the campaign runs: "+ApartLogin+", and is not on its roll")
+	require.Equal(t, 2, p.Incomplete)
+
+	again := Again("p2", rollOf(acc("same", "s")), &credential.Roll{Credentials: []credential.Credential{acc("same", "s"), login}}, nil, p.Warnings)
+	require.Empty(t, again.Warnings)
+	require.Zero(t, again.Incomplete)
+}
+
+func TestWhoMayReadWhatIsTakenUpKeepsItWaiting(t *testing.T) {
+	read := acc("read", "r")
+	read.ReadBy = []string{"auth/approle/role/nas"}
+	p := Again("p1", rollOf(acc("read", "r"), acc("other", "o")), &credential.Roll{Credentials: []credential.Credential{read, acc("other", "o")}}, nil, nil)
+	require.Equal(t, []ownmount.ProposalItem{{Now: read, Old: &credential.Ref{}}}, p.Items, "it is other than it was, although it has the same paths")
+
+	// An account that the campaign does not know may read what all of its
+	// authority are set to.
+	reads := acc("replicates", "p")
+	reads.ReadsOthers = true
+	nobody := nobody("typo")
+	p = Again("p1", rollOf(acc("other", "o"), nobody), &credential.Roll{Credentials: []credential.Credential{acc("other", "o"), acc("added", "a"), nobody, reads}}, nil, nil)
+	require.Equal(t, map[string]string{reads.ID: ApartLogin}, p.Apart)
+	require.Len(t, p.Items, 2)
+	for _, it := range p.Items {
+		require.Equal(t, []string{credential.MoreReaders}, it.Now.ReadBy, it.Now.Name)
+	}
+	// The campaign has it among those that may read: it looks at that itself.
+	p = Again("p1", rollOf(acc("other", "o"), reads), &credential.Roll{Credentials: []credential.Credential{acc("other", "o"), reads}}, nil, nil)
+	require.Empty(t, p.Items)
+	require.Empty(t, p.Apart)
+
+	// By now its password opens Vault.
+	opens := acc("other", "o")
+	opens.Logins = []credential.VaultLogin{{Mount: "ldap", Names: []string{"other"}}}
+	p = Again("p1", rollOf(acc("other", "o")), &credential.Roll{Credentials: []credential.Credential{opens}}, nil, nil)
+	require.Equal(t, map[string]string{opens.ID: ApartLogin}, p.Apart)
+}
+
+func TestWhoIsOnTheRollForHisNameIsNotGoneWhereNobodyWasAsked(t *testing.T) {
+	open, takes := acc("open"), acc("takes", "t")
+	open.Problem = credential.SameName
+	takes.Alike = []credential.PathVersion{{Path: at("s"), Version: 1}}
+	p := Again("p1", rollOf(open, takes, acc("gone", "g")), &credential.Roll{}, nil, nil)
+	require.Equal(t, credential.Refs{ref(2)}, p.Gone)
 }

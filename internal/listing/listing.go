@@ -36,12 +36,14 @@ type Beside struct {
 	// Offered is what accounts refused of late. Nil: nobody is offered
 	// anything.
 	Offered *Offered
+	// Running is the campaign that lists again. Nil: one is about to begin.
+	Running *inventory.Running
 }
 
 // ForRun is List for a campaign that is about to run: it looks at the tokens of
 // Vault as well, which takes the worker's rights.
 func ForRun(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, beside Beside) (*credential.Roll, error) {
-	roll, _, err := list(ctx, store, kinds, spec, campaign, inventory.Authorities{Tokens: kinds.Tokens(), Kept: beside.Kept, Saw: beside.Saw}, beside.Offered)
+	roll, _, err := list(ctx, store, kinds, spec, campaign, inventory.Authorities{Tokens: kinds.Tokens(), Kept: beside.Kept, Saw: beside.Saw, Running: beside.Running}, beside.Offered)
 	return roll, err
 }
 

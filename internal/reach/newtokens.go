@@ -91,7 +91,11 @@ func (l *Logins) Tell(ctx context.Context, spec *config.Campaign, campaign strin
 		if err != nil {
 			return "", err
 		}
-		roll.Credentials = append(roll.Credentials, page...)
+		for i, c := range page {
+			if index.Counts(n, i) {
+				roll.Credentials = append(roll.Credentials, c)
+			}
+		}
 	}
 	found, _, err := l.tokensSince(ctx, spec, campaign, roll, index.NewestToken)
 	if err != nil || len(found) == 0 {

@@ -102,6 +102,15 @@ func TakenUp(in wire.TakenUpInput, event ledger.Event, at credential.Ref, c cred
 	return entries
 }
 
+// FoundAgain are the warnings of a listing that was made again.
+func FoundAgain(in wire.TakenUpInput, list []credential.Finding, now time.Time) []ledger.Entry {
+	entries := Findings(in.Campaign, "", list, now)
+	for i := range entries {
+		entries[i].ID = ledger.EntryID(in.Campaign, "", fmt.Sprintf("%s.%s.%d", in.Amended.Proposal, entries[i].Finding, i), ledger.EventFinding)
+	}
+	return entries
+}
+
 // Listed are the entries of one page of the roll: one for each credential
 // and the findings of the listing.
 func Listed(campaign string, page []credential.Credential, found map[string][]credential.Finding, now time.Time) []ledger.Entry {

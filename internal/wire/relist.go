@@ -57,6 +57,8 @@ type AmendInput struct {
 	Proposal string          `json:"proposal"`
 	Take     []int           `json:"take,omitempty"`
 	Replaced credential.Refs `json:"replaced,omitempty"`
+	// Wave is the first number that no wave of the campaign has.
+	Wave int `json:"wave,omitempty"`
 }
 
 // Amended is where it is by now.
@@ -69,6 +71,12 @@ type Amended struct {
 	// Left are places of the roll that were asked for and go on as they are:
 	// another credential has one of their paths.
 	Left credential.Refs `json:"left,omitempty"`
+	// Warnings that the listing gave and none before it, by number, and how
+	// many of them say that something may be missing. Their words are in Vault,
+	// with the proposal.
+	Proposal   string `json:"proposal,omitempty"`
+	Warnings   int    `json:"warnings,omitempty"`
+	Incomplete int    `json:"incomplete,omitempty"`
 }
 
 // TakenUpInput is for the ledger: this is part of the roll from now on.

@@ -35,7 +35,12 @@ type Proposal struct {
 	// Apart are ids of credentials that are other than they were and are not
 	// taken up in a running campaign, each with why.
 	Apart map[string]string `json:"apart,omitempty"`
-	Pages int               `json:"pages"`
+	// Warnings are those of the listing that were not given before, what is
+	// apart among them, and how many of these say that something may be
+	// missing.
+	Warnings   []credential.Finding `json:"warnings,omitempty"`
+	Incomplete int                  `json:"incomplete,omitempty"`
+	Pages      int                  `json:"pages"`
 }
 
 // ProposalItem is a credential as it is listed now.
@@ -57,6 +62,9 @@ type Amended struct {
 	Changed  credential.Refs `json:"changed,omitempty"`
 	Added    credential.Refs `json:"added,omitempty"`
 	Replaced credential.Refs `json:"replaced,omitempty"` // among Moved
+	// Warnings and Incomplete: see Proposal.
+	Warnings   []credential.Finding `json:"warnings,omitempty"`
+	Incomplete int                  `json:"incomplete,omitempty"`
 }
 
 const (
@@ -87,6 +95,7 @@ func (s *Store) propose(ctx context.Context, idx RollIndex, p Proposal) error {
 	// Pages of a name of their own: a try that was broken off is in nobody's
 	// way.
 	try := strings.ToLower(rand.Text()[:8])
+	p.Warnings = fewWarnings(p.Warnings)
 	var page []json.RawMessage
 	size := 0
 	flush := func() error {
@@ -166,9 +175,10 @@ func (s *Store) readJSON(ctx context.Context, op, at string, into any) error {
 }
 
 // Amend makes items of a proposal part of the roll, in a wave of their own, and
-// says where they are. Repeating it gives what the first one made. One campaign
-// amends its roll once at a time.
-func (s *Store) Amend(ctx context.Context, campaign string, p Proposal, take []int, replaced credential.Refs) (Amended, error) {
+// says where they are. wave is the first number that no wave of the campaign
+// has. Repeating it gives what the first one made. One campaign amends its roll
+// once at a time.
+func (s *Store) Amend(ctx context.Context, campaign string, p Proposal, take []int, replaced credential.Refs, wave int) (Amended, error) {
 	idx, err := s.ReadIndex(ctx, campaign)
 	if err != nil {
 		return Amended{}, err
@@ -178,7 +188,7 @@ func (s *Store) Amend(ctx context.Context, campaign string, p Proposal, take []i
 			return a, nil
 		}
 	}
-	pages, a, err := cutAmended(idx, p, take, replaced)
+	pages, a, err := cutAmended(idx, p, take, replaced, wave)
 	if err != nil {
 		return Amended{}, err
 	}
@@ -224,17 +234,16 @@ func (s *Store) putAmended(ctx context.Context, at string, body []byte) error {
 }
 
 // cutAmended lays the taken items out behind the pages of the roll.
-func cutAmended(idx RollIndex, p Proposal, take []int, replaced credential.Refs) (map[string][]byte, Amended, error) {
-	last := 0
+func cutAmended(idx RollIndex, p Proposal, take []int, replaced credential.Refs, wave int) (map[string][]byte, Amended, error) {
 	for _, w := range idx.Waves {
-		last = max(last, w.Wave)
+		wave = max(wave, w.Wave+1)
 	}
 	roll := &credential.Roll{Campaign: idx.Campaign, Findings: map[string][]credential.Finding{}}
-	a := Amended{Proposal: p.ID, Moved: slices.Clone(replaced), Replaced: slices.Clone(replaced)}
+	a := Amended{Proposal: p.ID, Moved: slices.Clone(replaced), Replaced: slices.Clone(replaced), Warnings: p.Warnings, Incomplete: p.Incomplete}
 	old := map[string]bool{}
 	for _, i := range take {
 		it := p.Items[i]
-		it.Now.Wave = last + 1
+		it.Now.Wave = wave
 		roll.Credentials = append(roll.Credentials, it.Now)
 		if len(it.Findings) > 0 {
 			roll.Findings[it.Now.ID] = it.Findings
@@ -243,7 +252,7 @@ func cutAmended(idx RollIndex, p Proposal, take []int, replaced credential.Refs)
 			a.Moved, old[it.Now.ID] = append(a.Moved, *it.Old), true
 		}
 	}
-	for n := len(roll.Waves); n <= last+1; n++ {
+	for n := len(roll.Waves); n <= wave; n++ {
 		roll.Waves = append(roll.Waves, credential.Wave{Name: fmt.Sprintf("listed again %d", len(idx.Amended)+1)})
 	}
 	cut, made, err := cutRoll(roll)
@@ -293,6 +302,8 @@ func (s *Store) amend(ctx context.Context, idx *RollIndex) error {
 		idx.Waves = append(slices.Clone(idx.Waves), a.Waves...)
 		idx.Listed += len(a.Added) - len(a.Replaced)
 		idx.Moved = append(idx.Moved, a.Moved...)
+		idx.Warnings = append(slices.Clone(idx.Warnings), a.Warnings...)
+		idx.Incomplete += a.Incomplete
 	}
 }
 

@@ -1,0 +1,63 @@
+package ownmount
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/vaulttest"
+)
+
+// A campaign has waves that Vault knows nothing of, and its warnings are those
+// of all its listings.
+func TestWhatIsTakenUpHasTheNextFreeWaveAndKeepsWhatItsListingWarnedOf(t *testing.T) {
+	s := newStore(t)
+	roll := vaulttest.NewRoll("esg-01/again", 3)
+	first := credential.Finding{Code: credential.FindingNewSecret, Detail: "first"}
+	roll.Warnings = []credential.Finding{first}
+	idx, err := s.WriteRoll(t.Context(), roll)
+	require.NoError(t, err)
+	last := 0
+	for _, w := range idx.Waves {
+		last = max(last, w.Wave)
+	}
+	take := func(id string, old int, wave int, warns ...credential.Finding) Amended {
+		t.Helper()
+		idx, err := s.ReadIndex(t.Context(), roll.Campaign)
+		require.NoError(t, err)
+		p := Proposal{ID: id, Warnings: warns, Incomplete: len(warns)}
+		var items []int
+		if old >= 0 {
+			p.Items, items = []ProposalItem{{Now: roll.Credentials[old], Old: &credential.Ref{Index: old}}}, []int{0}
+		}
+		require.NoError(t, s.Propose(t.Context(), idx, p))
+		p, err = s.ReadProposal(t.Context(), idx, id)
+		require.NoError(t, err)
+		require.Equal(t, warns, p.Warnings)
+		a, err := s.Amend(t.Context(), roll.Campaign, p, items, nil, wave)
+		require.NoError(t, err)
+		again, err := s.Amend(t.Context(), roll.Campaign, p, items, nil, wave+7)
+		require.NoError(t, err)
+		require.Equal(t, a, again, "repeated it is the first one")
+		return a
+	}
+	a := take("p1", 0, 0)
+	require.Equal(t, last+1, a.Waves[0].Wave, "never one that the roll has")
+	second := credential.Finding{Code: credential.FindingNotTakenUp, Detail: "second"}
+	a = take("p2", 1, last+3, second)
+	require.Equal(t, last+3, a.Waves[0].Wave, "what goes on as it was has the one between")
+	require.Equal(t, credential.Refs{{Page: 2}}, a.Changed)
+	third := credential.Finding{Code: credential.FindingReader, Detail: "third"}
+	a = take("p3", -1, last+4, third)
+	require.Empty(t, a.Waves, "it warned of something, and nothing fits")
+
+	idx, err = s.ReadIndex(t.Context(), roll.Campaign)
+	require.NoError(t, err)
+	require.Equal(t, []credential.Finding{first, second, third}, idx.Warnings)
+	require.Equal(t, 3, idx.Incomplete)
+	require.Equal(t, 3, idx.Listed)
+	require.False(t, idx.Counts(0, 0))
+	require.True(t, idx.Counts(0, 2))
+	require.True(t, idx.Counts(2, 0))
+}
