@@ -31,7 +31,8 @@ func TestWhatIsTakenUpHasTheNextFreeWaveAndKeepsWhatItsListingWarnedOf(t *testin
 		if old >= 0 {
 			p.Items, items = []ProposalItem{{Now: roll.Credentials[old], Old: &credential.Ref{Index: old}}}, []int{0}
 		}
-		require.NoError(t, s.Propose(t.Context(), idx, p))
+		_, err = s.Propose(t.Context(), idx, p)
+		require.NoError(t, err)
 		p, err = s.ReadProposal(t.Context(), idx, id)
 		require.NoError(t, err)
 		require.Equal(t, warns, p.Warnings)

@@ -66,9 +66,9 @@ func TestWhatIsTakenUpLiesBehindTheRollAndEachCredentialCountsInOnePlace(t *test
 	// A try that was broken off left a page of something else.
 	_, err = worker.Put(ctx, opAmend, worker.mount, rollPath("c1", idx.Snapshot, "credentials-2"), 0, map[string]any{pageField: `{}`})
 	require.NoError(t, err)
-	a, err := worker.Amend(ctx, "c1", seen, []int{0, 2}, p.Replaced)
+	a, err := worker.Amend(ctx, "c1", seen, []int{0, 2}, p.Replaced, 0)
 	require.NoError(t, err)
-	again, err := worker.Amend(ctx, "c1", seen, []int{0, 2}, p.Replaced)
+	again, err := worker.Amend(ctx, "c1", seen, []int{0, 2}, p.Replaced, 0)
 	require.NoError(t, err)
 	require.Equal(t, a, again)
 	require.Equal(t, credential.Refs{{Page: 2, Index: 0}}, a.Changed)
