@@ -67,7 +67,7 @@ func (r *Rotation) doorAsker(spec *config.Campaign, campaign string, device []st
 			if !first {
 				return r.flushUnknown(ctx, campaign, as.Door, c.ID, retried)
 			}
-			said, done := flush.Run(ctx, s, flush.Names{Door: as.Door, Login: as.Login, Device: spec.Device, Campaign: campaign})
+			said, done := flush.Run(ctx, s, device, flush.Names{Door: as.Door, Login: as.Login, Device: spec.Device, Campaign: campaign})
 			_, _ = r.Store.NoteOnce(ctx, campaign, noteFlushed, as.Door, c.ID)
 			f := &credential.Finding{Code: credential.FindingFlushed, Detail: "door " + as.Door + ": its flush " + said}
 			if !done {

@@ -89,7 +89,7 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 		d.Cache = time.Duration(f.duration("cache", 0, time.Second, 24*time.Hour))
 	}
 	d.Software = f.oneOf("software", "", door.KeeperNames())
-	d.Flush = l.doorFlush(f)
+	d.Flush = l.doorFlush(f, c)
 	f.doorFurther(t, &d)
 	return d, true
 }

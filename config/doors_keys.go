@@ -173,7 +173,7 @@ var hostKeyTypes = []string{"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-ni
 
 // doorFlush is what ends what a door keeps. It is told names, so nothing in it
 // may be a value.
-func (l *loader) doorFlush(f fields) *door.Flush {
+func (l *loader) doorFlush(f fields, c *Campaign) *door.Flush {
 	const form = "one of command, a list without a shell ([/etc/rollcall/flush.d/dovecot, \"{login}\"]), and url, https"
 	n := f.vals["flush"]
 	if n == nil {
@@ -204,6 +204,8 @@ func (l *loader) doorFlush(f fields) *door.Flush {
 		m.problem("command", "must begin with the whole path of a program, which lies in /etc/rollcall/flush.d of the worker")
 	case out.URL != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != ""):
 		m.problem("url", "must be an address that begins with https://, without a login in it")
+	case out.URL != "" && c.Containment != nil && slices.Contains(c.Containment.Addresses, strings.ToLower(u.Hostname())):
+		m.problem("url", "is an address of the device (containment.addresses): whoever answers there would be told which logins are renewed")
 	default:
 		return out
 	}

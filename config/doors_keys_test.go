@@ -107,6 +107,9 @@ func TestWhatADoorKeepsAndWhatEndsIt(t *testing.T) {
 		require.ErrorContains(t, err, want, text)
 		require.NotContains(t, err.Error(), "PLANTED1")
 	}
+	const atDevice = "device: esg-01\nexposure: [{from: 2022-10-10}]\ncontainment: {how: off, at: 2023-06-08T09:00:00Z, addresses: [192.0.2.10]}\ndoors:\n  here: {type: imaps, address: mail.example.org, for: rows, flush: {url: \"https://192.0.2.10/flush\"}}\nsources: [{type: vault-kv, prefix: kv/a}]\n"
+	_, err = load("c.yaml", t.TempDir(), []byte(atDevice))
+	require.ErrorContains(t, err, "doors.here.flush.url: is an address of the device")
 	c, err = load("c.yaml", t.TempDir(), []byte("device: esg-01\nexposure: [{from: 2022-10-10}]\ndoors:\n  here: {type: imaps, address: mail.example.org, for: rows}\nsources: [{type: vault-kv, prefix: kv/a}]\n"))
 	require.NoError(t, err)
 	require.Empty(t, c.Doors["here"].For)

@@ -111,7 +111,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign, as string) []doct
 		rows = append(rows, lookedAt(roll)...)
 		rows = append(rows, checkAnswers(cfg, listed, time.Now()))
 		rows = append(rows, s.checkDirectories(ctx, roll)...)
-		rows = append(rows, s.checkDoors(ctx, contained.Hosts())...)
+		rows = append(rows, s.checkDoors(ctx, takenBy(listed))...)
 		if unlisted == nil {
 			rows = append(rows, doorTries(listed, s.locks)...)
 		}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
@@ -34,7 +36,10 @@ type planDoor struct {
 	Outlives  []planSession `json:"outlives"` // what goes on when the password is dead
 	// Spends is what a try costs there, where that may be more than a try.
 	Spends string `json:"spends,omitempty"`
-	by     string // who says KeepsUpTo
+	// Spellings says which spellings of a login name are asked there, where it
+	// may keep each apart.
+	Spellings string `json:"spellings,omitempty"`
+	by        string // who says KeepsUpTo
 }
 
 // planSession is what a dead password has begun.
@@ -63,7 +68,7 @@ func planDoors(cfg *config.Campaign, roll *credential.Roll) (out []planDoor) {
 				p.by = k.What
 			}
 		}
-		p.Spends = d.Auth.Spends()
+		p.Spends, p.Spellings = d.Auth.Spends(), d.SpellingDoubt()
 		for _, o := range door.Outlives(d.Type) {
 			p.Outlives = append(p.Outlives, planSession{o.What, o.Lives, o.End})
 		}
@@ -97,61 +102,98 @@ func printDoors(w io.Writer, doors []planDoor, width int) {
 		if d.Spends != "" {
 			fmt.Fprint(w, report.Wrap(report.Clean(d.Spends), "    ", width))
 		}
+		if d.Spellings != "" {
+			fmt.Fprint(w, report.Wrap(report.Clean(d.Spellings), "    ", width))
+		}
 		for _, o := range d.Outlives {
 			fmt.Fprint(w, report.Wrap(report.Clean(fmt.Sprintf("goes on when the password is dead: %s, %s; to end it: %s", o.What, o.Lives, o.End)), "    ", width))
 		}
 	}
 }
 
+// doorsAtOnce bounds how many doors doctor asks side by side: each may take a
+// minute.
+const doorsAtOnce = 8
+
 // checkDoors asks each door of the campaign file, at each of its addresses,
 // what it says of itself, and what it answers to a user that cannot exist: one
-// that lets that one in proves nothing. One at an address of the device is not
-// asked.
-func (s *session) checkDoors(ctx context.Context, device []string) (rows []doctorRow) {
+// that lets that one in proves nothing. One at an address of a device that was
+// in foreign hands is not asked. taken are the hosts of those; nil: nobody could
+// list them, so that no door is asked.
+func (s *session) checkDoors(ctx context.Context, taken *credential.Containment) []doctorRow {
 	doors := opened.Doors{Read: opened.Reading(s.store.ReadLive)}
 	found, _ := listing.FindDoors(ctx, s.cfg)
 	all := listing.AtAddresses(s.cfg, found).Doors
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		settings := all[name]
-		row := doctorRow{Where: "door " + name, What: settings.Place()}
-		if err := listing.Dialled(settings, device); err != nil {
-			row.Detail, row.Do = notDialled(err)
-			rows = append(rows, row)
-			continue
-		}
-		d, err := doors.Open(settings)
-		if err != nil {
-			row.Detail, row.Do = err.Error(), "name a type that this build knows"
-			rows = append(rows, row)
-			continue
-		}
-		software, err := d.Software(ctx)
-		if err != nil {
-			row.Detail, row.Do = err.Error(), "see that it answers from here"+spoken[settings.TLS]+"; until then nothing is dead there (silent-door)"
-			rows = append(rows, row)
-			continue
-		}
-		nobody := "rollcall-nobody-" + rand.Text()[:8]
-		value := credential.NewSecret(rand.Text())
-		if own, has := d.Door.(door.Made); has {
-			if value, err = own.Nonsense(); err != nil {
-				return append(rows, doctorRow{Where: row.Where, What: row.What, Detail: err.Error(), Do: "run doctor again"})
-			}
-		}
-		// A directory takes no name that is no DN, and says nothing of it.
-		said := d.Ask(ctx, settings.LoginOf(nobody, "cn="+nobody), value)
-		row.OK, row.Detail, row.Do = aboutNobody(said.Reply)
-		for _, doubt := range []string{door.Types[settings.Type].Doubt, said.Doubt} {
-			if row.OK && doubt != "" {
-				row.Detail += "; " + doubt
-			}
-		}
-		if software != "" {
-			row.Detail = report.Clean(software) + ": " + row.Detail
-		}
-		rows = append(rows, row)
+	names := slices.Sorted(maps.Keys(all))
+	rows := make([]doctorRow, len(names))
+	var g errgroup.Group
+	g.SetLimit(doorsAtOnce)
+	for i, name := range names {
+		g.Go(func() error {
+			rows[i] = checkDoor(ctx, &doors, name, all[name], taken)
+			return nil
+		})
 	}
+	_ = g.Wait()
 	return rows
+}
+
+// checkDoor asks one door.
+func checkDoor(ctx context.Context, doors *opened.Doors, name string, settings door.Settings, taken *credential.Containment) doctorRow {
+	row := doctorRow{Where: "door " + name, What: settings.Place()}
+	if taken == nil {
+		row.OK, row.NotChecked, row.Detail = true, true, "it was not asked, because the roll could not be listed, which says where devices are that were in foreign hands: mend that first"
+		return row
+	}
+	if err := listing.Dialled(settings, taken.Taken()); err != nil {
+		row.Detail, row.Do = notDialled(err)
+		return row
+	}
+	d, err := doors.Open(settings)
+	if err != nil {
+		row.Detail, row.Do = err.Error(), "name a type that this build knows"
+		return row
+	}
+	software, err := d.Software(ctx)
+	if err != nil {
+		row.Detail, row.Do = err.Error(), "see that it answers from here"+spoken[settings.TLS]+"; until then nothing is dead there (silent-door)"
+		return row
+	}
+	nobody := "rollcall-nobody-" + rand.Text()[:8]
+	value := credential.NewSecret(rand.Text())
+	if own, has := d.Door.(door.Made); has {
+		if value, err = own.Nonsense(); err != nil {
+			row.Detail, row.Do = err.Error(), "run doctor again"
+			return row
+		}
+	}
+	// A directory takes no name that is no DN, and says nothing of it.
+	said := d.Ask(ctx, settings.LoginOf(nobody, "cn="+nobody), value)
+	row.OK, row.Detail, row.Do = aboutNobody(said.Reply)
+	if !row.OK && said.Code != "" {
+		row.Detail += "; it said: " + report.Clean(said.Code)
+	}
+	for _, doubt := range []string{door.Types[settings.Type].Doubt, said.Doubt, settings.SpellingDoubt()} {
+		if row.OK && doubt != "" {
+			row.Detail += "; " + doubt
+		}
+	}
+	if software != "" {
+		row.Detail = report.Clean(software) + ": " + row.Detail
+	}
+	return row
+}
+
+// takenBy is where devices are, or were, that were in foreign hands, as the
+// roll has it; nil without a roll.
+func takenBy(roll *credential.Roll) *credential.Containment {
+	switch {
+	case roll == nil:
+		return nil
+	case roll.Containment == nil:
+		return &credential.Containment{}
+	}
+	return roll.Containment
 }
 
 // spoken is what a type takes for granted of its door: where that is not so,
@@ -167,7 +209,7 @@ var spoken = map[door.TLS]string{
 func notDialled(err error) (detail, do string) {
 	var stop *protocol.Stop
 	if errors.As(err, &stop) && stop.Reason == protocol.ReasonPointsAtDevice {
-		return "an address of the device (containment.addresses, or its name in DNS): what answers there may be the thief's, and would be shown each new value; it was not asked", "give the door the address of the machine that does its work by now"
+		return "an address of a device that was in foreign hands (containment.addresses, its name in DNS, or another device's campaign): what answers there may be the thief's, and would be shown each new value; it was not asked", "give the door the address of the machine that does its work by now"
 	}
 	return "its name has no address now", "correct its address, or take the door out of the campaign file; until then nothing is dead there (silent-door)"
 }

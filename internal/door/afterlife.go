@@ -24,34 +24,36 @@ type Keeps struct {
 	Ends string
 	// Good says whether a good login with the new value ends it.
 	Good string
+	// Spells: it keeps each spelling of a login name apart.
+	Spells bool
 }
 
 // Keepers were seen on Debian 12's packages (2026-11-28).
 var Keepers = []Keeps{
 	{"saslauthd", "saslauthd 2.1.28 with `-c` (Debian's default), behind Postfix 3.7.11", []string{"submission", "smtps"},
 		"`-t`, 8 hours; use does not prolong it. For each service name apart (`smtpd_sasl_service`, `smtp` for submission and smtps; Cyrus IMAP, Exim and others have their own): name a door for each", 8 * time.Hour,
-		"restart; no reload, no wrong login", "yes, for that service name alone"},
+		"restart; no reload, no wrong login", "yes, for that service name and that spelling of the login name alone", true},
 	{"dovecot", "Dovecot 2.3.19 with `auth_cache_size`", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"}, "`auth_cache_ttl`, 1 hour", time.Hour,
-		"`doveadm auth cache flush USER`, `doveadm reload`", "yes, unless a wrong login came first: then the new one is refused (`refused-at-door`)"},
-	{"apache", "Apache 2.4 mod_authnz_ldap", []string{"https", "http"}, "10 minutes, 15 with mod_authn_socache", 15 * time.Minute,
-		"`apachectl graceful`", "yes"},
+		"`doveadm auth cache flush USER`, `doveadm reload`", "yes, unless a wrong login came first: then the new one is refused (`refused-at-door`)", false},
+	{"apache", "Apache 2.4.71 mod_authnz_ldap, mod_authn_socache", []string{"https", "http"}, "10 minutes, 15 with mod_authn_socache", 15 * time.Minute,
+		"`apachectl graceful`", "yes, for that spelling of the login name alone", true},
 	{"squid", "Squid 5.7 basic_ldap_auth", []string{"https", "http"}, "2 hours", 2 * time.Hour,
-		"restart, or one wrong login of that user", "yes"},
+		"restart, or one wrong login of that user", "yes", false},
 	{"nginx", "nginx auth_request with proxy_cache", []string{"https", "http"}, "`proxy_cache_valid`", 0,
-		"removing the files of the cache", "no"},
+		"removing the files of the cache", "no", true},
 	{"pcache", "slapd with pcache", []string{"ldap", "ldaps"}, "the template's ttr", 0,
-		"restart of the proxy", "no: it is refused"},
+		"restart of the proxy", "no: it is refused", false},
 	{"freeradius", "FreeRADIUS with a TLS session cache on disk", []string{"radius"}, "its lifetime, 24 hours", 24 * time.Hour,
-		"removing the files of `persist_dir`", "no"},
-	{"mariadb", "MariaDB 10.11", []string{"mysql"}, "not at all; what is written into `mysql.global_priv` itself, until `FLUSH PRIVILEGES`", 0, "", ""},
+		"removing the files of `persist_dir`", "no", false},
+	{"mariadb", "MariaDB 10.11", []string{"mysql"}, "not at all; what is written into `mysql.global_priv` itself, until `FLUSH PRIVILEGES`", 0, "", "", false},
 	{"samba-dc", "Samba as a domain controller, the password before the last", []string{"smb", "ldap", "ldaps"}, "`old password allowed period`, 1 hour, by NTLM and simple bind alike", time.Hour,
-		"a second reset, to the same value too", "no"},
+		"a second reset, to the same value too", "no", false},
 	{"snmpd", "snmpd 5.9.3, communities and users' keys", []string{"snmp"}, "until it is reloaded", 0,
-		"SIGHUP, or restart", "no"},
+		"SIGHUP, or restart", "no", false},
 	{"sssd", "SSSD, winbind with cached logins", []string{"ssh", "ftp", "ftps"}, "while offline, for ever", 0,
-		"a good login while online", "yes, on that machine"},
+		"a good login while online", "yes, on that machine", false},
 	{"pgbouncer", "PgBouncer with `auth_file`", []string{"postgres"}, "until the file is changed and reloaded", 0,
-		"both, and `KILL` of its pools", "no"},
+		"both, and `KILL` of its pools", "no", false},
 }
 
 // Row is a keeper as docs/doors.md has it.

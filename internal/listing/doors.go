@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -175,6 +176,11 @@ func doorsPointing(ctx context.Context, spec *config.Campaign, c *credential.Con
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if where := pointed(all[name], c.Taken()); where != "" {
 			out = append(out, fmt.Sprintf("door %s is at %s, %s: what answers there may be the thief's, and would be shown new values", name, where, c.Whose(where)))
+		}
+		if f := all[name].Flush; f != nil && f.URL != "" {
+			if u, err := url.Parse(f.URL); err == nil && slices.Contains(c.Taken(), plain(strings.ToLower(u.Hostname()))) {
+				out = append(out, fmt.Sprintf("the flush of door %s is at %s, %s: what answers there may be the thief's, and would be told which logins are renewed", name, u.Hostname(), c.Whose(plain(strings.ToLower(u.Hostname())))))
+			}
 		}
 	}
 	return out

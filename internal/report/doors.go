@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/internal/door"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 )
@@ -18,6 +19,8 @@ type doorSum struct {
 	Shut        int // of which it refused the stolen value between two good logins
 	NewOnly     int // of which nobody knows the stolen value: it takes the new one
 	LeftOut     int // that are dead without it, because a person had left it out
+	// Outlives are the sessions of its type that a dead password has begun.
+	Outlives []string
 }
 
 func doorsOf(s *ledger.State) (out []doorSum) {
@@ -39,6 +42,11 @@ func doorsOf(s *ledger.State) (out []doorSum) {
 				default:
 					d.Shut++
 				}
+			}
+		}
+		if kind, _, is := strings.Cut(d.Place, "://"); is && d.Takes > 0 {
+			for _, o := range door.Outlives(kind) {
+				d.Outlives = append(d.Outlives, fmt.Sprintf("may go on when the password is dead: %s, %s; to end it: %s", o.What, o.Lives, o.End))
 			}
 		}
 		out = append(out, d)
@@ -79,6 +87,9 @@ func doorsText(b *strings.Builder, s *ledger.State, width int) {
 	b.WriteString("\nDoors\n")
 	for _, d := range all {
 		b.WriteString(Wrap(Clean(d.Name+", "+d.Place)+": "+d.Words(), "  ", width))
+		for _, o := range d.Outlives {
+			b.WriteString(Wrap(Clean(o), "    ", width))
+		}
 	}
 	var proved []*ledger.CredentialState
 	for _, l := range s.Credentials {

@@ -24,14 +24,15 @@ type Names struct {
 }
 
 // Run flushes one door for one login. said is for the record: "exit code 0",
-// "answered 204". ok: it did what it is for, as far as that shows.
-func Run(ctx context.Context, s door.Settings, n Names) (said string, ok bool) {
+// "answered 204". ok: it did what it is for, as far as that shows. never are
+// the hosts of devices that were in foreign hands, to which nothing is sent.
+func Run(ctx context.Context, s door.Settings, never []string, n Names) (said string, ok bool) {
 	if s.Flush.URL != "" {
 		body, err := json.Marshal(map[string]string{"door": n.Door, "login": n.Login, "device": n.Device, "campaign": n.Campaign})
 		if err != nil {
 			return "could not be sent", false
 		}
-		return hook.Post{URL: s.Flush.URL, CA: s.CA, Body: body}.Send(ctx)
+		return hook.Post{URL: s.Flush.URL, CA: s.CA, Body: body, Never: never}.Send(ctx)
 	}
 	argv := []string{s.Flush.Command[0]}
 	for _, a := range s.Flush.Command[1:] {

@@ -28,7 +28,7 @@ func TestACommandIsRunWithNamesAndNothingOfTheWorkersOwn(t *testing.T) {
 	}
 	n := Names{Door: "mail", Login: "svc relay; rm -rf $HOME", Device: "esg-01", Campaign: "esg-01-1"}
 	run := func(argv ...string) (string, bool) {
-		return Run(t.Context(), door.Settings{Flush: &door.Flush{Command: argv}}, n)
+		return Run(t.Context(), door.Settings{Flush: &door.Flush{Command: argv}}, nil, n)
 	}
 	good := write("good", `env > `+out+`/env; printf '%s|' "$@" > `+out+`/args`)
 	said, ok := run(good, "flush", "{login}", "x={login}")
@@ -79,18 +79,22 @@ func TestAWebHookIsToldNamesAndItsAnswerIsHeard(t *testing.T) {
 	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 	n := Names{Door: "mail", Login: "svc", Device: "esg-01", Campaign: "c"}
 	settings := door.Settings{CA: ca, Flush: &door.Flush{URL: s.URL + "/flush"}}
-	said, ok := Run(t.Context(), settings, n)
+	said, ok := Run(t.Context(), settings, nil, n)
 	require.True(t, ok)
 	require.Equal(t, "answered 204", said)
 	require.Equal(t, map[string]string{"door": "mail", "login": "svc", "device": "esg-01", "campaign": "c"}, got)
 	for code = range map[int]bool{http.StatusFound: true, http.StatusInternalServerError: true, http.StatusUnauthorized: true} {
-		said, ok = Run(t.Context(), settings, n)
+		got = nil
+		said, ok = Run(t.Context(), settings, []string{"127.0.0.1"}, n)
+		require.False(t, ok, "%s", said)
+		require.Nil(t, got, "a device that was in foreign hands is told nothing")
+		said, ok = Run(t.Context(), settings, nil, n)
 		require.False(t, ok)
 		require.Contains(t, said, "answered")
 	}
 	require.Zero(t, elsewhere, "a redirect is not followed")
 	settings.CA = ""
-	said, ok = Run(t.Context(), settings, n)
+	said, ok = Run(t.Context(), settings, nil, n)
 	require.False(t, ok)
 	require.Equal(t, "gave no answer", said, "a certificate that nobody vouches for")
 	require.False(t, strings.Contains(said, s.URL))

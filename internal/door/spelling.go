@@ -1,0 +1,124 @@
+package door
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/encoding/charmap"
+
+	"rollcall/internal/credential"
+)
+
+// Shown is one way to show a login and a value to a door.
+type Shown struct {
+	Login string
+	Value credential.Secret
+}
+
+// Forms are the ways in which a login and a value are shown at a door of s,
+// each of which it may take apart, the usual one first. HTTP basic and forms
+// say in bytes what a person types, and beyond ASCII a server may read UTF-8 or
+// what was usual before (RFC 7617, 2): that it refuses the one says nothing of
+// the other.
+func (s Settings) Forms(login string, value credential.Secret) []Shown {
+	usual := Shown{login, value}
+	if !s.bytewise() || isASCII(login) && isASCII(value.Reveal()) {
+		return []Shown{usual}
+	}
+	old, ok := before(login, value)
+	if !ok {
+		return []Shown{usual}
+	}
+	return []Shown{usual, old}
+}
+
+// Unsaid reports whether a refusal at a door of s says nothing of a value,
+// because servers write it in other ways than are asked: neither in ASCII nor
+// in what Western Europe used before UTF-8.
+func (s Settings) Unsaid(login string, value credential.Secret) bool {
+	if !s.bytewise() || isASCII(login) && isASCII(value.Reveal()) || strings.ToValidUTF8(login+value.Reveal(), "") != login+value.Reveal() {
+		return false
+	}
+	_, ok := before(login, value)
+	return !ok
+}
+
+// bytewise: the type shows text as bytes, and says nowhere which characters
+// they are.
+func (s Settings) bytewise() bool {
+	return slices.Contains(webKinds, s.Type) && (s.Auth == "" || s.Auth == ByForm)
+}
+
+// webKinds are the types of web pages.
+var webKinds = []string{"https", "http"}
+
+// before is a login and a value as Windows-1252 has them, which has the
+// characters of Latin-1 at the same places.
+func before(login string, value credential.Secret) (Shown, bool) {
+	l, err := charmap.Windows1252.NewEncoder().String(login)
+	if err != nil {
+		return Shown{}, false
+	}
+	v, err := charmap.Windows1252.NewEncoder().String(value.Reveal())
+	return Shown{l, credential.NewSecret(v)}, err == nil
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// Spellings are other ways to write the name of a directory's account at a door
+// that may keep each of them apart, while the directory takes all for one
+// account: in small letters and in capitals, and with the realm or without it.
+// name is the account's DN, which says the realm. There are more than anybody
+// can ask (sVc-x); none at doors that keep logins otherwise, or not at all.
+func (s Settings) Spellings(login, name string) (out []string) {
+	if s.Auth.Nameless() || !s.spells() || strings.ContainsAny(login, `=\`) {
+		return nil
+	}
+	short, _, realm := strings.Cut(login, "@")
+	all := []string{strings.ToLower(login), strings.ToUpper(login)}
+	if realm {
+		all = append(all, short)
+	} else if of := realmOf(name); of != "" {
+		all = append(all, login+"@"+of)
+	}
+	for _, as := range all {
+		if as != login && !slices.Contains(out, as) {
+			out = append(out, as)
+		}
+	}
+	return out
+}
+
+// SpellingDoubt is what refusals of a directory's account rest on at a door
+// that may keep each spelling of a login name apart, for people; empty where
+// that is not so.
+func (s Settings) SpellingDoubt() string {
+	if s.Auth.Nameless() || !s.spells() {
+		return ""
+	}
+	return "it may keep old logins by each spelling of a name, where a directory takes all for one: it is asked by the name as it is listed, in small letters, in capitals, and with the realm or without it; by another one (sVc-x) it may go on taking the old value until its time is over"
+}
+
+// spells reports whether a door may keep each spelling of a name apart: its
+// software does, or one that is common behind doors of its type.
+func (s Settings) spells() bool {
+	if k, known := Keeper(s.Software); known {
+		return k.Spells
+	}
+	return slices.ContainsFunc(Keepers, func(k Keeps) bool { return k.Spells && slices.Contains(k.Types, s.Type) })
+}
+
+// realmOf is the DNS name in a DN's domain components (RFC 2247), in small
+// letters.
+func realmOf(dn string) string {
+	var parts []string
+	for rdn := range strings.SplitSeq(strings.ToLower(dn), ",") {
+		if dc, is := strings.CutPrefix(strings.TrimSpace(rdn), "dc="); is {
+			parts = append(parts, dc)
+		}
+	}
+	return strings.Join(parts, ".")
+}
