@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"rollcall/internal/credential"
@@ -27,29 +26,28 @@ func (r *Rotation) AskTaskDoors(ctx context.Context, in wire.Tasks) ([]wire.Aske
 	if err != nil {
 		return nil, err
 	}
-	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign, device, !firstAttempt(ctx)), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }}
-	if in.Round > 0 {
-		a.Begin = r.onceInARound(in)
+	if in.Round > 0 && !firstAttempt(ctx) {
+		return diedAsking(in.Refs), nil
 	}
+	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign, device, !firstAttempt(ctx)), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }, Until: time.Now().Add(doorsAtATime)}
 	out, err := a.Ask(ctx, in, cs)
 	return out, classify(errVault, err)
 }
 
-// onceInARound keeps a worker that dies from costing an account more refused
-// logins than the door gives: the try after it counts as one that the door has
-// refused, and the workflow waits as after one.
-func (r *Rotation) onceInARound(in wire.Tasks) func(context.Context, credential.Credential, string) *protocol.Stop {
-	return func(ctx context.Context, c credential.Credential, door string) *protocol.Stop {
-		first, err := r.Store.NoteOnce(ctx, in.Campaign, fmt.Sprintf("asked-%d", in.Round), door, c.ID)
-		switch {
-		case err != nil:
-			return protocol.AsStop(err)
-		case !first:
-			return &protocol.Stop{Reason: protocol.ReasonDoorRefusesNew, Server: door, Detail: "a worker stopped while this door was asked, which may have refused the new value: it counts as refused, and is asked again later"}
-		}
-		return nil
+// diedAsking is what came of a look whose worker was killed: workflows of this
+// version try none again, and those of earlier ones are told that its doors may
+// have refused the new value.
+func diedAsking(refs credential.Refs) (out []wire.AskedTask) {
+	for _, ref := range refs {
+		out = append(out, wire.AskedTask{Ref: ref, Stop: &protocol.Stop{Reason: protocol.ReasonDoorRefusesNew, Detail: "a worker stopped while its doors were asked, one of which may have refused the new value: that counts as refused, and they are asked again later"}})
 	}
+	return out
 }
+
+// doorsAtATime is how long doors are asked before what they showed is recorded:
+// some take a quarter of a minute for each login, and a kill loses what nobody
+// wrote down.
+const doorsAtATime = 3 * time.Minute
 
 // RecordTaskDoors says what doors showed: which tasks are dead, and why others
 // are not. It gives the former.

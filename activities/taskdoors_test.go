@@ -221,12 +221,8 @@ func TestAFlushWhoseWorkerDiedIsToldAndNotRunAgain(t *testing.T) {
 // A look that is tried again after its worker died asks no door a second time.
 func TestADoorIsAskedOnceInALookWhicheverWorkerDies(t *testing.T) {
 	p := newPeopled(t, nil, "nas")
-	begin := p.rotation.onceInARound(wire.Tasks{Campaign: "c", Round: 1})
-	c := credential.Credential{ID: "person/esg-01/nas"}
-	require.Nil(t, begin(t.Context(), c, "nas"))
-	p.restart()
-	begin = p.rotation.onceInARound(wire.Tasks{Campaign: "c", Round: 1})
-	require.Equal(t, protocol.ReasonDoorRefusesNew, begin(t.Context(), c, "nas").Reason)
-	require.Nil(t, begin(t.Context(), c, "mail"))
-	require.Nil(t, p.rotation.onceInARound(wire.Tasks{Campaign: "c", Round: 2})(t.Context(), c, "nas"))
+	out := diedAsking(p.in.Refs)
+	require.Len(t, out, 1)
+	require.Equal(t, protocol.ReasonDoorRefusesNew, out[0].Stop.Reason)
+	require.Equal(t, p.in.Refs[0], out[0].Ref)
 }

@@ -50,6 +50,12 @@ func forCleaning(ctx workflow.Context) workflow.Context {
 	})
 }
 
+// once is onRotation for what is not tried again: what a worker that died has
+// asked it has asked, and nobody knows what it was.
+func once(ctx workflow.Context) workflow.Context {
+	return workflow.WithRetryPolicy(onRotation(ctx), temporal.RetryPolicy{MaximumAttempts: 1})
+}
+
 // onLedger addresses the ledger's own workers.
 func onLedger(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{

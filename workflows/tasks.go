@@ -82,8 +82,9 @@ type taskItem struct {
 	AskAt time.Time `json:"ask_at,omitzero"`
 	// Refused is how often in a row a door has refused the new value.
 	Refused int `json:"refused,omitempty"`
-	// Until is when what a door keeps is over.
+	// Until is when what a door keeps is over, and Door which one Reason is of.
 	Until time.Time `json:"until,omitzero"`
+	Door  string    `json:"door,omitempty"`
 }
 
 // TasksStatus answers QueryStatus of the tasks of a campaign, and UpdateLook.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"rollcall/internal/credential"
@@ -34,7 +35,7 @@ func (t *tasks) saidDone(done credential.Refs) {
 	for i := range t.state.Items {
 		it := &t.state.Items[i]
 		if it.Said = slices.Contains(done, it.Ref); !it.Said {
-			it.Asks, it.Refused, it.Asked, it.AskAt, it.Until = 0, 0, time.Time{}, time.Time{}, time.Time{}
+			it.Asks, it.Refused, it.Asked, it.AskAt, it.Until, it.Door = 0, 0, time.Time{}, time.Time{}, time.Time{}, ""
 		}
 	}
 }
@@ -120,33 +121,28 @@ func (t *tasks) askDoors(ctx workflow.Context, wanted bool) {
 	t.state.Looks++
 	in.Round = t.state.Looks
 	var asked []wire.AskedTask
-	if err := workflow.ExecuteActivity(onRotation(ctx), wire.DoAskTaskDoors, in).Get(ctx, &asked); err != nil {
+	if err := workflow.ExecuteActivity(once(ctx), wire.DoAskTaskDoors, in).Get(ctx, &asked); err != nil {
 		workflow.GetLogger(ctx).Error("doors of tasks could not be asked", "error", err)
+		if temporal.IsTimeoutError(err) { // its worker died, and a door may have refused the new value
+			for _, ref := range in.Refs {
+				t.item(ref).refused(now)
+			}
+		}
 		return
+	}
+	for _, ref := range in.Refs {
+		if !slices.ContainsFunc(asked, func(a wire.AskedTask) bool { return a.Ref == ref }) {
+			it := t.item(ref) // there was no time for it
+			it.Asks, it.Asked, it.AskAt = it.Asks-1, time.Time{}, now
+		}
 	}
 	t.state.Round++
 	out := wire.AskedTasks{Tasks: in, Round: t.state.Round}
 	out.Tasks.Refs = nil
 	for _, a := range asked {
-		it := t.item(a.Ref)
-		if a.Stop == nil || a.Stop.Reason != protocol.ReasonDoorRefusesNew {
-			it.Refused = 0
-		} else if it.Refused++; it.Refused >= mostRefused {
-			it.AskAt = now.Add(lookEvery)
+		if it := t.item(a.Ref); it.heard(ctx, &a, now) {
+			out.Tasks.Refs, out.Items = append(out.Tasks.Refs, a.Ref), append(out.Items, a)
 		}
-		if a.Stop != nil && !a.Stop.Until.IsZero() {
-			if a.Stop.Reason == it.Reason && !it.Until.IsZero() {
-				a.Stop.Until = it.Until // a cache grows no older by being asked
-			}
-			it.Until = a.Stop.Until
-			if it.Until.After(now) {
-				it.AskAt = earlier(it.AskAt, it.Until.Add(time.Second))
-			}
-		}
-		if a.Stop != nil && a.Stop.Reason == it.Reason && a.Stop.Detail == it.Why {
-			continue // which is recorded
-		}
-		out.Tasks.Refs, out.Items = append(out.Tasks.Refs, a.Ref), append(out.Items, a)
 	}
 	if len(out.Items) == 0 {
 		return
@@ -158,7 +154,7 @@ func (t *tasks) askDoors(ctx workflow.Context, wanted bool) {
 	}
 	for _, a := range out.Items {
 		if it := t.item(a.Ref); a.Stop != nil {
-			it.Reason, it.Why = a.Stop.Reason, a.Stop.Detail
+			it.Reason, it.Why, it.Door = a.Stop.Reason, a.Stop.Detail, a.Stop.Server
 			continue
 		} else if !slices.Contains(dead, a.Ref) {
 			it.Said = false // by now it is to be done anew
@@ -167,6 +163,45 @@ func (t *tasks) askDoors(ctx workflow.Context, wanted bool) {
 		t.state.Items = slices.DeleteFunc(t.state.Items, func(it taskItem) bool { return it.Ref == a.Ref })
 		t.state.Unclean = append(t.state.Unclean, a.Ref)
 		t.state.Dead++
+	}
+}
+
+// heard takes what the doors of a task showed, and says when they are asked
+// again. news: it is to be recorded.
+func (it *taskItem) heard(ctx workflow.Context, a *wire.AskedTask, now time.Time) (news bool) {
+	switch {
+	case a.Stop != nil && a.Stop.Reason == protocol.ReasonDoorRefusesNew:
+		it.refused(now)
+	case a.Stop != nil && a.Stop.Reason == protocol.ReasonNearLock:
+		it.Refused, it.AskAt = mostRefused, now.Add(lookEvery)
+	default:
+		it.Refused = 0
+	}
+	if a.Stop == nil {
+		return true
+	}
+	same := a.Stop.Reason == it.Reason && it.ofDoor(ctx, a.Stop.Server)
+	if !a.Stop.Until.IsZero() {
+		if same && !it.Until.IsZero() {
+			a.Stop.Until = it.Until // a cache grows no older by being asked
+		}
+		if it.Until = a.Stop.Until; it.Until.After(now) {
+			it.AskAt = earlier(it.AskAt, it.Until.Add(time.Second))
+		}
+	}
+	return !same || a.Stop.Detail != it.Why
+}
+
+// ofDoor reports whether what is known of a task is of that door. Another one
+// has a cache of its own, with a time of its own.
+func (it *taskItem) ofDoor(ctx workflow.Context, door string) bool {
+	return it.Door == "" || it.Door == door || workflow.GetVersion(ctx, "doors-apart", workflow.DefaultVersion, 1) == workflow.DefaultVersion
+}
+
+// refused counts a door's refusal of the new value.
+func (it *taskItem) refused(now time.Time) {
+	if it.Refused++; it.Refused >= mostRefused {
+		it.AskAt = now.Add(lookEvery)
 	}
 }
 

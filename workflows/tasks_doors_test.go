@@ -116,3 +116,67 @@ func TestADoorThatIsLeftOutKeepsNoTaskOpen(t *testing.T) {
 		require.Equal(t, i+1, in.Round, "each look is one of its own")
 	}
 }
+
+// saidAndLookedAt has somebody say after a minute that tasks are done.
+func saidAndLookedAt(c *crowd, env *testsuite.TestWorkflowEnvironment, refs ...credential.Ref) {
+	env.RegisterDelayedCallback(func() {
+		c.mu.Lock()
+		c.said = refs
+		c.mu.Unlock()
+		env.UpdateWorkflow(UpdateLook, "", &testsuite.TestUpdateCallback{OnAccept: func() {}, OnReject: func(error) {}, OnComplete: func(any, error) {}}, Look{})
+	}, time.Minute)
+}
+
+// Each door has a cache of its own. The second one is told, and waited for to
+// the end of its own time.
+func TestASecondDoorIsNotTakenForTheFirst(t *testing.T) {
+	c := &crowd{}
+	env := tasksEnv(t, c)
+	first, second := env.Now().Add(60*time.Minute).UTC(), env.Now().Add(5*time.Hour+7*time.Minute).UTC()
+	takes := func(door string, until time.Time) map[int]*protocol.Stop {
+		return map[int]*protocol.Stop{0: {Reason: protocol.ReasonDoorTakesOld, Server: door, Detail: "its cache", Until: until}}
+	}
+	c.shut = takes("mail", first)
+	saidAndLookedAt(c, env, at(0))
+	env.RegisterDelayedCallback(func() { c.mu.Lock(); c.shut = takes("files", second); c.mu.Unlock() }, 59*time.Minute)
+	env.RegisterDelayedCallback(func() { c.mu.Lock(); c.shut = nil; c.mu.Unlock() }, 5*time.Hour+6*time.Minute+30*time.Second)
+	require.Equal(t, waveResult{Dead: 1}, askedWithin(t, c, env, 1))
+	var told []string
+	for _, p := range c.proved {
+		for _, it := range p.Items {
+			if it.Stop != nil {
+				told = append(told, it.Stop.Server+" "+it.Stop.Until.UTC().Format(time.RFC3339))
+			}
+		}
+	}
+	require.Equal(t, []string{"mail " + first.Format(time.RFC3339), "files " + second.Format(time.RFC3339)}, told)
+}
+
+// What the doors of a task could not be asked in one look is asked at once in
+// the next one.
+func TestWhatALookHadNoTimeForIsAskedAtOnce(t *testing.T) {
+	c := &crowd{late: map[int]int{1: 2}}
+	env := tasksEnv(t, c)
+	saidAndLookedAt(c, env, at(0), at(1))
+	require.Equal(t, waveResult{Dead: 2}, askedWithin(t, c, env, 2))
+	require.Len(t, c.asks, 3)
+	require.Less(t, c.askAt[2].Sub(c.askAt[0]), 10*time.Second)
+}
+
+// One more wrong login could lock the account where its doors ask: nobody makes
+// one before an hour has gone by, whoever looks.
+func TestATaskWhoseAccountIsNearItsLockIsAskedInAnHour(t *testing.T) {
+	c := &crowd{shut: map[int]*protocol.Stop{0: {Reason: protocol.ReasonNearLock, Server: "mail", Detail: "two"}}}
+	env := tasksEnv(t, c)
+	saidAndLookedAt(c, env, at(0))
+	for i := range 30 {
+		env.RegisterDelayedCallback(func() {
+			env.UpdateWorkflow(UpdateLook, "", &testsuite.TestUpdateCallback{OnAccept: func() {}, OnReject: func(error) {}, OnComplete: func(any, error) {}}, Look{})
+		}, 2*time.Minute+time.Duration(i)*time.Minute)
+	}
+	env.RegisterDelayedCallback(func() { c.mu.Lock(); c.shut = nil; c.mu.Unlock() }, 3*time.Hour)
+	require.Equal(t, waveResult{Dead: 1}, askedWithin(t, c, env, 1))
+	for i := 1; i < len(c.askAt); i++ {
+		require.GreaterOrEqual(t, c.askAt[i].Sub(c.askAt[i-1]), lookEvery)
+	}
+}

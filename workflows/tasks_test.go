@@ -25,6 +25,7 @@ type crowd struct {
 	dead   credential.Refs        // what the next look finds done
 	said   credential.Refs        // of which each end is said to be done, and which have doors
 	shut   map[int]*protocol.Stop // by index: what its doors keep it open by; nil: dead
+	late   map[int]int            // by index: in how many looks there is no time for it
 	asks   []wire.Tasks
 	proved []wire.AskedTasks
 	askAt  []time.Time
@@ -96,6 +97,10 @@ func (c *crowd) serve(env *testsuite.TestWorkflowEnvironment) {
 			}
 			c.asks, c.askAt = append(c.asks, in), append(c.askAt, env.Now().UTC())
 			for _, ref := range in.Refs {
+				if c.late[ref.Index] > 0 {
+					c.late[ref.Index]--
+					continue
+				}
 				out = append(out, wire.AskedTask{Ref: ref, Stop: c.shut[ref.Index]})
 			}
 			return out, nil

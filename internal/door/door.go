@@ -234,6 +234,8 @@ type Said struct {
 	Code  string
 	// Doubt is what a refusal rests on that the door cannot show; for doctor.
 	Doubt string
+	// UTF8: the server says that it reads logins and values as UTF-8.
+	UTF8 bool
 }
 
 // Unreachable is the Said of a door that gave no answer. why is for people and

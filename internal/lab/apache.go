@@ -2,6 +2,8 @@ package lab
 
 import (
 	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"os"
@@ -24,6 +26,8 @@ type ApacheOptions struct {
 	// Cache keeps accepted logins as mod_ldap does where nothing else is said
 	// (LDAPCacheTTL, 600 s).
 	Cache bool
+	// Users log in at /file, each with a value that is compared byte by byte.
+	Users map[string]string
 	// Key is what the pages want that go by a value in a field of the request.
 	Key string
 }
@@ -31,7 +35,9 @@ type ApacheOptions struct {
 // Apache is a running web server, over TLS and in clear text. Its pages:
 //
 //	/private    for every account, by HTTP basic and mod_authnz_ldap
-//	/missing    the same, and there is no such page
+//	/kept       the same, behind mod_authn_socache
+//	/file       for Users, by HTTP basic and mod_authn_file
+//	/missing    the same as /private, and there is no such page
 //	/other      for an account that nobody has
 //	/forbidden  the same, and that is said as 403
 //	/open       for everybody, with or without a login (RequireAny)
@@ -53,6 +59,7 @@ type ApacheOptions struct {
 type Apache struct {
 	opts        ApacheOptions
 	http, https int
+	users       string // folder of its list of Users
 
 	mu   sync.Mutex
 	proc *Process
@@ -89,10 +96,27 @@ func (s *Apache) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var users strings.Builder
+	for name, value := range s.opts.Users {
+		sum := sha1.Sum([]byte(value))
+		fmt.Fprintf(&users, "%s:{SHA}%s\n", name, base64.StdEncoding.EncodeToString(sum[:]))
+	}
+	// Those who serve are another user's, who may not enter a folder of a test's.
+	if s.users == "" {
+		if s.users, err = os.MkdirTemp(shared(0), "apache"); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(s.users, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(s.users, "users"), []byte(users.String()), 0o644); err != nil {
+		return err
+	}
 	var text strings.Builder
 	d := s.opts.Directory
 	err = apacheConf.Execute(&text, map[string]any{"Dir": s.opts.Dir, "Cert": cert, "Key": key, "HTTP": s.http, "HTTPS": s.https, "Down": down,
-		"LDAP": d.LDAP() + "/" + d.PeopleDN() + "?uid", "People": d.PeopleDN(), "BindDN": d.BinderDN, "BindPassword": d.BinderPassword, "Cache": s.opts.Cache, "Wanted": s.opts.Key})
+		"LDAP": d.LDAP() + "/" + d.PeopleDN() + "?uid", "People": d.PeopleDN(), "BindDN": d.BinderDN, "BindPassword": d.BinderPassword, "Cache": s.opts.Cache, "Users": filepath.Join(s.users, "users"), "Wanted": s.opts.Key})
 	if err != nil {
 		return err
 	}
@@ -119,6 +143,7 @@ func (s *Apache) Process() *Process {
 func (s *Apache) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer func() { _ = os.RemoveAll(s.users) }()
 	if s.proc == nil {
 		return nil
 	}
@@ -168,6 +193,7 @@ Listen 127.0.0.1:{{.HTTPS}}
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
 LoadModule authn_core_module /usr/lib/apache2/modules/mod_authn_core.so
 LoadModule authn_file_module /usr/lib/apache2/modules/mod_authn_file.so
+LoadModule authn_socache_module /usr/lib/apache2/modules/mod_authn_socache.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 LoadModule authz_user_module /usr/lib/apache2/modules/mod_authz_user.so
 LoadModule auth_basic_module /usr/lib/apache2/modules/mod_auth_basic.so
@@ -184,6 +210,7 @@ LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so
 LoadModule status_module /usr/lib/apache2/modules/mod_status.so
 LoadModule socache_shmcb_module /usr/lib/apache2/modules/mod_socache_shmcb.so
 LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
+AuthnCacheSOCache shmcb:{{.Dir}}/authn.cache(512000)
 User www-data
 Group www-data
 StartServers 1
@@ -218,7 +245,7 @@ RewriteRule ^/narrow - [R=401,L]
 RewriteCond %{HTTP:X-Api-Key} "="
 RewriteRule ^/anykey - [R=401,L]
 Redirect 302 /form /login
-<LocationMatch "^/(private|missing|other|forbidden|open|busy)">
+<LocationMatch "^/(private|kept|missing|other|forbidden|open|busy)">
   AuthType Basic
   AuthName lab
   AuthBasicProvider ldap
@@ -227,9 +254,21 @@ Redirect 302 /form /login
   AuthLDAPBindPassword "{{.BindPassword}}"
   Require valid-user
 </LocationMatch>
-<LocationMatch "^/(private|other|forbidden|open|busy|down|digest)">
+<Location /kept>
+  AuthBasicProvider socache ldap
+  AuthnCacheProvideFor ldap
+</Location>
+<LocationMatch "^/(private|kept|other|forbidden|open|busy|down|digest)">
   SetHandler server-status
 </LocationMatch>
+<Location /file>
+  SetHandler server-status
+  AuthType Basic
+  AuthName lab
+  AuthBasicProvider file
+  AuthUserFile {{.Users}}
+  Require valid-user
+</Location>
 <LocationMatch "^/(other|forbidden)">
   Require user nobody-at-all
 </LocationMatch>

@@ -35,7 +35,7 @@ func Shut(doors []string, ev []DoorEvidence, oldKnown bool) *Stop {
 // answer that breaks the proof off decides, so the ones behind it may be
 // NotAsked.
 func (e DoorEvidence) Open(oldKnown bool) *Stop {
-	if stop := atDoor(e.First, e.Door, "this door answered %q to the new value, so that it was not asked whether it still takes the stolen one"); stop != nil {
+	if stop := e.atDoor(e.First, "this door answered %q to the new value, so that it was not asked whether it still takes the stolen one"); stop != nil {
 		return stop
 	}
 	if oldKnown || e.Old != NotAsked {
@@ -44,31 +44,39 @@ func (e DoorEvidence) Open(oldKnown bool) *Stop {
 		case e.Old == NotCarried:
 			return &Stop{Reason: ReasonNotCarried, Server: e.Door, Detail: "this door takes the new value; a login as Rollcall makes it there cannot carry the stolen one (its length or a character), so it was not offered. Another program may carry it, so that is no proof that the door refuses it: end what the door keeps, wait until that is over, and leave the door out (rollcall leave-out --door), which says so in the record"}
 		case e.TookOld():
-			return &Stop{Reason: ReasonDoorTakesOld, Server: e.Door, Detail: "this door still takes the stolen value, although every server of the authority refuses it: it goes by a copy of its own"}
+			return &Stop{Reason: ReasonDoorTakesOld, Server: e.Door, Detail: "this door still takes the stolen value, although every server of the authority refuses it: it goes by a copy of its own" + e.why()}
 		default:
-			return atDoor(e.Old, e.Door, "this door takes the new value, and answered %q to the stolen one, so that whether it still takes that is not known")
+			return e.atDoor(e.Old, "this door takes the new value, and answered %q to the stolen one, so that whether it still takes that is not known")
 		}
 	}
-	return atDoor(e.New, e.Door, "this door answered %q to the new value after it had refused the stolen one, so that this refusal proves nothing")
+	return e.atDoor(e.New, "this door answered %q to the new value after it had refused the stolen one, so that this refusal proves nothing")
 }
 
 // atDoor is why an answer to the new value, or one to the old value that is no
 // verdict on it, breaks the proof at a door off; nil if it is Accepted. said
 // words an answer that is no verdict.
-func atDoor(a Reply, door, said string) *Stop {
+func (e DoorEvidence) atDoor(a Reply, said string) *Stop {
 	switch a {
 	case Accepted:
 		return nil
 	case Refused:
-		return &Stop{Reason: ReasonDoorRefusesNew, Server: door, Detail: "this door refuses the new value, so its refusal of the old one proves nothing"}
+		return &Stop{Reason: ReasonDoorRefusesNew, Server: e.Door, Detail: "this door refuses the new value, so its refusal of the old one proves nothing" + e.why()}
 	case NotCarried:
-		return &Stop{Reason: ReasonNotCarried, Server: door, Detail: "a login at this door cannot carry the new value (its length or a character), so it was asked nothing: whoever uses that door with it is cut off. Have new values made that it can carry (password:, or Vault's password policy), or leave the door out (rollcall leave-out --door) if nobody uses it"}
+		return &Stop{Reason: ReasonNotCarried, Server: e.Door, Detail: "a login at this door cannot carry the new value (its length or a character), so it was asked nothing: whoever uses that door with it is cut off. Have new values made that it can carry (password:, or Vault's password policy), or leave the door out (rollcall leave-out --door) if nobody uses it"}
 	case Guest:
-		return &Stop{Reason: ReasonDoorGuest, Server: door, Detail: "this door lets in whoever comes, so that a login proves nothing, and a refusal neither"}
+		return &Stop{Reason: ReasonDoorGuest, Server: e.Door, Detail: "this door lets in whoever comes, so that a login proves nothing, and a refusal neither" + e.why()}
 	case NotAsked:
-		return &Stop{Reason: ReasonDoorSilent, Server: door, Detail: "this door was not asked yet"}
+		return &Stop{Reason: ReasonDoorSilent, Server: e.Door, Detail: "this door was not asked yet"}
 	}
-	return &Stop{Reason: ReasonDoorSilent, Server: door, Detail: fmt.Sprintf(said, a)}
+	return &Stop{Reason: ReasonDoorSilent, Server: e.Door, Detail: fmt.Sprintf(said, a) + e.why()}
+}
+
+// why quotes the door.
+func (e DoorEvidence) why() string {
+	if e.Why == "" {
+		return ""
+	}
+	return "; it said: " + e.Why
 }
 
 // AtEachEnd reports whether each of the ends at which a person changes
@@ -86,3 +94,8 @@ func AtEachEnd(ends, doors []string, at map[string]string) bool {
 // TookOld reports whether the door took the old value, or said that it was
 // right.
 func (e DoorEvidence) TookOld() bool { return e.Old == Restricted || rightValue(e.Old) }
+
+// Unanswered reports whether the door gave no reply to one of the values.
+func (e DoorEvidence) Unanswered() bool {
+	return e.First == Unreachable || e.Old == Unreachable || e.New == Unreachable
+}

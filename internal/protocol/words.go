@@ -365,6 +365,9 @@ type DoorEvidence struct {
 	First Reply  `json:"first"`         // to the new value, before Old
 	Old   Reply  `json:"old,omitempty"` // empty when the old value is unknown
 	New   Reply  `json:"new"`           // to the new value, after Old
+	// Why is the door's own code for the reply that broke the proof off; it
+	// goes into the words of a Stop, and nowhere else.
+	Why string `json:"-"`
 }
 
 // Evidence is what one server showed when the old secret was proved dead.

@@ -78,7 +78,7 @@ func (r *real) runAtDoors(cs []credential.Credential, refusals *Refusals, open f
 		out[i] = rot.Apply(r.Context(), c, prepared.Attempt, prepared.Fresh)
 		verdicts[i] = Verdict{c, &out[i]}
 	}
-	rot.AskDoors(r.Context(), verdicts, DoorAsker{Open: open, Now: time.Now}, func() bool { return false })
+	rot.AskDoors(r.Context(), verdicts, DoorAsker{Open: open, Settings: r.settings, Now: time.Now}, func() bool { return false })
 	rot.Confirm(r.Context(), verdicts)
 	return out
 }

@@ -24,7 +24,8 @@ type service struct {
 	answers  map[string][]protocol.Reply // to login and value, in turn; the last one stays
 	asked    []string
 	atOnce   int
-	together int // the most that were in it at once
+	together int    // the most that were in it at once
+	code     string // its own
 }
 
 func (s *service) Ask(_ context.Context, login string, value credential.Secret) door.Said {
@@ -41,7 +42,7 @@ func (s *service) Ask(_ context.Context, login string, value credential.Secret) 
 	}
 	s.atOnce--
 	s.mu.Unlock()
-	return door.Said{Reply: answer}
+	return door.Said{Reply: answer, Code: s.code}
 }
 
 func (s *service) Software(context.Context) (string, error) { return "", nil }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/door/opened"
@@ -44,6 +43,18 @@ type turn struct {
 	door       *opened.Door
 	err        error
 	unanswered int // credentials in a row; guarded by the door's Turn
+}
+
+// heard counts a credential to one of whose values it gave no answer: a door
+// that answers the first one and hangs at the second costs as much.
+func (t *turn) heard(ev protocol.DoorEvidence) {
+	switch {
+	case ev.First == protocol.NotAsked:
+	case ev.Unanswered():
+		t.unanswered++
+	default:
+		t.unanswered = 0
+	}
 }
 
 // AskDoors offers the values of all that was just proved dead at the doors that
@@ -146,21 +157,18 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 		t.door.Turn.Lock()
 		if t.unanswered < doorPatience && !stopped() {
 			wrong.some = true // others may have run some up while it waited for its turn
-			v.Doors[n], stop = askDoor(ctx, t.door, as, v.at, wrong, r.Refusals.looks(r.Campaign, v.Credential.ID, as.Door), r.Now)
+			of := ask.asking(t.door, v.Credential, as, v.at, wrong)
+			of.looks = r.Refusals.looks(r.Campaign, v.Credential.ID, as.Door)
+			v.Doors[n], stop = askDoor(ctx, of)
 			r.Refusals.noteOld(ctx, r.Campaign, v.Credential.ID, v.Doors[n])
 			if f := ask.flushed(ctx, v.Credential, as, v.Doors[n]); f != nil {
 				v.Findings = append(v.Findings, *f)
 				if f.Code == credential.FindingFlushed && stop == nil {
-					v.Doors[n], stop = askDoor(ctx, t.door, as, v.at, wrong, doorLooks, r.Now)
+					of.looks = doorLooks
+					v.Doors[n], stop = askDoor(ctx, of)
 				}
 			}
-			switch v.Doors[n].First {
-			case protocol.NotAsked:
-			case protocol.Unreachable:
-				t.unanswered++
-			default:
-				t.unanswered = 0
-			}
+			t.heard(v.Doors[n])
 			r.Refusals.saw(ctx, r.Campaign, v.Credential.ID, v.Doors[n])
 		}
 		t.door.Turn.Unlock()
@@ -169,46 +177,6 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 		stop = left
 	}
 	return stop
-}
-
-// askDoor breaks off at the first answer that proves nothing, so that no door
-// is offered the old value that does not take the new one. wrong has a good
-// login at the directory made before each login that may be another wrong one.
-// Each old value is offered looks times. stop is why a good login was not to be
-// had.
-func askDoor(ctx context.Context, d *opened.Door, as credential.DoorLogin, with atDoors, wrong *wrongLogins, looks int, now func() time.Time) (ev protocol.DoorEvidence, stop *protocol.Stop) {
-	ev = protocol.DoorEvidence{Door: as.Door}
-	ask := func(value credential.Secret) (protocol.Reply, bool) {
-		if stop = wrong.before(ctx); stop != nil {
-			return protocol.NotAsked, false
-		}
-		reply := d.Ask(ctx, as.Login, value).Reply
-		wrong.saw(reply)
-		return reply, true
-	}
-	var asked bool
-	if ev.First, asked = ask(with.new); !asked || ev.First != protocol.Accepted {
-		return ev, stop
-	}
-	ev.New = ev.First
-	for _, old := range with.olds {
-		for look := range looks {
-			if look == twoLogins {
-				if ev.New, asked = ask(with.new); !asked || ev.New != protocol.Accepted {
-					return ev, stop
-				}
-			}
-			ev.New = protocol.NotAsked
-			if ev.Old, asked = ask(old); !asked || ev.Old != protocol.Refused {
-				return ev, stop
-			}
-			if ev.New, asked = ask(with.new); !asked || ev.New != protocol.Accepted {
-				return ev, stop
-			}
-		}
-	}
-	ev.At = evidenceTime(now())
-	return ev, nil
 }
 
 // NotOpened is why a door is not asked.

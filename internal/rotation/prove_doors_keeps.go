@@ -40,21 +40,47 @@ func (a DoorAsker) flushed(ctx context.Context, c credential.Credential, as cred
 // about what people have changed.
 func (a DoorAsker) Remember(ctx context.Context) error { return a.Refusals.read(ctx, a.Campaign) }
 
-// Ask asks one door about what a person has changed, and once more after a
-// flush where the door took an old value. No directory of the campaign file
-// stands behind it, so nothing but the door's own good login ends its count of
-// wrong ones.
-func (a DoorAsker) Ask(ctx context.Context, d *opened.Door, c credential.Credential, as credential.DoorLogin, value credential.Secret, olds []credential.Secret) (protocol.DoorEvidence, *credential.Finding) {
+// asking is a door that is asked about a credential.
+func (a DoorAsker) asking(d *opened.Door, c credential.Credential, as credential.DoorLogin, with atDoors, wrong *wrongLogins) asking {
+	out := asking{door: d, as: as, with: with, looks: 1, wrong: wrong, now: a.Now}
+	if a.Settings != nil {
+		out.at = a.Settings(as.Door)
+		out.spellings = spellingsOf(out.at, c, as)
+	}
+	return out
+}
+
+// Look is one look at the doors of what a person has changed. No directory of
+// the campaign file stands behind them, so nothing but a door's own good login
+// ends its count of wrong ones: a look costs an account so many of those at
+// most, at however many doors and with however many values, and the next one
+// goes on where it broke off.
+type Look struct{ wrong wrongLogins }
+
+// NewLook begins one.
+func NewLook() *Look { return &Look{wrong: wrongLogins{most: maxWrongLogins}} }
+
+// Ask asks one door, and once more after a flush where the door took an old
+// value. stop is why it was asked no further, where no reply says it.
+func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c credential.Credential, as credential.DoorLogin, value credential.Secret, olds []credential.Secret) (protocol.DoorEvidence, *credential.Finding, *protocol.Stop) {
 	d.Turn.Lock()
 	defer d.Turn.Unlock()
-	with := atDoors{new: value, olds: olds}
-	ev, _ := askDoor(ctx, d, as, with, &wrongLogins{}, a.Refusals.looks(a.Campaign, c.ID, as.Door), a.Now)
+	of := a.asking(d, c, as, atDoors{new: value, olds: olds}, &look.wrong)
+	of.looks = a.Refusals.looks(a.Campaign, c.ID, as.Door)
+	of.past = a.Refusals.progress(a.Campaign, c.ID, as.Door, of.looks, value, olds, a.Now())
+	if of.past.whole != nil {
+		return *of.past.whole, nil, nil
+	}
+	ev, stop := askDoor(ctx, of)
 	a.Refusals.noteOld(ctx, a.Campaign, c.ID, ev)
 	f := a.flushed(ctx, c, as, ev)
 	if f != nil && f.Code == credential.FindingFlushed {
-		ev, _ = askDoor(ctx, d, as, with, &wrongLogins{}, doorLooks, a.Now)
+		of.past.showed(ev, stop)
+		of.looks = doorLooks
+		ev, stop = askDoor(ctx, of)
 	}
-	return ev, f
+	of.past.showed(ev, stop)
+	return ev, f, stop
 }
 
 // Keeps says of a door that takes an old value until when that may go on.

@@ -116,8 +116,15 @@ func TestAMachineThatRefusesNeverBeatsAnotherBehindTheSameDoor(t *testing.T) {
 	person := DoorAsker{Now: time.Now, Campaign: "c", Refusals: &Refusals{Notes: notes}}
 	require.NoError(t, person.Remember(t.Context()))
 	b.Ask(t.Context(), "somebody", credential.NewSecret("else"))
-	ev, _ := person.Ask(t.Context(), one, first.Credential, first.Credential.Doors[0], credential.NewSecret("new"), []credential.Secret{credential.NewSecret("old")})
-	require.True(t, ev.TookOld())
+	// Two looks of a person's door may cost an account two wrong logins each.
+	for range 2 {
+		ev, _, stop := person.Ask(t.Context(), NewLook(), one, first.Credential, first.Credential.Doors[0], credential.NewSecret("new"), []credential.Secret{credential.NewSecret("old")})
+		if stop != nil {
+			require.Equal(t, protocol.ReasonNearLock, stop.Reason)
+			continue
+		}
+		require.True(t, ev.TookOld(), "%q", b.asked)
+	}
 
 	b.keeps["old"] = false // its time is over
 	require.True(t, pass().Dead())

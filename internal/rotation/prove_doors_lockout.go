@@ -23,6 +23,8 @@ import (
 type wrongLogins struct {
 	clear func(context.Context) *protocol.Stop // nil: there is nothing to clear
 	some  bool
+	// most bounds those of a look where nothing clears them; 0: nothing does.
+	most, had int
 }
 
 // before is called before each login at a door, and after the last one.
@@ -35,7 +37,23 @@ func (w *wrongLogins) before(ctx context.Context) (stop *protocol.Stop) {
 }
 
 // saw: whatever is no good login may have been counted, silence as well.
-func (w *wrongLogins) saw(reply protocol.Reply) { w.some = w.some || reply != protocol.Accepted }
+func (w *wrongLogins) saw(reply protocol.Reply) {
+	if reply != protocol.Accepted {
+		w.some = true
+		w.had++
+	}
+}
+
+// spent is why another login that may be wrong is not made in this look, or
+// nil: the door's good logins may all come from its cache, so that the
+// directory behind it has had none since the first wrong one.
+func (w *wrongLogins) spent(door string) *protocol.Stop {
+	if w.most == 0 || w.had < w.most {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonNearLock, Server: door, Detail: fmt.Sprintf("its doors answered %d logins in this look as wrong, and one more could lock the account in a directory that is none of the campaign file's, "+
+		"to which a door's good logins do not come where it keeps logins: what is left of its doors is asked in an hour", w.had)}
+}
 
 // goodLogins logs in with the new value at each server that gave its proof, for
 // nobody knows which of them a door asks.
@@ -156,6 +174,7 @@ type Refusals struct {
 	mu   sync.Mutex
 	seen map[[2]string]map[string]int // by door, in a row
 	took map[[3]string]bool           // the old value, by campaign, credential and door
+	came map[[3]string]*progress      // of tasks, likewise
 }
 
 // tookOld is what is noted of a door that took the old value.

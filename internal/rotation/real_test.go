@@ -13,6 +13,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/door"
 	"rollcall/internal/kind"
 	"rollcall/internal/kind/ldappassword"
 	"rollcall/internal/lab"
@@ -166,6 +167,7 @@ func (s *shelf) deleteAll(p credential.Path) {
 
 // real is an OpenLDAP directory with accounts whose stolen values are in Vault.
 type real struct {
+	settings func(string) door.Settings // of doors; nil: nobody knows them
 	*testing.T
 	ca       *lab.CA
 	slapd    *lab.Slapd

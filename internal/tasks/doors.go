@@ -22,25 +22,36 @@ type Asking struct {
 	rotation.DoorAsker
 
 	Store *ownmount.Store
-	// Begin says why a door is not asked about a task in this look, or is nil:
-	// a try that was killed has asked it, perhaps. Nil: each try asks.
-	Begin func(ctx context.Context, c credential.Credential, door string) *protocol.Stop
 	// Stopped says that no other one is to be begun.
 	Stopped func() bool
+	// Until is when no other one is begun any more, because what was asked is
+	// to be recorded; zero: never.
+	Until time.Time
 }
 
+// doorPatience is how many tasks in a row must get no reply at a door before
+// the others are not asked there in this look.
+const doorPatience = 3
+
+// unheard are the tasks in a row that got no reply, by door.
+type unheard map[string]int
+
 // Ask asks the doors of the tasks cs of in, each of its own account. What they
-// do not refuse keeps it open, whatever was said.
+// do not refuse keeps it open, whatever was said. It gives nothing of a task
+// that was not begun in time: that one is to be asked at once.
 func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credential) ([]wire.AskedTask, error) {
 	if err := a.Remember(ctx); err != nil {
 		return nil, err
 	}
-	out, begun := make([]wire.AskedTask, 0, len(cs)), false
+	out, begun, silent := make([]wire.AskedTask, 0, len(cs)), false, unheard{}
 	for i, c := range cs {
 		it := wire.AskedTask{Ref: in.Refs[i]}
 		if c, it.DoorsLeftOut = c.WithoutDoors(in.DoorsLeftOut); len(c.Doors) == 0 {
 			it.Proof = protocol.ProofAttested // by people's word, as where there is no door
 			out = append(out, it)
+			continue
+		}
+		if begun && !a.Until.IsZero() && a.Now().After(a.Until) {
 			continue
 		}
 		with, stop, err := a.values(ctx, in.Campaign, c)
@@ -55,7 +66,7 @@ func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credent
 			it.Stop = &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "the worker stopped before its doors were asked"}
 		default:
 			begun = true
-			it.Doors, it.Findings, it.Stop = a.doors(ctx, c, with)
+			it.Doors, it.Findings, it.Stop = a.doors(ctx, c, with, silent)
 			it.Stop = a.Keeps(it.Stop)
 		}
 		if it.Stop == nil {
@@ -88,22 +99,27 @@ func (v *values) die(values ...credential.Secret) {
 }
 
 // doors asks each, one after the other: people wait for none of it.
-func (a *Asking) doors(ctx context.Context, c credential.Credential, with values) (ev []protocol.DoorEvidence, found []credential.Finding, stop *protocol.Stop) {
+func (a *Asking) doors(ctx context.Context, c credential.Credential, with values, silent unheard) (ev []protocol.DoorEvidence, found []credential.Finding, stop *protocol.Stop) {
 	var names []string
+	look := rotation.NewLook()
 	for _, as := range c.Doors {
 		names = append(names, as.Door)
 		d, err := a.Open(as.Door)
 		if err != nil {
 			return nil, found, rotation.NotOpened(as.Door, err)
 		}
-		if a.Begin != nil {
-			if stop := a.Begin(ctx, c, as.Door); stop != nil {
-				return nil, found, stop
-			}
+		if silent[as.Door] >= doorPatience {
+			return nil, found, &protocol.Stop{Reason: protocol.ReasonDoorSilent, Server: as.Door, Detail: fmt.Sprintf("this door gave no reply about %d others in this look, so it was not asked about this one", doorPatience)}
 		}
-		e, f := a.DoorAsker.Ask(ctx, d, c, as, with.is, with.olds)
+		e, f, stop := a.DoorAsker.Ask(ctx, look, d, c, as, with.is, with.olds)
 		if f != nil {
 			found = append(found, *f)
+		}
+		if stop != nil {
+			return nil, found, stop
+		}
+		if silent[as.Door]++; !e.Unanswered() {
+			silent[as.Door] = 0
 		}
 		ev = append(ev, e)
 		if stop := e.Open(len(with.olds) > 0); stop != nil {

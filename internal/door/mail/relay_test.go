@@ -201,3 +201,23 @@ func TestARelayBeforeDovecotHidesThatTheDirectoryIsDown(t *testing.T) {
 	require.Equal(t, protocol.Refused, s.ask("submission", "svc-0001", s.Right("svc-0001")))
 	require.Equal(t, protocol.ReasonDoorRefusesNew, s.proof("submission", "svc-0001", wrong, s.Right("svc-0001")))
 }
+
+// saslauthd's cache has an entry for each spelling of a name, and the directory
+// takes them all for one account. A good login with the new value ends that of
+// its own spelling alone.
+func TestACheckersCacheHasAnEntryForEachSpellingOfAName(t *testing.T) {
+	t.Parallel()
+	s := newRelay(t, 8*time.Hour)
+	old := s.Right("svc-0001")
+	renewed := credential.NewSecret("renewed-" + old.Reveal())
+	spellings := []string{"svc-0001", "SVC-0001", "Svc-0001", "svc-0001@example.org", "SVC-0001@EXAMPLE.ORG"}
+	for _, as := range spellings {
+		require.Equal(t, protocol.Accepted, s.ask("submission", as, old), as)
+	}
+	s.set("svc-0001", renewed)
+	require.Empty(t, s.proof("submission", "svc-0001", old, renewed))
+	for _, as := range spellings[1:] {
+		require.Equal(t, protocol.Accepted, s.ask("submission", as, old), as)
+		require.Empty(t, s.proof("submission", as, old, renewed), as)
+	}
+}

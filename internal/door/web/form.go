@@ -75,7 +75,8 @@ func (d *Form) send(ctx context.Context, login string, value credential.Secret) 
 	case good:
 		return door.Said{Reply: protocol.Accepted, Code: code(said) + ", the mark of success"}
 	case bad:
-		return door.Said{Reply: protocol.Refused, Code: code(said) + ", the mark of failure"}
+		// A form is sent in the characters of its page.
+		return door.Said{Reply: protocol.Refused, Code: code(said) + ", the mark of failure", UTF8: strings.Contains(strings.ToLower(page.Header.Get("Content-Type")), "charset=utf-8")}
 	}
 	return door.Said{Reply: status(said), Code: code(said) + ", neither mark"}
 }

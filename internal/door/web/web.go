@@ -77,7 +77,7 @@ func (d *Basic) show(ctx context.Context, login string, value credential.Secret)
 	case said.StatusCode/100 == 2:
 		return door.Said{Reply: protocol.Accepted, Code: code(said)}
 	case said.StatusCode == http.StatusUnauthorized:
-		return door.Said{Reply: protocol.Refused, Code: code(said)}
+		return door.Said{Reply: protocol.Refused, Code: code(said), UTF8: challenges(said, "charset=")} // RFC 7617, 2.1: only UTF-8 may stand there
 	}
 	return door.Said{Reply: status(said), Code: code(said)}
 }

@@ -104,6 +104,39 @@ func TestAnOldValueIsTakenUntilTheNewOneLogsIn(t *testing.T) {
 	require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", old))
 }
 
+// mod_ldap and mod_authn_socache have an entry for each spelling of a name, and
+// the directory takes them all for one account. A good login with the new value
+// ends that of its own spelling alone.
+func TestAWebServersCacheHasAnEntryForEachSpellingOfAName(t *testing.T) {
+	t.Parallel()
+	for _, page := range []string{"/private", "/kept"} {
+		t.Run(page, func(t *testing.T) { t.Parallel(); eachSpellingIsKept(t, page) })
+	}
+}
+
+func eachSpellingIsKept(t *testing.T, page string) {
+	s := newOffice(t, true)
+	at := s.settings("https", page)
+	old := s.Right("svc-0001")
+	spellings := []string{"svc-0001", "SVC-0001", "Svc-0001"}
+	for _, as := range spellings {
+		require.Equal(t, protocol.Accepted, s.ask(at, as, old), as)
+	}
+	admin, err := s.Directory.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer admin.Close()
+	renewed := credential.NewSecret("renewed-" + old.Reveal())
+	_, err = admin.PasswordModify(ldap.NewPasswordModifyRequest(s.Directory.AccountDN("svc-0001"), "", renewed.Reveal()))
+	require.NoError(t, err)
+	require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", renewed))
+	require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", old))
+	for _, as := range spellings[1:] {
+		require.Equal(t, protocol.Accepted, s.ask(at, as, old), as)
+		require.Equal(t, protocol.Accepted, s.ask(at, as, renewed), as)
+		require.Equal(t, protocol.Refused, s.ask(at, as, old), as)
+	}
+}
+
 func TestNothingFoulIsAVerdict(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t, false)

@@ -1,0 +1,184 @@
+package rotation
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/opened"
+	"rollcall/internal/protocol"
+)
+
+// asking is one door that is asked about one credential.
+type asking struct {
+	door *opened.Door
+	as   credential.DoorLogin
+	// at are the door's settings, as far as they are known.
+	at door.Settings
+	// spellings are other ways to write the login name that the door may keep
+	// apart.
+	spellings []string
+	with      atDoors
+	// looks is how often each old value is offered.
+	looks int
+	wrong *wrongLogins
+	// past is what the door showed before, where a look may break off; nil:
+	// nothing is remembered.
+	past *progress
+	now  func() time.Time
+}
+
+// tries is an asking under way.
+type tries struct {
+	asking
+	ctx  context.Context
+	ev   protocol.DoorEvidence
+	code string         // the door's own, of its last reply
+	old  int            // which of the old values is offered, form by form
+	stop *protocol.Stop // why it was asked no further, where no reply says it
+}
+
+// askDoor breaks off at the first reply that proves nothing, so that no door is
+// offered the old value that does not take the new one. wrong has a good login
+// at the directory made before each login that may be another wrong one. stop
+// is why it was asked no further, where no reply of its own says it.
+func askDoor(ctx context.Context, a asking) (protocol.DoorEvidence, *protocol.Stop) {
+	t := &tries{asking: a, ctx: ctx, ev: protocol.DoorEvidence{Door: a.as.Door}}
+	if t.run() {
+		t.ev.At = evidenceTime(a.now())
+	} else if t.stop == nil {
+		t.ev.Why = t.code
+	}
+	return t.ev, t.stop
+}
+
+// run reports whether the door gave all that a proof needs.
+func (t *tries) run() bool {
+	taken, ok := t.first()
+	if !ok {
+		return false
+	}
+	for _, old := range t.with.olds {
+		for _, form := range t.at.Forms(t.as.Login, old) {
+			if !t.sandwich(taken, form, t.ok) {
+				return false
+			}
+		}
+	}
+	if len(t.with.olds) == 0 {
+		return true
+	}
+	for _, login := range t.spellings {
+		if !t.spelled(login, taken) {
+			return false
+		}
+	}
+	return true
+}
+
+// first offers the new value, in each form, and gives the one that is taken.
+func (t *tries) first() (taken door.Shown, ok bool) {
+	for _, form := range t.at.Forms(t.as.Login, t.with.new) {
+		reply, asked := t.offer(form, true)
+		if t.ev.First = reply; !asked || reply != protocol.Refused {
+			taken = form
+			break
+		}
+	}
+	t.ev.New = t.ev.First
+	if t.ev.First != protocol.Accepted {
+		t.ev.New = ""
+		return taken, false
+	}
+	return taken, true
+}
+
+// ok reports whether a reply to the new value goes on with the proof.
+func (t *tries) ok(reply protocol.Reply) bool { return reply == protocol.Accepted }
+
+// sandwich offers an old value as often as it is to be, each time between two
+// logins with the new one, which go on as fine says.
+func (t *tries) sandwich(taken, old door.Shown, fine func(protocol.Reply) bool) bool {
+	good := func() bool {
+		reply, asked := t.offer(taken, false)
+		t.ev.New = reply
+		return asked && fine(reply)
+	}
+	t.old++
+	for look := t.past.looks(t.old); look < t.looks; look++ {
+		if look == twoLogins && !good() {
+			return false
+		}
+		t.ev.New = protocol.NotAsked
+		reply, asked := t.offer(old, true)
+		if t.ev.Old = reply; !asked || reply != protocol.Refused {
+			return false
+		}
+		if !good() {
+			return false
+		}
+		t.past.looked(t.old)
+	}
+	t.ev.Old = protocol.Refused
+	return true
+}
+
+// spelled asks by another spelling of the login name. One that is no name there
+// is refused with each value; the old one is offered all the same, for what a
+// cache has of it is taken while nothing behind it is asked. The new value by
+// the usual spelling ends it.
+func (t *tries) spelled(login string, taken door.Shown) bool {
+	t.ev.New = protocol.NotAsked
+	reply, asked := t.offer(door.Shown{Login: login, Value: taken.Value}, true)
+	if !asked {
+		return false
+	}
+	name := reply == protocol.Accepted
+	if !name && !unknown(reply) {
+		t.ev.New, t.code = reply, t.code+", by another spelling of the login name"
+		return false
+	}
+	fine := func(r protocol.Reply) bool { return r == reply || !name && unknown(r) }
+	for _, old := range t.with.olds {
+		for _, form := range t.at.Forms(login, old) {
+			if !t.sandwich(door.Shown{Login: login, Value: taken.Value}, form, fine) && (t.stop != nil || name || !unknown(t.ev.Old)) {
+				t.code += ", by another spelling of the login name"
+				return false
+			}
+		}
+	}
+	reply, asked = t.offer(taken, false)
+	t.ev.Old, t.ev.New = protocol.Refused, reply
+	return asked && reply == protocol.Accepted
+}
+
+// unknown reports a reply to a name that nobody has.
+func unknown(r protocol.Reply) bool { return r == protocol.Refused || r == protocol.Gone }
+
+// offer logs in once. wrong: it may be a wrong login.
+func (t *tries) offer(s door.Shown, wrong bool) (reply protocol.Reply, asked bool) {
+	if t.stop = t.wrong.before(t.ctx); t.stop == nil && wrong {
+		t.stop = t.wrong.spent(t.as.Door)
+	}
+	if t.stop != nil {
+		return protocol.NotAsked, false
+	}
+	said := t.door.Ask(t.ctx, s.Login, s.Value)
+	t.wrong.saw(said.Reply)
+	reply, t.code = said.Reply, said.Code
+	if reply == protocol.Refused && !said.UTF8 && t.at.Unsaid(s.Login, s.Value) {
+		reply, t.code = protocol.NotThisWay, said.Code+" to characters that a server may write in several ways"
+	}
+	return reply, true
+}
+
+// spellingsOf are other spellings of an account's login name at a door, for
+// accounts of directories: to those all are one name.
+func spellingsOf(at door.Settings, c credential.Credential, as credential.DoorLogin) []string {
+	if c.Task != nil || c.Kind.OpensVault() || !strings.Contains(c.Name, "=") || !strings.Contains(c.Name, ",") {
+		return nil
+	}
+	return at.Spellings(as.Login, c.Name)
+}

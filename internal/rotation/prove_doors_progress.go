@@ -1,0 +1,78 @@
+package rotation
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// progress is how far looks came at a door about what a person has changed,
+// with these very values. This process alone knows it: another one begins anew.
+type progress struct {
+	values [sha256.Size]byte // keyed with what no other process has
+	began  time.Time
+	done   map[int]int            // looks, by old value and form
+	whole  *protocol.DoorEvidence // of a door that gave its whole proof
+}
+
+// progressFor is how long what a door showed counts in a later look.
+const progressFor = 3 * time.Hour
+
+// seal keys what progress knows values by.
+var seal = func() (key [sha256.Size]byte) { _, _ = rand.Read(key[:]); return key }()
+
+// looks is how often the old value of that number was refused already.
+func (p *progress) looks(old int) int {
+	if p == nil {
+		return 0
+	}
+	return p.done[old]
+}
+
+// looked notes that it was, between two good logins.
+func (p *progress) looked(old int) {
+	if p != nil {
+		p.done[old]++
+	}
+}
+
+// showed notes what a look came to. Only one that broke off for the account's
+// sake goes on where it was; whatever else stopped it, the door is asked anew.
+func (p *progress) showed(ev protocol.DoorEvidence, stop *protocol.Stop) {
+	switch {
+	case stop != nil && stop.Reason == protocol.ReasonNearLock:
+	case stop == nil && ev.Open(ev.Old != protocol.NotAsked) == nil:
+		p.whole = &ev
+	default:
+		p.done, p.whole = map[int]int{}, nil
+	}
+}
+
+// progress is that of a door with these values and so many looks, or a new one.
+func (r *Refusals) progress(campaign, id, door string, looks int, value credential.Secret, olds []credential.Secret, now time.Time) *progress {
+	h := hmac.New(sha256.New, seal[:])
+	h.Write([]byte{byte(looks)})
+	for _, v := range append([]credential.Secret{value}, olds...) {
+		sum := sha256.Sum256([]byte(v.Reveal()))
+		h.Write(sum[:])
+	}
+	fresh := &progress{values: [sha256.Size]byte(h.Sum(nil)), began: now, done: map[int]int{}}
+	if r == nil {
+		return fresh
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := [3]string{campaign, id, door}
+	if had := r.came[key]; had != nil && had.values == fresh.values && now.Sub(had.began) < progressFor {
+		return had
+	}
+	if r.came == nil {
+		r.came = map[[3]string]*progress{}
+	}
+	r.came[key] = fresh
+	return fresh
+}
