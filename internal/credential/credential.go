@@ -36,6 +36,10 @@ type Credential struct {
 	// Name is for people: the DN or the role as it was when it was listed.
 	Name string `json:"name"`
 
+	// Short is what the account is called by itself (uid, sAMAccountName), in
+	// the process that lists it and nowhere else.
+	Short string `json:"-"`
+
 	// Paths are the places in Vault where consumers read the secret. All of
 	// them are kept current. Never empty once the roll is merged, unless
 	// Problem is set or nothing new is made (Kind.OnlyEnds).

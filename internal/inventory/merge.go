@@ -131,6 +131,7 @@ func (m *merger) finish(roll *credential.Roll) {
 // complete fills in what only the whole of a draft shows.
 func (m *merger) complete(d *draft) {
 	d.tidy()
+	d.Short = d.short
 	if k := d.Kind; !k.ByHand() && !k.OnlyEnds() {
 		m.lost.doorUses.note(m.c, d.Credential, d.short)
 		if d.Problem == "" {

@@ -3,6 +3,7 @@ package listing
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -28,7 +29,7 @@ import (
 func gone(was, now ownmount.NamedDirectory) (out []ownmount.GoneServer) {
 	all := slices.Clone(was.Gone)
 	for _, s := range slices.Concat(was.Servers, was.Doors) {
-		all = append(all, ownmount.GoneServer{Server: s, Campaign: was.Campaign, Device: was.Device})
+		all = append(all, ownmount.GoneServer{Server: s, Campaign: was.Campaign, Device: was.Device, For: was.DoorsFor[s]})
 	}
 	slices.Reverse(all) // the last campaign that had it
 	for _, g := range all {
@@ -94,6 +95,26 @@ func answering(ctx context.Context, all []ownmount.GoneServer, named ownmount.Na
 		}
 	}
 	return out
+}
+
+// theirs leaves those away that were doors of other accounts than a roll has:
+// another device's campaign may say of one whose it is (for:), and what is
+// stolen now was never offered there.
+func theirs(all []ownmount.GoneServer, roll *credential.Roll) []ownmount.GoneServer {
+	matches := func(pattern, name string) bool { ok, _ := config.Matches(pattern, name); return ok }
+	return slices.DeleteFunc(all, func(g ownmount.GoneServer) bool {
+		var of []door.Match
+		if g.For == "" || json.Unmarshal([]byte(g.For), &of) != nil || len(of) == 0 {
+			return false
+		}
+		return !slices.ContainsFunc(roll.Credentials, func(c credential.Credential) bool {
+			return slices.ContainsFunc(of, func(m door.Match) bool {
+				// Lines are of that device's own profile, and ends of its tasks.
+				m.Line, m.End = "", ""
+				return m.Takes(c, c.Short, matches)
+			})
+		})
+	})
 }
 
 // besidesDevice leaves those away that are at an address of the device: nothing

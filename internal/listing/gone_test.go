@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 	"rollcall/internal/door"
 	"rollcall/internal/vault/ownmount"
 )
@@ -210,4 +211,32 @@ func TestAMachineThatADoorsNameLeftIsToldForAsLongAsItAnswers(t *testing.T) {
 	require.Equal(t, []string{radius}, open(one))
 	one.Containment.Addresses = []string{"127.0.0.84"}
 	require.Empty(t, open(one), "at the device nothing was asked")
+}
+
+// Another device's campaign had a door for its own accounts. A roll with none of
+// those is asked nothing about it.
+func TestADoorOfAnotherDevicesAccountsIsNotDemanded(t *testing.T) {
+	s := newSafe(t)
+	spec := func(doors map[string]door.Settings) *config.Campaign {
+		c := *s.spec
+		c.Directories = map[string]config.Directory{"corp": {Base: "dc=example,dc=org", Servers: []string{"ldaps://a.example.org:636"}}}
+		c.Doors = doors
+		return &c
+	}
+	mail := door.Settings{Type: "imaps", Address: "mail.example.org:993", For: []door.Match{{Directory: "corp", Account: "svc-esg-*"}}}
+	files := door.Settings{Type: "ftp", Address: "files.example.org:21", For: []door.Match{{Directory: "corp"}}}
+	require.NoError(t, KeepNames(s.ctx, s.store, spec(map[string]door.Settings{"mail": mail, "files": files}), "c1"))
+	require.NoError(t, KeepNames(s.ctx, s.store, spec(nil), "c2"), "and it is not forgotten by the next one")
+	demanded := func(short string) (out []string) {
+		known, err := knownNames(s.ctx, s.store, spec(nil))
+		require.NoError(t, err)
+		open, _ := goneOf(spec(nil), "corp", known)
+		roll := &credential.Roll{Credentials: []credential.Credential{{Kind: credential.LDAPPassword, Authority: "corp", Name: "uid=" + short, Short: short}}}
+		for _, g := range theirs(open, roll) {
+			out = append(out, g.Server)
+		}
+		return out
+	}
+	require.Equal(t, []string{"ftp://files.example.org:21"}, demanded("svc-vpn-1"))
+	require.Equal(t, []string{"ftp://files.example.org:21", "imaps://mail.example.org:993"}, demanded("svc-esg-1"))
 }

@@ -2,6 +2,7 @@ package listing
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net"
@@ -124,9 +125,23 @@ func nowCalled(spec *config.Campaign, name string) ownmount.NamedDirectory {
 		out.Servers = append(out.Servers, config.ServerAt(text, address))
 	}
 	slices.Sort(out.Servers)
+	whose := map[string][]door.Match{}
 	for _, d := range spec.Doors {
 		if len(d.For) == 0 || slices.ContainsFunc(d.For, func(m door.Match) bool { return m.Directory == "" || m.Directory == name }) {
 			out.Doors = append(out.Doors, d.Place())
+			if had, again := whose[d.Place()]; len(d.For) == 0 || again && had == nil {
+				whose[d.Place()] = nil // rows of any file may name it
+			} else {
+				whose[d.Place()] = append(had, d.For...)
+			}
+		}
+	}
+	for place, of := range whose {
+		if text, err := json.Marshal(of); err == nil && of != nil {
+			if out.DoorsFor == nil {
+				out.DoorsFor = map[string]string{}
+			}
+			out.DoorsFor[place] = string(text)
 		}
 	}
 	slices.Sort(out.Doors)

@@ -83,6 +83,7 @@ func otherServers(ctx context.Context, kinds *registry.Registry, spec, dialled *
 			return nil, err
 		}
 		gone, accepted := goneOf(dialled, name, known)
+		gone = theirs(gone, roll)
 		if len(gone) > 0 {
 			gone = answering(ctx, besidesDevice(gone, contained().Hosts()), nowCalled(dialled, name))
 		}

@@ -3,6 +3,7 @@ package ownmount
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,6 +28,9 @@ type NamedDirectory struct {
 	Device   string   `json:"device"`
 	// Doors are those that took passwords of it, by type://host:port.
 	Doors []string `json:"doors,omitempty"`
+	// DoorsFor says of doors whose they were: door.Match as a JSON list. One
+	// that is not there was named by rows, or by an earlier version.
+	DoorsFor map[string]string `json:"doors_for,omitempty"`
 	// Gone are servers and doors that campaigns had under the name before that
 	// one, and that it did not ask: the last of those campaigns is beside each.
 	Gone []GoneServer `json:"gone,omitempty"`
@@ -40,6 +44,8 @@ type GoneServer struct {
 	Server   string `json:"server"`
 	Campaign string `json:"campaign"`
 	Device   string `json:"device"`
+	// For is as DoorsFor has it; empty for a server.
+	For string `json:"for,omitempty"`
 }
 
 // NamedDirectories are those that any campaign on this Vault had, by name. For
@@ -117,7 +123,7 @@ func (s *Store) directoriesOfRolls(ctx context.Context, asked []string, out map[
 // was read as before; the zero value if there was nothing. IsCASMismatch if
 // somebody else was first.
 func (s *Store) KeepDirectory(ctx context.Context, before, now NamedDirectory) error {
-	if before.Base == now.Base && slices.Equal(before.Servers, now.Servers) && slices.Equal(before.Doors, now.Doors) && slices.Equal(before.Gone, now.Gone) {
+	if before.Base == now.Base && slices.Equal(before.Servers, now.Servers) && slices.Equal(before.Doors, now.Doors) && maps.Equal(before.DoorsFor, now.DoorsFor) && slices.Equal(before.Gone, now.Gone) {
 		return nil
 	}
 	body, err := json.Marshal(now)
