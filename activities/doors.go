@@ -12,12 +12,14 @@ import (
 	"rollcall/internal/door/opened"
 	"rollcall/internal/listing"
 	"rollcall/internal/rotation"
+	"rollcall/internal/wire"
 )
 
-// askDoors has what was proved dead at its authority proved at its doors too.
-// It takes as long as they do: each is asked by one at a time, and answers a
-// wrong login late.
-func (r *Rotation) askDoors(ctx context.Context, campaign string, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) error {
+// askDoors has what was proved dead at its authority proved at its doors too,
+// or leaves that to an activity of its own: each door is asked by one at a time,
+// and answers a wrong login late.
+func (r *Rotation) askDoors(ctx context.Context, in wire.ApplyInput, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) error {
+	campaign := in.Batch.Campaign
 	spec, err := r.listedSpec(ctx, campaign) // which names doors by their addresses
 	if err != nil || len(spec.Doors) == 0 {
 		return err
@@ -27,8 +29,16 @@ func (r *Rotation) askDoors(ctx context.Context, campaign string, rot *rotation.
 	for i := range done {
 		verdicts = append(verdicts, rotation.Verdict{Credential: cs[i], Applied: &done[i]})
 	}
+	if in.Doors == wire.DoorsLater {
+		rot.LeaveDoors(ctx, verdicts)
+		return nil
+	}
 	rot.Refusals = &r.refusals
-	rot.AskDoors(ctx, verdicts, r.doorAsker(spec, campaign, rot.Device, !firstAttempt(ctx)), func() bool { return notBegun(ctx, &breaker{}) != nil })
+	ask := r.doorAsker(spec, campaign, rot.Device, !firstAttempt(ctx))
+	if in.Doors == wire.DoorsNow {
+		ask.Until = time.Now().Add(doorsAtATime)
+	}
+	rot.AskDoors(ctx, verdicts, ask, func() bool { return notBegun(ctx, &breaker{}) != nil })
 	return nil
 }
 

@@ -266,7 +266,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		}
 		done[i] = keptOpen(step, why)
 	})
-	if err := r.askDoors(ctx, in.Batch.Campaign, rot, cs, done); err != nil {
+	if err := r.askDoors(ctx, in, rot, cs, done); err != nil {
 		return nil, err
 	}
 	confirm(ctx, rot, cs, done)

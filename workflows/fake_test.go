@@ -39,6 +39,10 @@ type fake struct {
 	goneDoor string                   // a door of which that is so
 	waitsFor credential.Ref           // with finds or outcome: nothing of another page is set while it is among the open logins, or the readers
 	finds    map[place]credential.FindingCode
+	doors    map[int]bool // by index: it has doors
+	comesTo  int          // how many an activity that asks doors comes to; 0: all
+	dies     int          // the so-many-eth activity that asks doors gives up
+	parts    []wire.ApplyInput
 	takes    map[string]time.Duration // by activity, on the workflow's clock
 	fails    map[string]error         // by activity
 	doubted  []bool                   // of each that Apply got: an earlier Apply ended without an answer
@@ -203,14 +207,27 @@ func (f *fake) stop(at place) (protocol.Step, protocol.Reason) {
 	return f.outcome(at, f.tries[at])
 }
 
+// setAt is when values were set of what has doors.
+var setAt = time.Date(2026, 3, 1, 12, 0, 1, 0, time.UTC)
+
 func (f *fake) apply(_ context.Context, in wire.ApplyInput) (out []wire.AppliedItem, err error) {
 	if err := f.begin("Apply"); err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, it := range in.Items {
+	if in.Doors == wire.DoorsNow {
+		if f.parts = append(f.parts, in); len(f.parts) == f.dies {
+			return nil, temporal.NewNonRetryableApplicationError("its worker died for the last time", wire.Denied, nil)
+		}
+	}
+	for n, it := range in.Items {
 		at := place{in.Batch.Span.Page, it.Index}
+		if f.doors[it.Index] && (in.Doors == wire.DoorsLater || in.Doors == wire.DoorsNow && f.comesTo > 0 && n >= f.comesTo) {
+			set := wire.Applied{Attempt: it.Attempt, From: []int{1}, To: []int{2}, Step: protocol.Prove, AtDoors: true, SetAt: setAt, Findings: []credential.Finding{{Code: credential.FindingConfirmed}}}
+			out = append(out, wire.AppliedItem{Index: it.Index, Applied: set})
+			continue
+		}
 		f.doubted = append(f.doubted, it.Unheard)
 		a := wire.Applied{Attempt: it.Attempt, From: []int{1}, To: []int{2}, Proof: protocol.ProofBind, Step: protocol.Prove}
 		if step, reason := f.stop(at); reason != "" {

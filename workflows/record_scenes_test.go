@@ -101,6 +101,9 @@ var scenes = []struct {
 	// A door goes on to take the stolen value, past the deadline, as the file
 	// says that it may.
 	{name: "doors", doors: true, before: accountIsKnown},
+	// The same, by a version that asks doors in parts, each recorded as it
+	// comes.
+	{name: "doorparts", doors: true, before: accountIsKnown},
 	// What alice has said is proved there, and not at once.
 	{name: "doortask", doors: true, people: true, when: waitsForPeople, during: nasIsChanged},
 	{name: "watched", people: true, watched: true, when: waitsForPeople, during: func(ctx context.Context, s *stage) error {

@@ -75,18 +75,34 @@ func turn(ctx workflow.Context, in rotationInput) (out rotationResult, dead []wi
 		ready, stopped = unlessCancelled(ctx, protocol.Intent, ready, stopped)
 	}
 	if len(ready) > 0 {
-		err = workflow.ExecuteActivity(onRotation(ctx), wire.DoApply, wire.ApplyInput{Batch: in.Batch, Items: toApply(ready, in.Known)}).Get(ctx, &applied)
+		err = workflow.ExecuteActivity(onRotation(ctx), wire.DoApply, wire.ApplyInput{Batch: in.Batch, Items: toApply(ready, in.Known), Doors: wire.DoorsLater}).Get(ctx, &applied)
 		if err != nil {
 			return gaveUp(steady, in, protocol.Set, err), nil
 		}
 	}
+	applied, later := atDoors(applied)
 	stillCutOff(in.Known, stopped, applied)
 	sameEnd(in.Known, applied)
-	err = record(steady, in, stopped, applied)
+	if len(later) == 0 || len(stopped)+len(applied) > 0 {
+		err = record(steady, in, stopped, applied)
+	}
 	if err != nil {
 		return gaveUp(steady, in, protocol.Outcome, err), nil
 	}
-	return ended(stopped, applied)
+	out, dead = ended(stopped, applied)
+	more, shut := askDoors(ctx, in, later)
+	return out.with(more), append(dead, shut...)
+}
+
+// with is the result of both parts of a pass.
+func (r rotationResult) with(more rotationResult) rotationResult {
+	r.Dead += more.Dead
+	r.Reopened += more.Reopened
+	r.Open = append(r.Open, more.Open...)
+	r.LivesOn = append(r.LivesOn, more.LivesOn...)
+	r.CameBack = r.CameBack || more.CameBack
+	r.Aside += more.Aside
+	return r
 }
 
 // unlessCancelled leaves open, at the step that was reached, what a cancelled

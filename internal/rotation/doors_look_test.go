@@ -119,3 +119,42 @@ func TestWhatADoorSaidIsInTheReason(t *testing.T) {
 	require.Equal(t, protocol.ReasonDoorSilent, v.Stop.Reason)
 	require.Contains(t, v.Stop.Detail, "it said: its certificate is not trusted, or not of its name")
 }
+
+// When time is up no other account is begun, and what was not begun is neither
+// dead nor open: the next part asks it.
+func TestDoorsThatThereIsNoTimeForAreLeftForLater(t *testing.T) {
+	good := map[string][]protocol.Reply{}
+	var all []Verdict
+	remembered := 0
+	for i := range 40 {
+		id := string(rune('A' + i))
+		good[id+"/new"] = []protocol.Reply{protocol.Accepted}
+		v := atServers(id, "mail")
+		v.at.remember = func(context.Context) { remembered++ }
+		all = append(all, v)
+	}
+	mail := &opened.Door{Door: &service{answers: good}}
+	rot := &Rotator{Now: time.Now, Authority: willing{}}
+	ask := DoorAsker{Open: func(string) (*opened.Door, error) { return mail, nil }, Now: time.Now, Until: time.Now().Add(-time.Second)}
+	rot.AskDoors(t.Context(), all, ask, func() bool { return false })
+	dead, later := 0, 0
+	for _, v := range all {
+		require.Nil(t, v.Stop)
+		require.NotEqual(t, v.Dead(), v.AtDoors)
+		if v.Dead() {
+			dead++
+		} else {
+			later++
+			require.Empty(t, v.Doors)
+		}
+	}
+	require.Equal(t, 1, dead, "one is always asked, so that parts come to an end")
+	require.Equal(t, 39, later)
+	require.Equal(t, later, remembered, "the next look would retire the old value once more")
+
+	v, w := atServers("a", "mail"), atServers("b")
+	rot.LeaveDoors(t.Context(), []Verdict{v, w})
+	require.True(t, v.AtDoors)
+	require.False(t, v.Dead())
+	require.True(t, w.Dead(), "what has no door is dead")
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/door/opened"
@@ -69,15 +71,8 @@ func (t *turn) heard(ev protocol.DoorEvidence) {
 // prove_doors_lockout.go). stopped says that no other one is to be begun.
 func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, ask DoorAsker, stopped func() bool) {
 	turns := map[string]*turn{}
-	var asked []Verdict
-	for _, v := range verdicts {
-		if !v.Dead() || len(v.Credential.Doors) == 0 {
-			continue
-		}
-		if v.Credential, v.DoorsLeftOut = v.Credential.WithoutDoors(r.DoorsLeftOut); len(v.Credential.Doors) == 0 {
-			continue // dead on its servers, as a person has it
-		}
-		asked = append(asked, v)
+	asked := r.haveDoors(verdicts)
+	for _, v := range asked {
 		for _, d := range v.Credential.Doors {
 			if turns[d.Door] == nil {
 				t := &turn{}
@@ -96,18 +91,22 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, ask DoorAske
 		}
 	}
 	var wg sync.WaitGroup
+	round := &round{ask: ask, turns: turns, stopped: stopped, slots: make(chan struct{}, accountsAtOnce), until: ask.Until}
 	for i, v := range asked {
 		if r.Retried || r.Unheard[v.Credential.ID] {
 			r.Refusals.mayHaveCome(ctx, r.Campaign, v.Credential.ID)
 		}
 		if stops[i] == nil {
-			wg.Go(func() { stops[i] = r.askAll(ctx, v, ask, turns, stopped) }) // each its own element
+			wg.Go(func() { stops[i] = r.askInTurn(ctx, v, round) }) // each its own element
 		}
 	}
 	wg.Wait()
 	r.lockedMeanwhile(ctx, asked, stops)
 	for i, v := range asked {
 		stop := stops[i]
+		if v.AtDoors {
+			continue
+		}
 		if stop == nil {
 			stop = protocol.Shut(doorNames(v.Credential), v.Doors, len(v.at.olds) > 0)
 		}
@@ -132,6 +131,58 @@ func aboutDoor(stop *protocol.Stop) *protocol.Stop {
 	said := *stop
 	said.Detail += "; the new value itself is in no doubt: every server takes it, and it is activated"
 	return &said
+}
+
+// haveDoors are those that were just proved dead and have doors that are to be
+// asked.
+func (r *Rotator) haveDoors(verdicts []Verdict) (asked []Verdict) {
+	for _, v := range verdicts {
+		if !v.Dead() || len(v.Credential.Doors) == 0 {
+			continue
+		}
+		if v.Credential, v.DoorsLeftOut = v.Credential.WithoutDoors(r.DoorsLeftOut); len(v.Credential.Doors) == 0 {
+			continue // dead on its servers, as a person has it
+		}
+		asked = append(asked, v)
+	}
+	return asked
+}
+
+// LeaveDoors leaves what has doors for later: it is neither dead nor open.
+func (r *Rotator) LeaveDoors(ctx context.Context, verdicts []Verdict) {
+	for _, v := range r.haveDoors(verdicts) {
+		v.leaveDoors(ctx)
+	}
+}
+
+func (v Verdict) leaveDoors(ctx context.Context) {
+	v.at.remember(ctx)
+	v.AtDoors, v.Step, v.Proof, v.Doors, v.DoorsLeftOut = true, protocol.Prove, "", nil, nil
+}
+
+// accountsAtOnce bounds the accounts whose doors are asked side by side, so
+// that there are few to finish when time is up.
+const accountsAtOnce = 16
+
+// round is one pass over the doors of a batch.
+type round struct {
+	ask     DoorAsker
+	turns   map[string]*turn
+	stopped func() bool
+	slots   chan struct{}
+	until   time.Time // when no other account is begun, if one was; zero: never
+	begun   atomic.Bool
+}
+
+// askInTurn asks the doors of one credential, unless time is up.
+func (r *Rotator) askInTurn(ctx context.Context, v Verdict, in *round) *protocol.Stop {
+	in.slots <- struct{}{}
+	defer func() { <-in.slots }()
+	if in.begun.Swap(true) && !in.until.IsZero() && r.Now().After(in.until) && !in.stopped() {
+		v.leaveDoors(ctx)
+		return nil
+	}
+	return r.askAll(ctx, v, in.ask, in.turns, in.stopped)
 }
 
 // askAll asks the doors of one credential, one after another. stop is why it

@@ -21,6 +21,8 @@ type DoorAsker struct {
 	// run already. Its detail names no account.
 	Flush func(ctx context.Context, c credential.Credential, as credential.DoorLogin) *credential.Finding
 	Now   func() time.Time
+	// Until is when no other account is begun any more; zero: never.
+	Until time.Time
 	// Campaign asks, and Refusals has what its doors showed before, of tasks.
 	// Nil: nobody remembers.
 	Campaign string

@@ -44,6 +44,10 @@ type Applied struct {
 	// DoorsLeftOut are the doors of which that is so.
 	DoorsLeftOut []string `json:"doors_left_out,omitempty"`
 
+	// AtDoors: every server has proved it dead, and its doors were not asked
+	// yet. It is neither dead nor open.
+	AtDoors bool `json:"at_doors,omitempty"`
+
 	// Stop and Step say why and where it stays open.
 	Stop *protocol.Stop `json:"stop,omitempty"`
 	Step protocol.Step  `json:"step,omitempty"`

@@ -127,7 +127,23 @@ type PreparedItem struct {
 type ApplyInput struct {
 	Batch Batch       `json:"batch"`
 	Items []ApplyItem `json:"items"`
+	// Doors says when those of what the servers proved are asked.
+	Doors AskDoors `json:"doors,omitempty"`
 }
+
+// AskDoors says when doors are asked.
+type AskDoors string
+
+const (
+	// DoorsHere: in this activity, however long that takes, as campaigns had it
+	// that an earlier version began.
+	DoorsHere AskDoors = ""
+	// DoorsLater: by another activity; what has doors comes back as AtDoors.
+	DoorsLater AskDoors = "later"
+	// DoorsNow: here, after another look at the servers, and for a bounded
+	// time; what it did not come to comes back as AtDoors.
+	DoorsNow AskDoors = "now"
+)
 
 // ApplyItem is one credential to apply.
 type ApplyItem struct {
