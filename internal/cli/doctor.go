@@ -113,7 +113,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign, as string) []doct
 		rows = append(rows, s.checkDirectories(ctx, roll)...)
 		rows = append(rows, s.checkDoors(ctx, takenBy(listed))...)
 		if unlisted == nil {
-			rows = append(rows, doorTries(listed, s.locks)...)
+			rows = append(rows, doorTries(listed, listing.AtAddresses(cfg, listed.Doors).Doors, s.locks)...)
 		}
 		if unlisted != nil {
 			rows = append(rows, notListed(unlisted, onlyWrong(slices.Clone(rows))))

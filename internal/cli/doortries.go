@@ -6,22 +6,28 @@ import (
 	"slices"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
 	"rollcall/internal/report"
+	"rollcall/internal/rotation"
 )
 
 // doorTries holds what a pass costs an account in refused logins at its doors
 // against what locks it, for each authority. locks says after how many that is,
 // by credential, where it is known.
-func doorTries(roll *credential.Roll, locks map[string]int) (rows []doctorRow) {
-	type tries struct{ doors, values, locks int }
+func doorTries(roll *credential.Roll, doors map[string]door.Settings, locks map[string]int) (rows []doctorRow) {
+	type tries struct{ doors, names, values, locks int }
 	most := map[string]tries{}
 	for _, c := range roll.Credentials {
 		if len(c.Doors) == 0 || len(c.Paths) == 0 || c.Problem != "" {
 			continue
 		}
 		t := most[c.Authority]
-		if n := len(c.Doors) * len(c.Paths); n > t.doors*t.values {
-			t.doors, t.values = len(c.Doors), len(c.Paths)
+		names := 0
+		for _, d := range c.Doors {
+			names += 1 + len(rotation.Spellings(doors[d.Door], c, d))
+		}
+		if n := names * len(c.Paths); n > t.names*t.values {
+			t.doors, t.names, t.values = len(c.Doors), names, len(c.Paths)
 		}
 		if n := locks[c.ID]; n > 0 && (t.locks == 0 || n < t.locks) {
 			t.locks = n
@@ -31,7 +37,10 @@ func doorTries(roll *credential.Roll, locks map[string]int) (rows []doctorRow) {
 	for _, name := range slices.Sorted(maps.Keys(most)) {
 		t := most[name]
 		row := doctorRow{Where: name, What: "wrong logins at doors", OK: true, Detail: fmt.Sprintf("%s × %s: up to %s for an account in a pass, one at a time, with a good one at each server of %s after each; ",
-			report.Plural(t.doors, "door", "doors"), report.Plural(t.values, "stored value", "stored values"), report.Plural(t.doors*t.values, "wrong login", "wrong logins"), name)}
+			report.Plural(t.doors, "door", "doors"), report.Plural(t.values, "stored value", "stored values"), report.Plural(t.names*t.values, "wrong login", "wrong logins"), name)}
+		if t.names > t.doors {
+			row.Detail += fmt.Sprintf("names are asked by %d spellings there; ", t.names)
+		}
 		switch {
 		case t.locks == 1:
 			row.OK, row.Do = false, "raise the threshold to 3 or more for the time of the campaign, or take the doors out"

@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/inventory"
+	"rollcall/internal/listing"
 	"rollcall/internal/report"
 	"rollcall/internal/vault/setup"
 	"rollcall/workflows"
@@ -60,7 +61,7 @@ func (s *session) plan(cmd *cobra.Command, by *selection, asJSON bool) error {
 	p := planOf(s.cfg, roll)
 	checks := s.checkDirectories(cmd.Context(), roll.Credentials)
 	p.Notes = slices.DeleteFunc(slices.Clone(checks), func(r doctorRow) bool { return !r.OK || !directory.IsNote(r.What) })
-	for _, r := range doorTries(roll, s.locks) {
+	for _, r := range doorTries(roll, listing.AtAddresses(s.cfg, roll.Doors).Doors, s.locks) {
 		if r.OK {
 			p.Notes = append(p.Notes, r)
 		}

@@ -174,9 +174,9 @@ func (t *tries) offer(s door.Shown, wrong bool) (reply protocol.Reply, asked boo
 	return reply, true
 }
 
-// spellingsOf are other spellings of an account's login name at a door, for
-// accounts of directories: to those all are one name.
-func spellingsOf(at door.Settings, c credential.Credential, as credential.DoorLogin) []string {
+// Spellings are other spellings of an account's login name by which it is asked
+// about at a door, for accounts of directories: to those all are one name.
+func Spellings(at door.Settings, c credential.Credential, as credential.DoorLogin) []string {
 	if c.Task != nil || c.Kind.OpensVault() || !strings.Contains(c.Name, "=") || !strings.Contains(c.Name, ",") {
 		return nil
 	}

@@ -47,7 +47,7 @@ func (a DoorAsker) asking(d *opened.Door, c credential.Credential, as credential
 	out := asking{door: d, as: as, with: with, looks: 1, wrong: wrong, now: a.Now}
 	if a.Settings != nil {
 		out.at = a.Settings(as.Door)
-		out.spellings = spellingsOf(out.at, c, as)
+		out.spellings = Spellings(out.at, c, as)
 	}
 	return out
 }
