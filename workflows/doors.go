@@ -38,8 +38,8 @@ func awaited(it wire.OpenItem, began time.Time) bool {
 const (
 	// doorsAtFirst is how many credentials the first part has.
 	doorsAtFirst = 10
-	// doorsAtMost is how many a part has that finds quick doors.
-	doorsAtMost = 100
+	// maxDoors is how many a part has that finds quick doors.
+	maxDoors = 100
 	// quickly is how long a part takes of which the next one is larger.
 	quickly = 20 * time.Second
 )
@@ -96,7 +96,7 @@ func askDoors(ctx workflow.Context, in rotationInput, later []wire.AppliedItem) 
 		case len(left) > 0:
 			size = max(1, len(now)-len(left))
 		case workflow.Now(ctx).Sub(began) < quickly:
-			size = min(2*size, doorsAtMost)
+			size = min(2*size, maxDoors)
 		}
 	}
 	return out, dead

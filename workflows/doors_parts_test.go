@@ -56,7 +56,7 @@ func TestDoorsAreAskedInPartsAndEachIsRecordedAsItComes(t *testing.T) {
 		require.LessOrEqual(t, len(f.parts[0].Items), doorsAtFirst)
 		for _, p := range f.parts {
 			require.Equal(t, wire.DoorsNow, p.Doors)
-			require.LessOrEqual(t, len(p.Items), doorsAtMost)
+			require.LessOrEqual(t, len(p.Items), maxDoors)
 			for _, it := range p.Items {
 				require.True(t, it.Sent)
 				require.False(t, it.Fresh)

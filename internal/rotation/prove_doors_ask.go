@@ -62,7 +62,7 @@ func (t *tries) run() bool {
 	}
 	for _, old := range t.with.olds {
 		for _, form := range t.at.Forms(t.as.Login, old) {
-			if !t.sandwich(taken, form, t.ok) {
+			if !t.sandwich(taken, form) {
 				return false
 			}
 		}
@@ -95,16 +95,13 @@ func (t *tries) first() (taken door.Shown, ok bool) {
 	return taken, true
 }
 
-// ok reports whether a reply to the new value goes on with the proof.
-func (t *tries) ok(reply protocol.Reply) bool { return reply == protocol.Accepted }
-
 // sandwich offers an old value as often as it is to be, each time between two
-// logins with the new one, which go on as fine says.
-func (t *tries) sandwich(taken, old door.Shown, fine func(protocol.Reply) bool) bool {
+// good logins with the new one.
+func (t *tries) sandwich(taken, old door.Shown) bool {
 	good := func() bool {
 		reply, asked := t.offer(taken, false)
 		t.ev.New = reply
-		return asked && fine(reply)
+		return asked && reply == protocol.Accepted
 	}
 	t.old++
 	for look := t.past.looks(t.old); look < t.looks; look++ {
@@ -126,25 +123,31 @@ func (t *tries) sandwich(taken, old door.Shown, fine func(protocol.Reply) bool) 
 }
 
 // spelled asks by another spelling of the login name. One that is no name there
-// is refused with each value; the old one is offered all the same, for what a
-// cache has of it is taken while nothing behind it is asked. The new value by
-// the usual spelling ends it.
+// is refused with the new value too; the old one is offered all the same, for
+// what a cache has of it is taken while nothing behind it is asked. The new
+// value by the usual spelling ends it.
 func (t *tries) spelled(login string, taken door.Shown) bool {
 	t.ev.New = protocol.NotAsked
-	reply, asked := t.offer(door.Shown{Login: login, Value: taken.Value}, true)
+	as := door.Shown{Login: login, Value: taken.Value}
+	reply, asked := t.offer(as, true)
 	if !asked {
 		return false
 	}
 	name := reply == protocol.Accepted
 	if !name && !unknown(reply) {
-		t.ev.New, t.code = reply, t.code+", by another spelling of the login name"
+		t.ev.New, t.code = reply, t.code+bySpelling
 		return false
 	}
-	fine := func(r protocol.Reply) bool { return r == reply || !name && unknown(r) }
 	for _, old := range t.with.olds {
 		for _, form := range t.at.Forms(login, old) {
-			if !t.sandwich(door.Shown{Login: login, Value: taken.Value}, form, fine) && (t.stop != nil || name || !unknown(t.ev.Old)) {
-				t.code += ", by another spelling of the login name"
+			fine := false
+			if name {
+				fine = t.sandwich(as, form)
+			} else {
+				fine = t.refused(form)
+			}
+			if !fine {
+				t.code += bySpelling
 				return false
 			}
 		}
@@ -152,6 +155,20 @@ func (t *tries) spelled(login string, taken door.Shown) bool {
 	reply, asked = t.offer(taken, false)
 	t.ev.Old, t.ev.New = protocol.Refused, reply
 	return asked && reply == protocol.Accepted
+}
+
+// bySpelling is added to a door's code.
+const bySpelling = ", by another spelling of the login name"
+
+// refused offers an old value by what is no name.
+func (t *tries) refused(old door.Shown) bool {
+	for range t.looks {
+		reply, asked := t.offer(old, true)
+		if t.ev.Old = reply; !asked || !unknown(reply) {
+			return false
+		}
+	}
+	return true
 }
 
 // unknown reports a reply to a name that nobody has.

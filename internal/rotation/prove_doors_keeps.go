@@ -77,11 +77,11 @@ func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c creden
 	a.Refusals.noteOld(ctx, a.Campaign, c.ID, ev)
 	f := a.flushed(ctx, c, as, ev)
 	if f != nil && f.Code == credential.FindingFlushed {
-		of.past.showed(ev, stop)
+		of.past.showed(ev, stop, a.Now())
 		of.looks = doorLooks
 		ev, stop = askDoor(ctx, of)
 	}
-	of.past.showed(ev, stop)
+	of.past.showed(ev, stop, a.Now())
 	return ev, f, stop
 }
 

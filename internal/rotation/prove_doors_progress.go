@@ -13,14 +13,14 @@ import (
 // progress is how far looks came at a door about what a person has changed,
 // with these very values. This process alone knows it: another one begins anew.
 type progress struct {
-	values [sha256.Size]byte // keyed with what no other process has
-	began  time.Time
+	values [sha256.Size]byte      // keyed with what no other process has
+	last   time.Time              // when a look came further
 	done   map[int]int            // looks, by old value and form
 	whole  *protocol.DoorEvidence // of a door that gave its whole proof
 }
 
 // progressFor is how long what a door showed counts in a later look.
-const progressFor = 3 * time.Hour
+const progressFor = 12 * time.Hour
 
 // seal keys what progress knows values by.
 var seal = func() (key [sha256.Size]byte) { _, _ = rand.Read(key[:]); return key }()
@@ -42,7 +42,8 @@ func (p *progress) looked(old int) {
 
 // showed notes what a look came to. Only one that broke off for the account's
 // sake goes on where it was; whatever else stopped it, the door is asked anew.
-func (p *progress) showed(ev protocol.DoorEvidence, stop *protocol.Stop) {
+func (p *progress) showed(ev protocol.DoorEvidence, stop *protocol.Stop, now time.Time) {
+	p.last = now
 	switch {
 	case stop != nil && stop.Reason == protocol.ReasonNearLock:
 	case stop == nil && ev.Open(ev.Old != protocol.NotAsked) == nil:
@@ -60,14 +61,14 @@ func (r *Refusals) progress(campaign, id, door string, looks int, value credenti
 		sum := sha256.Sum256([]byte(v.Reveal()))
 		h.Write(sum[:])
 	}
-	fresh := &progress{values: [sha256.Size]byte(h.Sum(nil)), began: now, done: map[int]int{}}
+	fresh := &progress{values: [sha256.Size]byte(h.Sum(nil)), last: now, done: map[int]int{}}
 	if r == nil {
 		return fresh
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := [3]string{campaign, id, door}
-	if had := r.came[key]; had != nil && had.values == fresh.values && now.Sub(had.began) < progressFor {
+	if had := r.came[key]; had != nil && had.values == fresh.values && now.Sub(had.last) < progressFor {
 		return had
 	}
 	if r.came == nil {
