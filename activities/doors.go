@@ -16,8 +16,8 @@ import (
 )
 
 // askDoors has what was proved dead at its authority proved at its doors too,
-// or leaves that to an activity of its own: each door is asked by one at a time,
-// and answers a wrong login late.
+// or leaves that to an activity of its own: each door is asked by one at a
+// time, and answers a wrong login late.
 func (r *Rotation) askDoors(ctx context.Context, in wire.ApplyInput, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) error {
 	campaign := in.Batch.Campaign
 	spec, err := r.listedSpec(ctx, campaign) // which names doors by their addresses

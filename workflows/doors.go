@@ -57,8 +57,8 @@ func atDoors(applied []wire.AppliedItem) (through, later []wire.AppliedItem) {
 	return through, later
 }
 
-// askDoors asks the doors of what the servers of a batch proved. Each part looks
-// at the servers again first, as a pass does that comes back.
+// askDoors asks the doors of what the servers of a batch proved. Each part
+// looks at the servers again first, as a pass does that comes back.
 func askDoors(ctx workflow.Context, in rotationInput, later []wire.AppliedItem) (out rotationResult, dead []wire.CleanItem) {
 	steady, _ := workflow.NewDisconnectedContext(ctx)
 	for size := doorsAtFirst; len(later) > 0; {

@@ -118,8 +118,8 @@ const doorsAtOnce = 8
 // checkDoors asks each door of the campaign file, at each of its addresses,
 // what it says of itself, and what it answers to a user that cannot exist: one
 // that lets that one in proves nothing. One at an address of a device that was
-// in foreign hands is not asked. taken are the hosts of those; nil: nobody could
-// list them, so that no door is asked.
+// in foreign hands is not asked. taken are the hosts of those; nil: nobody
+// could list them, so that no door is asked.
 func (s *session) checkDoors(ctx context.Context, taken *credential.Containment) []doctorRow {
 	doors := opened.Doors{Read: opened.Reading(s.store.ReadLive)}
 	found, _ := listing.FindDoors(ctx, s.cfg)

@@ -101,7 +101,8 @@ func (s *Apache) start(ctx context.Context) error {
 		sum := sha1.Sum([]byte(value))
 		fmt.Fprintf(&users, "%s:{SHA}%s\n", name, base64.StdEncoding.EncodeToString(sum[:]))
 	}
-	// Those who serve are another user's, who may not enter a folder of a test's.
+	// Those who serve are another user's, who may not enter a folder of a
+	// test's.
 	if s.users == "" {
 		if s.users, err = os.MkdirTemp(shared(0), "apache"); err != nil {
 			return err

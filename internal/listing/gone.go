@@ -109,7 +109,8 @@ func theirs(all []ownmount.GoneServer, roll *credential.Roll) []ownmount.GoneSer
 		}
 		return !slices.ContainsFunc(roll.Credentials, func(c credential.Credential) bool {
 			return slices.ContainsFunc(of, func(m door.Match) bool {
-				// Lines are of that device's own profile, and ends of its tasks.
+				// Lines are of that device's own profile, and ends of its
+				// tasks.
 				m.Line, m.End = "", ""
 				return m.Takes(c, c.Short, matches)
 			})

@@ -213,8 +213,8 @@ func TestAMachineThatADoorsNameLeftIsToldForAsLongAsItAnswers(t *testing.T) {
 	require.Empty(t, open(one), "at the device nothing was asked")
 }
 
-// Another device's campaign had a door for its own accounts. A roll with none of
-// those is asked nothing about it.
+// Another device's campaign had a door for its own accounts. A roll with none
+// of those is asked nothing about it.
 func TestADoorOfAnotherDevicesAccountsIsNotDemanded(t *testing.T) {
 	s := newSafe(t)
 	spec := func(doors map[string]door.Settings) *config.Campaign {
