@@ -12,7 +12,7 @@ WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 # The two server builds use all cores and much memory: one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup build rollcall demo test bench soak check clean docs man release release-test
+.PHONY: help setup build rollcall demo test bench soak check clean docs man release release-test compose-test
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -70,6 +70,11 @@ release: setup
 release-test: build
 	@scripts/setup.sh release
 	$(GO) test -count=1 -timeout 90m -tags release -v ./internal/release
+
+## compose-test  docker-compose.yml with images made here: campaigns, kills, cuts, an upgrade (root)
+compose-test:
+	@scripts/setup.sh compose
+	@scripts/compose-test.sh
 
 ## check   formatting, vet, linters, directions between packages, tidy modules
 check:
