@@ -187,14 +187,16 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 		}
 		state = report.InZone(state, s.zoneOrUTC())
 		page := folder + ".html"
-		if err := writeFile(page, func(w io.Writer) error { return report.HTML(w, state, verified, time.Now()) }); err != nil {
-			return err
-		}
+		unwritten := writeFile(page, func(w io.Writer) error { return report.HTML(w, state, verified, time.Now()) })
 		width, _ := terminal(s.Out)
 		if err := report.Text(s.Out, state, verified, width); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Out, "report: %s\n", page)
+		if unwritten == nil {
+			fmt.Fprintf(s.Out, "report: %s\n", page)
+		} else { // how the campaign ended is not changed by that: who only reads a ledger cannot write beside it
+			s.say("note: no report was written beside the ledger: %v; `rollcall report --html FILE` writes it elsewhere", unwritten)
+		}
 		if len(verified.Problems) > 0 {
 			return &exit{code: exitError}
 		}

@@ -132,7 +132,7 @@ scene_campaign() {
   rollcall list >"$work/list"
   says svc-05 "$work/list"
   begin
-  rollcall watch >/dev/null || fail "watch ended with exit code $?"
+  rollcall watch >"$work/watched" || fail "watch ended with exit code $?"
   finish
   local ca
   ca=$(docker volume inspect -f '{{.Mountpoint}}' rollcall_ca)/ca.crt
