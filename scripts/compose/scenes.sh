@@ -7,7 +7,7 @@ slow=$work/campaign.yaml
 files=(--project-directory "$root" -f "$root/docker-compose.yml" -f "$work/slow.yml")
 
 compose() { docker-compose "${files[@]}" "$@"; }
-rollcall() { compose run --rm -T rollcall "$@" 2>>"$work/rollcall.err"; }
+rollcall() { compose run --rm --no-deps -T rollcall "$@" 2>>"$work/rollcall.err"; }
 container() { compose ps -q "$1"; }
 process() { docker inspect -f '{{.State.Pid}}' "$(container "$1")"; }
 
