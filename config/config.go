@@ -83,6 +83,8 @@ type Campaign struct {
 	Notify settings.Notify `json:"notify,omitzero"`
 	// UsedBy is who reads what lies at paths of Vault.
 	UsedBy []settings.UsedBy `json:"used_by,omitempty"`
+	// Open is who sees to what stays open; nil where nobody says.
+	Open *OpenItems `json:"open,omitempty"`
 
 	// LedgerDir holds one ledger per campaign in a folder of its own. Relative
 	// paths are relative to the campaign file; Load makes it absolute. Default:

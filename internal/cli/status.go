@@ -89,6 +89,7 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 		fmt.Fprint(a.Out, report.Wrap(report.Clean(strings.Join(state.Containment.WordsIn(zone), "; ")), "", width))
 	}
 	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), state.Waves), width, tty))
+	fmt.Fprint(a.Out, report.SeenTo(state, width))
 	if line := report.ProfileLine(state); line != "" {
 		fmt.Fprint(a.Out, report.Wrap(line, "", width))
 	}

@@ -48,6 +48,11 @@ type Credential struct {
 	// UsedBy are consumers that read one of Paths, as the campaign file says.
 	UsedBy []string `json:"used_by,omitempty"`
 
+	// Owner sees to it if it stays open, and Due is until when; empty and zero
+	// where nobody says.
+	Owner string    `json:"owner,omitempty"`
+	Due   time.Time `json:"due,omitzero"`
+
 	// Adopted says that Vault held no path for the account and Paths is the
 	// default path, which activation creates.
 	Adopted bool `json:"adopted,omitempty"`

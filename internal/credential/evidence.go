@@ -5,6 +5,11 @@ type Reason struct {
 	Source string `json:"source"` // the source's name in the campaign file
 	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, vault-userpass, postgresql-roles, or own for what Rollcall itself works with
 	Detail string `json:"detail"` // file and line, path, filter, CIDR: for people
+	// Owner and Due are what a secret's metadata says of who sees to it if it
+	// stays open, and for how long (24h). Whoever had the device may have
+	// written that.
+	Owner string `json:"owner,omitempty"`
+	Due   string `json:"due,omitempty"`
 }
 
 // Finding is something an investigator must look at. It is not an error: the

@@ -20,6 +20,8 @@ const (
 	metaField     = "field"
 	metaLine      = "line" // of the device's profile
 	metaDoors     = "doors"
+	metaOwner     = "owner" // who sees to it if it stays open
+	metaDue       = "due"   // and for how long, from the listing on
 )
 
 // kv lists every secret below a prefix. One without metadata is a candidate
@@ -61,7 +63,7 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 		Account:   m.Custom[metaAccount],
 		AnyField:  m.Custom[metaField] == "",
 		Path:      &credential.Path{Mount: m.Mount, Path: m.Path, Field: m.Custom[metaField]},
-		Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: m.Mount + "/" + m.Path},
+		Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: m.Mount + "/" + m.Path, Owner: m.Custom[metaOwner], Due: m.Custom[metaDue]},
 	}
 	cand.Lines = sourceLines(s)
 	if c.Profile != nil {

@@ -111,7 +111,7 @@ type Entry struct {
 	Step    protocol.Step          `json:"step,omitempty"`
 	Reason  protocol.Reason        `json:"reason,omitempty"`
 	Server  string                 `json:"server,omitempty"`
-	Owner   string                 `json:"owner,omitempty"`    // who sees to what was accepted as open
+	Owner   string                 `json:"owner,omitempty"`    // who sees to what was accepted as open, or to a listed credential if it stays open
 	Due     time.Time              `json:"due,omitzero"`       // until when
 	Until   time.Time              `json:"until,omitzero"`     // when the lock that keeps it open ends by itself
 	LeftOut []string               `json:"left_out,omitempty"` // of an outcome: servers that were not asked

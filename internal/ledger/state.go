@@ -89,6 +89,9 @@ type CredentialState struct {
 	Lines     []credential.LineRef // of the profile that it answers
 	UsedBy    []string             // consumers that read it, as the campaign file says
 
+	Owner string    // who sees to it if it stays open, as it was listed; empty where nobody says
+	Due   time.Time // until when; zero where nobody says
+
 	DeadBefore *credential.DeadBefore // by an earlier campaign; nil where none is known
 
 	Doors   []string                // that take its secret too

@@ -31,11 +31,12 @@ const (
 func AgainSpec(begun, now *config.Campaign) *config.Campaign {
 	out := *begun
 	out.Sources, out.Exclude, out.Accept, out.Confirm, out.UsedBy = now.Sources, now.Exclude, now.Accept, now.Confirm, now.UsedBy
+	out.Open = now.Open
 	return &out
 }
 
 // AgainParts are the parts of a campaign file that AgainSpec takes over.
-var AgainParts = []string{"sources", "exclude", "accept", "confirm", "used_by"}
+var AgainParts = []string{"sources", "exclude", "accept", "confirm", "used_by", "open"}
 
 // Again compares a roll with what listing again found. doors are those that the
 // campaign began with, by the names that credentials have for them, and told
@@ -149,7 +150,7 @@ func deciding(c credential.Credential) credential.Credential {
 		return out
 	}
 	d := credential.Credential{
-		ID: c.ID, Kind: c.Kind, Authority: c.Authority, Subject: c.Subject, Name: c.Name, Adopted: c.Adopted, Hearsay: c.Hearsay, Spare: c.Spare, ReadsOthers: c.ReadsOthers,
+		ID: c.ID, Kind: c.Kind, Authority: c.Authority, Subject: c.Subject, Name: c.Name, Owner: c.Owner, Adopted: c.Adopted, Hearsay: c.Hearsay, Spare: c.Spare, ReadsOthers: c.ReadsOthers,
 		Paths: sorted(c.Paths), Named: sorted(c.Named), Confirmed: sorted(c.Confirmed), Problem: c.Problem,
 	}
 	if len(c.ConfirmedAt) > 0 {

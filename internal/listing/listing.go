@@ -78,6 +78,7 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	for i, c := range roll.Credentials {
 		roll.Credentials[i].UsedBy = spec.Consumers(c.Paths)
 	}
+	seenTo(spec, roll.Credentials, roll.ListedAt)
 	roll.Told = spec.Told()
 	found.Notes = append(found.Notes, unsure...)
 	more, err := otherServers(ctx, kinds, spec, dialled, roll, known, asked)

@@ -66,7 +66,7 @@ func waveNames(waves []credential.WaveIndex) map[int]string {
 func listed(campaign string, c credential.Credential, event ledger.Event, which string, now time.Time) ledger.Entry {
 	e := ledger.About(campaign, c, event, which, now)
 	e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines, e.UsedBy = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines, c.UsedBy
-	e.DeadBefore = c.DeadBefore
+	e.DeadBefore, e.Owner, e.Due = c.DeadBefore, c.Owner, c.Due
 	for _, d := range c.Doors {
 		e.Doors = append(e.Doors, d.Door)
 		if d.End != "" {

@@ -146,7 +146,8 @@ func openCredential(s *ledger.State, l *ledger.CredentialState, at standing) ope
 
 // seenToBy is who sees to what is open, and until when, where the ledger says
 // so: whom a person named who accepted it as open, the owners of the ends that
-// are left of a task, or who answers for a line of the profile that waits.
+// are left of a task, who answers for a line of the profile that waits, or whom the
+// secret's metadata or the campaign file names.
 func seenToBy(s *ledger.State, l *ledger.CredentialState) (owner string, due time.Time) {
 	if a := s.AcceptedAs(l); a != nil && a.Owner != "" {
 		return a.Owner, a.Due
@@ -172,6 +173,12 @@ func seenToBy(s *ledger.State, l *ledger.CredentialState) (owner string, due tim
 				due = a.Due
 			}
 		}
+	}
+	if len(owners) == 0 && l.Owner != "" {
+		owners = []string{l.Owner}
+	}
+	if due.IsZero() {
+		due = l.Due
 	}
 	return strings.Join(owners, ", "), due
 }

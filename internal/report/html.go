@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 	"time"
 
 	"rollcall/internal/ledger"
@@ -32,6 +33,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"entries": entries,
 
 	"leftopen": leftOpen,
+	"owner":    func(l cardLine) string { return strings.Join(listedOwner(l.CredentialState), ", ") },
 }).Parse(pageSource))
 
 // HTML writes the report as one file that loads nothing from anywhere: styles

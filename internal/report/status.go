@@ -66,7 +66,7 @@ type StatusOpen struct {
 	Reason     protocol.Reason `json:"reason"`
 	Since      string          `json:"since"`           // RFC 3339, UTC
 	Until      string          `json:"until,omitempty"` // when its lock ends by itself
-	Owner      string          `json:"owner,omitempty"` // who sees to it, of one that was accepted as open
+	Owner      string          `json:"owner,omitempty"` // who sees to it, where the ledger says so
 	Due        string          `json:"due,omitempty"`   // until when; RFC 3339, UTC
 }
 
@@ -132,9 +132,8 @@ func StatusOf(s *ledger.State, v Verification) Status {
 	for _, l := range s.Credentials {
 		if at := standingOf(l); at == open || at == exception {
 			open := StatusOpen{Credential: l.ID, Step: l.Step, Reason: l.Reason, Since: rfc3339(l.Since), Until: rfc3339(l.Until)}
-			if a := s.AcceptedAs(l); a != nil {
-				open.Owner, open.Due = a.Owner, rfc3339(a.Due)
-			}
+			owner, due := seenToBy(s, l)
+			open.Owner, open.Due = owner, rfc3339(due)
 			st.Open = append(st.Open, open)
 		}
 	}

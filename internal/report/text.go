@@ -200,6 +200,8 @@ func openText(b *strings.Builder, s *ledger.State, f figures, width int) {
 			}
 			if l.Accepted != nil {
 				facts = append(facts, leftOpen(l.Accepted))
+			} else if s.AcceptedAs(l) == nil {
+				facts = append(facts, listedOwner(l)...)
 			}
 			switch {
 			case shared != "" || l.Detail == "":

@@ -68,7 +68,7 @@ func credentialInZone(l *ledger.CredentialState, zone *time.Location, in func(ti
 		copied.At = in(b.At)
 		out.DeadBefore = &copied
 	}
-	out.Accepted = acceptanceInZone(l.Accepted, in)
+	out.Accepted, out.Due = acceptanceInZone(l.Accepted, in), in(l.Due)
 	return &out
 }
 

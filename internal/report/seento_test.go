@@ -1,0 +1,63 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// Who sees to what is open is shown wherever that is, and whoever closes the
+// campaign may say otherwise.
+func TestAnOpenItemHasItsOwnerAndDueTimeEverywhere(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	due := at.Add(72 * time.Hour)
+	s := ledger.NewState()
+	entries := []ledger.Entry{
+		{Event: ledger.CampaignStarted, Actor: "jo"},
+		{Event: ledger.Listed, Credential: "corp/a", Name: "uid=a", Authority: "corp", Owner: "mail team", Due: due},
+		{Event: ledger.Listed, Credential: "corp/b", Name: "uid=b", Authority: "corp"},
+		{Event: ledger.RollClosed, Counts: &ledger.Counts{Listed: 2}},
+		{Event: ledger.EventOpen, Credential: "corp/a", Step: protocol.Precheck, Reason: protocol.ReasonLocked},
+		{Event: ledger.EventOpen, Credential: "corp/b", Step: protocol.Precheck, Reason: protocol.ReasonLocked},
+	}
+	add := func(e ledger.Entry) {
+		e.Campaign, e.At = "c1", at
+		e.ID = ledger.EntryID("c1", e.Credential, "", e.Event)
+		s.Add(1, e)
+	}
+	for _, e := range entries {
+		add(e)
+	}
+	shown := func() map[string]string {
+		out := map[string]string{"status": SeenTo(s, 100)}
+		var text, csv, page, one bytes.Buffer
+		require.NoError(t, Text(&text, s, Verification{}, 100))
+		require.NoError(t, CSV(&csv, s))
+		require.NoError(t, HTML(&page, s, Verification{}, at))
+		require.NoError(t, SummaryText(&one, s, Verification{}, at, 100))
+		out["text"], out["csv"], out["html"], out["summary"] = text.String(), csv.String(), page.String(), strings.Join(strings.Fields(one.String()), " ")
+		doc, err := json.Marshal(StatusOf(s, Verification{}))
+		require.NoError(t, err)
+		out["json"] = string(doc)
+		return out
+	}
+	for where, text := range shown() {
+		require.Contains(t, text, "mail team", where)
+	}
+	require.Contains(t, shown()["status"], "1 open, owner mail team, due 2026-03-04 12:00:00")
+	require.Contains(t, shown()["csv"], "2026-03-04T12:00:00")
+	require.Contains(t, shown()["json"], `"owner":"mail team","due":"2026-03-04T12:00:00`)
+
+	add(ledger.Entry{Event: ledger.OpenAccepted, Actor: "jo", Detail: "tonight", Owner: "duty desk"})
+	for where, text := range shown() {
+		require.Contains(t, text, "duty desk", where)
+	}
+	require.NotContains(t, shown()["csv"], "mail team", "whoever closes says otherwise")
+}
