@@ -20,6 +20,8 @@ packages+=(dovecot-imapd dovecot-pop3d dovecot-ldap apache2-bin proftpd-core pro
   openssh-server freeradius freeradius-ldap mariadb-server postfix sasl2-bin libsasl2-modules snmpd)
 # Units of systemd are looked at by its own tool; it need not run.
 packages+=(systemd)
+# Terminals of several widths, for tests of what people see.
+packages+=(tmux)
 case ${1:-} in
   '') ;;
   release) packages+=(debootstrap systemd-container procps) ;;

@@ -81,14 +81,20 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 	}
 	state, verified.At = report.InZone(state, zone), verified.At.In(zone)
 	width, tty := terminal(a.Out)
-	fmt.Fprintf(a.Out, "campaign %s, %s\n", state.Campaign, since(state))
+	line := func(text string) string {
+		if !tty {
+			return text + "\n" // a line each, for grep
+		}
+		return report.Wrap(text, "", width)
+	}
+	fmt.Fprint(a.Out, line(report.Clean(fmt.Sprintf("campaign %s, %s", state.Campaign, since(state)))))
 	if alive.Words != "" {
 		fmt.Fprint(a.Out, report.Wrap(report.Clean(alive.Words), "", width))
 	}
 	if state.Containment != nil {
 		fmt.Fprint(a.Out, report.Wrap(report.Clean(strings.Join(state.Containment.WordsIn(zone), "; ")), "", width))
 	}
-	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), state.Waves), width, tty))
+	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), state.Waves), width, tty && !a.plain()))
 	fmt.Fprint(a.Out, report.SeenTo(state, width))
 	if line := report.ProfileLine(state); line != "" {
 		fmt.Fprint(a.Out, report.Wrap(line, "", width))
@@ -96,7 +102,7 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 	if compared == buildDiffers {
 		fmt.Fprint(a.Out, report.Wrap(report.Clean(profile), "", width))
 	}
-	fmt.Fprintln(a.Out, report.LedgerLine(verified))
+	fmt.Fprint(a.Out, line(report.LedgerLine(verified)))
 	return nil
 }
 
