@@ -13,7 +13,9 @@ import (
 
 func TestWhoSeesToWhatStaysOpenIsWhomTheSecretNamesElseTheCampaignFile(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	by := func(reasons ...credential.Reason) credential.Credential { return credential.Credential{Reasons: reasons} }
+	by := func(reasons ...credential.Reason) credential.Credential {
+		return credential.Credential{Reasons: reasons}
+	}
 	cs := []credential.Credential{
 		by(credential.Reason{Source: "vault"}),
 		by(credential.Reason{Owner: " mail team ", Due: "24h"}, credential.Reason{Owner: "mail team", Due: "8h"}, credential.Reason{Owner: "jo"}),
