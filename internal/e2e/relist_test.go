@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/estate"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
@@ -89,4 +90,70 @@ func TestWhatWasCorrectedIsTakenUpInsideTheRunningCampaign(t *testing.T) {
 	requireClean(t, e)
 	require.NotContains(t, u.must("list"), "svc-nobody")
 	require.Contains(t, u.must("campaigns"), "5 of 5")
+}
+
+// Whoever had the device has its AppRole too, which nobody had listed. Listed
+// while the campaign runs, it is not ended by that campaign, so what it reads is
+// not set; what has nothing to do with it is.
+func TestWhatALoginReadsThatIsFoundWhileTheCampaignRunsIsNotSet(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 5, Replica: true})
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10m}\naccept:\n  - {directory: corp, finding: replicators-not-shown, reason: jo looked}\n")
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	write := func(at string, data map[string]any) {
+		_, err := e.Vault.Client().Logical().WriteWithContext(t.Context(), at, data)
+		require.NoError(t, err)
+	}
+	names := func(uid, account string) {
+		write("kv/metadata/apps/esg-01/"+uid, map[string]any{"custom_metadata": map[string]any{"directory": "corp", "account": account, "field": "password"}})
+	}
+	names("svc-esg-0005", "svc-nobody")
+	names("svc-esg-0001", "svc-nobody-either")
+	require.NoError(t, e.Vault.Client().Sys().PutPolicy("storage-reads", `path "kv/data/apps/esg-01/svc-esg-0005" { capabilities = ["read"] }`))
+	write("auth/approle/role/storage", map[string]any{"token_policies": "storage-reads"})
+	write("auth/approle/role/storage/secret-id", nil)
+	u.must("init")
+	e.Replica.PauseReplication()
+	_, said := u.begin("run")
+	requireSoon(t, "all were tried", said, func() bool {
+		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonNoAccount }) == 2 &&
+			u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging }) == 3
+	})
+
+	names("svc-esg-0005", "svc-esg-0005")
+	names("svc-esg-0001", "svc-esg-0001")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "sources:\n", "sources:\n  - {name: login, type: vault-approle, mount: approle, role: storage}\n", 1)), 0o600))
+	taken := u.atTerminal("esg-01\n", "relist", "--reason", "two accounts and a login were missing")
+	require.Equal(t, 0, taken.code, taken.out)
+	flat := strings.Join(strings.Fields(taken.out), " ")
+	require.Contains(t, flat, "it opens Vault, or may read what others are set to")
+	require.Contains(t, flat, "waits, for its new value may be read by auth/approle/role/storage")
+	require.Contains(t, flat, "storage was listed again, and is not taken up while the campaign runs", "before the question")
+	require.Contains(t, flat, "warning: other-reader: auth/approle/role/storage")
+	requireSoon(t, "they are tried", said, func() bool {
+		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonWithinReach }) == 1 &&
+			u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging }) == 4
+	})
+	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
+	requireSoon(t, "the others are dead", said, func() bool {
+		return u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }) == 4
+	})
+	u.must("abort")
+	requireSoon(t, "it has ended", said, u.closed)
+
+	s := u.ledger()
+	waits := s.Credential(e.ID("svc-esg-0005"))
+	require.Equal(t, protocol.ReasonWithinReach, waits.Reason)
+	require.Zero(t, waits.Attempt, "no value was made for it")
+	require.True(t, binds(t, e, e.Servers()[0], e.Slapd.AccountDN("svc-esg-0005"), credential.NewSecret(stolenValue(e, e.ID("svc-esg-0005")))))
+	warned := ""
+	for _, f := range s.Findings {
+		warned += string(f.Code) + ": " + f.Detail + "\n"
+	}
+	require.Contains(t, warned, "storage was listed again, and is not taken up")
+	require.Contains(t, warned, "other-reader: auth/approle/role/storage")
+	u.must("ledger", "verify")
 }
