@@ -305,7 +305,7 @@ func TestNothingIsSetThatVaultDoesNotTake(t *testing.T) {
 			require.NoError(t, o.admin.Sys().Remount("kv", "away"))
 		}, func(*outageCampaign) {
 			require.NoError(t, o.admin.Sys().Remount("away", "kv"))
-		}, []protocol.Reason{protocol.ReasonVaultRefuse, protocol.ReasonVault, protocol.ReasonVaultRights}, "kv/data"},
+		}, []protocol.Reason{protocol.ReasonVaultRefuse, protocol.ReasonVault, protocol.ReasonVaultRights}, "the mount"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := o.campaign(fmt.Sprintf("outage-%d", n), o.token(vaultapi.TokenCreateRequest{TTL: "1h"}), n*each, (n+1)*each)

@@ -186,10 +186,11 @@ func (e *Error) reason() protocol.Reason {
 		return protocol.ReasonVaultRights
 	case CASMismatch:
 		return protocol.ReasonConflict
-	case NoMount:
-		return protocol.ReasonNoMount
-	case NotKV2:
-		return protocol.ReasonNotKV2
+	case NoMount, NotKV2:
+		// It was there when it was listed (what was not has its own reason from
+		// the listing), so it was moved or made anew meanwhile. It may come
+		// back: nothing is set until it does, and it is tried again.
+		return protocol.ReasonVaultRefuse
 	case BadPath:
 		return protocol.ReasonMalformed
 	}
