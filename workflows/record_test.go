@@ -269,8 +269,8 @@ func (s *stage) hire(names ...string) error {
 	return nil
 }
 
-// correct gives the secret of an account that nobody has to somebody, and stores
-// the campaign file to list again with.
+// correct gives the secret of an account that nobody has to somebody, and
+// stores the campaign file to list again with.
 func (s *stage) correct(ctx context.Context) error {
 	_, err := s.estate.Vault.Client().Logical().WriteWithContext(ctx, "kv/metadata/apps/"+estate.Device+"/"+estate.Vanished,
 		map[string]any{"custom_metadata": map[string]any{"directory": "corp", "account": "app-0001", "field": "password"}})

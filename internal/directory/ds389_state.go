@@ -71,8 +71,8 @@ func (c *Client) maxFailure(ctx context.Context, server, policyDN string) (int, 
 func (c *Client) lockout389(ctx context.Context, server, policyDN string) (lockout, error) {
 	var l lockout
 	take := func(dn string) (Entry, error) {
-		// A policy of its own is an entry that a search shows to nobody who does
-		// not ask for its class.
+		// A policy of its own is an entry that a search shows to nobody who
+		// does not ask for its class.
 		e, found, err := c.one(ctx, server, "", dn, ldap.ScopeBaseObject, "(|(objectClass=*)(objectClass=ldapSubEntry))",
 			[]string{"passwordMaxFailure", "passwordLockout", "nsslapd-pwpolicy-local"})
 		if IsUnreachable(err) || ctx.Err() != nil {

@@ -93,8 +93,8 @@ func TestWhatWasCorrectedIsTakenUpInsideTheRunningCampaign(t *testing.T) {
 }
 
 // Whoever had the device has its AppRole too, which nobody had listed. Listed
-// while the campaign runs, it is not ended by that campaign, so what it reads is
-// not set; what has nothing to do with it is.
+// while the campaign runs, it is not ended by that campaign, so what it reads
+// is not set; what has nothing to do with it is.
 func TestWhatALoginReadsThatIsFoundWhileTheCampaignRunsIsNotSet(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 5, Replica: true})

@@ -310,8 +310,8 @@ type Account struct {
 	NeverSet bool
 
 	// Locks is how many refused logins in a row lock the account, and Failed
-	// how many are counted now. Locks is 0 where none do, or where the authority
-	// says nothing of it.
+	// how many are counted now. Locks is 0 where none do, or where the
+	// authority says nothing of it.
 	Locks, Failed int
 
 	// LocksHidden: which policy locks the account is not shown, and Locks is

@@ -182,8 +182,8 @@ func deciding(c credential.Credential) credential.Credential {
 }
 
 // Fits are the items of a proposal that may become part of the roll beside what
-// stays as it is, and what they take the place of. A path that somebody else goes on with is nobody
-// else's: two would write there.
+// stays as it is, and what they take the place of. A path that somebody else
+// goes on with is nobody else's: two would write there.
 func Fits(p ownmount.Proposal, was []Was, take []int, replaced credential.Refs) (fit []int, instead credential.Refs) {
 	fit = slices.Clone(take)
 	for {

@@ -136,8 +136,9 @@ func TestThePackageIsInstalledOnABootedDebianAndItsServicesCarryACampaign(t *tes
 	})
 	serving(worker, "rotation worker: serving Temporal")
 	serving(ledgerWorker, "ledger worker: writing to")
-	// A worker that was killed is asked for the status until Temporal knows that
-	// it is gone, and `watch` ends then: it is asked again, as a person would.
+	// A worker that was killed is asked for the status until Temporal knows
+	// that it is gone, and `watch` ends then: it is asked again, as a person
+	// would.
 	require.Eventually(t, func() bool {
 		_, err := o.try("watch")
 		return err == nil // exit code 0: all dead

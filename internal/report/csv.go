@@ -146,8 +146,8 @@ func openCredential(s *ledger.State, l *ledger.CredentialState, at standing) ope
 
 // seenToBy is who sees to what is open, and until when, where the ledger says
 // so: whom a person named who accepted it as open, the owners of the ends that
-// are left of a task, who answers for a line of the profile that waits, or whom the
-// secret's metadata or the campaign file names.
+// are left of a task, who answers for a line of the profile that waits, or whom
+// the secret's metadata or the campaign file names.
 func seenToBy(s *ledger.State, l *ledger.CredentialState) (owner string, due time.Time) {
 	if a := s.AcceptedAs(l); a != nil && a.Owner != "" {
 		return a.Owner, a.Due

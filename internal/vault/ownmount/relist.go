@@ -82,7 +82,8 @@ func proposalPath(idx RollIndex, id string) string {
 // of its id.
 func (s *Store) Propose(ctx context.Context, idx RollIndex, p Proposal) (Proposal, error) {
 	if err := s.propose(ctx, idx, p); err != nil {
-		// A lost reply, or another was first, which can show as a missing right.
+		// A lost reply, or another was first, which can show as a missing
+		// right.
 		if kept, readErr := s.ReadProposal(ctx, idx, p.ID); readErr == nil {
 			return kept, nil
 		}

@@ -1,7 +1,8 @@
 // Command operator stands in for Temporal's own command line in the images of
-// `make compose-test`: it knows the four commands of deploy/temporal/namespace.sh
-// and their flags, and asks the same of the server. The command line itself
-// cannot be built from Go modules: one module of it is only in its repository.
+// `make compose-test`: it knows the four commands of
+// deploy/temporal/namespace.sh and their flags, and asks the same of the
+// server. The command line itself cannot be built from Go modules: one module
+// of it is only in its repository.
 package main
 
 import (
