@@ -50,7 +50,8 @@ type campaign struct {
 	firstPass bool                    // a wave goes on beside those that follow
 	tasksIn   map[int]bool            // waves of what people do
 	accepting credential.Refs         // asked for and not yet in the ledger
-	cameBack  bool                    // something was not set because the device answered
+	cameBack  bool                    // the device answered meanwhile
+	asking    bool                    // the device
 	unheard   bool                    // what was sent of something that stays open may still arrive
 	failed    error                   // of the first wave that failed
 	looks     int                     // at what is dead
@@ -109,6 +110,9 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 		c.status.Phase = ledger.Running
 	}
 	c.whole, c.roll = ctx, roll
+	if roll.Watched && workflow.GetVersion(ctx, changeWatched, workflow.DefaultVersion, 1) > workflow.DefaultVersion {
+		workflow.Go(steady, c.watchDevice)
+	}
 	if err := c.waves(ctx, steady, roll); err != nil {
 		return Result{}, c.close(steady, err)
 	}

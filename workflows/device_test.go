@@ -188,3 +188,41 @@ func TestWhatTheWatchSawIsTheCampaigns(t *testing.T) {
 	require.Equal(t, []ledger.Event{ledger.EventFinding, ledger.EventFinding, ledger.CampaignClosed}, f.told(), "the second is the first for the ledger: one of a sort")
 	require.Equal(t, "it answered", f.events[0].Detail)
 }
+
+// What was set before a person tried one first, or paused, lies where its
+// consumers read it: a device that is on the network meanwhile may read it too,
+// and has gone again at the end.
+func TestTheDeviceIsAskedWhileACampaignIsPaused(t *testing.T) {
+	for _, watched := range []bool{true, false} {
+		f := newFake(waveOf(0, 2), waveOf(1, 2))
+		f.roll.Watched = watched
+		f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+			if at.index == 1 && try == 1 {
+				return protocol.Prove, protocol.ReasonLagging
+			}
+			return "", ""
+		}
+		env := f.env(t)
+		begun, looks := env.Now(), 0
+		env.OnActivity(wire.DoWatchDevice, mock.Anything, mock.Anything).Return(func(context.Context, string) (wire.DeviceAnswers, error) {
+			looks++
+			if at := env.Now().Sub(begun); at >= 5*time.Hour && at < 6*time.Hour {
+				return wire.DeviceAnswers{Detail: "it answered"}, nil
+			}
+			return wire.DeviceAnswers{}, nil
+		}).Maybe()
+		env.RegisterDelayedCallback(func() { env.UpdateWorkflowNoRejection(UpdatePause, "p", t, "a person") }, time.Second)
+		env.RegisterDelayedCallback(func() { env.UpdateWorkflowNoRejection(UpdateResume, "r", t, "a person") }, 20*time.Hour)
+		env.ExecuteWorkflow(CampaignWorkflow, input)
+		require.NoError(t, env.GetWorkflowError())
+		got := result[Result](t, env)
+		if !watched {
+			require.Zero(t, looks)
+			require.Zero(t, got.Incomplete)
+			continue
+		}
+		require.Equal(t, 1, got.Incomplete)
+		require.LessOrEqual(t, looks, 32, "it is not asked any more once it has answered")
+		require.Contains(t, f.told(), ledger.EventFinding)
+	}
+}

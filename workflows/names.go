@@ -65,6 +65,9 @@ const (
 	// the one before.
 	changeFirstPass = "first-pass"
 
+	// changeWatched marks campaigns that ask the device while they wait.
+	changeWatched = "watched"
+
 	// SignalControl tells a wave what its campaign was told.
 	SignalControl = "control"
 )

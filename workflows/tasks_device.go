@@ -10,8 +10,8 @@ import (
 	"rollcall/internal/wire"
 )
 
-// While a campaign waits for people nothing is set, so nothing looks whether
-// the device answers. It may be days, and one that is on the network for an
+// While a campaign waits (for people, or paused) nothing is set, so nothing
+// looks whether the device answers. It may be days, and one that is on the network for an
 // hour meanwhile reads what was set, and what is handed over.
 
 // askOften is how long the device is not asked at first. Who records fixtures
@@ -57,35 +57,43 @@ func (t *tasks) watchDevice(ctx workflow.Context) {
 			}
 		}
 		t.asking = true
-		t.lookAtDevice(ctx)
+		t.state.CameBack = w.look(ctx, t.state.Roll.Campaign, t.state.Roll.Device)
 		t.asking = false
-		w.Next = workflow.Now(ctx).Add(askOften)
-		if w.Looks++; w.Looks > aDay {
-			w.Next = workflow.Now(ctx).Add(askLater)
-		}
+		w.Next = workflow.Now(ctx).Add(w.pause())
 	}
 }
 
-func (t *tasks) lookAtDevice(ctx workflow.Context) {
+// pause is how long the device is left alone after a look.
+func (w *deviceWatch) pause() time.Duration {
+	if w.Looks > aDay {
+		return askLater
+	}
+	return askOften
+}
+
+// look asks the device once, and records that it answered, or that nobody could
+// ask it for an hour.
+func (w *deviceWatch) look(ctx workflow.Context, campaign, device string) (answered bool) {
+	w.Looks++
 	var found wire.DeviceAnswers
-	err := workflow.ExecuteActivity(onRotation(ctx), wire.DoWatchDevice, t.state.Roll.Campaign).Get(ctx, &found)
-	switch w := t.state.Watch; {
+	err := workflow.ExecuteActivity(onRotation(ctx), wire.DoWatchDevice, campaign).Get(ctx, &found)
+	switch {
 	case err == nil:
 		w.Unknown = 0
 	default:
 		workflow.GetLogger(ctx).Error("the device was not asked", "error", err)
 		if w.Unknown++; w.Unknown >= unknownFor {
-			found.Detail = "whether the device answered while people were waited for is not known: for an hour nobody could ask it"
+			found.Detail = "whether the device answered while the campaign waited is not known: for an hour nobody could ask it"
 		}
 	}
 	if found.Detail == "" {
-		return
+		return false
 	}
 	err = workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordEvent, wire.EventInput{
-		Campaign: t.state.Roll.Campaign, Device: t.state.Roll.Device, Event: ledger.EventFinding, Finding: credential.FindingCameBack, Detail: found.Detail,
+		Campaign: campaign, Device: device, Event: ledger.EventFinding, Finding: credential.FindingCameBack, Detail: found.Detail,
 	}).Get(ctx, nil)
 	if err != nil { // the campaign tells it at its end
 		workflow.GetLogger(ctx).Error("the ledger was not told that the device answered", "error", err)
 	}
-	t.state.CameBack = true
+	return true
 }

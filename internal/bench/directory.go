@@ -73,6 +73,11 @@ func (g *ground) startDomain(ctx context.Context, sizes map[string]int) (err err
 	if g.samba, err = lab.StartSamba(ctx, lab.SambaOptions{Dir: filepath.Join(g.dir, "samba"), CA: g.ca, Accounts: all}); err != nil {
 		return err
 	}
+	// As docs/rights.md recommends: where the policies are hidden each account
+	// costs a login more.
+	if err = g.samba.AddACE(ctx, "CN=Password Settings Container,CN=System,"+g.samba.BaseDN(), g.samba.BinderDN, "(A;CI;RPLCLORC;;;%s)"); err != nil {
+		return err
+	}
 	conn, err := g.samba.AdminConn(ctx)
 	if err != nil {
 		return err

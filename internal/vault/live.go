@@ -383,7 +383,7 @@ func (c *Client) Destroy(ctx context.Context, p credential.Path, versions []int,
 	if doomed, err = c.heldToo(ctx, p, doomed, activated); err != nil || len(doomed) == 0 {
 		return current, err
 	}
-	if at, err = c.atToWrite(ctx, p.Mount, "destroy", p.Path); err != nil {
+	if at, err = c.at(ctx, p.Mount, "destroy", p.Path); err != nil { // no value is sent
 		return false, err
 	}
 	if _, err := c.api.Logical().WriteWithContext(ctx, at, map[string]any{"versions": doomed}); err != nil {
