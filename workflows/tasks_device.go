@@ -11,8 +11,8 @@ import (
 )
 
 // While a campaign waits (for people, or paused) nothing is set, so nothing
-// looks whether the device answers. It may be days, and one that is on the network for an
-// hour meanwhile reads what was set, and what is handed over.
+// looks whether the device answers. It may be days, and one that is on the
+// network for an hour meanwhile reads what was set, and what is handed over.
 
 // askOften is how long the device is not asked at first. Who records fixtures
 // has less time.
