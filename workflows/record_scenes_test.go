@@ -25,7 +25,7 @@ var scenes = []struct {
 	during   func(ctx context.Context, s *stage) error // meanwhile
 	launched bool
 	people   bool // with a task of people
-	watched  bool // and a device that comes back while they are waited for
+	watched  bool // a device comes back meanwhile
 	doors    bool // with a door, and with people a task that it proves
 }{
 	{name: "waves", during: func(ctx context.Context, s *stage) error {
@@ -107,19 +107,32 @@ var scenes = []struct {
 	// What alice has said is proved there, and not at once.
 	{name: "doortask", doors: true, people: true, when: waitsForPeople, during: nasIsChanged},
 	{name: "watched", people: true, watched: true, when: waitsForPeople, during: func(ctx context.Context, s *stage) error {
-		s.device.Answer()
-		for told := false; !told; {
-			h := s.GetWorkflowHistory(ctx, TasksID(fmt.Sprintf("%s-%d", estate.Device, s.n)), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-			for h.HasNext() {
-				e, err := h.Next()
-				if err != nil {
-					return err
-				}
-				told = told || e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == wire.DoRecordEvent
+		return errors.Join(s.comesBack(ctx, TasksID(fmt.Sprintf("%s-%d", estate.Device, s.n)), 1), peopleDoIt(ctx, s))
+	}},
+	// A person pauses it, and the device is on the network for a while.
+	{name: "held", watched: true, settings: func(s *Settings) { s.Deadline = time.Minute }, during: func(ctx context.Context, s *stage) error {
+		return errors.Join(s.tell(ctx, UpdatePause, operator), s.comesBack(ctx, CampaignID(estate.Device), 2), s.tell(ctx, UpdateResume, operator))
+	}},
+}
+
+// comesBack has the device answer until a workflow has sent so many events to
+// the ledger, of which that is the last.
+func (s *stage) comesBack(ctx context.Context, workflow string, events int) error {
+	s.device.Answer()
+	for told := 0; told < events; {
+		told = 0
+		h := s.GetWorkflowHistory(ctx, workflow, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for h.HasNext() {
+			e, err := h.Next()
+			if err != nil {
+				return err
+			}
+			if e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == wire.DoRecordEvent {
+				told++
 			}
 		}
-		return errors.Join(s.device.Silence(), peopleDoIt(ctx, s))
-	}},
+	}
+	return s.device.Silence()
 }
 
 func waitsForPeople(st Status, _ WaveStatus) bool { return st.People }

@@ -133,11 +133,10 @@ func recordAll() error {
 		askOften = 10 * time.Minute
 		if scene.watched {
 			askOften = 3 * time.Second
-			if err := s.addressed(); err != nil {
+			if spec, err = s.addressed(spec); err != nil {
 				return fmt.Errorf("%s: %w", scene.name, err)
 			}
 			defer s.device.Close()
-			spec = s.tasks
 		}
 		if err := s.play(ctx, in, scene.launched, spec, scene.when, scene.during); err != nil {
 			return fmt.Errorf("%s: %w", scene.name, err)
@@ -239,17 +238,16 @@ func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error
 }
 
 // addressed gives the device an address, where nothing answers yet.
-func (s *stage) addressed() (err error) {
+func (s *stage) addressed(spec []byte) (_ []byte, err error) {
 	if s.device, err = lab.StartAppliance("127.0.0.90"); err != nil {
-		return err
+		return nil, err
 	}
 	var cfg config.Campaign
-	if err := json.Unmarshal(s.tasks, &cfg); err != nil {
-		return err
+	if err := json.Unmarshal(spec, &cfg); err != nil {
+		return nil, err
 	}
 	cfg.Containment.Addresses, cfg.Containment.Ports = []string{s.device.Address}, []int{s.device.Port}
-	s.tasks, err = json.Marshal(&cfg)
-	return err
+	return json.Marshal(&cfg)
 }
 
 // hire makes people with logins of their own.
