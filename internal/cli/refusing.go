@@ -87,7 +87,7 @@ func wouldStay(c credential.Credential, a kind.Account) protocol.Reason {
 		return protocol.ReasonForced
 	case a.SecretHidden && c.Adopted && len(c.Ours) == 0 && !slices.Contains(c.Accepted, credential.PasswordHidden):
 		return protocol.ReasonPasswordHidden
-	case a.Locks > 0 && a.Locks-1-a.Failed <= 0 && len(c.Paths) > 0 && !c.Adopted && len(c.Confirmed) == 0:
+	case a.Locks > 0 && a.Locks-1-a.Failed <= 0 && len(c.Paths) > len(c.Ours) && !c.Adopted && len(c.Confirmed) == 0: // what an earlier campaign put there is not asked about
 		return protocol.ReasonNearLock
 	}
 	return ""

@@ -26,6 +26,17 @@ func TestARoleThatMayHaveNoPasswordIsNamedBeforeWhereVaultHoldsNone(t *testing.T
 	require.Empty(t, wouldStay(credential.Credential{Adopted: true}, kind.Account{State: protocol.Accepted}))
 }
 
+// One more wrong login would lock it, and only what nobody knows is asked
+// about.
+func TestAnAccountNearItsLockIsNamedUnlessItsPathsAreKnown(t *testing.T) {
+	near := kind.Account{State: protocol.Accepted, Locks: 2, Failed: 1}
+	a, b := credential.Path{Mount: "kv", Path: "a", Field: "password"}, credential.Path{Mount: "kv", Path: "b", Field: "password"}
+	require.Equal(t, protocol.ReasonNearLock, wouldStay(credential.Credential{Paths: []credential.Path{a, b}, Ours: []credential.Path{a}}, near))
+	require.Empty(t, wouldStay(credential.Credential{Paths: []credential.Path{a}, Ours: []credential.Path{a}}, near), "an earlier campaign put its value there")
+	require.Empty(t, wouldStay(credential.Credential{Paths: []credential.Path{a}, Confirmed: []credential.Path{a}}, near))
+	require.Empty(t, wouldStay(credential.Credential{Paths: []credential.Path{a}}, kind.Account{State: protocol.Accepted, Locks: 3, Failed: 1}))
+}
+
 func TestOfWhichAccountsNothingWasShownIsSaid(t *testing.T) {
 	require.Empty(t, notShown(nil))
 	rows := notShown([]string{"uid=a", "uid=b"})

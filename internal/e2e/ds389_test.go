@@ -100,7 +100,7 @@ func requireToldOfOthers389(t *testing.T, u *user) {
 	require.Contains(t, wrong[0].Detail, "earlier campaigns had servers or doors that this file does not reach")
 	require.Contains(t, wrong[1].Detail, knows)
 	listed := less.run("list")
-	require.Equal(t, 2, listed.code)
+	require.Equal(t, 2, listed.code, listed.err)
 	require.Contains(t, listed.err, "warning: more-servers: directory "+estate.DS389Name)
 	ran := less.run("run")
 	require.Equal(t, 2, ran.code, ran.out+ran.err)

@@ -31,7 +31,7 @@ func names(e config.Exclude, p credential.Path) bool {
 // paths, and not the accounts that are named there. Whoever may write the
 // metadata of such a path could name any account in it.
 func (m *merger) leavePathsOut(found []Candidate) []Candidate {
-	var kept []Candidate
+	kept := make([]Candidate, 0, len(found))
 	for _, c := range found {
 		i := slices.IndexFunc(m.c.Exclude, func(e config.Exclude) bool { return c.Path != nil && names(e, *c.Path) })
 		if i < 0 {

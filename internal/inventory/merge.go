@@ -110,6 +110,7 @@ func (m *merger) peopleAndServices() {
 
 // finish sorts everything and fills the roll.
 func (m *merger) finish(roll *credential.Roll) {
+	roll.Credentials = slices.Grow(roll.Credentials, len(m.drafts))
 	for _, l := range m.drafts {
 		m.complete(l)
 		if l.Authority == "" {

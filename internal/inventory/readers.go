@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -121,11 +122,7 @@ func (l *lister) newReaders(roll *credential.Roll) *readers {
 		}
 	}
 	slices.Sort(r.paths)
-	var all []string
-	for p := range r.main {
-		all = append(all, p)
-	}
-	r.over = powers.NewOver(all)
+	r.over = powers.NewOver(slices.AppendSeq(make([]string, 0, len(r.main)), maps.Keys(r.main)))
 	if len(r.paths) == 0 {
 		return nil
 	}
