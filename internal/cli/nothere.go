@@ -47,7 +47,7 @@ func (s *session) whatIsKnown(ctx context.Context, args []string) (*notHere, err
 		return out, nil
 	}
 	if len(args) > 0 {
-		return nil, fmt.Errorf("Vault knows no campaign %s, and %s holds no ledger of it: `rollcall campaigns --all` lists those that it knows", args[0], s.cfg.LedgerDir)
+		return nil, fmt.Errorf("no campaign %s is known to Vault, and %s holds no ledger of it: `rollcall campaigns --all` lists those that it knows", args[0], s.cfg.LedgerDir)
 	}
 	return nil, fmt.Errorf("no campaign is running for device %s, and %s holds no ledger of one", s.cfg.Device, s.cfg.LedgerDir)
 }
