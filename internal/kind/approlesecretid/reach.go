@@ -35,6 +35,10 @@ func (au *Authority) Outlasts(ctx context.Context, c credential.Credential) (kin
 // purpose, with the metadata of those that are there, because policies may go
 // by it.
 func (au *Authority) Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
+	return minted.Again(func() ([]string, error) { return au.reads(ctx, c, values, paths) })
+}
+
+func (au *Authority) reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
 	r, err := au.role(ctx, c.Subject)
 	if err != nil {
 		return nil, err

@@ -45,6 +45,10 @@ func (au *Authority) Outlasts(ctx context.Context, c credential.Credential) (kin
 // where it lies count as readable too, because the answer would change with
 // what is written there.
 func (au *Authority) Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
+	return minted.Again(func() ([]string, error) { return au.reads(ctx, c, values, paths) })
+}
+
+func (au *Authority) reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
 	look := au.user
 	if c.Problem == credential.SameName {
 		look = func(_ context.Context, subject string) (*user, error) { return au.named(subject) } // needs no right

@@ -38,6 +38,10 @@ type refusal struct {
 // read. Which it was is not known: the first ones are most likely in force, and
 // what was refused is not offered again soon.
 func (au *Authority) Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
+	return minted.Again(func() ([]string, error) { return au.reads(ctx, c, values, paths) })
+}
+
+func (au *Authority) reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
 	var out []string
 	for _, l := range c.Logins {
 		if l.Plain {

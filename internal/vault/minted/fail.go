@@ -32,3 +32,25 @@ func NotLookedUp(server string, err error) error {
 	}
 	return vault.Refusal(server, "look up the token of a login", err)
 }
+
+// ended reports whether Vault says that a token which it was asked about is
+// none.
+func ended(err error) bool {
+	reply, _ := vault.ReplyIn(err)
+	return reply.Says("invalid token")
+}
+
+func (t *Tokens) gone(op string) error {
+	return fmt.Errorf("vault %s: %s: %w", t.server, op, ErrTokenGone)
+}
+
+// Again does what begins with a login, once more where the login's token was
+// gone before it could be used (ErrTokenGone), MaxLogins times at most.
+func Again[T any](do func() (T, error)) (out T, err error) {
+	for range MaxLogins {
+		if out, err = do(); !errors.Is(err, ErrTokenGone) {
+			break
+		}
+	}
+	return out, err
+}

@@ -379,6 +379,9 @@ func (t *Tokens) capabilities(ctx context.Context, a asker, paths []string) (rep
 	if vanished(err) && a.at == "sys/capabilities-accessor" {
 		return nil, nil
 	}
+	if ended(err) { // the token of a login a moment ago
+		return nil, t.gone("ask what a login may read")
+	}
 	if err != nil {
 		return nil, t.fail("ask what a login may read", err)
 	}
