@@ -46,6 +46,7 @@ type wave struct {
 	started  int // batches of this run
 	inFlight int
 	cleaning int                         // batches that are cleaned beside the others
+	trying   int                         // what was open and is in flight
 	halt     map[int]workflow.CancelFunc // of the batches in flight
 	next     time.Time                   // when the next pass begins; zero in a pass
 }
@@ -102,7 +103,8 @@ func (w *wave) pass(ctx workflow.Context) error {
 // dispatch runs one batch. finishing is a pass after an abort, over what is
 // half done: it is not cancelled.
 func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
-	defer func() { w.inFlight-- }()
+	w.trying += len(todo.Items)
+	defer func() { w.inFlight--; w.trying -= len(todo.Items) }()
 	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
 	in.Batch.LeftOut, in.Batch.DoorsLeftOut = w.state.Control.LeftOut[in.Batch.Authority], w.state.Control.Doors
 	in.Batch.Logins = slices.Clone(w.state.Control.Logins)
@@ -395,6 +397,8 @@ func (w *wave) listen(ctx workflow.Context) {
 	}
 }
 
+// status counts as open also what this pass tries again: it is open until its
+// proof.
 func (w *wave) status() WaveStatus {
 	var until time.Time
 	if !w.state.Since.IsZero() {
@@ -403,7 +407,7 @@ func (w *wave) status() WaveStatus {
 	return WaveStatus{
 		Next: w.next, Until: until,
 		Wave: w.state.Index.Wave, Name: w.state.Index.Name, Listed: listed(w.state.Index), Dead: w.state.Dead,
-		Open: openCount(w.state.Open) + openCount(w.state.Half) + w.state.Ended, Pass: w.state.Pass,
+		Open: openCount(w.state.Open) + openCount(w.state.Todo) + w.trying + openCount(w.state.Half) + w.state.Ended, Pass: w.state.Pass,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -119,8 +120,12 @@ func TestWhoCannotReadTheLedgerIsToldSoAndWhatIsKnownWhileTheCampaignRuns(t *tes
 		return strings.Contains(said.String(), "0 of 3 dead, 3 open")
 	})
 	require.Contains(t, said.String(), "is not on this machine, and no ledger worker gives ledgers out: what follows is counts, from Temporal")
-	known := strings.Join(strings.Fields(c.user.must("status")), " ")
-	for _, want := range []string{"no ledger worker gives ledgers out", "Vault: 0 of 3 are noted as dead", ": runs, seen ", "0 of 3 dead, 3 open, pass ", "waiting: 3 open of", "names, reasons and times stand in the ledger alone"} {
+	var known string
+	require.Eventually(t, func() bool { // it waits between passes only
+		known = strings.Join(strings.Fields(c.user.must("status")), " ")
+		return strings.Contains(known, "waiting: 3 open of")
+	}, time.Minute, 100*time.Millisecond)
+	for _, want := range []string{"no ledger worker gives ledgers out", "Vault: 0 of 3 are noted as dead", ": runs, seen ", "0 of 3 dead, 3 open, pass ", "names, reasons and times stand in the ledger alone"} {
 		require.Contains(t, known, want)
 	}
 	c.user.refuses("a report is made of nothing else", "report")
