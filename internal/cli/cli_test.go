@@ -107,7 +107,7 @@ func TestWhatCouldNotBeCheckedHasAMarkOfItsOwn(t *testing.T) {
 	n := a.printChecks([]doctorRow{
 		{Where: "corp", What: "bind", OK: true, Detail: "bound"},
 		{Where: "corp", What: "clock", OK: true, NotChecked: true, Detail: "the server's time is not shown"},
-		{Where: "corp", What: "kept connections", OK: true, Detail: "they stay"},
+		{Where: "corp", What: "kept connections", OK: true, note: true, Detail: "they stay"},
 		{Where: "corp", What: "base", Detail: "nothing", Do: "correct base"},
 	})
 	require.Equal(t, "3 checked, 1 wrong, 1 not checked", n.String())

@@ -83,6 +83,8 @@ type doctorRow struct {
 	// NotChecked: it could not be looked at. OK is true then, because nothing
 	// is known to be wrong.
 	NotChecked bool `json:"not_checked,omitempty"`
+
+	note bool // nothing is wrong, and it is worth knowing before a campaign
 }
 
 func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign, as string) []doctorRow {
@@ -130,7 +132,11 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign, as string) []doct
 }
 
 func ofVault(c setup.Check) doctorRow {
-	return doctorRow{"vault", c.What, c.OK, c.Detail, c.Do, c.NotChecked}
+	return ofCheck("vault", c)
+}
+
+func ofCheck(where string, c authority.Check) doctorRow {
+	return doctorRow{Where: where, What: c.What, OK: c.OK, Detail: c.Detail, Do: c.Do, NotChecked: c.NotChecked, note: directory.IsNote(c.What)}
 }
 
 // lookedAt says how many credentials would stay open as they are listed. It is
@@ -155,7 +161,7 @@ func lookedAt(roll []credential.Credential) []doctorRow {
 		}
 		detail += fmt.Sprintf("; %d would stay open as listed (%s): rollcall plan says which, and what to do", n, strings.Join(why, ", "))
 	}
-	return []doctorRow{{Where: "roll", What: "credentials", OK: true, Detail: detail}}
+	return []doctorRow{{Where: "roll", What: "credentials", OK: true, Detail: detail, note: n > 0}}
 }
 
 // leftStaged are values that may be in force, and that nobody but their staging
@@ -313,7 +319,7 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 	}
 	healthy := true
 	for _, c := range checks {
-		rows = append(rows, doctorRow{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do, c.NotChecked})
+		rows = append(rows, ofCheck(name+" "+c.Server, c))
 		healthy = healthy && c.OK
 	}
 	switch place := s.cfg.Directories[name].Discover; {
@@ -357,7 +363,7 @@ func (s *session) checkSystem(ctx context.Context, name string, roll []credentia
 		}
 	}
 	for _, c := range a.Check(ctx, subjects...) {
-		rows = append(rows, doctorRow{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do, c.NotChecked})
+		rows = append(rows, ofCheck(name+" "+c.Server, c))
 	}
 	return rows, known
 }

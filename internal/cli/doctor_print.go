@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"rollcall/internal/directory"
 	"rollcall/internal/report"
 )
 
@@ -65,7 +64,7 @@ func (a *app) printChecks(rows []doctorRow) (n tally) {
 		case r.NotChecked:
 			mark = notChecked
 			n.notChecked++
-		case directory.IsNote(r.What):
+		case r.note:
 			mark = "note"
 		}
 		if !r.NotChecked {

@@ -78,6 +78,9 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 	}
 	tries, why := p.engine.Failing(ctx, p.workflow)
 	if why == nil {
+		if since := p.engine.Untaken(ctx, p.workflow); !since.IsZero() && now.Sub(since) > quietAfter {
+			return p.sayUntaken(since), nil
+		}
 		return p.sayWaits(ctx, now), nil
 	}
 	if waitingFor(why) == p.waiting {
@@ -86,6 +89,18 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 	p.waiting = waitingFor(why)
 	p.say("waiting (tried %d times): %s", tries-1, p.waiting)
 	return true, nil
+}
+
+// sayUntaken says that no worker takes up what the campaign needs done; once,
+// until something has changed.
+func (p *patience) sayUntaken(since time.Time) bool {
+	about := "since " + since.UTC().Format("15:04:05Z")
+	if about == p.waiting {
+		return false
+	}
+	p.waiting = about
+	p.say("waiting: no worker takes up what lies there %s: look whether `rollcall worker` and `rollcall worker --role ledger` are alive (their /healthz), and start what is not", about)
+	return true
 }
 
 // sayWaits says of a campaign in which nothing fails what comes next, and when;

@@ -11,7 +11,6 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
-	"rollcall/internal/directory"
 	"rollcall/internal/inventory"
 	"rollcall/internal/listing"
 	"rollcall/internal/report"
@@ -60,7 +59,7 @@ func (s *session) plan(cmd *cobra.Command, by *selection, asJSON bool) error {
 	}
 	p := planOf(s.cfg, roll)
 	checks := s.checkDirectories(cmd.Context(), roll.Credentials)
-	p.Notes = slices.DeleteFunc(slices.Clone(checks), func(r doctorRow) bool { return !r.OK || !directory.IsNote(r.What) })
+	p.Notes = slices.DeleteFunc(slices.Clone(checks), func(r doctorRow) bool { return !r.OK || !r.note })
 	for _, r := range doorTries(roll, listing.AtAddresses(s.cfg, roll.Doors).Doors, s.locks) {
 		if r.OK {
 			p.Notes = append(p.Notes, r)

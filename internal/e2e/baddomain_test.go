@@ -32,8 +32,8 @@ func TestEachThingThatIsWrongWithADomainIsFoundByDoctorAndPlanBeforeAnythingIsCh
 	server := e.Domain.LDAPS()
 	clear := u.edited(server, e.Domain.LDAP())
 	reader := u.edited(e.Domain.BinderDN, e.Domain.ReaderDN).edited("kv/infra/rollcall-bind-domain#", "kv/infra/reader#")
-	late := relayed(t, e, "127.0.0.1", 10*time.Minute)
-	other := relayed(t, e, "dc9.ad.example.org", 0)
+	late := relayed(t, e, server, e.Domain.CA, "127.0.0.1", 10*time.Minute)
+	other := relayed(t, e, server, e.Domain.CA, "dc9.ad.example.org", 0)
 	tenMinutes := `the server's clock differs from ours by (10m|9m5\d)`
 
 	for _, row := range []struct {
@@ -94,12 +94,13 @@ func found(t *testing.T, u *user, want ...string) {
 	}
 }
 
-// currentTime is when the root DSE was read ([MS-ADTS] 3.1.1.3.2.5).
-var currentTime = regexp.MustCompile(`\d{14}\.0Z`)
+// clock is when the root DSE of a domain controller was read ([MS-ADTS]
+// 3.1.1.3.2.5), and the time of OpenLDAP's monitor (slapd-monitor(5)).
+var clock = regexp.MustCompile(`(\d{14})(\.0)?Z`)
 
-// relayed is the domain controller behind a TLS connection of its own: with a
-// certificate for that host, and a clock that is late.
-func relayed(t *testing.T, e *estate.Estate, host string, late time.Duration) string {
+// relayed is a server behind a TLS connection of its own: with a certificate
+// for that host, and a clock that is late. ca signed the server's certificate.
+func relayed(t *testing.T, e *estate.Estate, server, ca, host string, late time.Duration) string {
 	t.Helper()
 	issue := e.CA.Issue
 	if host != "127.0.0.1" {
@@ -112,8 +113,8 @@ func relayed(t *testing.T, e *estate.Estate, host string, late time.Duration) st
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	require.NoError(t, err)
 	roots := x509.NewCertPool()
-	require.True(t, roots.AppendCertsFromPEM([]byte(e.Domain.CA)))
-	to, err := url.Parse(e.Domain.LDAPS())
+	require.True(t, roots.AppendCertsFromPEM([]byte(ca)))
+	to, err := url.Parse(server)
 	require.NoError(t, err)
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
 	require.NoError(t, err)
@@ -126,16 +127,16 @@ func relayed(t *testing.T, e *estate.Estate, host string, late time.Duration) st
 			}
 			go func() {
 				defer client.Close()
-				dc, err := tls.Dial("tcp", to.Host, &tls.Config{RootCAs: roots})
+				there, err := tls.Dial("tcp", to.Host, &tls.Config{RootCAs: roots})
 				if err != nil {
 					return
 				}
-				defer dc.Close()
+				defer there.Close()
 				go func() {
-					_, _ = io.Copy(dc, client)
-					_ = dc.Close()
+					_, _ = io.Copy(there, client)
+					_ = there.Close()
 				}()
-				_, _ = io.Copy(lateClock{client, late}, dc)
+				_, _ = io.Copy(lateClock{client, late}, there)
 			}()
 		}
 	}()
@@ -149,13 +150,14 @@ type lateClock struct {
 
 func (c lateClock) Write(b []byte) (int, error) {
 	changed := b
-	if c.by > 0 && strings.Contains(string(b), "currentTime") {
-		changed = currentTime.ReplaceAllFunc(b, func(at []byte) []byte {
-			when, err := time.Parse("20060102150405.0Z", string(at))
+	if c.by > 0 && (strings.Contains(string(b), "currentTime") || strings.Contains(string(b), "monitorTimestamp")) {
+		changed = clock.ReplaceAllFunc(b, func(at []byte) []byte {
+			parts := clock.FindSubmatch(at)
+			when, err := time.Parse("20060102150405", string(parts[1]))
 			if err != nil {
 				return at
 			}
-			return []byte(when.Add(-c.by).Format("20060102150405.0Z"))
+			return append([]byte(when.Add(-c.by).Format("20060102150405")), at[14:]...)
 		})
 	}
 	if _, err := c.Conn.Write(changed); err != nil {

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"log/slog"
 
@@ -145,6 +146,35 @@ func (e *Engine) Failing(ctx context.Context, workflow string) (tries int, why e
 		}
 	}
 	return 0, nil
+}
+
+// Untaken is since when something that a workflow, or one below it, needs done
+// lies there and no worker has taken it up; zero where nothing does. Temporal
+// goes on to show a worker that was killed as one that asks for work.
+func (e *Engine) Untaken(ctx context.Context, workflow string) (since time.Time) {
+	d, err := e.DescribeWorkflowExecution(ctx, workflow, "")
+	if err != nil {
+		return since
+	}
+	lies := func(at *timestamppb.Timestamp) {
+		if t := at.AsTime(); at != nil && (since.IsZero() || t.Before(since)) {
+			since = t
+		}
+	}
+	if task := d.PendingWorkflowTask; task.GetState() == enumspb.PENDING_WORKFLOW_TASK_STATE_SCHEDULED {
+		lies(task.ScheduledTime)
+	}
+	for _, a := range d.PendingActivities {
+		if a.State == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED {
+			lies(a.ScheduledTime)
+		}
+	}
+	for _, child := range d.PendingChildren {
+		if at := e.Untaken(ctx, child.WorkflowId); !at.IsZero() && (since.IsZero() || at.Before(since)) {
+			since = at
+		}
+	}
+	return since
 }
 
 // Stop closes the connection, and stops the engine if this process started it.

@@ -52,10 +52,10 @@ func checkKeeping(ctx context.Context, s *ownmount.Store, c *config.Campaign, kn
 		}
 	}
 	if len(unseen) > 0 {
-		out = append(out, Check{What: name, OK: true, NotChecked: true, Detail: fmt.Sprintf("this login may not read %v: whether these mounts delete by themselves what is written (delete_version_after) was not looked at; %s", unseen, GivePolicy(vault.WorkerPolicy))})
+		out = append(out, Check{What: name, OK: true, NotChecked: true, Detail: fmt.Sprintf("this login may not read %s: whether these mounts delete by themselves what is written (delete_version_after) was not looked at; %s", strings.Join(unseen, ", "), GivePolicy(vault.WorkerPolicy))})
 	}
 	if len(out) == 0 && len(kept) > 0 {
-		out = append(out, Check{What: name, OK: true, Detail: fmt.Sprintf("%v keep what is written to them", kept)})
+		out = append(out, Check{What: name, OK: true, Detail: "what is written is kept on " + strings.Join(kept, ", ")})
 	}
 	return out
 }
