@@ -92,7 +92,11 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		if err := r.mayRun(ctx, spec, roll); err != nil {
 			return wire.Roll{}, err
 		}
-		if err := listing.KeepNames(ctx, r.Store, listing.Reached(listing.AtAddresses(listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec), roll.Doors), roll.Containment.Hosts()), in.Campaign); err != nil {
+		found := listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec)
+		if err := listing.KeepShown(ctx, r.Store, r.Kinds, found, in.Campaign); err != nil {
+			return wire.Roll{}, classifyListing(err)
+		}
+		if err := listing.KeepNames(ctx, r.Store, listing.Reached(listing.AtAddresses(found, roll.Doors), roll.Containment.Hosts()), in.Campaign); err != nil {
 			return wire.Roll{}, classifyListing(err)
 		}
 		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {

@@ -82,7 +82,7 @@ func (c *Campaign) inForeignHandsUntil() (until time.Time) {
 // or not looked at.
 // The first ones are of directories alone, and the first is meant where an
 // accept names none.
-var hiddenFindings = append(slices.Clone(ofDirectories), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden), string(credential.FindingSameName))
+var hiddenFindings = append(slices.Clone(ofDirectories), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden), string(credential.FindingSameName), string(credential.FindingSameIDs))
 
 var ofDirectories = []string{string(credential.FindingNotSearched), string(credential.FindingReplicatorsHidden), string(credential.FindingStoredAsSent), string(credential.FindingStorageHidden), string(credential.FindingResetsHidden), string(credential.FindingReadsOthers)}
 

@@ -33,6 +33,24 @@ type Comparer interface {
 	One(ctx context.Context, other System) (why string, err error)
 }
 
+// Identified is a System that shows of itself which one it is, by whatever name
+// and address it is reached.
+type Identified interface {
+	System
+	// Identity is what its write server shows of that. An error means that it
+	// did not answer.
+	Identity(ctx context.Context) (Identity, error)
+}
+
+// Identity is what an authority shows of itself. Its copies show the same.
+type Identity struct {
+	// Self is an id of all that the campaign file works on there: of a cluster,
+	// or of the entry at the base. Empty: it is not shown.
+	Self string
+	// Within are those of what that is a part of.
+	Within []string
+}
+
 // Finder is a System that knows accounts by what sources call them.
 type Finder interface {
 	System

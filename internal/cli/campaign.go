@@ -141,7 +141,7 @@ func (s *session) preflight(ctx context.Context) error {
 		err = listing.Fit(ctx, s.kinds, spec)
 	}
 	if err == nil {
-		err = listing.Names(ctx, s.store, spec)
+		err = listing.Names(ctx, s.store, s.kinds, spec)
 	}
 	if err != nil {
 		return fmt.Errorf("%w; nothing was started", err)

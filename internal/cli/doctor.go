@@ -219,7 +219,7 @@ func (s *session) checkDirectories(ctx context.Context, roll []credential.Creden
 		rows, spec = append(rows, of...), known.Of(spec)
 	}
 	var misnamed *listing.NameError
-	if errors.As(listing.Names(ctx, s.store, spec), &misnamed) {
+	if errors.As(listing.Names(ctx, s.store, s.kinds, spec), &misnamed) {
 		rows = append(rows, doctorRow{Where: misnamed.Directory, What: "name", Detail: misnamed.What, Do: misnamed.Do})
 	}
 	rows = append(rows, s.checkGone(ctx, spec)...)

@@ -196,6 +196,10 @@ const (
 	// FindingNotProvider: the first server of a directory takes no changes, or
 	// hands them on to another.
 	FindingNotProvider FindingCode = "not-the-provider"
+	// FindingSameIDs: an authority shows the same ids of itself as one that
+	// campaigns had under another name. No roll has it: it is accepted, or the
+	// listing is refused.
+	FindingSameIDs FindingCode = "same-ids"
 	// FindingForced: a policy has each reset password changed at the next
 	// login.
 	FindingForced FindingCode = "forced-change"

@@ -61,6 +61,9 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := notCalledOtherwise(ctx, store, kinds, spec, known); err != nil {
+		return nil, nil, err
+	}
 	open, err := authorities(kinds, spec)
 	if err != nil {
 		return nil, nil, err
@@ -100,7 +103,7 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 		roll.Containment.Against = append(roll.Containment.Against, doorsPointing(ctx, dialled, &credential.Containment{Others: others})...)
 	}
 	roll.Containment.Against = append(roll.Containment.Against, Pointing(roll.Containment, found, map[string]string{"Vault": store.Address()})...)
-	roll.Warnings = slices.Concat(notContained(roll.Containment), unsaid, found.warnings(), more, audit, roll.Warnings)
+	roll.Warnings = slices.Concat(notContained(roll.Containment), unsaid, found.warnings(), more, audit, sameIDsAccepted(spec), roll.Warnings)
 	return roll, roll.Warnings, nil
 }
 

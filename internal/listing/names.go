@@ -12,25 +12,33 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/door"
+	"rollcall/internal/kind/registry"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
 
 // NameError is a directory that earlier campaigns on this Vault had under
 // another name, or a name that stood for another directory.
-type NameError struct{ Directory, What, Do string }
+type NameError struct {
+	Directory string
+	Called    string // with what it is, as config.Campaign.Called
+	What, Do  string
+}
 
 func (e *NameError) Error() string {
-	return fmt.Sprintf("directory %s: %s; %s", e.Directory, e.What, e.Do)
+	return fmt.Sprintf("%s: %s; %s", e.Called, e.What, e.Do)
 }
 
 // Names holds the directories of spec, which has every server, against those
 // that campaigns of any device on this Vault had: what is staged for an
 // account, and where its values lie, is kept by the directory's name and the
 // account's immutable id, and a restored copy has the same ids.
-func Names(ctx context.Context, store *ownmount.Store, spec *config.Campaign) error {
-	_, err := knownNames(ctx, store, spec)
-	return err
+func Names(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign) error {
+	known, err := knownNames(ctx, store, spec)
+	if err != nil {
+		return err
+	}
+	return notCalledOtherwise(ctx, store, kinds, spec, known)
 }
 
 // knownNames also gives what the names stand for; nothing where our login may
@@ -57,7 +65,7 @@ func misnamed(spec *config.Campaign, name string, known map[string]ownmount.Name
 	a, now := spec.Authority(name), nowCalled(spec, name)
 	if was, ok := known[name]; ok && was.Type != now.Type || ok && shared(append(slices.Clone(now.Servers), a.FormerServers()...), was.Servers) == "" {
 		return &NameError{
-			Directory: name,
+			Directory: name, Called: spec.Called(name),
 			What: fmt.Sprintf("none of its servers (%s) is one of those that campaign %s of device %s had under this name (%s): what lies in Vault for accounts of that one would be taken for this one's, if it is a copy with the same ids",
 				strings.Join(now.Servers, " "), was.Campaign, was.Device, strings.Join(was.Servers, " ")),
 			Do: fmt.Sprintf("if it is another directory, or a copy, give it another name in this file; if it is the same, name all its servers in each file, and if it moved to these say so: formerly: [%s] under %s.%s", strings.Join(was.Servers, ", "), a.Type(), name),
@@ -70,13 +78,20 @@ func misnamed(spec *config.Campaign, name string, known map[string]ownmount.Name
 			continue
 		}
 		return &NameError{
-			Directory: name,
-			What: fmt.Sprintf("its server %s is one of those that campaign %s of device %s had under the name %s, with base %s: what is staged for its accounts, and where their values lie, is kept by that name and would not be found",
-				server, was.Campaign, was.Device, other, was.Base),
+			Directory: name, Called: spec.Called(name),
+			What: fmt.Sprintf("its server %s is one of those that campaign %s of device %s had under the name %s%s: what is staged for its accounts, and where their values lie, is kept by that name and would not be found",
+				server, was.Campaign, was.Device, other, withBase(was)),
 			Do: fmt.Sprintf("call it %s in this file; if that server is another directory's by now, run a campaign of %s with its servers of today first, or, if there is no such directory any more, have an administrator delete %s/directories/%s", other, other, spec.Vault.Mount, other),
 		}
 	}
 	return nil
+}
+
+func withBase(d ownmount.NamedDirectory) string {
+	if d.Base == "" {
+		return ""
+	}
+	return ", with base " + d.Base
 }
 
 // KeepNames writes down which directories have the names of spec, before

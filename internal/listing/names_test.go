@@ -75,8 +75,8 @@ func TestOfTwoDirectoriesThatAreGivenOneNameAtOnceTheSecondIsRefused(t *testing.
 		return &c
 	}
 	production, test := spec("ldaps://a.example.org:636"), spec("ldaps://test.example.org:636")
-	require.NoError(t, Names(s.ctx, s.store, production))
-	require.NoError(t, Names(s.ctx, s.store, test), "nobody has the name yet")
+	require.NoError(t, Names(s.ctx, s.store, nil, production))
+	require.NoError(t, Names(s.ctx, s.store, nil, test), "nobody has the name yet")
 	var outcomes [2]error
 	done := make(chan struct{})
 	for i, c := range []*config.Campaign{production, test} {
@@ -97,7 +97,7 @@ func TestOfTwoDirectoriesThatAreGivenOneNameAtOnceTheSecondIsRefused(t *testing.
 	known, err := s.store.NamedDirectories(s.ctx)
 	require.NoError(t, err)
 	require.Len(t, known["corp"].Servers, 1)
-	require.ErrorAs(t, Names(s.ctx, s.store, spec("ldaps://copy.example.org:636")), &wrong)
+	require.ErrorAs(t, Names(s.ctx, s.store, nil, spec("ldaps://copy.example.org:636")), &wrong)
 
 	// A campaign of a version that kept no names says in its roll what a name
 	// stood for.
@@ -111,7 +111,7 @@ func TestOfTwoDirectoriesThatAreGivenOneNameAtOnceTheSecondIsRefused(t *testing.
 		c.Directories = map[string]config.Directory{"plant": {Base: "dc=plant", Servers: []string{server}}}
 		return &c
 	}
-	require.ErrorAs(t, Names(s.ctx, s.store, plant("ldaps://copy.example.org:636")), &wrong)
+	require.ErrorAs(t, Names(s.ctx, s.store, nil, plant("ldaps://copy.example.org:636")), &wrong)
 	require.ErrorAs(t, KeepNames(s.ctx, s.store, plant("ldaps://copy.example.org:636"), "c2"), &wrong)
 	require.NoError(t, KeepNames(s.ctx, s.store, plant("ldaps://10.0.0.7:636"), "c2"))
 }

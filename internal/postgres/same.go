@@ -79,3 +79,13 @@ func primaryOf(all []seenAt) *seenAt {
 	}
 	return nil
 }
+
+// Identity is authority.Identified: the system identifier, which is made with a
+// cluster.
+func (s *System) Identity(ctx context.Context) (authority.Identity, error) {
+	m, err := s.Who(ctx, s.Servers()[0])
+	if err != nil {
+		return authority.Identity{}, err
+	}
+	return authority.Identity{Self: "system identifier " + m.System}, nil
+}
