@@ -96,6 +96,17 @@ func (l *Ledger) RecordIntents(ctx context.Context, in wire.IntentInput) error {
 	return l.append(ctx, in.Batch.Campaign, record.Intents(in, page, time.Now().UTC()))
 }
 
+// RecordActivated says of which credentials of a batch that is still worked on
+// consumers read the new value by now.
+func (l *Ledger) RecordActivated(ctx context.Context, in wire.ActivatedInput) error {
+	defer beat(ctx)()
+	page, err := l.page(ctx, in.Batch)
+	if err != nil {
+		return err
+	}
+	return l.append(ctx, in.Batch.Campaign, record.Activated(in, page, time.Now().UTC()))
+}
+
 // RecordResults says how a pass over a batch ended for each credential. Only
 // once it has returned may what is dead be cleaned.
 func (l *Ledger) RecordResults(ctx context.Context, in wire.ResultInput) error {

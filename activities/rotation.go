@@ -48,6 +48,7 @@ type Rotation struct {
 	logins   *reach.Logins
 	cameBack sync.Map // campaigns whose device was noted to have answered
 	hosts    sync.Map // campaign -> names and addresses of its device, []string
+	told     sync.Map // activatedOnce: the workflow has heard of it
 	watches  sync.Map // campaign -> *device.Watch, nil where its device is not asked
 	uses     *listing.Uses
 	offered  listing.Offered
@@ -246,6 +247,11 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	if !first {
 		notBegun = protocol.Set
 	}
+	news := r.activations(spec, in.Batch, page, in.Items)
+	if news != nil {
+		rot.Activated = news.add
+	}
+	toldAll := news.follow(ctx)
 	queue := r.queueOf(spec, in.Batch.Authority, width)
 	rot.Slots = queue.Slots()
 	eachIn(ctx, len(in.Items), width, queue, in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
@@ -270,6 +276,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		}
 		done[i] = keptOpen(step, why)
 	})
+	toldAll()
 	if err := r.askDoors(ctx, in, rot, cs, done); err != nil {
 		return nil, err
 	}

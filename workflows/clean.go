@@ -78,7 +78,7 @@ func (w *wave) cleanAgain(ctx workflow.Context) {
 
 // cleaned waits until no cleaning is in flight.
 func (w *wave) cleaned(ctx workflow.Context) error {
-	return workflow.Await(ctx, func() bool { return w.cleaning == 0 })
+	return workflow.Await(ctx, func() bool { return w.cleaning == 0 && w.telling == 0 })
 }
 
 // cleanRest cleans with patience what is left at the end of a wave.

@@ -70,6 +70,7 @@ type fake struct {
 	tries      map[place]int
 	died       map[place]int
 	results    []wire.ResultInput
+	activated  []wire.ActivatedInput
 	intents    []wire.IntentInput
 	cleaned    map[place]int
 	exceptions map[place]wire.OpenItem
@@ -135,8 +136,8 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 		"RecordRoll":    f.recordRoll, "RecordIntents": f.recordIntents, "RecordResults": f.recordResults,
 		"RecordExceptions": f.recordExceptions, "RecordEvent": f.recordEvent,
 		"Proved": f.proved, "Recheck": f.recheck, "RecordRechecked": f.recordRechecked,
-		"RecordCleaned": f.recordCleaned,
-		"Relist":        f.relist, "Amend": f.amend, "Untouched": f.untouched, "RecordTakenUp": f.recordTakenUp,
+		"RecordCleaned": f.recordCleaned, "RecordActivated": f.recordActivated,
+		"Relist": f.relist, "Amend": f.amend, "Untouched": f.untouched, "RecordTakenUp": f.recordTakenUp,
 	} {
 		args := []any{mock.Anything, mock.Anything}
 		if name == "CloseCampaign" {

@@ -27,6 +27,7 @@ var scenes = []struct {
 	people   bool // with a task of people
 	watched  bool // a device comes back meanwhile
 	doors    bool // with a door, and with people a task that it proves
+	hooks    bool // somebody reloads what is read at paths
 }{
 	{name: "waves", during: func(ctx context.Context, s *stage) error {
 		// A first pass that finds the replica behind, a later one that does
@@ -40,6 +41,8 @@ var scenes = []struct {
 	{name: "paused", during: func(ctx context.Context, s *stage) error {
 		return errors.Join(s.tell(ctx, UpdatePause, operator), s.tell(ctx, UpdateResume, operator))
 	}},
+	// Consumers are to read the new value while their batch is worked on.
+	{name: "reloaded", hooks: true},
 	{name: "aborted", during: func(ctx context.Context, s *stage) error { return s.tell(ctx, UpdateAbort, operator) }},
 	{name: "cancelled", during: func(ctx context.Context, s *stage) error {
 		return s.CancelWorkflow(ctx, CampaignID(estate.Device), "")

@@ -37,6 +37,7 @@ func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
 		return waveResult{}, err
 	}
 	workflow.Go(ctx, w.listen)
+	workflow.Go(ctx, w.listenToApply)
 	return w.run(ctx)
 }
 
@@ -46,6 +47,7 @@ type wave struct {
 	started  int // batches of this run
 	inFlight int
 	cleaning int                         // batches that are cleaned beside the others
+	telling  int                         // what the ledger is being told of batches in flight
 	trying   int                         // what was open and is in flight
 	halt     map[int]workflow.CancelFunc // of the batches in flight
 	next     time.Time                   // when the next pass begins; zero in a pass
@@ -97,7 +99,7 @@ func (w *wave) pass(ctx workflow.Context) error {
 		w.inFlight++
 		workflow.Go(ctx, func(ctx workflow.Context) { w.dispatch(ctx, next, false) })
 	}
-	return workflow.Await(ctx, func() bool { return w.inFlight == 0 })
+	return workflow.Await(ctx, func() bool { return w.inFlight == 0 && w.telling == 0 })
 }
 
 // dispatch runs one batch. finishing is a pass after an abort, over what is
@@ -369,7 +371,7 @@ func halfDone(it wire.OpenItem) bool {
 
 // continueAsNew drains first: no batch may be in flight, no signal unread.
 func (w *wave) continueAsNew(ctx workflow.Context) error {
-	if err := workflow.Await(ctx, func() bool { return w.inFlight == 0 && w.cleaning == 0 }); err != nil {
+	if err := workflow.Await(ctx, func() bool { return w.inFlight == 0 && w.cleaning == 0 && w.telling == 0 }); err != nil {
 		return err
 	}
 	// listen may hold a signal that it has not acted on yet. Coroutines run in

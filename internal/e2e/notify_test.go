@@ -12,10 +12,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/estate"
+	"rollcall/internal/ledger"
 	"rollcall/internal/notify"
 	"rollcall/internal/notify/settings"
 )
@@ -100,4 +102,52 @@ used_by:
 	}
 	require.NotContains(t, sent.String(), key)
 	u.must("ledger", "verify")
+}
+
+// What the directory takes slowly is one batch for long. Whoever reads the
+// first of it must not wait for the last, also when the process is killed in
+// between: its consumers are told once more rather than never.
+func TestAConsumerIsToldWhileOthersOfTheSameBatchAreNotSetYet(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 12})
+	e.Directory = "    rate_per_second: 12\n"
+	programs := t.TempDir()
+	require.NoError(t, os.Chmod(programs, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(programs, "reload"), []byte("#!/bin/sh\nread event\ndate -u +%FT%T.%NZ >> '"+e.Dir+"/when'\necho \"$event\" >> '"+e.Dir+"/reloads'\n"), 0o755))
+	file, err := e.CampaignFile(nil, quick+fmt.Sprintf("used_by:\n  - {path: \"kv/*\", consumers: [postfix on mx1], reload: {command: [%s/reload]}}\n", programs))
+	require.NoError(t, err)
+	u := newUser(t, e, file).with("ROLLCALL_RELOAD_DIR=" + programs)
+	u.must("init")
+	cmd, said := u.begin("run")
+	told := func() string {
+		text, _ := os.ReadFile(filepath.Join(e.Dir, "reloads"))
+		return string(text)
+	}
+	requireSoon(t, "somebody is told", said, func() bool { return told() != "" })
+	u.kill(cmd, "both")
+	before := u.ledgerSoFar()
+	done := u.run("run")
+	require.Zero(t, done.code, done.out+done.err)
+
+	s := u.ledger()
+	require.Equal(t, before.Campaign, s.Campaign)
+	when, err := os.ReadFile(filepath.Join(e.Dir, "when"))
+	require.NoError(t, err)
+	first, err := time.Parse(time.RFC3339Nano, strings.Fields(string(when))[0])
+	require.NoError(t, err)
+	later := 0
+	for _, c := range s.Credentials {
+		require.Equal(t, ledger.Dead, c.Outcome, c.Name)
+		if c.SetAt.After(first) {
+			later++
+		}
+		for _, p := range c.Paths {
+			require.Contains(t, told(), `"path":"`+p.Mount+"/"+p.Path+`"`)
+		}
+	}
+	require.GreaterOrEqual(t, later, 6, "of 12 in one batch were set after the first consumer was told at %s", first)
+	require.Len(t, before.Open(), 12, "no result of the batch was recorded by then")
+	require.Contains(t, u.must("ledger", "cat"), " activated ")
+	u.must("ledger", "verify")
+	requireConsumersServed(t, e)
 }

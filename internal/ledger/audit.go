@@ -53,7 +53,7 @@ type death struct {
 
 var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
-	Listed: true, Excluded: true, RollClosed: true, EventFinding: true, EventIntent: true, EventOutcome: true, EventOpen: true,
+	Listed: true, Excluded: true, RollClosed: true, EventFinding: true, EventIntent: true, Activated: true, EventOutcome: true, EventOpen: true,
 	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, DoorLeftOut: true, LoginAccepted: true, OpenAccepted: true, TookOver: true,
 	Relisted: true, TakenUp: true, Added: true, Replaced: true,
 	ProfileNamed: true, LineAnswered: true, DeviceContained: true,
@@ -145,7 +145,7 @@ func (a *audit) check(index int64, e Entry) {
 		if l := a.state.Credential(e.Credential); l == nil && !a.gap {
 			a.rep.add(index, e.Credential, "an open login to Vault was accepted that is not on the roll")
 		}
-	case EventIntent, EventOpen, Exception, Reopened, EventOutcome, TaskOpened, TaskReminded, TaskOverdue, TaskReassigned, EndAttested, TaskRenewed, TaskHandedOver:
+	case EventIntent, Activated, EventOpen, Exception, Reopened, EventOutcome, TaskOpened, TaskReminded, TaskOverdue, TaskReassigned, EndAttested, TaskRenewed, TaskHandedOver:
 		if e.Event == TaskOpened {
 			a.taskOpened(index, e)
 		}

@@ -36,6 +36,7 @@ const (
 	Replaced        Event = "replaced"         // listed as no account, and what it stood for is a path of another by now: it is off the roll
 	EventFinding    Event = "finding"          // Finding, Detail
 	EventIntent     Event = "intent"           // about to set: from here on a server may know the new value
+	Activated       Event = "activated"        // To: consumers read the new value from here on; told of what somebody is to reload
 	EventOutcome    Event = "outcome"          // the stolen value is proved dead: Proof, Evidence
 	EventOpen       Event = "open"             // a pass ended with the credential open: Step, Reason, Server, Detail
 	Exception       Event = "exception"        // the deadline or an abort left it open

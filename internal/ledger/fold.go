@@ -169,6 +169,10 @@ func (s *State) addToLine(index uint64, e Entry) {
 		l.Findings = addFinding(l.Findings, e)
 	case EventIntent:
 		l.intend(e)
+	case Activated:
+		if e.Attempt >= l.Attempt {
+			l.ActivatedAt = e.At
+		}
 	case EventOpen:
 		l.stand(e)
 		l.explain(e)

@@ -120,8 +120,11 @@ type CredentialState struct {
 	Evidence []protocol.Evidence
 	LeftOut  []string // servers that the proof did not ask, because a person had left them out
 	SetAt    time.Time
-	DeadAt   time.Time
-	Index    uint64 // of the outcome entry in the log
+	// ActivatedAt is when the ledger was told that consumers read the value of
+	// Attempt; zero where nobody waits to hear it.
+	ActivatedAt time.Time
+	DeadAt      time.Time
+	Index       uint64 // of the outcome entry in the log
 
 	Accepted *Acceptance // what a person said of it when he left it open; nil where that is State.OpenAccepted
 

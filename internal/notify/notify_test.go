@@ -234,12 +234,14 @@ func TestEachActivationOfAPathIsToldToItsConsumersOnce(t *testing.T) {
 	w.add(intent, openAt("a", protocol.Set, protocol.ReasonRights, ""))
 	n.Grew(campaign, nil)
 
-	// The old value is not proved dead for hours, and consumers know.
-	w.add(openAt("a", protocol.Prove, protocol.ReasonLagging, "ldaps://two"))
+	// Its batch is worked on for long, the old value is not proved dead for
+	// hours, and consumers know.
+	w.add(activatedAt("a"))
 	n.Grew(campaign, nil)
 	got := reloads.next(t)
-	require.Equal(t, &NewValue{Path: "kv/apps/a", Field: "password", Account: "uid=a", Consumers: []string{"postfix on mx1"}}, got.Reload)
+	require.Equal(t, &NewValue{Path: "kv/apps/a", Field: "password", Version: 2, Account: "uid=a", Consumers: []string{"postfix on mx1"}}, got.Reload)
 	require.True(t, got.At.Equal(w.at.Add(time.Duration(w.n)*time.Millisecond)), "by the entry that shows it, and none before")
+	w.add(openAt("a", protocol.Prove, protocol.ReasonLagging, "ldaps://two"))
 	stale := of("b", ledger.EventOutcome)
 	stale.Attempt, stale.To = 1, map[string]int{} // its path was left as it is
 	w.add(dead("a"), stale, dead("c"))

@@ -12,8 +12,10 @@ import (
 )
 
 // reloads says which paths of a credential have a new value by an entry, once
-// for each attempt and path. That a value is activated shows in what comes
-// after: the proof may wait for a server for hours, and consumers must not.
+// for each attempt and path. A batch tells what is activated while it is worked
+// on; where that was lost, or the worker is of an earlier version, it shows in
+// what comes after: the proof may wait for a server for hours, and consumers
+// must not.
 func (t *teller) reloads(c *ledger.CredentialState, e ledger.Entry) (out []Notice) {
 	if !activated(e) {
 		return nil
@@ -24,7 +26,7 @@ func (t *teller) reloads(c *ledger.CredentialState, e ledger.Entry) (out []Notic
 		}
 		for _, p := range c.Paths {
 			version, written := e.To[p.String()]
-			if ok, _ := config.Matches(u.Path, p.Mount+"/"+p.Path); !ok || e.Event == ledger.EventOutcome && !written {
+			if ok, _ := config.Matches(u.Path, p.Mount+"/"+p.Path); !ok || e.Event != ledger.EventOpen && !written {
 				continue
 			}
 			out = append(out, t.newValue(c, e, u, p, version)...)
@@ -50,7 +52,7 @@ func (t *teller) newValue(c *ledger.CredentialState, e ledger.Entry, u settings.
 // consumers read it: of some kinds what is retired is retired before that.
 func activated(e ledger.Entry) bool {
 	switch e.Event {
-	case ledger.EventOutcome:
+	case ledger.Activated, ledger.EventOutcome:
 		return true
 	case ledger.EventOpen:
 		return e.Step == protocol.Prove || e.Step == protocol.Outcome

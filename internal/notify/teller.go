@@ -61,7 +61,7 @@ func (t *teller) add(index uint64, e ledger.Entry) (out []Notice) {
 		out = append(out, t.start(e))
 	case ledger.EventFinding:
 		t.gather(index, e)
-	case ledger.EventIntent, ledger.EventOpen, ledger.TaskOpened, ledger.EventOutcome, ledger.Exception:
+	case ledger.EventIntent, ledger.Activated, ledger.EventOpen, ledger.TaskOpened, ledger.EventOutcome, ledger.Exception:
 		if c != nil {
 			out = append(out, t.wave(c, e)...)
 			out = append(out, t.reloads(c, e)...)

@@ -28,7 +28,7 @@ func TestWhateverALedgerSaysEachEventHasOneID(t *testing.T) {
 		for range rapid.IntRange(0, 30).Draw(t, "entries") {
 			id := fmt.Sprint(rapid.IntRange(0, credentials-1).Draw(t, "which"))
 			e := rapid.SampledFrom([]ledger.Entry{
-				of(id, ledger.EventIntent), dead(id), openAt(id, protocol.Set, protocol.ReasonRights, ""), openAt(id, protocol.Prove, protocol.ReasonLagging, "ldaps://two"),
+				of(id, ledger.EventIntent), activatedAt(id), dead(id), openAt(id, protocol.Set, protocol.ReasonRights, ""), openAt(id, protocol.Prove, protocol.ReasonLagging, "ldaps://two"),
 				found(id, credential.FindingStalePath), of(id, ledger.Exception), of(id, ledger.Reopened), {Event: ledger.CampaignPaused},
 			}).Draw(t, "entry")
 			entries = append(entries, e)

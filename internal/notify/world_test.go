@@ -126,6 +126,12 @@ func dead(id string) ledger.Entry {
 	return e
 }
 
+func activatedAt(id string) ledger.Entry {
+	e := of(id, ledger.Activated)
+	e.Attempt, e.To = 1, map[string]int{"kv/apps/" + id + "#password": 2}
+	return e
+}
+
 func openAt(id string, s protocol.Step, r protocol.Reason, server string) ledger.Entry {
 	e := of(id, ledger.EventOpen)
 	e.Step, e.Reason, e.Server = s, r, server

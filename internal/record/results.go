@@ -23,6 +23,17 @@ func Intents(in wire.IntentInput, page []credential.Credential, now time.Time) (
 	return entries
 }
 
+// Activated say where the new value is by now, before the batch is through.
+func Activated(in wire.ActivatedInput, page []credential.Credential, now time.Time) (entries []ledger.Entry) {
+	for _, it := range in.Items {
+		c := page[it.Index]
+		e := ledger.About(in.Batch.Campaign, c, ledger.Activated, strconv.Itoa(it.Attempt), now)
+		e.Attempt, e.To = it.Attempt, written(c, it.To)
+		entries = append(entries, e)
+	}
+	return entries
+}
+
 // Results say how a pass over a batch ended for each credential.
 func Results(in wire.ResultInput, page []credential.Credential, now time.Time) (entries []ledger.Entry) {
 	known := map[int]wire.OpenItem{}

@@ -92,6 +92,9 @@ func (j *job) noteActivated() {
 		}
 		j.out.To, j.out.Written = append(j.out.To, l.Version), append(j.out.Written, l.Written)
 	}
+	if j.Rotator.Activated != nil && j.activated() {
+		j.Rotator.Activated(j.c, j.out.Applied)
+	}
 }
 
 // doomed are the versions of each path that the proof makes worthless and that

@@ -164,6 +164,20 @@ type AppliedItem struct {
 	Applied
 }
 
+// ActivatedInput says, before the batch is through, of which credentials
+// consumers read the new value by now, and are to be told so.
+type ActivatedInput struct {
+	Batch Batch           `json:"batch"`
+	Items []ActivatedItem `json:"items"`
+}
+
+// ActivatedItem is one of them; To as in Applied.
+type ActivatedItem struct {
+	Index   int   `json:"i"`
+	Attempt int   `json:"attempt"`
+	To      []int `json:"to"`
+}
+
 // CleanInput names dead credentials whose outcome is in the ledger.
 type CleanInput struct {
 	Batch Batch       `json:"batch"`
