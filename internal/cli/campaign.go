@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -82,16 +81,11 @@ func (s *session) begin(ctx context.Context) error {
 	}
 	what := sumOf(s.cfg.Device, changesOf(roll))
 	if s.first.Given() {
-		var names []string
-		for _, c := range roll.Credentials {
-			if c.Wave == 0 {
-				names = append(names, c.Name)
-			}
+		first, err := s.firstOf(ctx, roll)
+		if err != nil {
+			return fmt.Errorf("%w; nothing was started", err)
 		}
-		what += fmt.Sprintf(". Tried first, before the others begin: %s", strings.Join(names[:min(maxOpen, len(names))], "; "))
-		if more := len(names) - maxOpen; more > 0 {
-			what += fmt.Sprintf(" and %d more", more)
-		}
+		what += ". " + first
 	}
 	return s.confirm(ctx, what, s.cfg.Device)
 }

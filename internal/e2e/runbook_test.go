@@ -108,7 +108,9 @@ func TestEachCommandOfTheRunBookRunsInItsOrder(t *testing.T) {
 	}
 	tokens("batch")
 	b.next("run --only")
-	require.Contains(t, codes(u.run("run", "--only", "svc-esg-0001"), 3), "tried first: 0 dead, 1 open", "the login still reads it")
+	tried := codes(u.run("run", "--only", "svc-esg-0001"), 3)
+	require.Contains(t, tried, "tried first: 0 dead, 1 open", "the login still reads it")
+	require.Contains(t, tried, "would stay open (within-reach): "+login+" could read the new value, and would go later. Name it too: --only '"+login+"'")
 	e.Replica.PauseReplication()
 	b.next("run")
 	cmd, said := u.begin("run")
