@@ -71,14 +71,7 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 func cannotCarry(spec *config.Campaign, leftOut []string) func(credential.Credential, credential.Secret) (name, why string) {
 	return func(c credential.Credential, value credential.Secret) (name, why string) {
 		c, _ = c.WithoutDoors(leftOut)
-		for _, d := range c.Doors {
-			if s, ok := spec.Doors[d.Door]; ok {
-				if why := s.CannotCarry(value); why != "" {
-					return d.Door, why
-				}
-			}
-		}
-		return "", ""
+		return spec.CannotCarry(c.Doors, value)
 	}
 }
 

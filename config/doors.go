@@ -214,6 +214,19 @@ func NoDoorFor(k credential.Kind) string {
 // where that is said; By is as in credential.DoorLogin.
 type DoorOf struct{ Door, End, By string }
 
+// CannotCarry names the first of some doors at which no login can carry a
+// value, and says why; empty where each can.
+func (c *Campaign) CannotCarry(doors []credential.DoorLogin, value credential.Secret) (name, why string) {
+	for _, d := range doors {
+		if s, ok := c.Doors[d.Door]; ok {
+			if why := s.CannotCarry(value); why != "" {
+				return d.Door, why
+			}
+		}
+	}
+	return "", ""
+}
+
 // DoorNames are those of all doors, in order.
 func (c *Campaign) DoorNames() []string { return slices.Sorted(maps.Keys(c.Doors)) }
 

@@ -32,7 +32,7 @@ func (j *job) mayBeSet(ctx context.Context) error {
 		return stop
 	}
 	if err := j.fit(); err != nil {
-		return err
+		return j.keepUnsent(ctx, err)
 	}
 	if err := j.stays(ctx); err != nil {
 		return err
@@ -137,6 +137,20 @@ func (j *job) fit() error {
 		}
 	}
 	return nil
+}
+
+// keepUnsent notes of a value that cannot be set that no server has it, if that
+// is so: the next pass may put another in its place.
+func (j *job) keepUnsent(ctx context.Context, why error) error {
+	if !j.unsent || j.staged.Unsent {
+		return why
+	}
+	entry := j.staged
+	entry.Unsent = true
+	if err := j.replaceStaged(ctx, entry); err != nil {
+		return err
+	}
+	return why
 }
 
 // listedTTL is how long the settings of a secret are taken to be as the listing

@@ -25,6 +25,7 @@ func (r *Rotator) stage(ctx context.Context, c credential.Credential, was found)
 	}
 	staged, created, err := r.Store.Stage(ctx, c.ID, ownmount.Staged{
 		Secret: value, Campaign: r.Campaign, Attempt: max(1, r.Pass), Base: was.base, Old: was.old, Before: was.account.Changed, CreatedAt: r.Now().UTC(),
+		Unsent: !r.fits(c, c.Paths, was.lives, value), // so a later pass may draw another
 	})
 	if err != nil || created {
 		return staged, created, err
@@ -38,31 +39,58 @@ func (r *Rotator) stage(ctx context.Context, c credential.Credential, was found)
 // seven values fits.
 const maxDraws = 256
 
+// maxRedraws is the same for a pass that finds none staged that fits: Vault may
+// have to draw each, and more passes come.
+const maxRedraws = 32
+
 // newValue draws a new value that each of the places can hold as it is, and
 // each of its doors can carry: what surrounds a secret may have no way to write
 // some symbols, or (base64 of which it does not show whether it is padded) some
 // lengths. If none fits, that is said before Set.
 func (r *Rotator) newValue(ctx context.Context, c credential.Credential, paths []credential.Path, lives []vault.Live) (value credential.Secret, err error) {
-	fits := func(value credential.Secret) bool {
-		for i, live := range lives {
-			if live.Problem == "" && live.Takes(paths[i].Field, value) != nil {
-				return false
-			}
-		}
-		return r.notCarried(c, value) == nil
-	}
+	value, _, err = r.draw(ctx, maxDraws, c, paths, lives)
+	return value, err
+}
+
+func (r *Rotator) draw(ctx context.Context, most int, c credential.Credential, paths []credential.Path, lives []vault.Live) (value credential.Secret, fits bool, err error) {
 	shorter, _ := kind.As[kind.Shorter](r.Authority)
-	for range maxDraws {
-		if value, err = r.Authority.Generate(ctx, c); err != nil || fits(value) {
-			return value, err
+	for range most {
+		if value, err = r.Authority.Generate(ctx, c); err != nil || r.fits(c, paths, lives, value) {
+			return value, err == nil, err
 		}
 		for by := 1; by <= 2 && shorter != nil; by++ {
-			if less, err := shorter.GenerateShorter(ctx, c, by); err == nil && fits(less) {
-				return less, nil
+			if less, err := shorter.GenerateShorter(ctx, c, by); err == nil && r.fits(c, paths, lives, less) {
+				return less, true, nil
 			}
 		}
 	}
-	return value, nil
+	return value, false, nil
+}
+
+// fits reports whether each place can hold a value, and each door carry it.
+func (r *Rotator) fits(c credential.Credential, paths []credential.Path, lives []vault.Live, value credential.Secret) bool {
+	for i, live := range lives {
+		if live.Problem == "" && live.Takes(paths[i].Field, value) != nil {
+			return false
+		}
+	}
+	return r.notCarried(c, value) == nil
+}
+
+// fitting puts another value in the place of one that cannot be set, because a
+// place cannot hold it or a door not carry it, if there is one by now: a policy
+// or what surrounds the secret was put in order. One that a server may have is
+// left: it may be in force.
+func (r *Rotator) fitting(ctx context.Context, c credential.Credential, staged ownmount.Staged, was found) (ownmount.Staged, error) {
+	if !staged.Unsent || r.fits(c, c.Paths, was.lives, staged.Secret) {
+		return staged, nil
+	}
+	value, fits, err := r.draw(ctx, maxRedraws, c, c.Paths, was.lives)
+	if err != nil || !fits {
+		return staged, err
+	}
+	staged.Secret, staged.Attempt, staged.PolicyRefused, staged.CreatedAt = value, staged.Attempt+1, false, r.Now().UTC()
+	return r.Store.Restage(ctx, c.ID, staged)
 }
 
 // notCarried is why a value is not set that a door of the credential cannot be
@@ -88,7 +116,7 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 		return r.afterFreed(ctx, c, staged, was)
 	}
 	if staged.Campaign == r.Campaign {
-		return staged, nil
+		return r.fitting(ctx, c, staged, was)
 	}
 	closed, until, err := r.Store.CampaignReleased(ctx, staged.Campaign)
 	if err != nil {

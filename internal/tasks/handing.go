@@ -25,6 +25,7 @@ type Handing struct {
 	Ask func(ctx context.Context, places, hand []credential.Credential) (Around, error)
 
 	campaign string
+	leftOut  []string // doors
 	roll     people.Roll
 	tasks    map[int]handed // by their number
 	around   Around

@@ -20,7 +20,7 @@ func (h *Handing) Open(ctx context.Context, in wire.Tasks, cs []credential.Crede
 	if h.roll, err = RollOf(ctx, h.Store, in.Campaign); err != nil {
 		return nil, err
 	}
-	h.campaign, h.tasks = in.Campaign, map[int]handed{}
+	h.campaign, h.leftOut, h.tasks = in.Campaign, in.DoorsLeftOut, map[int]handed{}
 	for i, c := range cs {
 		if out[i].Stop = problemOf(c); out[i].Stop != nil {
 			if out[i].Findings, err = h.takeBack(ctx, c); err != nil {

@@ -142,15 +142,30 @@ func (h *Handing) another(ctx context.Context, c credential.Credential, seats []
 	return ownmount.Staged{Secret: value, Campaign: h.campaign, Attempt: was.Attempt + 1, CreatedAt: time.Now().UTC(), Old: old, Handed: seats, Version: was.Version}, stop, err
 }
 
+// maxDraws bounds how many values are drawn until each door of a task can carry
+// one: Vault may have to draw each.
+const maxDraws = 32
+
+// generate makes a value that each door of the task can carry. If there is
+// none, nothing is handed over: people would set it, and whoever logs in there
+// would be cut off.
 func (h *Handing) generate(ctx context.Context, c credential.Credential) (value credential.Secret, stop *protocol.Stop, err error) {
 	authority, err := h.Kinds.Authority(h.Spec, c.Authority, c.Kind)
 	if err != nil {
 		return value, nil, err
 	}
-	if value, err = authority.Generate(ctx, c); err != nil {
-		return value, &protocol.Stop{Reason: protocol.ReasonNoGenerator, Detail: "no new value can be made (vault.password of the campaign file): " + err.Error()}, nil
+	asked, _ := c.WithoutDoors(h.leftOut)
+	for range maxDraws {
+		if value, err = authority.Generate(ctx, c); err != nil {
+			return value, &protocol.Stop{Reason: protocol.ReasonNoGenerator, Detail: "no new value can be made (vault.password of the campaign file): " + err.Error()}, nil
+		}
+		at, why := h.Spec.CannotCarry(asked.Doors, value)
+		if at == "" {
+			return value, nil, nil
+		}
+		stop = &protocol.Stop{Reason: protocol.ReasonNotCarried, Server: at, Detail: fmt.Sprintf("no login at this door can carry the new value: %s; nothing was handed over: have new values made that it can carry (vault.password, or Vault's password policy), or leave the door out if nobody uses it (rollcall leave-out --door)", why)}
 	}
-	return value, nil, nil
+	return value, stop, nil
 }
 
 // unknownPerson stands in Staged.Handed for people whom an earlier version did
