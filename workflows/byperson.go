@@ -16,15 +16,98 @@ const longestReason = 500
 // the running wave is told. A request that could not be recorded changes
 // nothing, and may be made again.
 func (c *campaign) byPerson(ctx workflow.Context, e wire.EventInput, effect func()) (Status, error) {
-	c.events++
-	e.Campaign, e.Device, e.Number = c.in.Campaign, c.in.Device, c.events
+	e.Number = c.nextEvent()
 	steady, _ := workflow.NewDisconnectedContext(ctx)
-	if err := workflow.ExecuteActivity(onLedger(steady), wire.DoRecordEvent, e).Get(steady, nil); err != nil {
+	if err := c.record(steady, e); err != nil {
 		return c.status, err
 	}
 	effect()
 	c.tell(steady)
 	return c.status, nil
+}
+
+// nextEvent is the number of what somebody asks for now. Whoever takes one
+// records it.
+func (c *campaign) nextEvent() int {
+	c.events++
+	return c.events
+}
+
+// record tells the ledger what somebody asked for, in the order in which it was
+// asked: of one who pauses and another who resumes, the ledger would else have
+// the first word last.
+func (c *campaign) record(ctx workflow.Context, e wire.EventInput) error {
+	defer func() { c.told++ }()
+	if workflow.GetVersion(ctx, "in-turn", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
+		if err := workflow.Await(ctx, func() bool { return c.told >= e.Number-1 }); err != nil {
+			return err
+		}
+	}
+	e.Campaign, e.Device = c.in.Campaign, c.in.Device
+	return workflow.ExecuteActivity(onLedger(ctx), wire.DoRecordEvent, e).Get(ctx, nil)
+}
+
+// who did what last, for whoever asks for the same.
+type who struct {
+	paused, resumed, aborted, closed, listed string
+}
+
+// by names somebody in a refusal; nothing where it was nobody.
+func by(actor string) string {
+	if actor == "" {
+		return ""
+	}
+	return ", by " + actor
+}
+
+// ending refuses what comes too late, and says who was first.
+func (c *campaign) ending() error {
+	switch {
+	case c.closing:
+		return refuse("the campaign has ended")
+	case c.by.closed != "":
+		return refuse("the campaign is being closed" + by(c.by.closed))
+	case c.control.Aborting:
+		return refuse("the campaign is being aborted" + by(c.by.aborted))
+	}
+	return nil
+}
+
+func (c *campaign) mayPause() error {
+	if err := c.ending(); err != nil {
+		return err
+	}
+	switch {
+	case c.status.Held:
+		return refuse("the campaign is paused already: it waits behind what was tried first")
+	case c.control.Paused:
+		return refuse("the campaign is paused already" + by(c.by.paused))
+	case c.status.Phase == ledger.Listing:
+		return refuse("the campaign is still listing; pause it once it runs, or abort it")
+	}
+	return nil
+}
+
+func (c *campaign) mayResume() error {
+	if err := c.ending(); err != nil {
+		return err
+	}
+	if c.control.Paused {
+		return nil
+	}
+	if c.by.resumed != "" {
+		return refuse("the campaign is not paused: it was resumed already" + by(c.by.resumed))
+	}
+	return refuse("the campaign is not paused")
+}
+
+func (c *campaign) mayAbort() error {
+	if err := c.ending(); err != nil && c.control.Aborting && !c.closing && c.by.closed == "" {
+		return refuse("the campaign is being aborted already" + by(c.by.aborted))
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 // request is what every request of a person has. The rest is for the words of a
@@ -38,11 +121,10 @@ type request struct {
 // mayBeMade refuses a request that makes no sense now, or that nobody answers
 // for.
 func (c *campaign) mayBeMade(r request) error {
+	if err := c.ending(); err != nil {
+		return err
+	}
 	switch {
-	case c.closing:
-		return refuse("the campaign has ended")
-	case c.control.Aborting:
-		return refuse("the campaign is being aborted")
 	case c.status.Phase == ledger.Listing:
 		return refuse("the campaign is still listing; its " + r.about + " are known once it runs")
 	case strings.TrimSpace(r.reason) == "":

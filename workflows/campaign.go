@@ -41,7 +41,9 @@ type campaign struct {
 	status  Status
 	control control
 	running []*runningWave
-	events  int
+	events  int // that people asked for
+	told    int // of those, in the ledger or given up
+	by      who
 	closing bool // no update is taken any more
 
 	logins    credential.Refs         // of the roll, to Vault
@@ -226,20 +228,19 @@ func (c *campaign) handlers(ctx workflow.Context) error {
 		event ledger.Event
 		allow func() error
 		do    func()
+		by    *string
 	}{
-		{UpdatePause, ledger.CampaignPaused, c.mayPause, func() { c.control.Paused, c.status.Phase = true, ledger.Paused }},
-		{UpdateResume, ledger.CampaignResumed, c.mayResume, func() { c.control.Paused, c.status.Phase = false, ledger.Running }},
-		{UpdateAbort, ledger.CampaignAborted, c.mayAbort, func() { c.control.Aborting, c.status.Phase = true, ledger.Aborting }},
+		{UpdatePause, ledger.CampaignPaused, c.mayPause, func() { c.control.Paused, c.status.Phase = true, ledger.Paused }, &c.by.paused},
+		{UpdateResume, ledger.CampaignResumed, c.mayResume, func() { c.control.Paused, c.status.Phase = false, ledger.Running }, &c.by.resumed},
+		{UpdateAbort, ledger.CampaignAborted, c.mayAbort, func() { c.control.Aborting, c.status.Phase = true, ledger.Aborting }, &c.by.aborted},
 	} {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, u.name, func(ctx workflow.Context, actor string) (Status, error) {
 			u.do()
-			c.events++
+			*u.by = actor
+			number := c.nextEvent()
 			steady, _ := workflow.NewDisconnectedContext(ctx)
 			c.tell(steady)
-			err := workflow.ExecuteActivity(onLedger(steady), wire.DoRecordEvent, wire.EventInput{
-				Campaign: c.in.Campaign, Device: c.in.Device, Event: u.event, Actor: actor, Number: c.events,
-			}).Get(steady, nil)
-			return c.status, err
+			return c.status, c.record(steady, wire.EventInput{Event: u.event, Actor: actor, Number: number})
 		}, workflow.UpdateHandlerOptions{Validator: func(_ workflow.Context, _ string) error { return u.allow() }})
 		if err != nil {
 			return err
@@ -258,40 +259,6 @@ func (c *campaign) handlers(ctx workflow.Context) error {
 		return err
 	}
 	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateLeaveOut, c.leaveOut, workflow.UpdateHandlerOptions{Validator: c.mayLeaveOut})
-}
-
-func (c *campaign) mayPause() error {
-	switch {
-	case c.closing:
-		return refuse("the campaign has ended")
-	case c.control.Aborting:
-		return refuse("the campaign is being aborted")
-	case c.control.Paused:
-		return refuse("the campaign is paused already")
-	case c.status.Phase == ledger.Listing:
-		return refuse("the campaign is still listing; pause it once it runs, or abort it")
-	}
-	return nil
-}
-
-func (c *campaign) mayResume() error {
-	if c.closing {
-		return refuse("the campaign has ended")
-	}
-	if !c.control.Paused || c.control.Aborting {
-		return refuse("the campaign is not paused")
-	}
-	return nil
-}
-
-func (c *campaign) mayAbort() error {
-	if c.closing {
-		return refuse("the campaign has ended")
-	}
-	if c.control.Aborting {
-		return refuse("the campaign is being aborted already")
-	}
-	return nil
 }
 
 func refuse(why string) error { return temporal.NewNonRetryableApplicationError(why, "Refused", nil) }

@@ -171,7 +171,7 @@ func TestUpdatesThatMakeNoSenseAreRefusedAndChangeNothing(t *testing.T) {
 		{"resume while running", "", UpdateResume, 150 * time.Second, "not paused"},
 		{"pause twice", UpdatePause, UpdatePause, 210 * time.Second, "paused already"},
 		{"pause while aborting", UpdateAbort, UpdatePause, 210 * time.Second, "being aborted"},
-		{"resume while aborting", UpdateAbort, UpdateResume, 210 * time.Second, "not paused"},
+		{"resume while aborting", UpdateAbort, UpdateResume, 210 * time.Second, "being aborted"},
 		{"abort twice", UpdateAbort, UpdateAbort, 210 * time.Second, "aborted already"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -17,11 +17,16 @@ const mostAccepted = 500
 // open: as an abort ends it, but that nothing was left untried.
 func (c *campaign) acceptRest(ctx workflow.Context, in wire.Acceptance) (Status, error) {
 	in.Reason, in.Owner = strings.TrimSpace(in.Reason), strings.TrimSpace(in.Owner)
-	return c.byPerson(ctx, wire.EventInput{
+	c.by.closed = in.Actor
+	st, err := c.byPerson(ctx, wire.EventInput{
 		Event: ledger.OpenAccepted, Actor: in.Actor, Detail: in.Reason, Snapshot: c.status.Snapshot, Accepted: &in,
 	}, func() {
 		c.control.Aborting, c.control.Accepted, c.status.Phase = true, true, ledger.Closing
 	})
+	if err != nil {
+		c.by.closed = ""
+	}
+	return st, err
 }
 
 func (c *campaign) mayAcceptRest(_ workflow.Context, in wire.Acceptance) error {

@@ -76,7 +76,8 @@ type fake struct {
 	exceptions map[place]wire.OpenItem
 	why        map[place]string
 	events     []wire.EventInput
-	changed    map[place]bool // since their proof
+	kept       []wire.EventInput // of events, those that the ledger took
+	changed    map[place]bool    // since their proof
 	rechecked  []wire.RecheckedInput
 	recorded   []wire.Roll
 	closed     []string
@@ -345,13 +346,6 @@ func (f *fake) recordExceptions(_ context.Context, in wire.ExceptionInput) error
 		f.exceptions[at], f.why[at] = it, in.Why
 	}
 	return nil
-}
-
-func (f *fake) recordEvent(_ context.Context, in wire.EventInput) error {
-	f.mu.Lock()
-	f.events = append(f.events, in)
-	f.mu.Unlock()
-	return f.begin("RecordEvent")
 }
 
 // failing makes an activity fail from now on, or with nil work again.

@@ -41,6 +41,18 @@ var scenes = []struct {
 	{name: "paused", during: func(ctx context.Context, s *stage) error {
 		return errors.Join(s.tell(ctx, UpdatePause, operator), s.tell(ctx, UpdateResume, operator))
 	}},
+	// Two people, one after the other, whose words are recorded in turn.
+	{name: "together", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {
+		s.estate.Replica.PauseReplication()
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 }); err != nil {
+			return err
+		}
+		paused := make(chan error, 1)
+		go func() { paused <- s.tell(ctx, UpdatePause, "alice@one") }()
+		err := s.await(ctx, func(st Status, _ WaveStatus) bool { return st.Phase == ledger.Paused })
+		return errors.Join(err, s.tell(ctx, UpdateResume, "bob@two"), <-paused,
+			s.tell(ctx, UpdateClose, wire.Acceptance{Actor: "alice@one", Reason: "it does not follow", Owner: "bob"}), s.estate.Replica.ResumeReplication(ctx))
+	}},
 	// Consumers are to read the new value while their batch is worked on.
 	{name: "reloaded", hooks: true},
 	{name: "aborted", during: func(ctx context.Context, s *stage) error { return s.tell(ctx, UpdateAbort, operator) }},

@@ -31,7 +31,7 @@ type relisting struct {
 
 // relist makes a proposal. Nothing is changed by it.
 func (c *campaign) relist(ctx workflow.Context, in wire.RelistAsk) (wire.RelistSeen, error) {
-	c.again.looking = true
+	c.again.looking, c.by.listed = true, in.Actor
 	defer func() { c.again.looking = false }()
 	c.again.seen = nil
 	steady, _ := workflow.NewDisconnectedContext(ctx)
@@ -91,7 +91,7 @@ func (c *campaign) mayListAgain() error {
 	case !c.firstPass:
 		return refuse("the campaign was begun by an earlier version, which cannot list again: abort it, and run again")
 	case c.again.looking:
-		return refuse("it is being listed again already, or what was found is being taken up")
+		return refuse("it is being listed again already, or what was found is being taken up" + by(c.by.listed))
 	case c.winding:
 		return refuse("all that can be rotated was tried, and the campaign is closing: run again once it has ended")
 	case c.control.Paused && !c.status.Held:
@@ -119,7 +119,7 @@ func (c *campaign) mayTakeUp(_ workflow.Context, in wire.TakeUp) error {
 		return err
 	}
 	if c.again.seen == nil || c.again.seen.Proposal != in.Proposal {
-		return refuse("what was found is not the latest any more: list again")
+		return refuse("what was found is not the latest any more, for it was listed again" + by(c.by.listed) + ": list again")
 	}
 	if len(c.again.take) == 0 {
 		return refuse("nothing of what was found can be taken up")
@@ -132,7 +132,7 @@ func (c *campaign) mayTakeUp(_ workflow.Context, in wire.TakeUp) error {
 // whatever fails afterwards.
 func (c *campaign) takeUp(ctx workflow.Context, in wire.TakeUp) (Status, error) {
 	found, take, replaced := c.again.seen, c.again.take, c.again.replaced
-	c.again.looking, c.again.taking, c.again.seen = true, true, nil
+	c.again.looking, c.again.taking, c.again.seen, c.by.listed = true, true, nil, in.Actor
 	defer func() { c.again.looking, c.again.taking = false, false }()
 	in.Reason = strings.TrimSpace(in.Reason)
 	st, err := c.byPerson(ctx, wire.EventInput{Event: ledger.Relisted, Actor: in.Actor, Detail: in.Reason}, func() {})

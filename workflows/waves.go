@@ -87,12 +87,12 @@ func (c *campaign) tryFirst(ctx, steady workflow.Context, roll wire.Roll, w cred
 	c.status.Held = true
 	if !c.control.Paused {
 		c.control.Paused, c.status.Phase = true, ledger.Paused
+		number := c.nextEvent()
 		c.tell(steady)
-		c.events++
-		err := workflow.ExecuteActivity(onLedger(steady), wire.DoRecordEvent, wire.EventInput{
-			Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.CampaignPaused, Actor: c.in.Actor, Number: c.events,
+		err := c.record(steady, wire.EventInput{
+			Event: ledger.CampaignPaused, Actor: c.in.Actor, Number: number,
 			Detail: "what was to be tried first was tried; the others wait",
-		}).Get(steady, nil)
+		})
 		if err != nil {
 			return err
 		}

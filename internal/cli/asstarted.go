@@ -40,8 +40,12 @@ func (s *session) requireAsStarted(ctx context.Context) error {
 	if err != nil || len(parts) == 0 {
 		return err
 	}
+	whose := s.startedBy(ctx, id)
+	if whose != "" {
+		whose = ". It was " + strings.TrimPrefix(whose, ", ")
+	}
 	return fmt.Errorf("campaign %s runs with another campaign file than %s is now: %s. What was changed since it started takes no part in it; nothing was done. To go on with what it was started with, `rollcall run --as-started`; to take up what says what is on the roll, `rollcall relist` beside it; for the file as it is now, `rollcall abort`, then run (where no run is alive, `rollcall run --as-started --stay` first, and abort in another terminal)",
-		id, s.file, strings.Join(parts, ", "))
+		id, s.file, strings.Join(parts, ", ")+whose)
 }
 
 // differing names the parts of the campaign file in which two specifications

@@ -56,7 +56,7 @@ func (s *session) start(ctx context.Context) (string, error) {
 		var running *serviceerror.WorkflowExecutionAlreadyStarted
 		if errors.As(err, &running) {
 			_ = s.store.CloseCampaign(ctx, id) // left open it would look alive for a while
-			return "", s.busy()
+			return "", s.busy(ctx)
 		}
 		// The record stays open, and the next campaign closes it: the workflow
 		// may run although its answer was lost.
@@ -101,8 +101,23 @@ func newCampaign(device string, now time.Time, earlier []ownmount.CampaignRecord
 	}
 }
 
-func (s *session) busy() error {
-	return fmt.Errorf("%w for device %s already: follow it with `rollcall watch`, or end it with `rollcall abort`", errBusy, s.cfg.Device)
+// busy is errBusy with whose campaign it is.
+func (s *session) busy(ctx context.Context) error {
+	whose := ""
+	if running, err := s.running(ctx); err == nil && running != nil {
+		whose = ": campaign " + running.Campaign + s.startedBy(ctx, running.Campaign)
+	}
+	return fmt.Errorf("%w for device %s already%s; follow it with `rollcall watch`, or end it with `rollcall abort`", errBusy, s.cfg.Device, whose)
+}
+
+// startedBy says who began a campaign, and when, as Vault has it; empty where
+// that is not known.
+func (s *session) startedBy(ctx context.Context, campaign string) string {
+	was, found, err := s.store.LookAt(ctx, campaign)
+	if err != nil || !found || was.Actor == "" {
+		return ""
+	}
+	return fmt.Sprintf(", started by %s at %s UTC", was.Actor, was.OpenedAt.UTC().Format(time.DateTime))
 }
 
 // preflight finds at once what would otherwise end the campaign while it
@@ -115,7 +130,7 @@ func (s *session) preflight(ctx context.Context) error {
 		return err
 	}
 	if status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		return s.busy()
+		return s.busy(ctx)
 	}
 	found, err := listing.FindServers(ctx, s.kinds, s.cfg)
 	if err := s.requireContainment(ctx, found); err != nil {

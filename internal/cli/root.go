@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -194,16 +195,22 @@ func terminal(w io.Writer) (width int, ok bool) {
 
 // actor names who asks, for the ledger. It is a claim, not an authentication.
 func actor() string {
-	name := "unknown"
-	if u, err := user.Current(); err == nil {
+	// In a container users have numbers and no names, and two of them are two.
+	name := fmt.Sprintf("uid-%d", os.Getuid())
+	if u, err := user.Current(); err == nil && u.Username != "" {
 		name = u.Username
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return name
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
 	}
-	return name + "@" + host
+	// Two people who are root by sudo are two as well.
+	if by := os.Getenv("SUDO_USER"); loginName.MatchString(by) && os.Getuid() == 0 && by != "root" {
+		name += " (sudo of " + by + ")"
+	}
+	return name
 }
+
+var loginName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._@\\-]{0,63}$`)
 
 // output is the -o flag of reading commands.
 type output struct {

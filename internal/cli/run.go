@@ -141,9 +141,12 @@ func (s *session) startOrRejoin(ctx context.Context) (string, error) {
 	}
 	campaign, err := s.start(ctx)
 	if errors.Is(err, errBusy) {
-		// Another run was first.
+		// Another run was first, perhaps with another file.
 		if running, err := s.running(ctx); err == nil && running != nil {
-			return running.Campaign, nil
+			if err := s.requireAsStarted(ctx); err != nil {
+				return "", err
+			}
+			return running.Campaign, s.rejoin(ctx, running)
 		}
 	}
 	if err == nil {
@@ -156,9 +159,9 @@ func (s *session) startOrRejoin(ctx context.Context) (string, error) {
 // is held behind what was tried first.
 func (s *session) rejoin(ctx context.Context, running *workflows.Status) error {
 	if s.first.Given() {
-		return fmt.Errorf("campaign %s runs already, and what is tried first is picked when one begins; nothing was done. `rollcall run` goes on with it, `rollcall abort` ends it", running.Campaign)
+		return fmt.Errorf("campaign %s runs already, and what is tried first is picked when one begins; nothing was done. `rollcall run` goes on with it, `rollcall abort` ends it", running.Campaign+s.startedBy(ctx, running.Campaign))
 	}
-	s.say("rejoining campaign %s", running.Campaign)
+	s.say("rejoining campaign %s", running.Campaign+s.startedBy(ctx, running.Campaign))
 	if !running.Held {
 		return nil
 	}
@@ -170,10 +173,16 @@ func (s *session) rejoin(ctx context.Context, running *workflows.Status) error {
 		return &exit{exitUnfinished, err}
 	}
 	_, err := s.update(ctx, workflows.UpdateResume, actor())
-	if err != nil {
-		return s.refused(workflows.UpdateResume, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = s.refused(workflows.UpdateResume, err)
+	if now, asked := s.running(ctx); asked == nil && now != nil && !now.Held {
+		// Somebody else answered meanwhile.
+		s.say("%v; following campaign %s", err, running.Campaign)
+		return nil
+	}
+	return err
 }
 
 // follow shows progress until the campaign ends, then the last screen.
