@@ -84,7 +84,7 @@ func (c *Campaign) inForeignHandsUntil() (until time.Time) {
 // accept names none.
 var hiddenFindings = append(slices.Clone(ofDirectories), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden), string(credential.FindingSameName), string(credential.FindingSameIDs))
 
-var ofDirectories = []string{string(credential.FindingNotSearched), string(credential.FindingReplicatorsHidden), string(credential.FindingStoredAsSent), string(credential.FindingStorageHidden), string(credential.FindingResetsHidden), string(credential.FindingReadsOthers)}
+var ofDirectories = []string{string(credential.FindingNotSearched), string(credential.FindingReplicatorsHidden), string(credential.FindingStoredAsSent), string(credential.FindingStorageHidden), string(credential.FindingCopiesHidden), string(credential.FindingResetsHidden), string(credential.FindingReadsOthers)}
 
 // Accepts reports whether a is what a person said to that warning of an
 // authority. A directory without the name of a warning is one of which a part

@@ -22,7 +22,7 @@ func (activeDirectory) checkAccounts(ctx context.Context, c *conn, ids []string,
 		add("rights", true, "bind.dn may not read its own groups", notChecked)
 		return
 	}
-	var seen, copies int
+	seen, lists := 0, map[string][]byte{}
 	var missing, protected []string
 	for chunk := range slices.Chunk(ids, accountsChunk) {
 		entries, err := c.described(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, anyID(c.server.client.driver, chunk), accountsChunk, "adminCount")
@@ -33,9 +33,7 @@ func (activeDirectory) checkAccounts(ctx context.Context, c *conn, ids []string,
 		for _, e := range entries {
 			seen++
 			list := e.GetRawAttributeValue("nTSecurityDescriptor")
-			if adacl.MayControl(list, who, adacl.UnixUserPassword) {
-				copies++
-			}
+			lists[e.DN] = list
 			switch {
 			case adacl.MayControl(list, who, adacl.ResetPassword):
 			case e.GetAttributeValue("adminCount") == "1":
@@ -47,8 +45,8 @@ func (activeDirectory) checkAccounts(ctx context.Context, c *conn, ids []string,
 	}
 	add("rights", len(missing) == 0, fmt.Sprintf("bind.dn lacks the right Reset Password on %d of %d accounts on the roll%s", len(missing), seen, named(missing)),
 		grantReset+"; an account that inherits no rights needs them on itself")
-	if copies < seen {
-		add("copies", true, fmt.Sprintf("whether %d of %d accounts on the roll keep their password a second time for UNIX (unixUserPassword, msSFU30Password: confidential) is not shown to bind.dn: what reads such a copy goes on with the stolen value; to be told, grant it: dsacls \"OU=…\" /I:S /G \"DOMAIN\\account:RPCA;unixUserPassword\"", seen-copies, seen), notChecked)
+	if unshown, err := c.unshown(ctx, lists); err == nil && len(unshown.Accounts) > 0 {
+		add("copies", true, unshown.Words(seen), notChecked)
 	}
 	add("protected", len(protected) == 0, fmt.Sprintf("%d of %d accounts on the roll belong to a protected group (adminCount 1) and bind.dn may not reset them%s", len(protected), seen, named(protected)),
 		fmt.Sprintf(`a right on an organizational unit does not reach them: grant it for the time of the campaign on AdminSDHolder, which passes it on within the hour: dsacls "CN=AdminSDHolder,CN=System,%s" /G "DOMAIN\account:CA;Reset Password"; or have a domain administrator reset them, and exclude them with that reason`,

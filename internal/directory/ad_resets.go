@@ -58,13 +58,13 @@ func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Reset
 		out.Why = "groups may not be read: " + describe(err)
 	}
 	accounts := make([]accountFor, 0, len(entries))
-	shown := map[string]bool{}
+	shown, lists := map[string]bool{}, map[string][]byte{}
 	for _, e := range entries {
 		a := accountFor{
 			id: activeDirectory{}.identity(e), dn: e.DN, self: string(e.GetRawAttributeValue("objectSid")), sids: groups.of(e),
 			sd: string(e.GetRawAttributeValue("nTSecurityDescriptor")), protected: e.GetAttributeValue("adminCount") == "1",
 		}
-		shown[a.id] = a.sd != ""
+		shown[a.id], lists[a.id] = a.sd != "", []byte(a.sd)
 		a.closed, a.soon = adacl.InheritsNothing([]byte(a.sd)), !a.protected && adacl.Protected(a.sids)
 		accounts = append(accounts, a)
 	}
@@ -72,6 +72,9 @@ func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Reset
 		if !shown[strings.ToLower(id)] {
 			out.Hidden = append(out.Hidden, id)
 		}
+	}
+	if out.Copies, err = c.unshown(ctx, lists); err != nil {
+		return Resets{}, err
 	}
 	above, err := c.containers(ctx, domain, accounts)
 	if err != nil && !answered(err) {

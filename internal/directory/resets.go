@@ -23,6 +23,9 @@ type Resets struct {
 	// ReadAs are the identifiers that each of Readers acted with, for
 	// StillRead.
 	ReadAs map[string][]string
+	// Copies are what accounts may keep of their password a second time, where
+	// bind.dn is not shown it.
+	Copies Unshown
 	// Hidden are accounts of which bind.dn is not shown who may reset them.
 	Hidden []string
 	// Why more is not known than Alike says; empty where all is.
@@ -65,7 +68,7 @@ func (c *Client) Resets(ctx context.Context, server string, ids []string) (Reset
 		return err
 	})
 	if len(ids) == 1 { // it sets no other one; whoever had it may read what it is set to
-		out = Resets{Readers: out.Readers, ReadsHow: out.ReadsHow, ReadBy: out.ReadBy, ReadAs: out.ReadAs}
+		out = Resets{Readers: out.Readers, ReadsHow: out.ReadsHow, ReadBy: out.ReadBy, ReadAs: out.ReadAs, Copies: out.Copies}
 	}
 	return out, err
 }

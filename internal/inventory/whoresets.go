@@ -16,6 +16,7 @@ import (
 // is a warning: the order of those accounts is then up to the campaign file.
 func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]directory.Resets, error) {
 	ids, clear := map[string]map[string]bool{}, map[string]int{}
+	none := map[string]bool{} // ids of what is no account with a password
 	for _, c := range l.candidates {
 		found := known[refTo(l.c, c.Authority, c.Account)]
 		if c.Found != nil {
@@ -26,6 +27,7 @@ func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]dire
 				ids[c.Authority] = map[string]bool{}
 			}
 			ids[c.Authority][a.Subject] = true
+			none[a.Subject] = a.facts != nil && a.facts.noAccount().code != ""
 			if a.facts != nil && slices.ContainsFunc(a.facts.stored, directory.Stored.Clear) {
 				clear[c.Authority]++
 			}
@@ -46,6 +48,10 @@ func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]dire
 		if len(got.Hidden) > 0 || got.Why != "" {
 			l.acceptable(name, credential.FindingResetsHidden, "%s does not show bind.dn who may reset whom, of %d accounts (%s): one that may is not put first by itself, and one that may read what the others are set to is not waited for; let bind.dn read the security descriptors and groups of the domain, or find out who may, and name such accounts in an early wave of the campaign file",
 				name, len(got.Hidden), firstText(got.Why, "their security descriptors are not shown"))
+		}
+		got.Copies.Accounts = slices.DeleteFunc(got.Copies.Accounts, func(id string) bool { return none[id] })
+		if len(got.Copies.Accounts) > 0 {
+			l.acceptable(name, credential.FindingCopiesHidden, "directory %s: %s", name, got.Copies.Words(len(ids[name])))
 		}
 		if clear[name] > 0 && !l.keptAsTheyAre(name) {
 			l.readersOf(ctx, name, slices.Sorted(maps.Keys(ids[name])), &got)

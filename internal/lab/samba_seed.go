@@ -75,10 +75,10 @@ func (s *Samba) seed(ctx context.Context) error {
 }
 
 // delegate gives an identity what dsacls OU /I:S /G "EXAMPLE\rollcall:CA;Reset
-// Password;user" grants, and with people "EXAMPLE\rollcall:WP;pwdLastSet;user"
-// besides.
+// Password;user" "EXAMPLE\rollcall:RPCA;unixUserPassword;user" grants, and with
+// people "EXAMPLE\rollcall:WP;pwdLastSet;user" besides.
 func (s *Samba) delegate(ctx context.Context, identity string) error {
-	const reset = "(OA;CIIO;CR;" + resetPassword + ";" + userClass + ";%[1]s)"
+	const reset = "(OA;CIIO;CR;" + resetPassword + ";" + userClass + ";%[1]s)(OA;CIIO;RPCR;" + unixUserPassword + ";" + userClass + ";%[1]s)"
 	if err := s.AddACE(ctx, sambaServices, identity, reset); err != nil {
 		return err
 	}
@@ -153,12 +153,13 @@ func unicodePassword(password string) string {
 }
 
 // resetPassword is the control access right User-Force-Change-Password,
-// pwdLastSet the attribute, and userClass the class of accounts they are given
+// unixUserPassword and pwdLastSet are attributes, and userClass the class of accounts they are given
 // for ([MS-ADTS] 5.1.3.2.1, [MS-ADA3], [MS-ADSC] 2.263).
 const (
-	resetPassword = "00299570-246d-11d0-a768-00aa006e0529"
-	pwdLastSet    = "bf967a0a-0de6-11d0-a285-00aa003049e2"
-	userClass     = "bf967aba-0de6-11d0-a285-00aa003049e2"
+	resetPassword    = "00299570-246d-11d0-a768-00aa006e0529"
+	unixUserPassword = "612cb747-c0e8-4f92-9221-fdd5f15b550d"
+	pwdLastSet       = "bf967a0a-0de6-11d0-a285-00aa003049e2"
+	userClass        = "bf967aba-0de6-11d0-a285-00aa003049e2"
 )
 
 // AddACE adds an access control entry in SDDL ([MS-DTYP] 2.5.1), in which %s is
