@@ -19,7 +19,7 @@ import (
 )
 
 // doorKeys are those that a door of any type has.
-var doorKeys = []string{"type", "address", "insecure", "ca_file", "server_name", "login", "for", "timeout", "cache", "software", "flush"}
+var doorKeys = []string{"type", "address", "insecure", "ca_file", "server_name", "login", "for", "timeout", "cache", "software", "machines", "flush"}
 
 // doors reads the services in front of authorities that take a credential too.
 func (l *loader) doors(top fields, c *Campaign) map[string]door.Settings {
@@ -89,6 +89,7 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 		d.Cache = time.Duration(f.duration("cache", 0, time.Second, 24*time.Hour))
 	}
 	d.Software = f.oneOf("software", "", door.KeeperNames())
+	d.Machines = f.integer("machines", 0, 1, door.MaxLooks)
 	d.Flush = l.doorFlush(f, c)
 	f.doorFurther(t, &d)
 	return d, true

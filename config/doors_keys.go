@@ -41,6 +41,10 @@ func (f fields) doorFurther(t door.Type, d *door.Settings) {
 			d.AuthProtocol = f.oneOf(key, "sha", []string{"md5", "sha", "sha224", "sha256", "sha384", "sha512"})
 		case "priv_protocol":
 			d.PrivProtocol = f.oneOf(key, "", []string{"des", "aes", "aes192", "aes256", "aes192c", "aes256c"})
+		case "one_account":
+			d.OneAccount = f.boolean(key)
+		case "reader":
+			d.Reader = f.str(key)
 		case "secret":
 			f.doorSecret(t, d)
 		}
@@ -53,6 +57,12 @@ func (f fields) doorFurther(t door.Type, d *door.Settings) {
 // value is the one that encrypts.
 func (f fields) doorSecret(t door.Type, d *door.Settings) {
 	switch {
+	case d.Type == "mysql" && d.Reader == "":
+		if f.has("secret") {
+			f.problem("secret", "goes with reader, the account that may read mysql.global_priv: it is where Vault holds its value")
+		}
+	case d.Type == "mysql":
+		d.Secret = f.reference("secret", "where Vault holds the value of reader: mount/path#field")
 	case d.Auth == door.BySecret:
 		if f.has("secret") {
 			f.problem("secret", "has no use here: with auth: %s the value is that secret", d.Auth)

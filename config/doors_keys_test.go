@@ -72,6 +72,8 @@ func TestAKeyOfADoorThatDoesNotHoldIsToldWithItsReason(t *testing.T) {
 		`type: snmp, address: printer.example.org, auth: privacy, secret: kv/a#b`:            "doors.here.priv_protocol: missing: with auth: privacy the value is the passphrase that encrypts",
 		`type: snmp, address: printer.example.org, auth: privacy, priv_protocol: aes`:        "doors.here.secret: missing: where Vault holds the passphrase with which the user signs",
 		`type: mysql, address: db.example.org, database: mysql`:                              "database: unknown key",
+		`type: mysql, address: db.example.org, reader: sees`:                                 "secret: missing: where Vault holds the value of reader",
+		`type: mysql, address: db.example.org, secret: "kv/db#password"`:                     "secret: goes with reader",
 		`type: snmpv2c, address: printer.example.org`:                                        "doors.here.insecure: this type crosses the network in clear text",
 		`type: snmp, address: printer.example.org, auth_protocol: sha-1`:                     "doors.here.auth_protocol: unknown: ",
 		`type: smb, address: files.example.org, insecure: true`:                              "doors.here.insecure: this type has no clear text",
@@ -95,6 +97,7 @@ func TestWhatADoorKeepsAndWhatEndsIt(t *testing.T) {
 	for text, want := range map[string]string{
 		`software: dovecott`:          "doors.here.software: ",
 		`cache: 48h`:                  "doors.here.cache: ",
+		`machines: 5`:                 "doors.here.machines: ",
 		`flush: {}`:                   "doors.here.flush: must be one of command, a list without a shell",
 		`flush: {command: [doveadm]}`: "doors.here.flush.command: must begin with the whole path of a program",
 		`flush: {command: [/a, [b]]}`: "doors.here.flush.command: must be a list of texts",

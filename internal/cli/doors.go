@@ -39,7 +39,10 @@ type planDoor struct {
 	// Spellings says which spellings of a login name are asked there, where it
 	// may keep each apart.
 	Spellings string `json:"spellings,omitempty"`
-	by        string // who says KeepsUpTo
+	// Looks is how often an old value is offered there in a pass, by each
+	// spelling.
+	Looks int    `json:"looks"`
+	by    string // who says KeepsUpTo
 }
 
 // planSession is what a dead password has begun.
@@ -68,7 +71,7 @@ func planDoors(cfg *config.Campaign, roll *credential.Roll) (out []planDoor) {
 				p.by = k.What
 			}
 		}
-		p.Spends, p.Spellings = d.Auth.Spends(), d.SpellingDoubt()
+		p.Spends, p.Spellings, p.Looks = d.Auth.Spends(), d.SpellingDoubt(), d.Looks()
 		for _, o := range door.Outlives(d.Type) {
 			p.Outlives = append(p.Outlives, planSession{o.What, o.Lives, o.End})
 		}
@@ -95,6 +98,9 @@ func printDoors(w io.Writer, doors []planDoor, width int) {
 			fmt.Fprint(w, report.Wrap(report.Clean(fmt.Sprintf("of %s and %d more (-o json has all)", strings.Join(d.Of[:mostNamed], "; "), n-mostNamed)), "    ", width))
 		} else if n > 0 {
 			fmt.Fprint(w, report.Wrap(report.Clean("of "+strings.Join(d.Of, "; ")), "    ", width))
+		}
+		if d.Looks > 1 {
+			fmt.Fprint(w, report.Wrap(fmt.Sprintf("an old value is offered %d times, to meet each of as many machines that take turns behind its address (machines)", d.Looks), "    ", width))
 		}
 		if d.KeepsUpTo != "" {
 			fmt.Fprint(w, report.Wrap(report.Clean("may take an old value for up to "+d.KeepsUpTo+" ("+d.by+")"), "    ", width))

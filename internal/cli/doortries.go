@@ -15,19 +15,20 @@ import (
 // against what locks it, for each authority. locks says after how many that is,
 // by credential, where it is known.
 func doorTries(roll *credential.Roll, doors map[string]door.Settings, locks map[string]int) (rows []doctorRow) {
-	type tries struct{ doors, names, values, locks int }
+	type tries struct{ doors, names, values, looks, locks int }
 	most := map[string]tries{}
 	for _, c := range roll.Credentials {
 		if len(c.Doors) == 0 || len(c.Paths) == 0 || c.Problem != "" {
 			continue
 		}
 		t := most[c.Authority]
-		names := 0
+		names, looks := 0, 0
 		for _, d := range c.Doors {
-			names += 1 + len(rotation.Spellings(doors[d.Door], c, d))
+			n := 1 + len(rotation.Spellings(doors[d.Door], c, d))
+			names, looks = names+n, looks+n*rotation.FirstLooks(doors[d.Door], c)
 		}
-		if n := names * len(c.Paths); n > t.names*t.values {
-			t.doors, t.names, t.values = len(c.Doors), names, len(c.Paths)
+		if looks*len(c.Paths) > t.looks*t.values {
+			t.doors, t.names, t.values, t.looks = len(c.Doors), names, len(c.Paths), looks
 		}
 		if n := locks[c.ID]; n > 0 && (t.locks == 0 || n < t.locks) {
 			t.locks = n
@@ -37,9 +38,12 @@ func doorTries(roll *credential.Roll, doors map[string]door.Settings, locks map[
 	for _, name := range slices.Sorted(maps.Keys(most)) {
 		t := most[name]
 		row := doctorRow{Where: name, What: "wrong logins at doors", OK: true, Detail: fmt.Sprintf("%s × %s: up to %s for an account in a pass, one at a time, with a good one at each server of %s after each; ",
-			report.Plural(t.doors, "door", "doors"), report.Plural(t.values, "stored value", "stored values"), report.Plural(t.names*t.values, "wrong login", "wrong logins"), name)}
+			report.Plural(t.doors, "door", "doors"), report.Plural(t.values, "stored value", "stored values"), report.Plural(t.looks*t.values, "wrong login", "wrong logins"), name)}
 		if t.names > t.doors {
 			row.Detail += fmt.Sprintf("names are asked by %d spellings there; ", t.names)
+		}
+		if t.looks > t.names {
+			row.Detail += "a value is offered several times, for there may be several machines behind an address (machines); "
 		}
 		switch {
 		case t.locks == 1:

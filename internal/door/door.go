@@ -64,11 +64,20 @@ type Settings struct {
 	// see Keeping. Software is what it is, of Keepers.
 	Cache    time.Duration `json:"cache,omitempty"`
 	Software string        `json:"software,omitempty"`
+	// Machines is how many there may be behind its address, as the file says;
+	// 0: see Looks.
+	Machines int `json:"machines,omitempty"`
 	// Flush ends that; nil where nothing is to be run.
 	Flush *Flush `json:"flush,omitempty"`
 	// Secret is where Vault holds the secret that the door and who asks it
-	// share, for radius; of snmp the passphrase that signs, with ByPrivacy.
+	// share, for radius; of snmp the passphrase that signs, with ByPrivacy; of mysql
+	// the value of Reader.
 	Secret credential.Path `json:"secret,omitzero"`
+	// Reader is an account that may read which accounts there are, for mysql;
+	// "" is the one that is asked about.
+	Reader string `json:"reader,omitempty"`
+	// OneAccount, mysql: no name has several accounts there, as the file says.
+	OneAccount bool `json:"one_account,omitempty"`
 }
 
 // Auth is how a value is shown to a door.

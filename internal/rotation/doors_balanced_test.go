@@ -101,7 +101,7 @@ func TestLooksMeetEachMachineBehindAWebDoor(t *testing.T) {
 						Auth: as, Header: "X-Api-Key", Timeout: 10 * time.Second, Form: &door.Form{Body: "value={value}", Success: door.Mark{Location: "/in"}, Failure: door.Mark{Body: "password"}}})
 					require.NoError(t, err)
 					with := atDoors{new: credential.NewSecret("new"), olds: []credential.Secret{credential.NewSecret("old")}}
-					ev, stop := askDoor(t.Context(), asking{door: d, as: credential.DoorLogin{Door: "web", Login: "a"}, with: with, wrong: &wrongLogins{}, looks: doorLooks, now: time.Now})
+					ev, stop := askDoor(t.Context(), asking{door: d, as: credential.DoorLogin{Door: "web", Login: "a"}, with: with, wrong: &wrongLogins{}, looks: door.MaxLooks, now: time.Now})
 					require.Nil(t, stop)
 					require.True(t, ev.TookOld(), "machine %d takes it; it was shown to %v: %+v", stale, p.shown, ev)
 					require.Equal(t, protocol.Accepted, ev.First)

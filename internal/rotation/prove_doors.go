@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
 	"rollcall/internal/door/opened"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
@@ -26,19 +27,6 @@ type atDoors struct {
 // doorPatience is how many credentials in a row must get no answer at a door
 // before the others of the batch are not asked there in this pass.
 const doorPatience = 3
-
-// doorLooks is how often the old value is offered at a door that took it before
-// in this campaign, each time between good logins: behind its address may be
-// several machines, each with a cache of its own, and that one of them refuses
-// the value never beats that another took it. One that picks by chance shows
-// both of two in all but one of 16. One that takes turns shows each of two,
-// three or four (twoLogins).
-const doorLooks = 4
-
-// twoLogins is the look before which two good logins stand, and not one: the
-// old value is the 2nd, 4th, 7th and 9th login then, which are all the
-// remainders of 2, of 3 and of 4. Each login is one connection.
-const twoLogins = 2
 
 // turn is a door in one pass over a batch.
 type turn struct {
@@ -209,13 +197,13 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 		if t.unanswered < doorPatience && !stopped() {
 			wrong.some = true // others may have run some up while it waited for its turn
 			of := ask.asking(t.door, v.Credential, as, v.at, wrong)
-			of.looks = r.Refusals.looks(r.Campaign, v.Credential.ID, as.Door)
+			of.looks = r.Refusals.looks(r.Campaign, v.Credential.ID, as.Door, of.looks)
 			v.Doors[n], stop = askDoor(ctx, of)
 			r.Refusals.noteOld(ctx, r.Campaign, v.Credential.ID, v.Doors[n])
 			if f := ask.flushed(ctx, v.Credential, as, v.Doors[n]); f != nil {
 				v.Findings = append(v.Findings, *f)
 				if f.Code == credential.FindingFlushed && stop == nil {
-					of.looks = doorLooks
+					of.looks = door.MaxLooks
 					v.Doors[n], stop = askDoor(ctx, of)
 				}
 			}

@@ -44,12 +44,24 @@ func (a DoorAsker) Remember(ctx context.Context) error { return a.Refusals.read(
 
 // asking is a door that is asked about a credential.
 func (a DoorAsker) asking(d *opened.Door, c credential.Credential, as credential.DoorLogin, with atDoors, wrong *wrongLogins) asking {
-	out := asking{door: d, as: as, with: with, looks: 1, wrong: wrong, now: a.Now}
+	out := asking{door: d, as: as, with: with, wrong: wrong, now: a.Now}
 	if a.Settings != nil {
 		out.at = a.Settings(as.Door)
 		out.spellings = Spellings(out.at, c, as)
 	}
+	out.looks = FirstLooks(out.at, c)
 	return out
+}
+
+// FirstLooks is how often an old value of a credential is offered at a door
+// that did not take it before in the campaign. No directory that Rollcall knows
+// stands behind the doors of what people change, so nothing ends its count of
+// wrong logins for sure.
+func FirstLooks(at door.Settings, c credential.Credential) int {
+	if c.Task != nil && at.Locks() {
+		return min(at.Looks(), maxWrongLogins)
+	}
+	return at.Looks()
 }
 
 // Look is one look at the doors of what a person has changed. No directory of
@@ -62,13 +74,23 @@ type Look struct{ wrong wrongLogins }
 // NewLook begins one.
 func NewLook() *Look { return &Look{wrong: wrongLogins{most: maxWrongLogins}} }
 
+// wrongAt are the wrong logins of a look, as they count at a door: not at all
+// where nothing could lock.
+func (l *Look) wrongAt(at door.Settings) *wrongLogins {
+	if !at.Locks() {
+		return &wrongLogins{}
+	}
+	return &l.wrong
+}
+
 // Ask asks one door, and once more after a flush where the door took an old
 // value. stop is why it was asked no further, where no reply says it.
 func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c credential.Credential, as credential.DoorLogin, value credential.Secret, olds []credential.Secret) (protocol.DoorEvidence, *credential.Finding, *protocol.Stop) {
 	d.Turn.Lock()
 	defer d.Turn.Unlock()
-	of := a.asking(d, c, as, atDoors{new: value, olds: olds}, &look.wrong)
-	of.looks = a.Refusals.looks(a.Campaign, c.ID, as.Door)
+	of := a.asking(d, c, as, atDoors{new: value, olds: olds}, nil)
+	of.wrong = look.wrongAt(of.at)
+	of.looks = a.Refusals.looks(a.Campaign, c.ID, as.Door, of.looks)
 	of.past = a.Refusals.progress(a.Campaign, c.ID, as.Door, of.looks, value, olds, a.Now())
 	if of.past.whole != nil {
 		return *of.past.whole, nil, nil
@@ -78,7 +100,7 @@ func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c creden
 	f := a.flushed(ctx, c, as, ev)
 	if f != nil && f.Code == credential.FindingFlushed {
 		of.past.showed(ev, stop, a.Now())
-		of.looks = doorLooks
+		of.looks = door.MaxLooks
 		ev, stop = askDoor(ctx, of)
 	}
 	of.past.showed(ev, stop, a.Now())

@@ -23,7 +23,7 @@ func TestADoorThatKeepsTheOldValueIsFlushedAndAskedAgain(t *testing.T) {
 		dead bool
 		asks int
 	}{
-		{"flushed", credential.FindingFlushed, true, 2 + newLogins(doorLooks, 1) + doorLooks},
+		{"flushed", credential.FindingFlushed, true, 2 + door.NewLogins(door.MaxLooks, 1) + door.MaxLooks},
 		{"its flush failed", credential.FindingFlushFailed, false, 2},
 		{"it was flushed before", "", false, 2},
 	} {

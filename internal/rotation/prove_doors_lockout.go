@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/ownmount"
@@ -104,7 +105,7 @@ func (r *Rotator) lockedMeanwhile(ctx context.Context, asked []Verdict, stops []
 
 // fewUses is why a door is not asked that would spend the last login that the
 // new value is good for, or nil. Each login there may be one of those.
-func (r *Rotator) fewUses(ctx context.Context, v Verdict, ask DoorAsker, door string) *protocol.Stop {
+func (r *Rotator) fewUses(ctx context.Context, v Verdict, ask DoorAsker, at string) *protocol.Stop {
 	counted, is := kind.As[kind.Counted](r.Authority)
 	if !is {
 		return nil
@@ -113,22 +114,18 @@ func (r *Rotator) fewUses(ctx context.Context, v Verdict, ask DoorAsker, door st
 	if err != nil {
 		return protocol.AsStop(err)
 	}
-	spends := newLogins(r.Refusals.looks(r.Campaign, v.Credential.ID, door), len(v.at.olds))
-	if ask.Settings != nil && ask.Settings(door).Flush != nil {
-		spends += newLogins(doorLooks, len(v.at.olds))
+	var settings door.Settings
+	if ask.Settings != nil {
+		settings = ask.Settings(at)
+	}
+	spends := door.NewLogins(r.Refusals.looks(r.Campaign, v.Credential.ID, at, FirstLooks(settings, v.Credential)), len(v.at.olds))
+	if settings.Flush != nil {
+		spends += door.NewLogins(door.MaxLooks, len(v.at.olds))
 	}
 	if left == 0 || left > int64(spends) {
 		return nil
 	}
-	return &protocol.Stop{Reason: protocol.ReasonFewUses, Server: door, Detail: fmt.Sprintf("the new value is in force and activated, and good for %d more logins (num_uses); this door was not asked, which would leave its consumers none: give it more uses, or take the door out", left)}
-}
-
-// newLogins is how often askDoor offers the new value, at most.
-func newLogins(looks, olds int) int {
-	if looks > twoLogins {
-		looks++
-	}
-	return 1 + looks*olds
+	return &protocol.Stop{Reason: protocol.ReasonFewUses, Server: at, Detail: fmt.Sprintf("the new value is in force and activated, and good for %d more logins (num_uses); this door was not asked, which would leave its consumers none: give it more uses, or take the door out", left)}
 }
 
 // eachAccount reads the accounts at every server that gave its proof, many in
@@ -203,17 +200,18 @@ func (r *Refusals) tookFirst(campaign, id, door string) bool {
 	return news
 }
 
-// looks is how often a door is asked about an old value.
-func (r *Refusals) looks(campaign, id, door string) int {
+// looks is how often a door is asked about an old value: first, unless it took
+// that one before.
+func (r *Refusals) looks(campaign, id, at string, first int) int {
 	if r == nil {
-		return 1
+		return first
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.took[[3]string{campaign, id, door}] {
-		return doorLooks
+	if r.took[[3]string{campaign, id, at}] {
+		return door.MaxLooks
 	}
-	return 1
+	return first
 }
 
 // refusedTimes is what is noted of a refusal.

@@ -18,6 +18,7 @@ const (
 	methodDialog  = "dialog"
 	methodClear   = "mysql_clear_password"
 	methodNobodys = "rollcall_none" // no account has it
+	methodEd25519 = "ed25519"       // as the table of accounts calls it
 )
 
 // elsewhere: the method asks another system about the value (PAM), which may be
@@ -56,7 +57,7 @@ func (s *session) respond(method string, challenge []byte, value credential.Secr
 			return nil, errForeign
 		}
 		return caching(salt, value), nil
-	case "client_ed25519":
+	case "client_ed25519": // of the server's plugin ed25519
 		if len(challenge) < 32 {
 			return nil, errForeign
 		}
@@ -115,11 +116,10 @@ func caching(salt []byte, value credential.Secret) []byte {
 // 8032, 5.1.6).
 func ed25519(challenge []byte, value credential.Secret) ([]byte, error) {
 	h := sha512.Sum512([]byte(value.Reveal()))
-	key, err := edwards25519.NewScalar().SetBytesWithClamping(h[:32])
+	public, key, err := signer(value)
 	if err != nil {
-		return nil, errForeign
+		return nil, err
 	}
-	public := new(edwards25519.Point).ScalarBaseMult(key).Bytes()
 	hashed := func(parts ...[]byte) (*edwards25519.Scalar, error) {
 		d := sha512.New()
 		for _, p := range parts {
@@ -137,4 +137,14 @@ func ed25519(challenge []byte, value credential.Secret) ([]byte, error) {
 		return nil, errForeign
 	}
 	return append(point, k.MultiplyAdd(k, key, r).Bytes()...), nil
+}
+
+// signer is the key that is the hash of a value, and its public half, which the
+// server keeps.
+func signer(value credential.Secret) (public []byte, key *edwards25519.Scalar, err error) {
+	h := sha512.Sum512([]byte(value.Reveal()))
+	if key, err = edwards25519.NewScalar().SetBytesWithClamping(h[:32]); err != nil {
+		return nil, nil, errForeign
+	}
+	return new(edwards25519.Point).ScalarBaseMult(key).Bytes(), key, nil
 }

@@ -25,10 +25,17 @@ type MySQL struct {
 	// up are accounts whose last good login was by a method that asks
 	// elsewhere, which so was up.
 	up sync.Map
+	// families are the accounts of each name that has logged in, as family
+	// values.
+	families sync.Map
+	shared   func(context.Context) (credential.Secret, error)
 }
 
-// Open gives the door.
-func Open(s door.Settings) *MySQL { return &MySQL{at: s} }
+// Open gives the door. shared reads the value of the account that may read
+// which accounts there are (reader).
+func Open(s door.Settings, shared func(context.Context) (credential.Secret, error)) *MySQL {
+	return &MySQL{at: s, shared: shared}
+}
 
 // longest is how many bytes a user's name may have (MariaDB: 128 characters; a
 // longer one is cut by some versions).
@@ -54,6 +61,9 @@ func (d *MySQL) Ask(ctx context.Context, login string, value credential.Secret) 
 		if _, up := d.up.Load(login); reply == protocol.Refused && s.unsure() && !up {
 			return door.Said{Reply: protocol.NotThisWay, Code: said.code() + " after several methods, of which one asks elsewhere"}
 		}
+		if reply == protocol.Refused {
+			return d.refused(login, value, said.code())
+		}
 		return door.Said{Reply: reply, Code: said.code()}
 	case err != nil:
 		return before(err)
@@ -68,8 +78,12 @@ func (d *MySQL) Ask(ctx context.Context, login string, value credential.Secret) 
 	case err != nil:
 		return before(err)
 	}
+	in := whose(who, login)
+	if in.Reply == protocol.Accepted {
+		d.families.Store(login, d.meets(ctx, s, login, who))
+	}
 	s.quit()
-	return whose(who, login)
+	return in
 }
 
 // whose: an account that takes more than one name in (an anonymous one, one
@@ -92,8 +106,12 @@ func (d *MySQL) Software(ctx context.Context) (string, error) {
 	}
 	defer done()
 	var said *sqlError
-	if err := s.login("rollcall-nobody-"+rand.Text()[:8], credential.NewSecret(rand.Text())); err != nil && !errors.As(err, &said) {
+	nobody := "rollcall-nobody-" + rand.Text()[:8]
+	if err := s.login(nobody, credential.NewSecret(rand.Text())); err != nil && !errors.As(err, &said) {
 		return "", errors.New(before(err).Code)
+	}
+	if err := d.readable(ctx, s, nobody); err != nil {
+		return "", err
 	}
 	// MariaDB says that it is 5.5.5 first, for replicas of MySQL.
 	return conn.Line(strings.TrimPrefix(s.version, "5.5.5-")), nil

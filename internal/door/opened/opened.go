@@ -40,7 +40,6 @@ var types = map[string]func(door.Settings) door.Door{
 	"ftp":        func(s door.Settings) door.Door { return ftp.Open(s) },
 	"ftps":       func(s door.Settings) door.Door { return ftp.Open(s) },
 	"postgres":   func(s door.Settings) door.Door { return database.OpenPostgres(s) },
-	"mysql":      func(s door.Settings) door.Door { return mysql.Open(s) },
 	"smb":        func(s door.Settings) door.Door { return smb.Open(s) },
 	"snmpv2c":    func(s door.Settings) door.Door { return snmp.OpenCommunity(s) },
 	"ssh":        func(s door.Settings) door.Door { return shell.Open(s) },
@@ -51,6 +50,9 @@ var types = map[string]func(door.Settings) door.Door{
 var sharing = map[string]func(door.Settings, func(context.Context) (credential.Secret, error)) door.Door{
 	"radius": func(s door.Settings, shared func(context.Context) (credential.Secret, error)) door.Door {
 		return radius.Open(s, shared)
+	},
+	"mysql": func(s door.Settings, shared func(context.Context) (credential.Secret, error)) door.Door {
+		return mysql.Open(s, shared)
 	},
 	"snmp": func(s door.Settings, shared func(context.Context) (credential.Secret, error)) door.Door {
 		return snmp.Open(s, shared)
