@@ -57,11 +57,11 @@ func (f fields) doorFurther(t door.Type, d *door.Settings) {
 // value is the one that encrypts.
 func (f fields) doorSecret(t door.Type, d *door.Settings) {
 	switch {
-	case d.Type == "mysql" && d.Reader == "":
+	case t.Reads && d.Reader == "":
 		if f.has("secret") {
 			f.problem("secret", "goes with reader, the account that may read mysql.global_priv: it is where Vault holds its value")
 		}
-	case d.Type == "mysql":
+	case t.Reads:
 		d.Secret = f.reference("secret", "where Vault holds the value of reader: mount/path#field")
 	case d.Auth == door.BySecret:
 		if f.has("secret") {

@@ -1,7 +1,5 @@
 package door
 
-import "slices"
-
 // MaxLooks is how often an old value is offered at a door at most, each time
 // over a connection of its own and between good logins. Behind its address may
 // be several machines, each with a copy of its own, and that one of them
@@ -33,11 +31,11 @@ func NewLogins(looks, olds int) int {
 // how many machines there are, else as often as is ever done. A Vault's machines
 // ask one storage, and its values may be good for so many logins and no more.
 func (s Settings) Looks() int {
-	switch {
-	case s.Machines > 0:
+	if s.Machines > 0 {
 		return min(s.Machines, MaxLooks)
-	case s.Type == "vault":
-		return 1
+	}
+	if looks := Types[s.Type].Looks; looks > 0 {
+		return looks
 	}
 	return MaxLooks
 }
@@ -46,5 +44,5 @@ func (s Settings) Looks() int {
 // a community and a secret that machines share are no logins of accounts that
 // somebody counts.
 func (s Settings) Locks() bool {
-	return !s.Auth.Nameless() && s.Auth != ByKey && !slices.Contains([]string{"snmp", "snmpv2c"}, s.Type)
+	return !s.Auth.Nameless() && s.Auth != ByKey && !Types[s.Type].Uncounted
 }

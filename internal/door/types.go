@@ -21,6 +21,14 @@ type Type struct {
 	Doubt string
 	// Auth are ways to show a value there besides the usual one.
 	Auth []Auth
+	// Looks is how often an old value is offered there where the file does not
+	// say how many machines there are; 0: MaxLooks.
+	Looks int
+	// Uncounted: nobody counts wrong values there to lock an account.
+	Uncounted bool
+	// Reads: an account may be named that reads which accounts there are
+	// (reader).
+	Reads bool
 	// Cannot is why a login there cannot carry a value, or empty; nil: it can
 	// carry any. See Settings.CannotCarry.
 	Cannot func(auth Auth, text string) string
@@ -47,13 +55,13 @@ var Types = map[string]Type{
 	"ftp":        {What: "FTP", Port: "21", TLS: []TLS{StartTLS, ClearText}, Cannot: byFTP},
 	"ftps":       {What: "FTP over TLS", Port: "990", TLS: []TLS{Implicit}, Cannot: byFTP},
 	"postgres":   {What: "PostgreSQL", Port: "5432", TLS: []TLS{StartTLS, ClearText}, Keys: []string{"database"}, Cannot: byDatabase},
-	"mysql":      {What: "MariaDB or MySQL", Doubt: "of an account with two methods (VIA … OR …), one of which asks PAM, a refusal says nothing unless PAM took the new value: give it one method; of accounts of one name (name@host) the server asks the one for this machine's address, and no other: the others are held against the old value where they can be read (reader)", Port: "3306", TLS: []TLS{StartTLS, ClearText}, Keys: []string{"reader", "secret", "one_account"}, Cannot: byDatabase},
+	"mysql":      {What: "MariaDB or MySQL", Reads: true, Doubt: "of an account with two methods (VIA … OR …), one of which asks PAM, a refusal says nothing unless PAM took the new value: give it one method; of accounts of one name (name@host) the server asks the one for this machine's address, and no other: the others are held against the old value where they can be read (reader)", Port: "3306", TLS: []TLS{StartTLS, ClearText}, Keys: []string{"reader", "secret", "one_account"}, Cannot: byDatabase},
 	"radius":     {What: "RADIUS, by PAP", Port: "1812", TLS: []TLS{Itself}, Keys: []string{"secret", "auth"}, Auth: []Auth{BySecret}, Cannot: byPAP},
 	"smb":        {What: "SMB, by NTLM", Doubt: "its refusals are not signed, so who changes packets between here and there could make one: ask from a network where nobody does", Port: "445", TLS: []TLS{Itself}, Cannot: byNTLM},
-	"snmp":       {What: "SNMPv3", Doubt: "its refusals are not signed, so who reads and answers datagrams between here and there could forge one: ask from a network where nobody does", Port: "161", TLS: []TLS{Itself}, Keys: []string{"auth_protocol", "priv_protocol", "auth", "secret"}, Auth: []Auth{ByPrivacy}},
-	"snmpv2c":    {What: "SNMPv2c", Doubt: "its refusals are silence, so who holds datagrams back between here and there could make one", Port: "161", TLS: []TLS{ClearText}},
+	"snmp":       {What: "SNMPv3", Uncounted: true, Doubt: "its refusals are not signed, so who reads and answers datagrams between here and there could forge one: ask from a network where nobody does", Port: "161", TLS: []TLS{Itself}, Keys: []string{"auth_protocol", "priv_protocol", "auth", "secret"}, Auth: []Auth{ByPrivacy}},
+	"snmpv2c":    {What: "SNMPv2c", Uncounted: true, Doubt: "its refusals are silence, so who holds datagrams back between here and there could make one", Port: "161", TLS: []TLS{ClearText}},
 	"ssh":        {What: "SSH", Port: "22", TLS: []TLS{Itself}, Keys: []string{"host_key", "auth"}, Auth: []Auth{ByKey}},
-	"vault":      {What: "a login at Vault, or a token of it", Port: "8200", TLS: []TLS{Implicit, ClearText}, Keys: []string{"mount", "auth"}, Auth: []Auth{ByAppRole, ByToken}, Cannot: byVault},
+	"vault":      {What: "a login at Vault, or a token of it", Looks: 1, Port: "8200", TLS: []TLS{Implicit, ClearText}, Keys: []string{"mount", "auth"}, Auth: []Auth{ByAppRole, ByToken}, Cannot: byVault},
 	"ldap":       {What: "LDAP simple bind", Port: "389", TLS: []TLS{StartTLS, ClearText}, Login: "{name}"},
 	"ldaps":      {What: "LDAP simple bind over TLS", Port: "636", TLS: []TLS{Implicit}, Login: "{name}"},
 }

@@ -55,6 +55,7 @@ type Stolen struct {
 	Mount  string `json:"mount,omitempty"`   // of the login to Vault; empty means the kind's own name
 	RoleID string `json:"role_id,omitempty"` // of the AppRole
 	User   string `json:"user,omitempty"`    // of Userpass and Service; the role of Postgres
+	Shared string `json:"shared,omitempty"`  // of a Service by RADIUS: the secret of the server's client
 	// Reads are folders of KV version 2 that the device's configuration names
 	// with this login, "kv/apps/esg-01". Others are found by asking Vault.
 	Reads []string `json:"reads,omitempty"`

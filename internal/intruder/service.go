@@ -30,7 +30,16 @@ var protocols = map[string]struct {
 	"pop3": {false, pop3Login}, "pop3s": {true, pop3Login},
 	"submission": {false, smtpLogin}, "smtps": {true, smtpLogin},
 	"ftp": {false, ftpLogin}, "ftps": {true, ftpLogin},
-	"https": {true, nil}, "http": {false, nil}, // of net/http
+	"mysql": {false, mysqlLogin},
+	"https": {true, nil}, "http": {false, nil}, "smb": {false, nil}, "ssh": {false, nil}, // libraries
+	"radius": {false, nil}, "snmp": {false, nil}, "snmpv2c": {false, nil},
+}
+
+// libraries are the protocols of which a library makes the whole login.
+var libraries = map[string]func(*serviceOpener, context.Context, *target) (answer, string){
+	"https": (*serviceOpener).page, "http": (*serviceOpener).page,
+	"smb": (*serviceOpener).smbLogin, "ssh": (*serviceOpener).sshLogin, "radius": (*serviceOpener).radiusLogin,
+	"snmp": (*serviceOpener).snmpLogin, "snmpv2c": (*serviceOpener).communityLogin,
 }
 
 // serviceOpener logs in at a service in front of a directory, over a connection
@@ -49,7 +58,7 @@ func newServiceOpener(d *door) *serviceOpener {
 func (o *serviceOpener) try(ctx context.Context, t *target) (answer, string, string) {
 	p := protocols[o.scheme]
 	if p.login == nil {
-		a, detail := o.page(ctx, t)
+		a, detail := libraries[o.scheme](o, ctx, t)
 		return a, detail, ""
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", o.host)

@@ -2,11 +2,10 @@ package doortest
 
 import (
 	"io"
-	"maps"
 	"net"
-	"slices"
 	"sync"
 	"testing"
+	"testing/cryptotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -21,29 +20,48 @@ import (
 // and breaks off after that byte. No piece of an answer is another verdict.
 func (s Subject) Cut(t *testing.T, at door.Settings, value credential.Secret, truth protocol.Reply) {
 	t.Helper()
+	s.cut(t, at, value, truth, func() {})
+}
+
+// CutEncrypted is Cut for doors whose connections are encrypted, or have a
+// challenge in them: the client draws the same random numbers each time, so
+// that what the real server once answered to them is the answer again. Its test
+// must not be parallel.
+func (s Subject) CutEncrypted(t *testing.T, value credential.Secret, truth protocol.Reply) {
+	t.Helper()
+	s.cut(t, s.At, value, truth, func() { cryptotest.SetGlobalRandom(t, 1) })
+}
+
+func (s Subject) cut(t *testing.T, at door.Settings, value credential.Secret, truth protocol.Reply, again func()) {
+	t.Helper()
 	r := record(t, at.Address)
 	at.Address = r.l.Addr().String()
+	again()
 	require.Equal(t, truth, s.Ask(t, at, value))
 	said := r.done()
-	total := 0
+	total, strides := 0, map[int]int{}
 	for _, connection := range said {
 		for _, turn := range connection {
+			turn.strides(total, strides)
 			total += len(turn.server)
 		}
 	}
 	require.NotZero(t, total)
-	again := replay(t, said)
-	at.Address = again.l.Addr().String()
-	again.until(total)
+	server := replay(t, said)
+	at.Address = server.l.Addr().String()
+	server.until(total)
+	again()
 	require.Equal(t, truth, s.Ask(t, at, value), "the recording is good")
 	for n := 0; n < total; n++ {
-		again.until(n)
+		server.until(n)
+		again()
 		got := s.Open(at).Ask(t.Context(), s.Login, value)
 		whole := got.Reply == truth
 		require.True(t, whole || got.Reply == protocol.Unreachable, "after %d of %d bytes: %s (%s)", n, total, got.Reply, got.Code)
 		if whole && truth != protocol.Unreachable {
 			n += 49 // what is behind the answer tells nothing
 		}
+		n += strides[n]
 	}
 }
 
@@ -51,6 +69,26 @@ func (s Subject) Cut(t *testing.T, at door.Settings, value credential.Secret, tr
 type turn struct {
 	client int
 	server []byte
+}
+
+// handshake is how a record of TLS begins that has a part of its handshake, and
+// certificates is how many bytes of one have none in them. No value is shown
+// before a handshake is whole, so that its longest part is cut at each 16th
+// byte, and at each near its end.
+const (
+	handshake    = 22
+	certificates = 500
+	nearTheEnd   = 64
+)
+
+// strides adds how many bytes are left out behind which, of all that were sent.
+func (t turn) strides(begins int, out map[int]int) {
+	if len(t.server) < certificates || t.server[0] != handshake {
+		return
+	}
+	for n := 16; n < len(t.server)-nearTheEnd; n += 16 {
+		out[begins+n] = 15
+	}
 }
 
 // recorder stands between a client and a server, and keeps what they say, for
@@ -198,99 +236,4 @@ func (r *replayed) replay(c net.Conn) {
 	}
 	// What the client says last has no answer.
 	_, _ = io.Copy(io.Discard, c)
-}
-
-// Broken is Cut for doors whose connections nobody can replay, because they are
-// encrypted: the real server's answers are broken off. No byte before the last
-// of a message tells a client anything, so it is done at each end of what the
-// server sent at once, one byte to either side of it, and at some bytes in
-// between.
-func (s Subject) Broken(t *testing.T, value credential.Secret, truth protocol.Reply) {
-	t.Helper()
-	through := breaking(t, s.At.Address)
-	at := s.At
-	at.Address = through.l.Addr().String()
-	through.left = 1 << 30
-	require.Equal(t, truth, s.Ask(t, at, value))
-	through.mu.Lock()
-	total := 1<<30 - through.left
-	places := map[int]bool{}
-	for n := 0; n < total; n += max(1, total/16) {
-		places[n] = true
-	}
-	for _, end := range through.ends {
-		for n := max(0, end-1); n <= end+1; n++ {
-			places[n] = true
-		}
-	}
-	through.mu.Unlock()
-	for _, n := range slices.Sorted(maps.Keys(places)) {
-		through.mu.Lock()
-		through.left = n
-		through.mu.Unlock()
-		got := s.Open(at).Ask(t.Context(), s.Login, value)
-		require.Contains(t, []protocol.Reply{truth, protocol.Unreachable}, got.Reply, "after %d of %d bytes: %s", n, total, got.Code)
-		if truth == protocol.Refused {
-			s.Open(s.At).Ask(t.Context(), s.Login, s.Value) // so many wrong ones in a row would lock
-		}
-	}
-}
-
-// breaker passes on so many bytes of a server, and then hangs up.
-type breaker struct {
-	l    net.Listener
-	mu   sync.Mutex
-	left int
-	ends []int // of what the server sent at once, in the first try
-}
-
-func breaking(t *testing.T, address string) *breaker {
-	t.Helper()
-	b := &breaker{}
-	var err error
-	b.l, err = net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = b.l.Close() })
-	go func() {
-		for {
-			client, err := b.l.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", address)
-			if err != nil {
-				_ = client.Close()
-				return
-			}
-			go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
-			go func() {
-				defer client.Close()
-				defer server.Close()
-				_, _ = io.Copy(&budget{client, b}, server)
-			}()
-		}
-	}()
-	return b
-}
-
-type budget struct {
-	io.Writer
-	b *breaker
-}
-
-func (w *budget) Write(p []byte) (int, error) {
-	w.b.mu.Lock()
-	defer w.b.mu.Unlock()
-	n := min(len(p), w.b.left)
-	w.b.left -= n
-	if w.b.left > 1<<29 {
-		w.b.ends = append(w.b.ends, 1<<30-w.b.left)
-	}
-	if _, err := w.Writer.Write(p[:n]); err != nil {
-		return 0, err
-	}
-	if n < len(p) {
-		return n, io.ErrShortWrite
-	}
-	return n, nil
 }

@@ -98,8 +98,6 @@ func TestWhatARelaysAnswersMean(t *testing.T) {
 		if kind == "submission" {
 			subject.Foul(t, "220 ready\r\n", "220-ready\r\n", "235 welcome\r\n", "535 no\r\n")
 		}
-		subject.Broken(t, subject.Value, protocol.Accepted)
-		subject.Broken(t, wrong, protocol.Refused)
 	}
 	// A login that fails in between does not turn the relay away (no penalty
 	// of its own).

@@ -25,10 +25,10 @@ type MySQL struct {
 	// up are accounts whose last good login was by a method that asks
 	// elsewhere, which so was up.
 	up sync.Map
-	// families are the accounts of each name that has logged in, as family
+	// namesakes are the accounts of each name that has logged in, as namesakes
 	// values.
-	families sync.Map
-	shared   func(context.Context) (credential.Secret, error)
+	namesakes sync.Map
+	shared    func(context.Context) (credential.Secret, error)
 }
 
 // Open gives the door. shared reads the value of the account that may read
@@ -80,7 +80,7 @@ func (d *MySQL) Ask(ctx context.Context, login string, value credential.Secret) 
 	}
 	in := whose(who, login)
 	if in.Reply == protocol.Accepted {
-		d.families.Store(login, d.meets(ctx, s, login, who))
+		d.namesakes.Store(login, d.meets(ctx, s, login, who))
 	}
 	s.quit()
 	return in

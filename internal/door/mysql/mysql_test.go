@@ -281,8 +281,6 @@ func TestNothingFoulIsAVerdict(t *testing.T) {
 	subject.Certificates(t)
 	subject.NotTLS(t)
 	subject.Foul(t, "\xff\xff\xff\x00", "\x07\x00\x00\x00\xff\x15\x04#28000", "\x01\x00\x00\x00\x0a")
-	subject.Broken(t, right, protocol.Accepted)
-	subject.Broken(t, wrong, protocol.Refused)
 	subject.At.TLS = door.ClearText
 	subject.Foul(t, "\x01\x00\x00\x00\x00", "\x09\x00\x00\x00\xff\x15\x04#28000", "\x00\x00\x00\x00")
 	subject.Cut(t, subject.At, right, protocol.Accepted)

@@ -90,9 +90,6 @@ func TestWhatAnSSHServersAnswersToKeysMean(t *testing.T) {
 	said := Open(s.keyed("key")).Ask(t.Context(), "svc-0001", credential.NewSecret(string(pem.EncodeToMemory(sealed))))
 	require.Equal(t, door.Said{Reply: protocol.NotThisWay, Code: "the private key has a passphrase"}, said)
 
-	subject := doortest.Subject{At: s.keyed("key"), Login: "svc-0002", Value: renewed, Open: func(d door.Settings) door.Door { return Open(d) }}
-	subject.Broken(t, renewed, protocol.Accepted)
-	subject.Broken(t, old, protocol.Refused)
 	at := s.keyed("key")
 	at.HostKey = strings.TrimSpace(line)
 	require.Equal(t, door.Unreachable("its host key is not the known one"), Open(at).Ask(t.Context(), "svc-0002", renewed))

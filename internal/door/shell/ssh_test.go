@@ -103,8 +103,6 @@ func TestNothingFoulIsAVerdict(t *testing.T) {
 	subject := doortest.Subject{At: s.settings("password"), Login: "svc-0001", Value: s.right("svc-0001"),
 		Open: func(d door.Settings) door.Door { return Open(d) }}
 	subject.Foul(t, "SSH-2.0-x\r\n", "hello\r\n", "SSH-2.0-x\r\n\x7f\xff\xff\xff\x00")
-	subject.Broken(t, subject.Value, protocol.Accepted)
-	subject.Broken(t, wrong, protocol.Refused)
 
 	other := newOffice(t)
 	at := s.settings("password")

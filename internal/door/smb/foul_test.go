@@ -20,8 +20,6 @@ func TestNothingFoulIsAVerdict(t *testing.T) {
 		Open: func(d door.Settings) door.Door { return Open(d) }}
 	subject.NotTLS(t)
 	subject.Foul(t, "\x00\x00\x00\x00", "\x00\xff\xff\xff\xfeSMB", "\x00\x00\x00\x40"+refusal(0xC000006D), "\x00\x00\x00\x49"+refusal(0xC000006D)+"\x09\x00\x00\x00\x00\x00\x00\x00\x00")
-	subject.Broken(t, right, protocol.Accepted)
-	subject.Broken(t, wrong, protocol.Refused)
 }
 
 // refusal is the header of an answer to a login.

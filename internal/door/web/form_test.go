@@ -87,7 +87,6 @@ func TestWhatAFormsAnswersMean(t *testing.T) {
 	subject.NotTLS(t)
 	subject.At = s.formed("http")
 	subject.Cut(t, subject.At, wrong, protocol.Refused)
-	subject.Broken(t, subject.Value, protocol.Accepted)
 	s.web.Process().Pause()
 	at = s.formed("https")
 	at.Timeout = 300 * time.Millisecond

@@ -24,8 +24,8 @@ import (
 // forgotten them, perhaps. So the values of all are looked at, as far as their
 // table may be read.
 
-// family are the accounts of a name, as a good login found them.
-type family struct {
+// namesakes are the accounts of a name, as a good login found them.
+type namesakes struct {
 	unseen string // why they cannot be seen; empty if they were
 	others []relative
 }
@@ -49,34 +49,34 @@ type tableRow struct {
 	Role bool  `json:"is_role"`
 }
 
-// maxFamily bounds the accounts of a name that are looked at.
-const maxFamily = 1000
+// maxNamesakes bounds the accounts of a name that are looked at.
+const maxNamesakes = 1000
 
 // meets looks for the accounts of a name, of which one has logged in by s.
-func (d *MySQL) meets(ctx context.Context, s *session, login, who string) family {
+func (d *MySQL) meets(ctx context.Context, s *session, login, who string) namesakes {
 	if d.at.Reader == "" {
-		return s.family(login, who)
+		return s.namesakes(login, who)
 	}
 	value, err := d.shared(ctx)
 	if err != nil || value.IsZero() {
-		return family{unseen: "the value of its reader is not in Vault"}
+		return namesakes{unseen: "the value of its reader is not in Vault"}
 	}
 	r, done, err := d.greeted(ctx)
 	if err != nil {
-		return family{unseen: "its reader got no answer"}
+		return namesakes{unseen: "its reader got no answer"}
 	}
 	defer done()
 	if err := r.login(d.at.Reader, value); err != nil {
-		return family{unseen: "its reader is not let in"}
+		return namesakes{unseen: "its reader is not let in"}
 	}
 	defer r.quit()
-	return r.family(login, who)
+	return r.namesakes(login, who)
 }
 
 const cannotRead = "mysql.global_priv cannot be read"
 
-// family reads the accounts of a name, without who itself.
-func (s *session) family(login, who string) (out family) {
+// namesakes reads the accounts of a name, without who itself.
+func (s *session) namesakes(login, who string) (out namesakes) {
 	// MySQL has no such table, and no second method in its own.
 	sql := "SELECT Host, JSON_OBJECT('plugin', plugin, 'authentication_string', authentication_string) FROM mysql.user WHERE User = "
 	if strings.Contains(s.version, "MariaDB") {
@@ -84,12 +84,12 @@ func (s *session) family(login, who string) (out family) {
 	}
 	rows, err := s.query(fmt.Sprintf("%sX'%x'", sql, login), 2)
 	if err != nil {
-		return family{unseen: cannotRead}
+		return namesakes{unseen: cannotRead}
 	}
 	for _, row := range rows {
 		var of tableRow
 		if err := json.Unmarshal(row[1], &of); err != nil {
-			return family{unseen: cannotRead}
+			return namesakes{unseen: cannotRead}
 		}
 		host := string(row[0])
 		if of.Role && host == "" || login+"@"+host == who {
@@ -108,27 +108,33 @@ func (s *session) family(login, who string) (out family) {
 
 // refused says what a refusal means, given the accounts of that name.
 func (d *MySQL) refused(login string, value credential.Secret, code string) door.Said {
-	known, met := d.families.Load(login)
+	known, met := d.namesakes.Load(login)
 	if !met {
 		return door.Said{Reply: protocol.Refused, Code: code}
 	}
-	of := known.(family)
+	of := known.(namesakes)
 	if of.unseen != "" && !d.at.OneAccount {
-		return door.Said{Reply: protocol.NotThisWay, Code: code + "; whether there are accounts of that name for other hosts is not known: " + of.unseen + " (reader, one_account)"}
+		return door.Said{Reply: protocol.NotThisWay, Code: code + "; other accounts of that name cannot be seen (reader, one_account): " + of.unseen}
 	}
 	unsure := ""
 	for _, r := range of.others {
 		switch has, known := r.takes(value); {
 		case has:
-			return door.Said{Reply: protocol.Restricted, Code: code + "; the account of that name for the host " + conn.Line(r.host) + " has this value"}
+			return door.Said{Reply: protocol.Restricted, Code: code + "; the account of that name for the host " + short(r.host) + " has this value"}
 		case !known:
 			unsure = r.host
 		}
 	}
 	if unsure != "" {
-		return door.Said{Reply: protocol.NotThisWay, Code: code + "; which value the account of that name for the host " + conn.Line(unsure) + " has cannot be told"}
+		return door.Said{Reply: protocol.NotThisWay, Code: code + "; which value that name has for the host " + short(unsure) + " cannot be told"}
 	}
 	return door.Said{Reply: protocol.Refused, Code: code}
+}
+
+// short is a host as an answer's code may have it.
+func short(host string) string {
+	line := conn.Line(host)
+	return line[:min(len(line), 30)]
 }
 
 // takes reports whether an account has a value, and whether that can be told.
@@ -170,7 +176,7 @@ func (s *session) query(sql string, columns int) (rows [][][]byte, err error) {
 			return nil, err
 		case p[0] == isError:
 			return nil, refusal(p)
-		case i == 0 && !bytes.Equal(p, []byte{byte(columns)}), i == 1+columns && !over, len(rows) > maxFamily:
+		case i == 0 && !bytes.Equal(p, []byte{byte(columns)}), i == 1+columns && !over, len(rows) > maxNamesakes:
 			return nil, errForeign
 		case i <= 1+columns:
 		case over:
