@@ -21,12 +21,15 @@ import (
 // a room of which the name is written out stands there alone.
 var layers = [][]string{
 	// The nouns: everything speaks of them, they of nothing.
-	{"internal/credential", "internal/version"},
+	{"internal/credential", "internal/version", "internal/evidence/event"},
 	// Pure decisions: testable row by row because they know no server.
 	{"internal/protocol"},
 	// What any authority is, as settings and opened; what the text of policies
 	// gives; what a device can hold.
-	{"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/directory/adlogin", "internal/directory/ldapacl", "internal/profile", "internal/people", "internal/door"},
+	// Logs as lines, lines as events, and what these say: each knows the noun
+	// alone.
+	{"internal/evidence/logfile", "internal/evidence/logs", "internal/evidence/judge",
+		"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/directory/adlogin", "internal/directory/ldapacl", "internal/profile", "internal/people", "internal/door"},
 	// A section of the campaign file, which config reads; the connection over
 	// which a door is asked; what an operator wants done besides.
 	{"internal/*/settings", "internal/door/conn", "internal/hook"},
@@ -49,7 +52,7 @@ var layers = [][]string{
 	{"internal/kind/registry", "internal/inventory"},
 	// What is asked about a rotation and knows no step of it.
 	{"internal/rotation/*"},
-	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics", "internal/listing", "internal/record"},
+	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics", "internal/listing", "internal/record", "internal/evidence"},
 	{"internal/reach"},                    // what rotation asks of the rest of the roll
 	{"internal/tasks", "internal/notify"}, // what people are given to do, and what they say of it; whom a ledger's entries are told
 	{"activities", "internal/rehearsal"},  // thin: what Temporal calls; the same rotation on a bogus account
@@ -168,6 +171,7 @@ var bans = []ban{{
 var anywhere = []string{
 	"golang.org/x/mod/", "golang.org/x/sync/", "golang.org/x/sys/", "golang.org/x/text/", "golang.org/x/time/",
 	"go.yaml.in/yaml/", "github.com/hashicorp/golang-lru/", "github.com/hashicorp/hcl", "github.com/hashicorp/hcl/",
+	"github.com/klauspost/compress/", "github.com/ulikunitz/xz",
 	"golang.org/x/net/html", "github.com/xdg-go/stringprep", "google.golang.org/protobuf/",
 	// Temporal, of which one package is among the bans.
 	"go.temporal.io/api/", "go.temporal.io/sdk/",

@@ -147,7 +147,7 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 	add("prepare", a.initCommand(), a.doctorCommand(), a.profilesCommand(), a.answersCommand(), a.rehearseCommand(), a.containCommand(), a.demoCommand())
 	add("campaign", a.listCommand(), a.planCommand(), a.runCommand(), a.startCommand(), a.statusCommand(), a.watchCommand(),
 		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.closeCommand(), a.relistCommand(), a.leaveOutCommand(), a.acceptOpenCommand(), a.tasksCommand(), a.workerCommand(), a.scheduleCommand())
-	add("record", a.campaignsCommand(), a.reportCommand(), a.ledgerCommand(), a.versionCommand())
+	add("record", a.campaignsCommand(), a.reportCommand(), a.evidenceCommand(), a.ledgerCommand(), a.versionCommand())
 	root.AddCommand(a.intruderCommand(), a.docsCommand())
 	addExamples(root)
 	a.addCompletions(root)

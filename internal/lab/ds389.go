@@ -33,6 +33,8 @@ type DS389Options struct {
 
 	// ShowsReplicators lets the binder read as whom servers replicate.
 	ShowsReplicators bool
+	// AccessLog has the server write what it is asked to AccessFile, unbuffered.
+	AccessLog bool
 
 	Policy   DS389Policy
 	Accounts []Account // seeded when the server has started
@@ -198,6 +200,9 @@ func (s *DS389) SeededPassword(uid string) string { return seededPassword(s.opts
 // LogFile is what the server wrote to its standard output and error; more is in
 // log/errors.
 func (s *DS389) LogFile() string { return s.path("ns-slapd.log") }
+
+// AccessFile is its access log, if that was asked for.
+func (s *DS389) AccessFile() string { return s.path("log/access") }
 
 // AdminConn opens a connection bound as the Directory Manager. The caller
 // closes it.

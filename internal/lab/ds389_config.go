@@ -29,7 +29,8 @@ const ds389Settings = `nsslapd-listenhost: 127.0.0.1
 nsslapd-securelistenhost: 127.0.0.1
 nsslapd-security: on
 nsslapd-secureport: %d
-nsslapd-accesslog-logging-enabled: off
+nsslapd-accesslog-logging-enabled: %s
+nsslapd-accesslog-logbuffering: off
 `
 
 const ds389Database = `nsslapd-cache-autosize: 0
@@ -107,7 +108,7 @@ func (s *DS389) writeConfig() error {
 	_, entries, _ := strings.Cut(string(suffix), "dn:")
 	text := strings.NewReplacer(pairs...).Replace(strings.TrimRight(string(template), "\n") + "\n\ndn:" + entries)
 	for after, more := range map[string]string{
-		"cn: config\n": fmt.Sprintf(ds389Settings, s.ldaps), // the first is cn=config itself
+		"cn: config\n": fmt.Sprintf(ds389Settings, s.ldaps, onOff(s.opts.AccessLog)), // the first is cn=config itself
 		"nsslapd-directory: " + s.path("db") + "\n": ds389Database,
 	} {
 		if !strings.Contains(text, after) {

@@ -63,6 +63,9 @@ type SlapdOptions struct {
 	// LastBind writes each good login into the account's entry (slapd.conf(5)).
 	LastBind bool
 
+	// Stats has the server write what it is asked (loglevel stats) to LogFile.
+	Stats bool
+
 	// LooksLike gives this server the certificate of another one, as servers
 	// behind a balancer have one.
 	LooksLike *Slapd
@@ -196,8 +199,12 @@ func (s *Slapd) Restart(ctx context.Context) error {
 			return err
 		}
 	}
-	proc, err := startProcess(ctx, s.opts.Dir, s.path("slapd.log"), s.answers, slapdBinary,
-		"-d", "0", // stay in the foreground
+	level := "0"
+	if s.opts.Stats {
+		level = "stats"
+	}
+	proc, err := startProcess(ctx, s.opts.Dir, s.LogFile(), s.answers, slapdBinary,
+		"-d", level, // stay in the foreground
 		"-f", s.path("slapd.conf"),
 		"-h", s.LDAP()+"/ "+s.LDAPS()+"/")
 	if err != nil {

@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/internal/evidence/judge"
+	"rollcall/internal/report"
+)
+
+// printEvidenceJSON keeps what pages take for markup escaped: it holds text
+// that strangers wrote.
+func printEvidenceJSON(w io.Writer, r *judge.Result) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+func printEvidence(w io.Writer, r *judge.Result, width int, zone *time.Location) error {
+	p := &evidencePrinter{w: w, width: width, zone: zone}
+	for _, win := range r.Windows {
+		p.line("window: ", "%s", p.span(win.From, win.To))
+	}
+	p.findings(r.Findings)
+	p.uses(r)
+	p.coverage(r)
+	p.line("", "%s on %s of the roll", report.Plural(len(r.Findings), "finding", "findings"), report.Plural(r.Credentials, "credential", "credentials"))
+	return p.err
+}
+
+type evidencePrinter struct {
+	w     io.Writer
+	width int
+	zone  *time.Location
+	err   error
+}
+
+func (p *evidencePrinter) line(first, format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprint(p.w, report.Wrap(report.Clean(fmt.Sprintf(format, args...)), first, p.width))
+	}
+}
+
+func (p *evidencePrinter) at(t time.Time) string { return t.In(p.zone).Format(time.RFC3339) }
+
+func (p *evidencePrinter) span(from, to time.Time) string {
+	switch {
+	case to.IsZero():
+		return p.at(from) + " until now"
+	case p.at(from) == p.at(to):
+		return p.at(from)
+	}
+	return p.at(from) + " to " + p.at(to)
+}
+
+func (p *evidencePrinter) findings(all []judge.Finding) {
+	if len(all) == 0 {
+		p.line("", "nothing was found in what the logs cover")
+	}
+	for _, f := range all {
+		p.line(string(f.Grade)+": ", "%s: %s; %s (rule %s)", f.Code, f.Words(), p.span(f.First, f.Last), f.Rule)
+		if f.Indicator != "" && f.IndicatorAt != "" {
+			p.line("    ", "it is the indicator %s of %s", f.Indicator, f.IndicatorAt)
+		}
+		for _, d := range f.Doubts {
+			p.line("    ", "doubt: %s", d)
+		}
+		for _, s := range f.Seen {
+			p.line("    ", "%s line %d: %s", s.File, s.Line, p.fields(s))
+		}
+		if more := f.Count - len(f.Seen); more > 0 {
+			p.line("    ", "and %d more", more)
+		}
+	}
+}
+
+func (p *evidencePrinter) fields(s judge.Sighting) string {
+	out := []string{p.at(s.At)}
+	if s.Server != "" {
+		out = append(out, "on "+s.Server)
+	}
+	if s.Account != "" {
+		out = append(out, s.Account)
+	}
+	if s.Address != "" {
+		out = append(out, "from "+s.Address)
+	}
+	for _, word := range []string{s.Method, string(s.Outcome), s.Code} {
+		if word != "" {
+			out = append(out, word)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// uses say of each credential what there is, and never that it was not used.
+func (p *evidencePrinter) uses(r *judge.Result) {
+	p.line("", "")
+	none := 0
+	for _, u := range r.Uses {
+		if !u.Record {
+			none++
+			continue
+		}
+		var said []string
+		for _, t := range []struct {
+			what string
+			judge.Tally
+		}{{"from the device", u.Device}, {"from usual places", u.Usual}, {"from elsewhere", u.Elsewhere}, {"without an address", u.Nowhere}, {"refused", u.Refused}} {
+			if t.Count > 0 {
+				said = append(said, fmt.Sprintf("%s %d (%s)", t.what, t.Count, p.span(t.First, t.Last)))
+			}
+		}
+		p.line("uses: ", "%s: %s", u.Name, strings.Join(said, ", "))
+	}
+	if none > 0 {
+		p.line("uses: ", "no record of %s. That does not say that they were not used: see what is not covered", report.Plural(none, "credential", "credentials"))
+	}
+}
+
+func (p *evidencePrinter) coverage(r *judge.Result) {
+	p.line("", "")
+	for _, s := range r.Sources {
+		p.line("coverage: ", "%s: %s in %s, %s understood as events (%s)", sourceName(s), report.Plural(s.Lines, "line", "lines"),
+			report.Plural(len(s.Files), "file", "files"), fmt.Sprint(s.Events), report.Plural(s.Logins, "login", "logins"))
+		for _, c := range s.Covered[:min(len(s.Covered), mostShown)] {
+			p.line("  covered: ", "%s", p.span(c.From, c.To))
+		}
+		p.more("  covered: ", len(s.Covered))
+		p.gaps(s.Gaps)
+		for _, n := range s.Notes {
+			p.line("  note: ", "%s (%d, first at %s line %d): %s", n.Note, n.Count, n.First.File, n.First.Line, evidenceNotes[string(n.Note)])
+		}
+		if s.Foreign > 0 {
+			p.line("  ", "%s of other programs", report.Plural(s.Foreign, "line is", "lines are"))
+		}
+		if s.Unreadable > 0 {
+			var at []string
+			for _, w := range s.Where {
+				at = append(at, fmt.Sprintf("%s line %d", w.File, w.Line))
+			}
+			p.line("  not understood: ", "%s, first at %s", report.Plural(s.Unreadable, "line", "lines"), strings.Join(at, ", "))
+		}
+	}
+	for _, m := range r.Missing {
+		p.line("coverage: ", "%s: no log is known to be of it", m.Authority)
+		p.gaps(m.Gaps)
+	}
+	if r.TooMany > 0 {
+		p.line("coverage: ", "%d events were of more accounts and addresses than are kept apart, and are in no finding: narrow the logs down", r.TooMany)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(r.LeftOut)) {
+		p.line("coverage: ", "%d indicators of type %s were left out: no log of these formats holds them", r.LeftOut[kind], kind)
+	}
+}
+
+// mostShown stretches and gaps of a source are written out; JSON has all.
+const mostShown = 12
+
+func (p *evidencePrinter) more(first string, of int) {
+	if of > mostShown {
+		p.line(first, "and %d more; -o json has all", of-mostShown)
+	}
+}
+
+func (p *evidencePrinter) gaps(all []judge.Gap) {
+	for _, g := range all[:min(len(all), mostShown)] {
+		p.line("  GAP: ", "%s (%s): %s", p.span(g.From, g.To), g.Reason, g.Ask)
+	}
+	p.more("  GAP: ", len(all))
+}
+
+func sourceName(s *judge.Source) string {
+	name := s.Format
+	if s.Server != "" {
+		name += " of " + s.Server
+	}
+	if s.Authority != "" {
+		return s.Authority + ", " + name
+	}
+	return name + ", of no authority that is known"
+}
+
+// evidenceNotes say what a note means for who reads the findings.
+var evidenceNotes = map[string]string{
+	"no-address":          "logins whose connection began before the logs do, or in a file that is missing: from where they came is not known, and they are in no finding of a place",
+	"names-nobody":        "refused logins of which the server writes no name (SASL, an unknown role): whose they were is not in the log",
+	"no-result":           "logins of which the answer is not in the logs: whether they were let in is not known",
+	"no-question":         "answers to logins whose own line is not in the logs: whose they were may not be known",
+	"numbers-went-back":   "connections began again without a line that says that the server started: a file may be missing, or somebody wrote lines of his own into the log. Addresses behind it are in doubt",
+	"clock-went-back":     "times went back by more than a minute: the order of what happened is in doubt there",
+	"salt-changed":        "the audit device was enabled anew: hashes of before are others, and values are not found there",
+	"no-response":         "requests to Vault whose response is not in the logs: how they ended is not known",
+	"connections-dropped": "more logins of one connection at once than are remembered: some are counted without an answer",
+	"no-logins":           "not one login is in the log: perhaps it is not logged at that level, or the log is of something else",
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/evidence"
+	"rollcall/internal/evidence/event"
+	"rollcall/internal/evidence/judge"
+	"rollcall/internal/ledger"
+)
+
+// heldAt are the places and versions that held what was stolen of a credential.
+type heldAt struct {
+	credential int
+	path       credential.Path
+	version    int // 0: the current one
+}
+
+// evidenceRoll takes the roll of a campaign's ledger, or lists one.
+func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidenceFlags, o *evidence.Options) error {
+	if f.campaign == "" {
+		return a.withVault(ctx, func(s *session) error {
+			roll, err := s.listed(ctx)
+			if err != nil {
+				return fmt.Errorf("%w; with --campaign the roll is read from a ledger, without Vault", err)
+			}
+			var at []heldAt
+			o.Judge.Credentials, at = rollForEvidence(roll)
+			return s.hashValues(ctx, f.auditDevice, at, o)
+		})
+	}
+	var args []string
+	if f.campaign != "latest" {
+		args = []string{f.campaign}
+	}
+	dir, err := a.findLedger(ctx, "", args)
+	if err != nil {
+		return err
+	}
+	r, err := ledger.OpenReader(dir)
+	if err != nil {
+		return err
+	}
+	state, err := r.State(ctx)
+	if err != nil {
+		return err
+	}
+	var at []heldAt
+	o.Judge.Credentials, at = ledgerForEvidence(state)
+	if f.auditDevice == "" {
+		return nil
+	}
+	return a.withVault(ctx, func(s *session) error { return s.hashValues(ctx, f.auditDevice, at, o) })
+}
+
+func rollForEvidence(roll *credential.Roll) (out []judge.Credential, at []heldAt) {
+	for _, c := range roll.Credentials {
+		if c.Kind.ByHand() || c.Subject == "" {
+			continue
+		}
+		is := credentialForEvidence(c.ID, c.Name, c.Authority, c.Kind)
+		for _, login := range c.VaultLogins() {
+			is.Accounts = append(is.Accounts, judge.Account{Form: event.VaultLogin, Name: login})
+		}
+		for _, p := range c.Paths {
+			at = append(at, heldAt{len(out), p, 0})
+		}
+		out = append(out, is)
+	}
+	return out, at
+}
+
+func ledgerForEvidence(state *ledger.State) (out []judge.Credential, at []heldAt) {
+	for _, c := range state.Credentials {
+		if c.Kind.ByHand() || strings.HasPrefix(c.ID, "unmatched/") {
+			continue
+		}
+		is := credentialForEvidence(c.ID, c.Name, c.Authority, c.Kind)
+		is.Rotated = c.DeadAt
+		for _, p := range c.Paths {
+			if v := c.From[p.String()]; v > 0 {
+				at = append(at, heldAt{len(out), p, v})
+			}
+		}
+		out = append(out, is)
+	}
+	return out, at
+}
+
+func credentialForEvidence(id, name, authority string, kind credential.Kind) judge.Credential {
+	is := judge.Credential{ID: id, Name: name, Authority: authority}
+	if authority == credential.VaultAuthority {
+		is.Accounts = []judge.Account{{Form: event.VaultLogin, Name: strings.TrimPrefix(id, credential.VaultAuthority+"/")}, {Form: event.VaultLogin, Name: name}}
+	} else {
+		is.Accounts = []judge.Account{{Form: event.DN, Name: name}}
+	}
+	return is
+}
+
+// hashValues has Vault hash what was stolen, where an audit device is named.
+func (s *session) hashValues(ctx context.Context, device string, at []heldAt, o *evidence.Options) error {
+	if device == "" {
+		return nil
+	}
+	o.Judge.Hashes = map[string][]judge.HashOf{}
+	add := func(value credential.Secret, credential int, what string) error {
+		hash, err := s.store.AuditHash(ctx, device, value)
+		if err == nil {
+			o.Judge.Hashes[hash] = append(o.Judge.Hashes[hash], judge.HashOf{Credential: credential, What: what})
+		}
+		return err
+	}
+	hashed, gone := map[int]bool{}, 0
+	for _, h := range at {
+		live, err := s.store.ReadLive(ctx, h.path, h.version)
+		switch {
+		case err != nil:
+			return err
+		case !live.Found:
+			gone++
+			continue
+		}
+		if err := add(live.Value, h.credential, judge.OfValue); err != nil {
+			return err
+		}
+		hashed[h.credential] = true
+	}
+	s.say("note: the values of %d of %d credentials are looked for by their hashes; at %d places Vault has them no longer. A value with a line's end behind it has another hash, and so has every value of before the audit device was enabled",
+		len(hashed), len(o.Judge.Credentials), gone)
+	return nil
+}

@@ -1,0 +1,95 @@
+// Package event holds the nouns of evidence: what a line of a server's log says
+// of one use of a credential. It imports nothing of ours and does no I/O.
+package event
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Place is where in which file something stands.
+type Place struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+}
+
+// Outcome is what the server said to it.
+type Outcome string
+
+// Outcomes.
+const (
+	Accepted Outcome = "accepted" // it was let in
+	Refused  Outcome = "refused"  // it was not, and the value or the name was wrong
+	Locked   Outcome = "locked"   // it was not, because the account is locked
+	Failed   Outcome = "failed"   // it was not, for a reason that is none of the value's
+	Unknown  Outcome = "unknown"  // the log does not say how it ended
+)
+
+// Bad reports whether a value or a name was tried in vain.
+func (o Outcome) Bad() bool { return o == Refused || o == Locked }
+
+// Form says how the name of an account is to be read.
+type Form string
+
+// Forms of names.
+const (
+	DN         Form = "dn"          // of an LDAP entry (RFC 4514)
+	VaultLogin Form = "vault-login" // mount/name of a login to Vault
+	Other      Form = "other"       // as the server has it
+)
+
+// Event is one use of a credential, or one try, as a log has it. It never holds
+// a secret; Hashes are what Vault's audit device made of secrets.
+type Event struct {
+	Place
+	Format    string
+	Authority string // of the campaign file, where the operator named it; else ""
+	Server    string // as the line or the operator names it; "" where neither does
+	At        time.Time
+
+	Account string // as written; "" where the line names nobody
+	Form    Form
+	Address netip.Addr // zero where the log has none
+	Port    uint16
+	Outcome Outcome
+	Method  string // simple, PLAIN, userpass, token, …
+	Code    string // of the answer: err=49
+	// Login: it is a login and not the use of a session that a login made.
+	Login bool
+
+	Hashes []string
+	Doubts []Doubt
+}
+
+// Doubt is a reason to trust a part of an event less.
+type Doubt string
+
+// Doubts.
+const (
+	// OverGap: the address is from a line before a stretch without lines.
+	OverGap Doubt = "address-over-gap"
+	// AfterBackwards: the address is of a connection whose number had been in
+	// use, and no line says that the server started anew.
+	AfterBackwards Doubt = "numbers-went-back"
+	// ByToken: the account is the one that Vault shows of a token; the login
+	// that made it is not in the logs.
+	ByToken Doubt = "named-by-token"
+)
+
+// Note is something about a log as a whole that limits what it can show.
+type Note string
+
+// Notes.
+const (
+	NoAddress   Note = "no-address"          // a login whose connection line is not in the logs
+	NamesNobody Note = "names-nobody"        // a refused login of which the server writes no name
+	NoResult    Note = "no-result"           // a login of which the answer is not in the logs
+	NoQuestion  Note = "no-question"         // an answer to a login whose own line is not in the logs
+	NumbersBack Note = "numbers-went-back"   // of connections, without a line that says that the server started
+	ClockBack   Note = "clock-went-back"     // by more than a minute
+	SaltChanged Note = "salt-changed"        // the audit device was enabled anew: its hashes of before are others
+	NoResponse  Note = "no-response"         // a request to Vault whose response is not in the logs
+	Evicted     Note = "connections-dropped" // more logins at once than are remembered
+	NoLogins    Note = "no-logins"           // the source has lines, and none is of a login
+	TooMany     Note = "too-many"            // more accounts and addresses than are kept apart
+)

@@ -1,0 +1,43 @@
+package evidence
+
+import (
+	"strings"
+
+	lru "github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/evidence/event"
+)
+
+const vaultAuthority = credential.VaultAuthority
+
+// folder makes one text of all spellings of an account: logs have it as it was
+// typed, and as the server writes it.
+type folder struct{ dns *lru.LRU[string, folded] }
+
+type folded struct {
+	text  string
+	whole bool
+}
+
+func newFolder() *folder {
+	dns, _ := lru.NewLRU[string, folded](10_000, nil)
+	return &folder{dns}
+}
+
+func (f *folder) fold(form event.Form, account string) (string, bool) {
+	if form != event.DN {
+		return strings.ToLower(strings.TrimSpace(account)), form != event.VaultLogin
+	}
+	if is, ok := f.dns.Get(account); ok {
+		return is.text, is.whole
+	}
+	is := folded{strings.ToLower(account), false}
+	if dn, err := directory.ParseDN(account); err == nil {
+		// One name alone is as likely a value that somebody typed.
+		is = folded{strings.ToLower(strings.Join(strings.Fields(dn.String()), " ")), len(dn.RDNs) > 1}
+	}
+	f.dns.Add(account, is)
+	return is.text, is.whole
+}

@@ -1,0 +1,198 @@
+package judge
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"rollcall/internal/evidence/event"
+)
+
+// Stretch is a span of time in which a source has lines, each not much later
+// than the one before.
+type Stretch struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// maxStretches are kept apart of one source; beyond them the nearest are joined,
+// and told as too-many.
+const maxStretches = 10_000
+
+// Stretches are those of one source, in order.
+type Stretches struct {
+	quiet time.Duration
+	all   []Stretch
+}
+
+// Add takes the time of a line.
+func (s *Stretches) Add(at time.Time) {
+	// Mostly a line is the latest.
+	if n := len(s.all); n > 0 && !at.Before(s.all[n-1].From) {
+		last := &s.all[n-1]
+		switch {
+		case !at.After(last.To):
+			return
+		case at.Sub(last.To) <= s.quiet:
+			last.To = at
+			return
+		}
+	}
+	i, _ := slices.BinarySearchFunc(s.all, at, func(x Stretch, t time.Time) int { return x.From.Compare(t) })
+	s.all = slices.Insert(s.all, i, Stretch{at, at})
+	s.join(max(0, i-1))
+	s.join(i)
+	if len(s.all) > maxStretches {
+		s.all[0].To = s.all[1].To
+		s.all = slices.Delete(s.all, 1, 2)
+	}
+}
+
+// join puts a stretch and those behind it together where no silence parts them.
+func (s *Stretches) join(i int) {
+	for i+1 < len(s.all) && s.all[i+1].From.Sub(s.all[i].To) <= s.quiet {
+		if s.all[i+1].To.After(s.all[i].To) {
+			s.all[i].To = s.all[i+1].To
+		}
+		s.all = slices.Delete(s.all, i+1, i+2)
+	}
+}
+
+// GapReason says why a part of a window is not covered.
+type GapReason string
+
+// Reasons.
+const (
+	BeforeFirst GapReason = "before-first-line" // rotated away, or never kept
+	AfterLast   GapReason = "after-last-line"   // the log ends, or was taken before
+	NoLine      GapReason = "no-line"           // nothing happened, or nothing was logged
+	NoLog       GapReason = "no-log"            // of an authority of the roll there is none
+)
+
+// Question is what the operator is asked about a gap.
+func (r GapReason) Question() string {
+	switch r {
+	case BeforeFirst:
+		return "is there an older log of it (rotated, archived, in a backup, at a central syslog)?"
+	case AfterLast:
+		return "is there a newer log of it, and did it log until the end?"
+	case NoLine:
+		return "was it off, was it asked nothing, or is a file missing?"
+	}
+	return "where does it log, and who has that?"
+}
+
+// Gap is a part of a window without lines.
+type Gap struct {
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Reason GapReason `json:"reason"`
+	Ask    string    `json:"question"`
+}
+
+// gaps are the parts of the windows that no stretch covers.
+func gaps(windows []Window, all []Stretch, now time.Time) (out []Gap) {
+	for _, w := range windows {
+		from, end := w.From, w.end(now)
+		add := func(to time.Time, reason GapReason) {
+			if to.After(end) {
+				to = end
+			}
+			if to.After(from) {
+				out = append(out, Gap{from, to, reason, reason.Question()})
+			}
+		}
+		if len(all) == 0 {
+			add(end, NoLog)
+			continue
+		}
+		for i, s := range all {
+			if !s.To.Before(from) && from.Before(end) {
+				reason := NoLine
+				if i == 0 {
+					reason = BeforeFirst
+				}
+				add(s.From, reason)
+				if s.To.After(from) {
+					from = s.To
+				}
+			}
+		}
+		add(end, AfterLast)
+	}
+	return out
+}
+
+// Noted is something that limits what a source can show, how often, and where
+// it was first.
+type Noted struct {
+	Note  event.Note  `json:"note"`
+	Count int         `json:"count"`
+	First event.Place `json:"first"`
+}
+
+// Source is what was read of one server's log, and which part of the windows it
+// covers. Where it has no line of somebody, that does not say that he was not
+// there.
+type Source struct {
+	Authority  string        `json:"authority,omitempty"` // of the campaign file
+	Server     string        `json:"server,omitempty"`
+	Format     string        `json:"format"`
+	Files      []string      `json:"files"`
+	Lines      int           `json:"lines"`
+	Events     int           `json:"events"`
+	Logins     int           `json:"logins"`
+	Foreign    int           `json:"other_programs,omitempty"`
+	Unreadable int           `json:"unreadable"`
+	Where      []event.Place `json:"unreadable_at,omitempty"` // the first few
+	Notes      []Noted       `json:"notes,omitempty"`
+	Covered    []Stretch     `json:"covered"`
+	Gaps       []Gap         `json:"gaps,omitempty"`
+
+	stretches Stretches
+}
+
+// NewSource begins one.
+func NewSource(authority, server, format string, quiet time.Duration) *Source {
+	return &Source{Authority: authority, Server: server, Format: format, stretches: Stretches{quiet: quiet}}
+}
+
+// Note counts.
+func (s *Source) Note(n event.Note, at event.Place) {
+	for i := range s.Notes {
+		if s.Notes[i].Note == n {
+			s.Notes[i].Count++
+			return
+		}
+	}
+	s.Notes = append(s.Notes, Noted{n, 1, at})
+}
+
+const mostPlaces = 5
+
+// Line counts one that was read, at its time if it has one.
+func (s *Source) Line(at time.Time) {
+	s.Lines++
+	if !at.IsZero() {
+		s.stretches.Add(at)
+	}
+}
+
+// NotRead counts one that was not understood.
+func (s *Source) NotRead(at event.Place) {
+	s.Lines++
+	s.Unreadable++
+	if len(s.Where) < mostPlaces {
+		s.Where = append(s.Where, at)
+	}
+}
+
+// finish works out what it covers.
+func (s *Source) finish(windows []Window, now time.Time) {
+	s.Covered = s.stretches.all
+	s.Gaps = gaps(windows, s.Covered, now)
+	if s.Logins == 0 {
+		s.Note(event.NoLogins, event.Place{File: s.Files[0], Line: 1})
+	}
+	slices.SortFunc(s.Notes, func(a, b Noted) int { return cmp.Compare(a.Note, b.Note) })
+}

@@ -1,0 +1,231 @@
+package judge
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"rollcall/internal/evidence/event"
+)
+
+// Code of a finding. Stable.
+type Code string
+
+// Codes.
+const (
+	NotOnRoll     Code = "not-on-roll"          // an account that the device used, and that the roll has not got
+	UsedElsewhere Code = "used-elsewhere"       // a credential of the roll, from another place than its own
+	DeviceAfter   Code = "from-device-after"    // a credential of the roll, from the device, behind the window or its containment
+	TriedAfter    Code = "tried-after-rotation" // refused, behind the proof that the stolen value is dead
+	ValueTried    Code = "value-tried"          // the value of one credential, offered as another account
+	IndicatorMet  Code = "indicator"            // an address of the intruder's
+	Burst         Code = "burst-of-failures"
+)
+
+// Grade says how far a finding bears.
+type Grade string
+
+// Grades.
+const (
+	Confirmed Grade = "confirmed"
+	Probable  Grade = "probable"
+	Possible  Grade = "possible"
+)
+
+var grades = []Grade{Confirmed, Probable, Possible}
+
+func (g Grade) lower() Grade { return grades[min(slices.Index(grades, g)+1, 2)] }
+
+// Finding is one thing that the logs show. It holds no secret.
+type Finding struct {
+	Code       Code          `json:"code"`
+	Grade      Grade         `json:"grade"`
+	Rule       string        `json:"rule"` // that gave the grade
+	Credential string        `json:"credential,omitempty"`
+	Account    string        `json:"account,omitempty"`
+	Address    string        `json:"address,omitempty"`
+	Phase      Phase         `json:"phase,omitempty"`
+	Outcome    event.Outcome `json:"outcome,omitempty"`
+	Count      int           `json:"count"`
+	Accounts   int           `json:"accounts,omitempty"`  // of a burst
+	Addresses  int           `json:"addresses,omitempty"` // of a burst
+	First      time.Time     `json:"first"`
+	Last       time.Time     `json:"last"`
+	// Indicator that was met, and where it stands.
+	Indicator   string `json:"indicator,omitempty"`
+	IndicatorAt string `json:"indicator_at,omitempty"`
+	// ValueOf is the credential whose value was offered.
+	ValueOf string        `json:"value_of,omitempty"`
+	Doubts  []event.Doubt `json:"doubts,omitempty"` // each lowers the grade once, all together
+	Seen    []Sighting    `json:"seen"`             // the first few
+}
+
+// findings of all that was seen.
+func (j *Judge) findings() (out []Finding) {
+	known := j.baselines()
+	for k, g := range j.seen {
+		if f, ok := j.finding(k, g, known); ok {
+			out = append(out, f)
+		}
+	}
+	for _, b := range j.bursts.finish() {
+		out = append(out, b.finding())
+	}
+	slices.SortFunc(out, func(a, b Finding) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(grades, a.Grade), slices.Index(grades, b.Grade)),
+			a.First.Compare(b.First), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Credential, b.Credential),
+			cmp.Compare(a.Account, b.Account), cmp.Compare(a.Address, b.Address), cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(a.Phase, b.Phase))
+	})
+	return out
+}
+
+// baselines are the addresses from which each credential was let in before the
+// first window: its usual places.
+func (j *Judge) baselines() map[int]map[string]bool {
+	out := map[int]map[string]bool{}
+	for k, g := range j.seen {
+		if k.credential < 0 || k.phase != Before || k.outcome != event.Accepted || g.indicator != "" || !k.address.IsValid() || g.place == device {
+			continue
+		}
+		if out[k.credential] == nil {
+			out[k.credential] = map[string]bool{}
+		}
+		out[k.credential][k.address.String()] = true
+	}
+	return out
+}
+
+func (j *Judge) finding(k key, g *group, known map[int]map[string]bool) (f Finding, ok bool) {
+	f = Finding{Phase: k.phase, Outcome: k.outcome, Count: g.Count, First: g.First.UTC(), Last: g.Last.UTC(), Indicator: g.indicator, IndicatorAt: g.indicatorAt, Seen: g.seen}
+	if k.address.IsValid() {
+		f.Address = k.address.String()
+	}
+	if k.credential >= 0 {
+		f.Credential, f.Account = j.o.Credentials[k.credential].ID, j.o.Credentials[k.credential].Name
+	} else if len(g.seen) > 0 {
+		f.Account = g.seen[0].Account
+	}
+	places := known[k.credential]
+	own := g.place == usual || places[k.address.String()]
+	switch {
+	case k.value >= 0:
+		f.Code, f.Grade, f.Rule, f.ValueOf = ValueTried, Confirmed, "the-value-itself", j.o.Credentials[k.value].ID
+	case k.credential < 0 && g.place == device:
+		f.Code = NotOnRoll
+		f.Grade, f.Rule = notOnRoll(k)
+	case k.credential >= 0:
+		f.Code, f.Grade, f.Rule = onRoll(k, g, own, len(places) > 0 || len(j.o.Usual) > 0)
+	}
+	if f.Code == "" && g.indicator != "" {
+		f.Code, f.Grade, f.Rule = IndicatorMet, Possible, "indicator-tried"
+		if k.outcome == event.Accepted {
+			f.Grade, f.Rule = Probable, "indicator-let-in"
+			if k.credential >= 0 {
+				f.Grade, f.Rule = Confirmed, "indicator-let-in-by-roll"
+			}
+		}
+	}
+	if f.Code != "" && !g.clear {
+		f.Grade, f.Doubts = f.Grade.lower(), g.doubts
+	}
+	return f, f.Code != ""
+}
+
+func notOnRoll(k key) (Grade, string) {
+	switch {
+	case k.outcome == event.Accepted && k.phase == Within:
+		return Confirmed, "let-in-from-device"
+	case k.outcome == event.Accepted:
+		return Probable, "let-in-from-device-outside-window"
+	}
+	return Possible, "tried-from-device"
+}
+
+// onRoll judges a credential of the roll. own says that the address is one of
+// its usual places, any that it has some.
+func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
+	accepted := k.outcome == event.Accepted
+	behind := k.phase == After || k.phase == Rotated || k.phase == Contained
+	switch {
+	case accepted && g.place == device && k.phase == Contained:
+		return DeviceAfter, Confirmed, "let-in-since-containment"
+	case accepted && g.place == device && behind:
+		return DeviceAfter, Probable, "let-in-behind-window"
+	case g.place == device && k.phase != Contained && k.phase != Rotated:
+		return "", "", "" // where it belongs
+	case accepted && (g.place == nowhere || own || k.phase == Before):
+		return "", "", ""
+	case accepted && g.indicator != "":
+		return UsedElsewhere, Confirmed, "indicator"
+	case accepted && any:
+		return UsedElsewhere, Probable, "new-place"
+	case accepted:
+		return UsedElsewhere, Possible, "no-usual-places"
+	case !k.outcome.Bad() || !behind || k.phase == After:
+		return "", "", ""
+	case g.indicator != "":
+		return TriedAfter, Confirmed, "indicator"
+	case g.place == device:
+		return TriedAfter, Confirmed, "from-device"
+	case own:
+		return TriedAfter, Possible, "usual-place"
+	}
+	return TriedAfter, Probable, "new-place"
+}
+
+func (b burst) finding() Finding {
+	f := Finding{Code: Burst, Grade: Possible, Rule: "one-place", Count: b.count, First: b.first.UTC(), Last: b.last.UTC(),
+		Accounts: len(b.accounts), Addresses: len(b.addresses), Indicator: b.indicator, Seen: b.seen}
+	if b.address.IsValid() {
+		f.Address = b.address.String()
+	}
+	if b.ofAccount && len(b.seen) > 0 {
+		f.Account = b.seen[0].Account
+	}
+	switch {
+	case b.letIn != nil:
+		f.Grade, f.Rule = Probable, "then-let-in"
+		f.Seen = append(slices.Clone(f.Seen), *b.letIn)
+	case b.ofAccount:
+		f.Grade, f.Rule = Probable, "many-addresses"
+	case len(b.accounts) >= manyAccounts:
+		f.Grade, f.Rule = Probable, "many-accounts"
+	}
+	return f
+}
+
+// Words say what a finding is, for people.
+func (f Finding) Words() string {
+	who := f.Account
+	if who == "" {
+		who = "somebody whom the log does not name"
+	}
+	times := "once"
+	if f.Count > 1 {
+		times = fmt.Sprintf("%d times", f.Count)
+	}
+	from := "an address that the logs do not show"
+	if f.Address != "" {
+		from = f.Address
+	}
+	switch f.Code {
+	case NotOnRoll:
+		return fmt.Sprintf("%s was %s from the device (%s), %s, and is not on the roll", who, f.Outcome, from, times)
+	case UsedElsewhere:
+		return fmt.Sprintf("%s was used from %s, %s", who, from, times)
+	case DeviceAfter:
+		return fmt.Sprintf("%s was used from the device (%s), %s, when it should have been out of use", who, from, times)
+	case TriedAfter:
+		return fmt.Sprintf("%s was %s from %s, %s, after its stolen value was dead", who, f.Outcome, from, times)
+	case ValueTried:
+		return fmt.Sprintf("the value of %s was offered as %s from %s, %s", f.ValueOf, who, from, times)
+	case IndicatorMet:
+		return fmt.Sprintf("%s was %s from %s, %s", who, f.Outcome, from, times)
+	}
+	if f.Address == "" {
+		return fmt.Sprintf("%d refused logins of %s from %d addresses", f.Count, who, f.Addresses)
+	}
+	return fmt.Sprintf("%d refused logins of %d accounts from %s", f.Count, f.Accounts, from)
+}

@@ -1,0 +1,245 @@
+// Package judge holds what logs say against the roll of a campaign: which
+// credentials were used from where, what was tried, and which part of the time
+// the logs cover. It is pure: events go in, findings come out.
+package judge
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"rollcall/internal/evidence/event"
+)
+
+// Credential is one of the roll.
+type Credential struct {
+	ID        string
+	Name      string
+	Authority string
+	// Accounts are what logs may call it.
+	Accounts []Account
+	// Rotated is when the stolen value was proved dead; zero where it was not,
+	// or nobody knows.
+	Rotated time.Time
+}
+
+// Account is a name as logs have it.
+type Account struct {
+	Form event.Form
+	Name string
+}
+
+// HashOf is what a hash of Vault's audit device is made of.
+type HashOf struct {
+	Credential int // index in Options.Credentials
+	What       string
+}
+
+// What a hash is of.
+const (
+	OfValue = "value"
+	OfRole  = "role-id"
+)
+
+// Options are what is known beside the logs.
+type Options struct {
+	Windows     []Window
+	Device      []netip.Prefix // addresses of the device
+	Contained   time.Time      // since when it is; zero where nobody says
+	Usual       []netip.Prefix // from where credentials are used, as the operator says
+	Indicators  *Indicators
+	Credentials []Credential
+	Hashes      map[string][]HashOf
+	// Fold makes one text of all spellings of an account; whole is false where
+	// it is not written as such accounts are.
+	Fold func(form event.Form, account string) (folded string, whole bool)
+	Now  time.Time
+}
+
+// Judge takes events in any order. It keeps counts of what is alike, never the
+// events.
+type Judge struct {
+	o       Options
+	byName  map[name][]int
+	seen    map[key]*group
+	tooMany int
+	bursts  *bursts
+}
+
+type name struct {
+	form   event.Form
+	folded string
+}
+
+// maxGroups bounds what is kept apart.
+const maxGroups = 200_000
+
+// key is what makes events alike.
+type key struct {
+	credential int // index, or -1: it is not on the roll
+	account    name
+	address    netip.Addr
+	phase      Phase
+	outcome    event.Outcome
+	value      int // the credential whose value was offered, or -1
+}
+
+type group struct {
+	Count       int
+	First, Last time.Time
+	doubts      []event.Doubt
+	seen        []Sighting
+	place       place
+	indicator   string
+	indicatorAt string
+	whole       bool
+	// clear: at least one event of it is without a doubt.
+	clear bool
+}
+
+// place says whose an address is.
+type place int
+
+const (
+	elsewhere place = iota
+	device
+	usual
+	nowhere // the log has none
+)
+
+// New begins.
+func New(o Options) *Judge {
+	if o.Indicators == nil {
+		o.Indicators = &Indicators{}
+	}
+	j := &Judge{o: o, byName: map[name][]int{}, seen: map[key]*group{}, bursts: newBursts()}
+	for i, c := range o.Credentials {
+		for _, a := range c.Accounts {
+			folded, _ := o.Fold(a.Form, a.Name)
+			n := name{a.Form, folded}
+			if !slices.Contains(j.byName[n], i) {
+				j.byName[n] = append(j.byName[n], i)
+			}
+		}
+	}
+	return j
+}
+
+// Add takes one event.
+func (j *Judge) Add(e event.Event) {
+	folded, whole := j.o.Fold(e.Form, e.Account)
+	n := name{e.Form, folded}
+	on := j.onRoll(n, e.Authority)
+	if role := j.hashed(e.Hashes, OfRole); len(on) == 0 && len(role) > 0 {
+		on = role
+	}
+	value := -1
+	if of := j.hashed(e.Hashes, OfValue); len(of) > 0 && !slices.ContainsFunc(of, func(i int) bool { return slices.Contains(on, i) }) {
+		value = of[0]
+	}
+	if len(on) > 1 {
+		e.Doubts = append(slices.Clone(e.Doubts), ManyAuthorities)
+	}
+	at := j.placeOf(e.Address)
+	indicator, indicatorAt, _ := j.o.Indicators.met(e.Address)
+	if e.Login {
+		j.bursts.add(e, n, whole || len(on) > 0, indicator)
+	}
+	if len(on) == 0 {
+		if e.Outcome == event.Failed || at != device && indicator == "" && value < 0 {
+			return
+		}
+		on = []int{-1}
+	}
+	for _, i := range on {
+		j.count(i, n, value, at, indicator, indicatorAt, whole, e)
+	}
+}
+
+// hashed are the credentials of which one of the hashes is made.
+func (j *Judge) hashed(hashes []string, what string) (out []int) {
+	for _, h := range hashes {
+		for _, of := range j.o.Hashes[h] {
+			if of.What == what {
+				out = append(out, of.Credential)
+			}
+		}
+	}
+	return out
+}
+
+// ManyAuthorities: accounts of several authorities of the roll are called so,
+// and nobody said of which one the log is.
+const ManyAuthorities event.Doubt = "authority-not-said"
+
+func (j *Judge) onRoll(n name, authority string) []int {
+	all := j.byName[n]
+	if authority == "" || n.form == event.VaultLogin {
+		return all // a directory's password may log in to Vault too
+	}
+	var out []int
+	for _, i := range all {
+		if j.o.Credentials[i].Authority == authority {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (j *Judge) count(i int, n name, value int, at place, indicator, indicatorAt string, whole bool, e event.Event) {
+	k := key{credential: i, address: e.Address, outcome: e.Outcome, value: -1}
+	var rotated time.Time
+	if i >= 0 {
+		rotated = j.o.Credentials[i].Rotated
+	} else {
+		k.account = n
+	}
+	k.value = value
+	k.phase = j.phase(e.At, rotated)
+	if at == device && !j.o.Contained.IsZero() && e.At.After(j.o.Contained) {
+		k.phase = Contained
+	}
+	g := j.seen[k]
+	if g == nil {
+		if len(j.seen) >= maxGroups {
+			j.tooMany++
+			return
+		}
+		g = &group{First: e.At, Last: e.At, place: at, indicator: indicator, indicatorAt: indicatorAt, whole: whole}
+		j.seen[k] = g
+	}
+	g.Count++
+	if e.At.Before(g.First) {
+		g.First = e.At
+	}
+	if e.At.After(g.Last) {
+		g.Last = e.At
+	}
+	g.clear = g.clear || len(e.Doubts) == 0
+	for _, d := range e.Doubts {
+		if !slices.Contains(g.doubts, d) {
+			g.doubts = append(g.doubts, d)
+		}
+	}
+	if len(g.seen) < mostSightings {
+		g.seen = append(g.seen, sightingOf(e, i >= 0 || whole || e.Outcome == event.Accepted))
+	}
+}
+
+// Contained: behind the moment since which the device is said to be contained.
+const Contained Phase = "since-containment"
+
+func (j *Judge) placeOf(a netip.Addr) place {
+	in := func(all []netip.Prefix) bool {
+		return slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Contains(a) })
+	}
+	switch {
+	case !a.IsValid():
+		return nowhere
+	case in(j.o.Device):
+		return device
+	case in(j.o.Usual):
+		return usual
+	}
+	return elsewhere
+}

@@ -1,0 +1,123 @@
+package judge
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/internal/evidence/event"
+)
+
+// Use is what the logs have of one credential of the roll. Where all counts are
+// zero there is no record, which does not say that it was not used: the gaps of
+// the coverage say what was not looked at.
+type Use struct {
+	Credential string `json:"credential"`
+	Name       string `json:"name"`
+	Device     Tally  `json:"from_device"`
+	Usual      Tally  `json:"from_usual_places"`
+	Elsewhere  Tally  `json:"from_elsewhere"`
+	Nowhere    Tally  `json:"without_address"`
+	Refused    Tally  `json:"refused"`
+	Record     bool   `json:"record"` // there is any
+}
+
+// Tally counts, and says from when to when.
+type Tally struct {
+	Count int       `json:"count"`
+	First time.Time `json:"first,omitzero"`
+	Last  time.Time `json:"last,omitzero"`
+}
+
+func (t *Tally) add(g *group) {
+	if t.Count == 0 || g.First.Before(t.First) {
+		t.First = g.First.UTC()
+	}
+	if g.Last.After(t.Last) {
+		t.Last = g.Last.UTC()
+	}
+	t.Count += g.Count
+}
+
+// Missing is an authority of the roll of which no log was given.
+type Missing struct {
+	Authority string `json:"authority"`
+	Gaps      []Gap  `json:"gaps"`
+}
+
+// Result is all that came of it. Its JSON keys are stable.
+type Result struct {
+	Windows     []Window       `json:"windows"`
+	Credentials int            `json:"credentials"`
+	Findings    []Finding      `json:"findings"`
+	Uses        []Use          `json:"uses"`
+	Sources     []*Source      `json:"coverage"`
+	Missing     []Missing      `json:"no_log_of"`
+	Indicators  int            `json:"indicators"`
+	LeftOut     map[string]int `json:"indicators_left_out,omitempty"`
+	// TooMany events were of more accounts and addresses than are kept apart,
+	// and are in no finding.
+	TooMany int `json:"not_kept_apart,omitempty"`
+}
+
+// Gaps reports whether a part of a window is not covered, or something was not
+// understood.
+func (r *Result) Gaps() bool {
+	if len(r.Missing) > 0 || r.TooMany > 0 || len(r.Windows) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(r.Sources, func(s *Source) bool { return len(s.Gaps) > 0 || s.Unreadable > 0 || len(s.Notes) > 0 })
+}
+
+// Finish works out what came of it. missing are authorities without a log.
+func (j *Judge) Finish(sources []*Source, missing []string) *Result {
+	r := &Result{Windows: j.o.Windows, Credentials: len(j.o.Credentials), Findings: j.findings(), Uses: j.uses(), Sources: sources,
+		Missing: []Missing{}, Indicators: j.o.Indicators.Len(), LeftOut: j.o.Indicators.LeftOut, TooMany: j.tooMany + j.bursts.more}
+	if r.Windows == nil {
+		r.Windows = []Window{}
+	}
+	if r.Findings == nil {
+		r.Findings = []Finding{}
+	}
+	for _, s := range sources {
+		s.finish(j.o.Windows, j.o.Now)
+	}
+	slices.SortStableFunc(sources, func(a, b *Source) int {
+		return cmp.Or(strings.Compare(a.Authority, b.Authority), strings.Compare(a.Server, b.Server), strings.Compare(a.Format, b.Format))
+	})
+	for _, m := range missing {
+		r.Missing = append(r.Missing, Missing{m, gaps(j.o.Windows, nil, j.o.Now)})
+	}
+	return r
+}
+
+func (j *Judge) uses() []Use {
+	out := make([]Use, len(j.o.Credentials))
+	for i, c := range j.o.Credentials {
+		out[i] = Use{Credential: c.ID, Name: c.Name}
+	}
+	known := j.baselines()
+	for k, g := range j.seen {
+		if k.credential < 0 {
+			continue
+		}
+		u := &out[k.credential]
+		u.Record = true
+		switch {
+		case k.outcome.Bad():
+			u.Refused.add(g)
+		case k.outcome != event.Accepted:
+		case g.place == device:
+			u.Device.add(g)
+		case g.place == nowhere:
+			u.Nowhere.add(g)
+		case g.place == usual || known[k.credential][k.address.String()]:
+			u.Usual.add(g)
+		default:
+			u.Elsewhere.add(g)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Use) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}

@@ -1,0 +1,74 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"rollcall/internal/evidence/event"
+)
+
+// mostSightings of a finding name their lines; the rest is counted.
+const mostSightings = 3
+
+// Sighting is one line of a log, by its fields. The line itself is never shown:
+// it may hold a secret.
+type Sighting struct {
+	event.Place
+	At      time.Time     `json:"at"`
+	Server  string        `json:"server,omitempty"`
+	Account string        `json:"account,omitempty"`
+	Address string        `json:"address,omitempty"`
+	Port    uint16        `json:"port,omitempty"`
+	Method  string        `json:"method,omitempty"`
+	Outcome event.Outcome `json:"outcome"`
+	Code    string        `json:"code,omitempty"`
+}
+
+// sightingOf takes the fields of an event. named says that the account may be
+// shown.
+func sightingOf(e event.Event, named bool) Sighting {
+	s := Sighting{Place: e.Place, At: e.At.UTC(), Server: short(e.Server), Port: e.Port, Method: word(e.Method), Outcome: e.Outcome, Code: short(e.Code)}
+	if e.Address.IsValid() {
+		s.Address = e.Address.String()
+	}
+	s.Account = Shown(e.Form, e.Account, named)
+	return s
+}
+
+// Shown is an account as it may be shown. People type a password where the name
+// goes: a name that was refused, that is not on the roll and is not written as
+// accounts are is masked.
+func Shown(form event.Form, account string, named bool) string {
+	if account == "" || named {
+		return short(account)
+	}
+	before := ""
+	if i := strings.LastIndex(account, "/"); form == event.VaultLogin && i >= 0 {
+		before, account = account[:i+1], account[i+1:]
+	}
+	return fmt.Sprintf("%s(masked, %d characters)", short(before), utf8.RuneCountInString(account))
+}
+
+const longest = 512
+
+func short(s string) string {
+	if len(s) > longest {
+		return strings.ToValidUTF8(s[:longest], "") + "…"
+	}
+	return s
+}
+
+// word is what stands where a name of a method goes, if it is one.
+func word(s string) string {
+	for _, r := range s {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') {
+			return "other"
+		}
+	}
+	if len(s) > 32 {
+		return "other"
+	}
+	return s
+}

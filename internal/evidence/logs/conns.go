@@ -1,0 +1,288 @@
+package logs
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"rollcall/internal/evidence/event"
+)
+
+// Bounds on what is remembered while a log is read.
+const (
+	maxConns = 100_000 // connections of one source whose address is known
+	maxOps   = 64      // logins of one connection that wait for an answer
+	maxRuns  = 4_096   // servers, and runs of them, that one source has
+	maxName  = 4_096   // bytes of a name
+)
+
+// conns joins what a directory's log has on several lines: the address stands
+// in the connection's first line alone, the name in the login's, and how it
+// ended in the answer's. Numbers of connections begin again when a server
+// starts.
+type conns struct {
+	o     Options
+	table *simplelru.LRU[connKey, *conn]
+	runs  *simplelru.LRU[string, *run]
+	ids   int
+	// unique: a connection's number comes once, whenever the server starts.
+	unique bool
+	// unmarked: no line says that the server starts, and nobody but the server
+	// writes lines: a number that had been in use is of a server that has
+	// started anew.
+	unmarked bool
+}
+
+type connKey struct {
+	run  int
+	conn uint64
+}
+
+type conn struct {
+	address netip.Addr
+	port    uint16
+	known   bool // its first line was seen
+	doubt   bool
+	gap     int
+	logins  map[int64]*login
+	// early are logins that were over before the connection's first line was
+	// written: threads write out of order.
+	early []event.Event
+}
+
+// Bounds on logins that stand before their connection.
+const (
+	maxEarly = 8
+	early    = 2 * time.Second
+)
+
+// run is one life of a server.
+type run struct {
+	id     int
+	server string
+	max    uint64
+	gap    int
+	last   time.Time
+	doubt  bool
+}
+
+// login is one operation of a connection, and its answer.
+type login struct {
+	event    event.Event
+	asked    bool
+	answered bool
+	named    bool // the server itself has written the name, not as typed
+}
+
+func newConns(o Options) *conns {
+	c := &conns{o: o}
+	c.table, _ = simplelru.NewLRU(maxConns, func(_ connKey, is *conn) { c.drop(is) })
+	c.runs, _ = simplelru.NewLRU[string, *run](maxRuns, nil)
+	return c
+}
+
+// drop lets a connection go; what waits for an answer goes out without one.
+func (c *conns) drop(is *conn) {
+	for _, op := range slices.Sorted(maps.Keys(is.logins)) {
+		l := is.logins[op]
+		if l.answered {
+			c.o.Note(event.NoQuestion, l.event.Place)
+		} else {
+			c.o.Note(event.NoResult, l.event.Place)
+			l.event.Outcome = event.Unknown
+		}
+		c.send(is, l)
+	}
+	is.logins = nil
+	for _, e := range is.early {
+		c.o.Note(event.NoAddress, e.Place)
+		c.o.Event(e)
+	}
+	is.early = nil
+}
+
+// at is the run that a line belongs to, by what its lines say of the server.
+func (c *conns) at(key, server string, at time.Time) *run {
+	r, ok := c.runs.Get(key)
+	if !ok {
+		c.ids++
+		r = &run{id: c.ids, server: server}
+		c.runs.Add(key, r)
+	}
+	if !r.last.IsZero() && c.o.Quiet > 0 && at.Sub(r.last) > c.o.Quiet {
+		r.gap++
+	}
+	if at.After(r.last) {
+		r.last = at
+	}
+	return r
+}
+
+// starts says that the server started: its numbers begin again.
+func (c *conns) starts(r *run) {
+	c.ids++
+	r.id, r.max, r.doubt = c.ids, 0, false
+}
+
+// opens takes the first line of a connection.
+func (c *conns) opens(r *run, number uint64, at time.Time, address netip.Addr, port uint16, place event.Place) {
+	// Threads may write the lines of a few connections out of order.
+	const disorder = 64
+	key := connKey{r.id, number}
+	is, there := c.table.Get(key)
+	switch back := there && is.known || r.max > number+disorder; {
+	case c.unique:
+	case back && c.unmarked:
+		c.starts(r)
+		there = false
+	case back:
+		c.starts(r)
+		r.doubt, there = true, false
+		c.o.Note(event.NumbersBack, place)
+	}
+	if !there {
+		is = &conn{}
+	}
+	before := is.early
+	is.early = nil
+	is.address, is.port, is.known, is.doubt, is.gap = address.Unmap().WithZone(""), port, true, r.doubt, r.gap
+	r.max = max(r.max, number)
+	c.table.Add(connKey{r.id, number}, is)
+	for _, e := range before {
+		if at.Sub(e.At) > early {
+			c.o.Note(event.NoAddress, e.Place)
+			c.o.Event(e)
+			continue
+		}
+		c.give(is, e)
+	}
+}
+
+// of is a login of a connection, made where it is not there.
+func (c *conns) of(r *run, number uint64, op int64, place event.Place) (*conn, *login) {
+	key := connKey{r.id, number}
+	is, ok := c.table.Get(key)
+	if !ok {
+		is = &conn{gap: r.gap, doubt: r.doubt}
+		c.table.Add(key, is)
+	}
+	l := is.logins[op]
+	if l == nil {
+		if is.logins == nil {
+			is.logins = map[int64]*login{}
+		}
+		if len(is.logins) >= maxOps {
+			c.o.Note(event.Evicted, place)
+			c.drop(is)
+			is.logins = map[int64]*login{}
+		}
+		l = &login{event: event.Event{Place: place, Form: event.DN, Server: r.server, Login: true}}
+		if is.gap != r.gap {
+			l.event.Doubts = append(l.event.Doubts, event.OverGap)
+		}
+		is.logins[op] = l
+	}
+	return is, l
+}
+
+// asks takes the line of a login.
+func (c *conns) asks(r *run, number uint64, op int64, place event.Place, at time.Time, account, method string, named bool) {
+	is, l := c.of(r, number, op, place)
+	if len(account) > maxName {
+		account = account[:maxName]
+	}
+	if !l.asked {
+		l.event.Place, l.event.At = place, at
+	}
+	l.asked = true
+	if account != "" && (named || !l.named) {
+		l.event.Account, l.named = account, named
+	}
+	if method != "" {
+		l.event.Method = method
+	}
+	c.finish(is, op, l)
+}
+
+// answers takes the line of its answer.
+func (c *conns) answers(r *run, number uint64, op int64, place event.Place, at time.Time, outcome event.Outcome, code, account string) {
+	is, l := c.of(r, number, op, place)
+	l.answered, l.event.Outcome, l.event.Code = true, outcome, code
+	if l.event.At.IsZero() {
+		l.event.At = at
+	}
+	if account != "" && !l.named {
+		l.event.Account, l.named = account, true
+	}
+	c.finish(is, op, l)
+}
+
+func (c *conns) finish(is *conn, op int64, l *login) {
+	if l.asked && l.answered {
+		delete(is.logins, op)
+		c.send(is, l)
+	}
+}
+
+// goesOn lets an operation go that is not over (a SASL login in several steps):
+// the next step is an operation of its own.
+func (c *conns) goesOn(r *run, number uint64, op int64) {
+	if is, ok := c.table.Get(connKey{r.id, number}); ok {
+		delete(is.logins, op)
+	}
+}
+
+func (c *conns) send(is *conn, l *login) {
+	e := l.event
+	switch {
+	case e.Account == "" && e.Outcome.Bad():
+		c.o.Note(event.NamesNobody, e.Place)
+	case e.Account == "":
+		return // anonymous
+	}
+	switch {
+	case is.known:
+		c.give(is, e)
+	case len(is.early) < maxEarly:
+		e.Doubts = nil
+		is.early = append(is.early, e)
+	default:
+		c.o.Note(event.NoAddress, e.Place)
+		c.o.Event(e)
+	}
+}
+
+// give hands on a login of a connection whose address is known.
+func (c *conns) give(is *conn, e event.Event) {
+	e.Address, e.Port = is.address, is.port
+	if is.doubt {
+		e.Doubts = append(e.Doubts, event.AfterBackwards)
+	}
+	c.o.Event(e)
+}
+
+// close ends the source.
+func (c *conns) close() {
+	for c.table.Len() > 0 {
+		c.table.RemoveOldest()
+	}
+}
+
+// ldapOutcome reads a result code (RFC 4511 appendix A.1) of a bind. more says
+// that it goes on (saslBindInProgress).
+func ldapOutcome(code int) (o event.Outcome, more bool) {
+	switch code {
+	case 0:
+		return event.Accepted, false
+	case 14:
+		return "", true
+	case 49, 32, 48, 34: // invalidCredentials, noSuchObject, inappropriateAuthentication, invalidDNSyntax
+		return event.Refused, false
+	case 19: // constraintViolation: how 389 Directory Server says locked
+		return event.Locked, false
+	}
+	return event.Failed, false
+}

@@ -1,0 +1,62 @@
+package logs
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/evidence/event"
+)
+
+// In the form that the server's sources and its design page give; no server of
+// version 3 is at hand.
+func TestTheJSONAccessLogOf389IsJoinedByItsKey(t *testing.T) {
+	events, notes, unreadable := readText(t, "389ds-json", `{"header":"389-Directory/3.1.2 B2025","version":"1"}
+{"local_time":"2025-02-10T13:49:28.202404005 -0500","operation":"CONNECTION","key":"1739213368-1","conn_id":1,"fd":64,"slot":64,"tls":true,"client_ip":"192.0.2.10","server_ip":"192.0.2.2"}
+{"local_time":"2025-02-10T13:49:28.302404005 -0500","operation":"BIND","key":"1739213368-1","conn_id":1,"op_id":0,"bind_dn":"uid=svc,dc=example,dc=org","version":3,"method":"128"}
+{"local_time":"2025-02-10T13:49:28.503395725 -0500","operation":"RESULT","key":"1739213368-1","conn_id":1,"op_id":0,"msg":"Invalid credentials","tag":97,"err":49,"nentries":0,"wtime":"0.1","optime":"0.1","etime":"0.1","client_ip":"192.0.2.10"}
+{"local_time":"2025-02-10T14:49:28.202404005 -0500","operation":"CONNECTION","key":"1739216968-1","conn_id":1,"fd":64,"slot":64,"tls":false,"client_ip":"192.0.2.77","server_ip":"192.0.2.2"}
+{"local_time":"2025-02-10T14:49:28.302404005 -0500","operation":"BIND","key":"1739216968-1","conn_id":1,"op_id":0,"bind_dn":"","version":3,"method":"sasl","mech":"PLAIN"}
+{"local_time":"2025-02-10T14:49:28.503395725 -0500","operation":"RESULT","key":"1739216968-1","conn_id":1,"op_id":0,"tag":97,"err":0,"nentries":0,"bind_dn":"uid=svc,dc=example,dc=org"}
+`)
+	require.Empty(t, unreadable)
+	require.Empty(t, notes)
+	require.Len(t, events, 2)
+	require.Equal(t, event.Event{Place: event.Place{File: "log", Line: 3}, At: events[0].At, Account: "uid=svc,dc=example,dc=org", Form: event.DN,
+		Address: netip.MustParseAddr("192.0.2.10"), Outcome: event.Refused, Method: "simple", Code: "err=49", Login: true}, events[0])
+	require.Equal(t, time.Date(2025, 2, 10, 18, 49, 28, 302404005, time.UTC), events[0].At.UTC())
+	require.Equal(t, "192.0.2.77", events[1].Address.String())
+	require.Equal(t, event.Accepted, events[1].Outcome)
+}
+
+func TestTimesWithoutAYearAreTheOperatorsToPlace(t *testing.T) {
+	line := []byte("Dec 31 23:59:59 h slapd[7]: conn=1 fd=1 ACCEPT from IP=192.0.2.1:5 (IP=192.0.2.2:389)")
+	for need, o := range map[string]Options{"year and no zone": {}, "year": {Zone: time.UTC}, "zone": {Year: 2022}} {
+		o.Event, o.Note = func(event.Event) {}, func(event.Note, event.Place) {}
+		_, _, err := newOpenLDAP(o).Line(line, event.Place{File: "syslog", Line: 7})
+		require.ErrorContains(t, err, "syslog line 7: its time has no "+need+":")
+	}
+	o := Options{Year: 2022, Zone: time.FixedZone("", 3600), Event: func(event.Event) {}, Note: func(event.Note, event.Place) {}}
+	p := newOpenLDAP(o)
+	for _, want := range []string{
+		"2022-12-31T22:59:59Z Dec 31 23:59:59", "2022-12-31T23:00:01Z Jan  1 00:00:01", "2022-12-31T22:59:59Z Dec 31 23:59:59", "2023-06-01T10:00:00Z Jun  1 11:00:00",
+	} {
+		at, _ := time.Parse(time.RFC3339, want[:20])
+		_, got, err := p.Line([]byte(want[21:]+" h slapd[7]: conn=1 op=1 UNBIND"), event.Place{File: "syslog", Line: 1})
+		require.NoError(t, err)
+		require.Equal(t, at, got.UTC(), want)
+	}
+}
+
+func TestAnAddressOfBeforeASilenceIsInDoubt(t *testing.T) {
+	events, _, _ := readText(t, "openldap", `2026-01-01T10:00:00Z h slapd[7]: conn=1000 fd=1 ACCEPT from IP=192.0.2.1:5 (IP=192.0.2.2:389)
+2026-01-01T10:00:01Z h slapd[7]: conn=1000 op=0 BIND dn="uid=a,dc=b" method=128
+2026-01-01T10:00:01Z h slapd[7]: conn=1000 op=0 RESULT tag=97 err=0 text=
+2026-01-02T10:00:01Z h slapd[7]: conn=1000 op=1 BIND dn="uid=a,dc=b" method=128
+2026-01-02T10:00:01Z h slapd[7]: conn=1000 op=1 RESULT tag=97 err=0 text=
+`)
+	require.Empty(t, events[0].Doubts)
+	require.Equal(t, []event.Doubt{event.OverGap}, events[1].Doubts)
+}

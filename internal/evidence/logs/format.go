@@ -1,0 +1,114 @@
+// Package logs reads the logs of servers: each format is a parser that gets
+// lines in order and says what was used, by whom, from where. A parser opens
+// nothing and keeps a bounded memory.
+package logs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/internal/evidence/event"
+)
+
+// Verdict is what became of a line.
+type Verdict int
+
+// Verdicts.
+const (
+	Read       Verdict = iota // understood, whatever it says
+	Foreign                   // of another program in the same file
+	Unreadable                // not understood
+)
+
+// Parser reads the lines of one source, in order, across its files. Nothing of
+// a line may be kept without a copy.
+type Parser interface {
+	// Line reads one line. at is zero where the line has no time of its own.
+	// The error is *NoTime, where the time of a line cannot be placed.
+	Line(line []byte, place event.Place) (v Verdict, at time.Time, err error)
+	// Server is the one that the line before named; "" where lines name none.
+	Server() string
+	// Close ends the source: what waits for an answer goes out as it is.
+	Close()
+}
+
+// Yearless is a parser of times that may have no year.
+type Yearless interface{ SetYear(year int) }
+
+// Options of a parser.
+type Options struct {
+	// Year is that of the first line of each file whose times have none; 0
+	// where nobody said.
+	Year int
+	// Zone is that of times without one; nil where nobody said.
+	Zone *time.Location
+	// Quiet is the stretch without lines behind which the address of a
+	// connection is in doubt.
+	Quiet time.Duration
+	// Event and Note take what was found.
+	Event func(event.Event)
+	Note  func(event.Note, event.Place)
+}
+
+// NoTime refuses a line whose time cannot be placed.
+type NoTime struct {
+	Place event.Place
+	Needs string // what the operator has to say
+}
+
+func (e *NoTime) Error() string {
+	return fmt.Sprintf("%s line %d: its time has no %s", e.Place.File, e.Place.Line, e.Needs)
+}
+
+// Format is one kind of log.
+type Format struct {
+	Name string
+	// Writes names what writes it, for people.
+	Writes string
+	// Recognises reports whether a line is one of this format for certain:
+	// nothing else is written so.
+	Recognises func(line []byte) bool
+	// Drivers of directories that write it, as config.Driver has them; Vault
+	// says that Vault does.
+	Drivers []string
+	Vault   bool
+	// Hostless: its lines do not say which server wrote them.
+	Hostless func(line []byte) bool
+	New      func(Options) Parser
+}
+
+func always([]byte) bool { return true }
+
+// Formats are all that are read.
+func Formats() []Format {
+	return []Format{
+		{Name: "openldap", Writes: "slapd with loglevel stats, by syslog or to a file", Drivers: []string{"openldap"}, Recognises: isOpenLDAP, Hostless: isDebug, New: newOpenLDAP},
+		{Name: "389ds", Writes: "the access log of 389 Directory Server", Drivers: []string{"389ds"}, Recognises: isDS389, Hostless: always, New: newDS389},
+		{Name: "389ds-json", Writes: "the access log of 389 Directory Server 3 with nsslapd-accesslog-log-format: json", Drivers: []string{"389ds"}, Recognises: isDS389JSON, Hostless: always, New: newDS389JSON},
+		{Name: "vault-audit", Writes: "a file audit device of Vault or OpenBao", Vault: true, Recognises: isVaultAudit, Hostless: always, New: newVaultAudit},
+	}
+}
+
+// Named is the format of that name.
+func Named(name string) (Format, error) {
+	var names []string
+	for _, f := range Formats() {
+		if f.Name == name {
+			return f, nil
+		}
+		names = append(names, f.Name)
+	}
+	return Format{}, fmt.Errorf("no format is called %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// Recognise names the format of a line, or none.
+func Recognise(line []byte) (Format, bool) {
+	all := Formats()
+	i := slices.IndexFunc(all, func(f Format) bool { return f.Recognises(line) })
+	if i < 0 {
+		return Format{}, false
+	}
+	return all[i], true
+}

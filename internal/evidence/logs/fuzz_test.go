@@ -1,0 +1,78 @@
+package logs
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/internal/evidence/event"
+)
+
+// Whatever a log holds, a parser ends, keeps to what lines say, and points at
+// lines that are there.
+func fuzz(f *testing.F, format string, seeds ...string) {
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	is, err := Named(format)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		lines := bytes.Split(text, []byte("\n"))
+		check := func(p event.Place) {
+			if p.File != "f" || p.Line < 1 || p.Line > len(lines) {
+				t.Fatalf("points at %+v of %d lines", p, len(lines))
+			}
+		}
+		p := is.New(Options{Year: 2026, Zone: time.UTC, Quiet: time.Hour, Event: func(e event.Event) {
+			check(e.Place)
+			if len(e.Account) > maxName+1 || e.Outcome == "" {
+				t.Fatalf("%+v", e)
+			}
+			if e.Account == "" && e.Outcome == event.Accepted && e.Login && e.Form == event.DN {
+				t.Fatalf("let in, and nobody: %+v", e)
+			}
+		}, Note: func(n event.Note, at event.Place) {
+			if n == "" {
+				t.Fatal("a note of nothing")
+			}
+			check(at)
+		}})
+		for i, line := range lines {
+			_, _, err := p.Line(line, event.Place{File: "f", Line: i + 1})
+			if err != nil && !strings.Contains(err.Error(), "its time has no") {
+				t.Fatal(err)
+			}
+			if is.Recognises(line) {
+				is.Hostless(line)
+			}
+			Recognise(line)
+		}
+		p.Close()
+	})
+}
+
+func FuzzOpenLDAP(f *testing.F) {
+	fuzz(f, "openldap",
+		"6b0c73fb.01206613 0x7f13635fe6c0 conn=1000 fd=12 ACCEPT from IP=127.0.0.1:52592 (IP=127.0.0.1:389)\n6b0c73fb.01218723 0x7f13635fe6c0 conn=1000 op=0 BIND dn=\"cn=a,dc=b\" method=128\n6b0c73fb.012562b4 0x7f13635fe6c0 conn=1000 op=0 RESULT tag=97 err=49 qtime=0.000003 etime=0.000294 text=\n",
+		"Nov 29 18:50:35 h slapd[7]: conn=1 op=0 BIND authcid=\"u\" authzid=\"u\"\n<38>2026-11-29T18:50:35Z h slapd: conn=1 op=0 RESULT tag=97 err=0 text=\n",
+		"Dec 31 23:59:59 h slapd[7]: conn=1 op=0 do_bind: invalid dn (x)\nJan  1 00:00:01 h slapd[7]: slapd starting")
+}
+
+func FuzzDS389(f *testing.F) {
+	fuzz(f, "389ds", "\t389-Directory/2.3.1 B1\n\th:1 (x)\n\n[29/Nov/2026:18:50:38.667316732 +0000] conn=6 fd=65 slot=65 SSL connection from ::1 to ::1\n[29/Nov/2026:18:50:38.667867252 +0000] conn=6 op=0 BIND dn=\"\" method=sasl version=3 mech=PLAIN\n[29/Nov/2026:18:50:38 +0000] conn=6 op=0 RESULT err=0 tag=97 nentries=0 dn=\"cn=a\"\n")
+}
+
+func FuzzDS389JSON(f *testing.F) {
+	fuzz(f, "389ds-json", `{"local_time":"2025-02-10T13:49:28.202404005 -0500","operation":"CONNECTION","key":"1739213368-1","conn_id":1,"fd":64,"slot":64,"tls":false,"client_ip":"192.0.2.1","server_ip":"192.0.2.2"}
+{"local_time":"2025-02-10T13:49:28.202404005 -0500","operation":"BIND","key":"1739213368-1","conn_id":1,"op_id":0,"bind_dn":"cn=Directory Manager","version":3,"method":"128"}
+{"local_time":"2025-02-10T13:49:28.503395725 -0500","operation":"RESULT","key":"1739213368-1","conn_id":1,"op_id":0,"tag":97,"err":0}`)
+}
+
+func FuzzVaultAudit(f *testing.F) {
+	fuzz(f, "vault-audit", `{"time":"2026-11-29T18:50:35Z","type":"request","auth":{"token_type":"default"},"request":{"id":"1","operation":"update","path":"auth/userpass/login/a","mount_point":"auth/userpass/","data":{"password":"hmac-sha256:00"},"remote_address":"127.0.0.1"}}
+{"time":"2026-11-29T18:50:35Z","type":"response","auth":{"client_token":"hmac-sha256:1","display_name":"userpass-a","metadata":{"username":"a"}},"request":{"id":"1","client_token":"hmac-sha256:2","path":"auth/userpass/login/a","remote_address":"127.0.0.1"}}
+{"time":"2026-11-29T18:50:36Z","type":"request","request":{"id":"2","path":"sys/audit/test"}}`)
+}

@@ -1,0 +1,130 @@
+package logs
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+
+	"rollcall/internal/evidence/event"
+)
+
+// yearless places times that have no year: the first of a file is in the year
+// that the operator said, and where a month goes back by more than half a year,
+// a new year has begun.
+type yearless struct {
+	year, first int
+	zone        *time.Location
+	file        string
+	last        time.Time
+}
+
+// place gives a time of a file its year and zone.
+func (y *yearless) place(t time.Time, at event.Place) (time.Time, error) {
+	switch {
+	case y.first == 0 && y.zone == nil:
+		return t, &NoTime{Place: at, Needs: "year and no zone: say them, with --year and --zone"}
+	case y.first == 0:
+		return t, &NoTime{Place: at, Needs: "year: say that of the file's first line, with --year"}
+	case y.zone == nil:
+		return t, &NoTime{Place: at, Needs: "zone: say it, with --zone"}
+	}
+	if at.File != y.file {
+		y.file, y.year, y.last = at.File, y.first, time.Time{}
+	}
+	in := func(year int) time.Time {
+		return time.Date(year, t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), y.zone)
+	}
+	const half = 183 * 24 * time.Hour
+	out := in(y.year)
+	switch {
+	case y.last.IsZero():
+	case y.last.Sub(out) > half:
+		out = in(y.year + 1)
+	case out.Sub(y.last) > half:
+		out = in(y.year - 1) // a line of before the turn that came late
+	}
+	if out.After(y.last) {
+		y.last, y.year = out, out.Year()
+	}
+	return out, nil
+}
+
+// syslogHead is what stands before the text of a line of syslog.
+type syslogHead struct {
+	at      time.Time
+	host    string
+	program string
+	pid     string
+	text    []byte
+}
+
+// cutSyslog reads `Nov 29 18:50:35 host program[pid]: text`, with a time of RFC
+// 3339 in its place, with or without a priority before it. hasYear is false for
+// a time that has neither year nor zone.
+func cutSyslog(line []byte) (h syslogHead, hasYear, ok bool) {
+	if len(line) > 2 && line[0] == '<' {
+		if end := bytes.IndexByte(line, '>'); end > 0 && end < 6 {
+			line = line[end+1:]
+		}
+	}
+	rest := line
+	switch {
+	case len(line) > 20 && line[4] == '-' && line[10] == 'T':
+		word, after, found := bytes.Cut(line, []byte(" "))
+		at, err := time.Parse(time.RFC3339Nano, string(word))
+		if !found || err != nil {
+			return h, false, false
+		}
+		h.at, rest, hasYear = at, after, true
+	case len(line) > 16 && line[3] == ' ' && line[6] == ' ' && line[9] == ':':
+		end := 15
+		if line[15] == '.' { // slapd's own file has fractions
+			for end = 16; end < len(line) && line[end] >= '0' && line[end] <= '9'; end++ {
+			}
+		}
+		at, err := time.Parse("Jan _2 15:04:05", string(line[:end]))
+		if err != nil || end >= len(line) || line[end] != ' ' {
+			return h, false, false
+		}
+		h.at, rest = at, line[end+1:]
+	default:
+		return h, false, false
+	}
+	host, rest, found := bytes.Cut(rest, []byte(" "))
+	if !found {
+		return h, false, false
+	}
+	tag, text, found := bytes.Cut(rest, []byte(": "))
+	if !found || bytes.ContainsAny(tag, " =") {
+		return h, false, false
+	}
+	program, pid, _ := bytes.Cut(bytes.TrimSuffix(tag, []byte("]")), []byte("["))
+	h.host, h.program, h.pid, h.text = string(host), string(program), string(pid), text
+	return h, hasYear, true
+}
+
+// cutDebug reads `6b0c73fb.1fd75a33 0x7f13a5e1f200 text`, as slapd writes it
+// with -d, and `6b0c73fb text` of version 2.4: seconds since 1970 in hex.
+func cutDebug(line []byte) (at time.Time, text []byte, ok bool) {
+	if len(line) < 10 || line[8] != ' ' && line[8] != '.' {
+		return at, nil, false
+	}
+	sec, err := strconv.ParseUint(string(line[:8]), 16, 32)
+	if err != nil {
+		return at, nil, false
+	}
+	rest := line[9:]
+	var nsec uint64
+	if line[8] == '.' {
+		word, after, found := bytes.Cut(rest, []byte(" "))
+		if nsec, err = strconv.ParseUint(string(word), 16, 32); err != nil || !found || nsec >= 1e9 {
+			return at, nil, false
+		}
+		thread, after, found := bytes.Cut(after, []byte(" "))
+		if !found || !bytes.HasPrefix(thread, []byte("0x")) {
+			return at, nil, false
+		}
+		rest = after
+	}
+	return time.Unix(int64(sec), int64(nsec)).UTC(), rest, true
+}

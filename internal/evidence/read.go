@@ -1,0 +1,272 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"rollcall/internal/evidence/event"
+	"rollcall/internal/evidence/judge"
+	"rollcall/internal/evidence/logfile"
+	"rollcall/internal/evidence/logs"
+)
+
+// Options say what is read and what is known beside it.
+type Options struct {
+	Files  []File
+	Format string         // of all files; "" finds it by looking
+	Year   int            // of the first line of each file whose times have none
+	Years  map[string]int // of single files, by their path
+	Zone   *time.Location // of times that have none; nil refuses them
+	Quiet  time.Duration  // a stretch without lines that is longer is a gap
+	// Drivers are those of the directories, by name.
+	Drivers map[string]string
+	Judge   judge.Options
+	// Progress is told how much of the files on the disk is read; may be nil.
+	Progress func(read, of int64)
+}
+
+// DefaultQuiet is the silence behind which a log counts as having a gap.
+const DefaultQuiet = time.Hour
+
+// backwards is how far the times of a log may go back before that is told: lines
+// of several threads are not in order.
+const backwards = time.Minute
+
+func (o *Options) parser(e func(event.Event), n func(event.Note, event.Place), f *File) logs.Options {
+	year := o.Year
+	if y, ok := o.Years[f.Path]; ok {
+		year = y
+	}
+	return logs.Options{Year: year, Zone: o.Zone, Quiet: o.Quiet, Event: e, Note: n}
+}
+
+// Read reads all files and says what they show. Nothing is half read: a file
+// that cannot be placed, or is none of a known format, is an error.
+func Read(ctx context.Context, o Options) (*judge.Result, error) {
+	if o.Quiet <= 0 {
+		o.Quiet = DefaultQuiet
+	}
+	if o.Judge.Fold == nil {
+		o.Judge.Fold = newFolder().fold
+	}
+	files := make([]*File, len(o.Files))
+	var total int64
+	for i := range o.Files {
+		files[i] = &o.Files[i]
+		if err := o.look(files[i]); err != nil {
+			return nil, err
+		}
+		total += files[i].info.Size()
+	}
+	all, err := groups(files)
+	if err != nil {
+		return nil, err
+	}
+	r := &reading{Options: &o, judge: judge.New(o.Judge), total: total}
+	for _, g := range all {
+		if err := r.group(ctx, g); err != nil {
+			return nil, err
+		}
+	}
+	return r.judge.Finish(r.sources, r.missing()), nil
+}
+
+// reading is one pass over all files.
+type reading struct {
+	*Options
+	judge   *judge.Judge
+	sources []*judge.Source
+	done    int64
+	total   int64
+}
+
+// group reads the files of one server, or one syslog, through one parser.
+func (r *reading) group(ctx context.Context, g *group) error {
+	of := &ofGroup{reading: r, group: g, authority: r.authorityOf(g), byServer: map[string]*server{}}
+	of.parser = g.format.New(r.parser(of.event, of.note, g.files[0]))
+	var before *File
+	for _, f := range g.files {
+		if before != nil && f.hostless && !g.format.Vault && f.first.Before(of.last.Add(-backwards)) {
+			return errOverlap(before, f, of.last)
+		}
+		if y, ok := of.parser.(logs.Yearless); ok {
+			y.SetYear(r.Options.parser(nil, nil, f).Year)
+		}
+		if err := of.file(ctx, f); err != nil {
+			return err
+		}
+		before = f
+		r.done += f.info.Size()
+	}
+	of.parser.Close()
+	return nil
+}
+
+// ofGroup is the reading of one group.
+type ofGroup struct {
+	*reading
+	group     *group
+	authority string
+	parser    logs.Parser
+	byServer  map[string]*server
+	current   *server
+	last      time.Time
+	path      string
+}
+
+// server is the source of one server's lines.
+type server struct {
+	*judge.Source
+	last time.Time
+}
+
+func (g *ofGroup) event(e event.Event) {
+	e.Format, e.Authority = g.group.format.Name, g.authority
+	if e.Server == "" {
+		e.Server = g.group.server
+	}
+	s := g.at(e.Server)
+	s.Events++
+	if e.Login {
+		s.Logins++
+	}
+	g.judge.Add(e)
+}
+
+func (g *ofGroup) note(n event.Note, at event.Place) { g.source().Note(n, at) }
+
+// at is the source of a server, made where it is not there.
+func (g *ofGroup) at(name string) *server {
+	if g.group.server != "" {
+		name = g.group.server
+	}
+	s, ok := g.byServer[name]
+	if !ok {
+		s = &server{Source: judge.NewSource(g.authority, name, g.group.format.Name, g.Quiet)}
+		g.byServer[name] = s
+		g.sources = append(g.sources, s.Source)
+	}
+	if !slices.Contains(s.Files, g.path) {
+		s.Files = append(s.Files, g.path)
+	}
+	return s
+}
+
+// source is that of the line in hand; before any line named one, the first.
+func (g *ofGroup) source() *server {
+	if g.current == nil {
+		g.current = g.at(g.parser.Server())
+	}
+	return g.current
+}
+
+func (g *ofGroup) file(ctx context.Context, f *File) error {
+	in, err := logfile.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	g.path = f.Path
+	if g.current != nil {
+		g.at(g.current.Server)
+	}
+	lines := logfile.NewLines(in)
+	for {
+		line, n, tooLong, err := lines.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s line %d: %w", f.Path, n+1, err)
+		}
+		if n%4096 == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if g.Progress != nil {
+				g.Progress(g.done+in.Taken(), g.total)
+			}
+		}
+		if err := g.line(line, event.Place{File: f.Path, Line: n}, tooLong); err != nil {
+			return err
+		}
+	}
+}
+
+func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
+	if tooLong {
+		g.source().NotRead(place)
+		return nil
+	}
+	verdict, at, err := g.parser.Line(line, place)
+	if err != nil {
+		return err
+	}
+	switch verdict {
+	case logs.Foreign:
+		s := g.source()
+		s.Lines++
+		s.Foreign++
+		return nil
+	case logs.Unreadable:
+		if other, ok := logs.Recognise(line); ok && other.Name != g.group.format.Name {
+			return fmt.Errorf("%s line %d is of another format (%s) than the lines before it (%s): part the two, and give each as a file of its own", place.File, place.Line, other.Name, g.group.format.Name)
+		}
+		g.source().NotRead(place)
+		return nil
+	}
+	g.current = g.at(g.parser.Server())
+	s := g.current
+	s.Line(at)
+	if at.IsZero() {
+		return nil
+	}
+	if at.Before(s.last.Add(-backwards)) {
+		s.Note(event.ClockBack, place)
+		s.last = at
+	}
+	if at.After(s.last) {
+		s.last = at
+	}
+	if at.After(g.last) {
+		g.last = at
+	}
+	return nil
+}
+
+// authorityOf is the one that the operator named, or the only one that writes
+// such a log.
+func (r *reading) authorityOf(g *group) string {
+	if g.authority != "" {
+		return g.authority
+	}
+	var could []string
+	for name, driver := range r.Drivers {
+		if slices.Contains(g.format.Drivers, driver) {
+			could = append(could, name)
+		}
+	}
+	if g.format.Vault {
+		could = append(could, vaultAuthority)
+	}
+	if len(could) == 1 {
+		return could[0]
+	}
+	return ""
+}
+
+// missing are authorities of the roll of which no log is known to be.
+func (r *reading) missing() (out []string) {
+	for _, c := range r.Options.Judge.Credentials {
+		has := slices.ContainsFunc(r.sources, func(s *judge.Source) bool { return s.Authority == c.Authority })
+		if !has && !slices.Contains(out, c.Authority) {
+			out = append(out, c.Authority)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
