@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -101,7 +102,10 @@ func (a *app) evidence(ctx context.Context, f evidenceFlags, args []string) erro
 	if asJSON {
 		err = printEvidenceJSON(a.Out, result)
 	} else {
-		width, _ := terminal(a.Out)
+		width, tty := terminal(a.Out)
+		if !tty {
+			width = math.MaxInt // a line each, for grep
+		}
 		err = printEvidence(a.Out, result, width, zone)
 	}
 	if err == nil && (len(result.Findings) > 0 || result.Gaps()) {

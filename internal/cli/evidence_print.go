@@ -119,7 +119,7 @@ func (p *evidencePrinter) uses(r *judge.Result) {
 		p.line("uses: ", "%s: %s", u.Name, strings.Join(said, ", "))
 	}
 	if none > 0 {
-		p.line("uses: ", "no record of %s. That does not say that they were not used: see what is not covered", report.Plural(none, "credential", "credentials"))
+		p.line("uses: ", "no record of %s, which says nothing about its use: see what is not covered", report.Plural(none, "credential", "credentials"))
 	}
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"rollcall/config"
@@ -23,10 +22,11 @@ type heldAt struct {
 // evidenceRoll takes the roll of a campaign's ledger, or lists one.
 func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidenceFlags, o *evidence.Options) error {
 	if f.campaign == "" {
+		a.say("note: the roll is listed afresh; with --campaign it is read from a ledger, without Vault")
 		return a.withVault(ctx, func(s *session) error {
 			roll, err := s.listed(ctx)
 			if err != nil {
-				return fmt.Errorf("%w; with --campaign the roll is read from a ledger, without Vault", err)
+				return err
 			}
 			var at []heldAt
 			o.Judge.Credentials, at = rollForEvidence(roll)

@@ -207,8 +207,8 @@ func (c *conns) asks(r *run, number uint64, op int64, place event.Place, at time
 	c.finish(is, op, l)
 }
 
-// answers takes the line of its answer.
-func (c *conns) answers(r *run, number uint64, op int64, place event.Place, at time.Time, outcome event.Outcome, code, account string) {
+// replies takes the line of its answer.
+func (c *conns) replies(r *run, number uint64, op int64, place event.Place, at time.Time, outcome event.Outcome, code, account string) {
 	is, l := c.of(r, number, op, place)
 	l.answered, l.event.Outcome, l.event.Code = true, outcome, code
 	if l.event.At.IsZero() {

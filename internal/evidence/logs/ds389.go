@@ -117,7 +117,7 @@ func (p *ds389) result(r *run, conn uint64, op int64, body string, at time.Time,
 	if i := strings.Index(rest, ` dn="`); i >= 0 && outcome == event.Accepted {
 		name = quoted(rest[i+4:], "")
 	}
-	p.c.answers(r, conn, op, place, at, outcome, "err="+word, name)
+	p.c.replies(r, conn, op, place, at, outcome, "err="+word, name)
 }
 
 func (p *ds389) Server() string { return "" }
@@ -215,7 +215,7 @@ func (p *ds389JSON) Line(line []byte, place event.Place) (Verdict, time.Time, er
 		if outcome == event.Accepted {
 			name = l.BindDN
 		}
-		p.c.answers(r, number, *op, place, at, outcome, "err="+strconv.Itoa(*l.Err), name)
+		p.c.replies(r, number, *op, place, at, outcome, "err="+strconv.Itoa(*l.Err), name)
 	}
 	return Read, at, nil
 }

@@ -156,7 +156,7 @@ func (p *openLDAP) result(r *run, conn uint64, op int64, body string, at time.Ti
 		p.c.goesOn(r, conn, op)
 		return
 	}
-	p.c.answers(r, conn, op, place, at, outcome, "err="+word, "")
+	p.c.replies(r, conn, op, place, at, outcome, "err="+word, "")
 }
 
 // quoted is the text between quotes, to the last one before what follows it: a

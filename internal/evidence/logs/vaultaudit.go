@@ -23,7 +23,7 @@ type vaultAudit struct {
 	outer    *simplelru.LRU[string, string]      // a token's inner hash → that of the token
 	accounts *simplelru.LRU[string, string]      // a token's hash → whose login made it
 	lines    int
-	inHand   bool
+	removing bool
 }
 
 const maxTokens = 100_000
@@ -109,9 +109,9 @@ func (p *vaultAudit) Line(line []byte, place event.Place) (Verdict, time.Time, e
 			p.waiting.Add(l.Request.ID, e)
 		}
 	case "response":
-		p.inHand = true // and not let go
+		p.removing = true // and not let go
 		p.waiting.Remove(l.Request.ID)
-		p.inHand = false
+		p.removing = false
 		p.answered(&l, e)
 	default:
 		return Unreadable, at, nil
@@ -254,7 +254,7 @@ func shown(a *vaultAuth) string {
 
 // unanswered lets a request go whose response is not in the logs.
 func (p *vaultAudit) unanswered(e event.Event) {
-	if p.inHand {
+	if p.removing {
 		return
 	}
 	p.o.Note(event.NoResponse, e.Place)

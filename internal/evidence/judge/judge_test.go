@@ -1,0 +1,279 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"rollcall/internal/evidence/event"
+)
+
+func day(n int) time.Time { return time.Date(2026, 1, n, 12, 0, 0, 0, time.UTC) }
+
+// options have a window from the 10th to the 20th, a device, and two
+// credentials, the first of which was dead on the 25th.
+func options() Options {
+	return Options{
+		Windows: []Window{{From: day(10), To: day(20)}}, Device: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32")}, Now: day(30),
+		Credentials: []Credential{
+			{ID: "corp/a", Name: "uid=a,dc=x", Authority: "corp", Accounts: []Account{{event.DN, "uid=a,dc=x"}}, Rotated: day(25)},
+			{ID: "corp/b", Name: "uid=b,dc=x", Authority: "corp", Accounts: []Account{{event.DN, "uid=b,dc=x"}}},
+		},
+		Fold: func(_ event.Form, s string) (string, bool) { return strings.ToLower(s), strings.Contains(s, "=") },
+	}
+}
+
+func at(d int, account, address string, o event.Outcome, doubts ...event.Doubt) event.Event {
+	e := event.Event{Place: event.Place{File: "f", Line: d}, Format: "openldap", At: day(d), Account: account, Form: event.DN, Outcome: o, Login: true, Method: "simple", Doubts: doubts}
+	if address != "" {
+		e.Address = netip.MustParseAddr(address)
+	}
+	return e
+}
+
+func TestEachRuleGivesItsGrade(t *testing.T) {
+	const a, b, other, dev, home, evil, new = "UID=A,dc=x", "uid=b,dc=x", "uid=c,dc=x", "192.0.2.10", "198.51.100.1", "203.0.113.9", "203.0.113.1"
+	before := at(5, a, home, event.Accepted)
+	for name, row := range map[string]struct {
+		events []event.Event
+		want   string // code grade rule, of all findings
+	}{
+		"the device uses what is not on the roll":           {[]event.Event{at(11, other, dev, event.Accepted)}, "not-on-roll confirmed let-in-from-device"},
+		"it did so outside the window":                      {[]event.Event{at(5, other, dev, event.Accepted)}, "not-on-roll probable let-in-from-device-outside-window"},
+		"it tried":                                          {[]event.Event{at(11, other, dev, event.Refused)}, "not-on-roll possible tried-from-device"},
+		"an address in doubt counts less":                   {[]event.Event{at(11, other, dev, event.Accepted, event.OverGap)}, "not-on-roll probable let-in-from-device"},
+		"one without a doubt is enough":                     {[]event.Event{at(11, other, dev, event.Accepted, event.OverGap), at(11, other, dev, event.Accepted)}, "not-on-roll confirmed let-in-from-device"},
+		"the device uses what is on it":                     {[]event.Event{at(11, b, dev, event.Accepted)}, ""},
+		"somebody else uses what is not on it":              {[]event.Event{at(11, other, new, event.Accepted)}, ""},
+		"from where it always was":                          {[]event.Event{before, at(11, a, home, event.Accepted)}, ""},
+		"from a new place in the window":                    {[]event.Event{before, at(11, a, new, event.Accepted)}, "used-elsewhere probable new-place"},
+		"from a new place, seen before what is usual":       {[]event.Event{at(11, a, new, event.Accepted), before}, "used-elsewhere probable new-place"},
+		"a use behind the window is found":                  {[]event.Event{before, at(21, a, new, event.Accepted)}, "used-elsewhere probable new-place"},
+		"nobody knows what is usual":                        {[]event.Event{at(11, b, new, event.Accepted)}, "used-elsewhere possible no-usual-places"},
+		"before the window a place is what it is":           {[]event.Event{at(5, a, new, event.Accepted)}, ""},
+		"from the intruder's address":                       {[]event.Event{before, at(11, a, evil, event.Accepted)}, "used-elsewhere confirmed indicator"},
+		"from the intruder's address before the window":     {[]event.Event{at(5, a, evil, event.Accepted)}, "indicator confirmed indicator-let-in-by-roll"},
+		"and that makes it no usual place":                  {[]event.Event{at(5, b, evil, event.Accepted), at(11, b, evil, event.Accepted)}, "indicator confirmed indicator-let-in-by-roll, used-elsewhere confirmed indicator"},
+		"the intruder as somebody else":                     {[]event.Event{at(11, other, evil, event.Accepted)}, "indicator probable indicator-let-in"},
+		"the intruder in vain":                              {[]event.Event{at(11, other, evil, event.Refused)}, "indicator possible indicator-tried"},
+		"the old value tried":                               {[]event.Event{at(26, a, new, event.Refused)}, "tried-after-rotation probable new-place"},
+		"the old value tried by the device":                 {[]event.Event{at(26, a, dev, event.Refused)}, "tried-after-rotation confirmed from-device"},
+		"the old value tried by a consumer that was missed": {[]event.Event{before, at(26, a, home, event.Refused)}, "tried-after-rotation possible usual-place"},
+		"before it was dead a refusal is a refusal":         {[]event.Event{at(24, a, new, event.Refused)}, ""},
+		"the device behind the window":                      {[]event.Event{at(21, b, dev, event.Accepted)}, "from-device-after probable let-in-behind-window"},
+		"the device since it is contained":                  {[]event.Event{at(29, b, dev, event.Accepted)}, "from-device-after confirmed let-in-since-containment"},
+		"without an address nothing is said of a place":     {[]event.Event{at(11, b, "", event.Accepted)}, ""},
+		"an answer that is missing is no success":           {[]event.Event{at(11, b, new, event.Unknown)}, ""},
+	} {
+		o := options()
+		o.Contained = day(28)
+		o.Indicators = &Indicators{}
+		require.NoError(t, o.Indicators.Read("iocs", strings.NewReader(evil+"\n")))
+		j := New(o)
+		for _, e := range row.events {
+			j.Add(e)
+		}
+		var got []string
+		for _, f := range j.Finish(nil, nil).Findings {
+			got = append(got, fmt.Sprintf("%s %s %s", f.Code, f.Grade, f.Rule))
+			require.NotEmpty(t, f.Seen, name)
+			require.NotEmpty(t, f.Words(), name)
+		}
+		require.Equal(t, row.want, strings.Join(got, ", "), name)
+	}
+}
+
+func TestAValueThatIsOfferedAsSomebodyElseIsFoundByItsHash(t *testing.T) {
+	o := options()
+	o.Hashes = map[string][]HashOf{"h": {{0, OfValue}}, "r": {{1, OfRole}}}
+	j := New(o)
+	e := at(26, "userpass/nobody", "203.0.113.1", event.Refused)
+	e.Form, e.Hashes = event.VaultLogin, []string{"h"}
+	j.Add(e)
+	own := at(11, "uid=a,dc=x", "192.0.2.10", event.Accepted)
+	own.Hashes = []string{"h"}
+	j.Add(own) // its own account's
+	role := at(26, "", "203.0.113.1", event.Refused)
+	role.Form, role.Hashes = event.VaultLogin, []string{"r"}
+	j.Add(role)
+	r := j.Finish(nil, nil)
+	require.Len(t, r.Findings, 1)
+	f := r.Findings[0]
+	require.Equal(t, "value-tried confirmed the-value-itself corp/a", fmt.Sprint(f.Code, " ", f.Grade, " ", f.Rule, " ", f.ValueOf))
+	require.Equal(t, "userpass/(masked, 6 characters)", f.Account)
+	require.Equal(t, 1, r.Uses[1].Refused.Count, "a role is named by its role-id")
+}
+
+func TestBurstsOfFailuresAreTold(t *testing.T) {
+	row := func(n int, account func(i int) string, address func(i int) string, gap time.Duration) (out []event.Event) {
+		for i := range n {
+			e := at(11, account(i), address(i), event.Refused)
+			e.At = e.At.Add(time.Duration(i) * gap)
+			out = append(out, e)
+		}
+		return out
+	}
+	one := func(s string) func(int) string { return func(int) string { return s } }
+	many := func(pattern string) func(int) string {
+		return func(i int) string { return fmt.Sprintf(pattern, i%7+1) }
+	}
+	in := at(11, "uid=z,dc=x", "203.0.113.1", event.Accepted)
+	in.At = in.At.Add(30 * time.Second)
+	for name, r := range map[string]struct {
+		events []event.Event
+		want   string
+	}{
+		"nine are none":           {row(9, one("uid=z,dc=x"), one("203.0.113.1"), time.Second), ""},
+		"ten are one":             {row(10, one("uid=z,dc=x"), one("203.0.113.1"), time.Second), "possible one-place 10"},
+		"ten in an hour are none": {row(10, one("uid=z,dc=x"), one("203.0.113.1"), 6*time.Minute), ""},
+		"of many accounts":        {row(20, many("uid=z%d,dc=x"), one("203.0.113.1"), time.Second), "probable many-accounts 20"},
+		"from many addresses":     {row(20, one("uid=z,dc=x"), many("203.0.113.%d"), time.Second), "probable many-addresses 20"},
+		"and then one was let in": {append(row(10, one("uid=z,dc=x"), one("203.0.113.1"), time.Second), in), "probable then-let-in 10"},
+		"a lock-out is a failure": {func() []event.Event {
+			x := row(10, one("uid=z,dc=x"), one("203.0.113.1"), time.Second)
+			x[9].Outcome = event.Locked
+			return x
+		}(), "possible one-place 10"},
+		"two bursts with a day between": {func() []event.Event {
+			x := row(20, one("uid=z,dc=x"), one("203.0.113.1"), time.Second)
+			for i := range 10 {
+				x[10+i].At = x[10+i].At.Add(24 * time.Hour)
+			}
+			return x
+		}(), "possible one-place 10, possible one-place 10"},
+	} {
+		j := New(options())
+		for _, e := range r.events {
+			j.Add(e)
+		}
+		var got []string
+		for _, f := range j.Finish(nil, nil).Findings {
+			got = append(got, fmt.Sprintf("%s %s %d", f.Grade, f.Rule, f.Count))
+		}
+		require.Equal(t, r.want, strings.Join(got, ", "), name)
+	}
+}
+
+func TestWhatWasTypedWhereTheNameGoesIsMasked(t *testing.T) {
+	require.Equal(t, "(masked, 7 characters)", Shown(event.DN, "hunter2", false))
+	require.Equal(t, "uid=a,dc=x", Shown(event.DN, "uid=a,dc=x", true))
+	require.Equal(t, "userpass/(masked, 7 characters)", Shown(event.VaultLogin, "userpass/hunter2", false))
+	j := New(options())
+	j.Add(at(11, "hunter2", "192.0.2.10", event.Refused))
+	for i := range 12 {
+		e := at(12, "hunter2", "203.0.113.1", event.Refused)
+		e.At = e.At.Add(time.Duration(i) * time.Second)
+		j.Add(e)
+	}
+	for _, f := range j.Finish(nil, nil).Findings {
+		require.NotContains(t, fmt.Sprintf("%+v %s", f, f.Words()), "hunter2")
+	}
+	require.Equal(t, "other", word("x\x1b[31m"))
+	require.LessOrEqual(t, len(short(strings.Repeat("é", 4000))), longest+3)
+}
+
+func TestNoRecordIsNeverCalledUnused(t *testing.T) {
+	r := New(options()).Finish(nil, []string{"corp"})
+	require.True(t, r.Gaps())
+	require.False(t, r.Uses[0].Record)
+	require.Equal(t, []Missing{{"corp", []Gap{{day(10), day(20), NoLog, NoLog.Question()}}}}, r.Missing)
+}
+
+// Whatever lines there are, gaps and what is covered make up the window, each
+// moment once.
+func TestGapsAndStretchesMakeUpEachWindow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hour := func(n int) time.Time { return day(1).Add(time.Duration(n) * time.Hour) }
+		s := Stretches{quiet: time.Duration(rapid.IntRange(1, 5).Draw(t, "quiet")) * time.Hour}
+		hours := rapid.SliceOfN(rapid.IntRange(0, 100), 0, 40).Draw(t, "lines")
+		for _, h := range hours {
+			s.Add(hour(h))
+		}
+		for i, x := range s.all {
+			if i > 0 && x.From.Sub(s.all[i-1].To) <= s.quiet {
+				t.Fatalf("%v stands apart from %v", x, s.all[i-1])
+			}
+		}
+		for _, h := range hours {
+			held := false
+			for _, x := range s.all {
+				held = held || !hour(h).Before(x.From) && !hour(h).After(x.To)
+			}
+			if !held {
+				t.Fatalf("a line is in no stretch: %v %v", hour(h), s.all)
+			}
+		}
+		from := rapid.IntRange(0, 90).Draw(t, "from")
+		w := Window{hour(from), hour(from + rapid.IntRange(1, 30).Draw(t, "hours"))}
+		all := gaps([]Window{w}, s.all, hour(200))
+		for m := w.From.Add(30 * time.Minute); m.Before(w.To); m = m.Add(time.Hour) {
+			in := 0
+			for _, x := range s.all {
+				if m.After(x.From) && m.Before(x.To) {
+					in++
+				}
+			}
+			for _, g := range all {
+				if m.After(g.From) && m.Before(g.To) {
+					in++
+				}
+			}
+			if in != 1 {
+				t.Fatalf("%v is in %d: %v %v", m, in, all, s.all)
+			}
+		}
+	})
+}
+
+func TestWindowsAreDatesOrTimesAndDoNotEndBeforeTheyBegin(t *testing.T) {
+	w, err := ParseWindow("2022-10-10..2023-05-20")
+	require.NoError(t, err)
+	require.Equal(t, "2023-05-21T00:00:00Z", w.To.Format(time.RFC3339), "the last date is included")
+	w, err = ParseWindow("2022-10-10T14:00:00+02:00..")
+	require.NoError(t, err)
+	require.True(t, w.To.IsZero())
+	for said, want := range map[string]string{
+		"2023-05-20..2022-10-10":                     "ends before it begins",
+		"2023-05-20":                                 "write FROM..TO",
+		"yesterday..2023-05-20":                      `"yesterday" is no date`,
+		"2022-10-10..2022-10-10T00:00:00":            "no time with its zone",
+		"2022-10-10T00:00:00Z..2022-10-10T00:00:00Z": "ends before it begins",
+	} {
+		_, err := ParseWindow(said)
+		require.ErrorContains(t, err, want, said)
+	}
+}
+
+func TestAListOfIndicatorsIsReadOrRefusedWithItsLine(t *testing.T) {
+	for name, row := range map[string]struct {
+		text string
+		n    int
+		says string
+	}{
+		"plain":          {"# the vendor's\n203.0.113.9\n198.51.100[.]0/24 # defanged\n\n2001:db8::1\n", 3, ""},
+		"CSV":            {"type,indicator,note\nipv4,203.0.113.9,x\nsha256,00,x\ndomain,example.org,x\n", 1, ""},
+		"semicolons":     {"ip;note\n203.0.113.9;x\n", 1, ""},
+		"a typo":         {"203.0.113.9\n203.0.113\n", 0, `iocs line 2: "203.0.113" is no address`},
+		"a typo in CSV":  {"ip,note\n203.0.113.9,x\n203.0.113.999,x\n", 0, "iocs line 3: "},
+		"a name":         {"evil.example.org\n", 0, "iocs line 1: "},
+		"no head":        {"203.0.113.9,x\n", 0, "iocs line 1: a list with columns needs a head"},
+		"nothing":        {"# none\n", 0, "iocs holds no indicator"},
+		"bits too many":  {"203.0.113.9/24\n", 0, "iocs line 1: 203.0.113.9/24 has bits beyond its length"},
+		"the whole web":  {"0.0.0.0/0\n", 0, "too wide"},
+		"a column short": {"note,ip\nx\n", 0, "iocs line 2: it has no column 2"},
+	} {
+		var x Indicators
+		err := x.Read("iocs", strings.NewReader(row.text))
+		if row.says != "" {
+			require.ErrorContains(t, err, row.says, name)
+			continue
+		}
+		require.NoError(t, err, name)
+		require.Equal(t, row.n, x.Len(), name)
+	}
+}
