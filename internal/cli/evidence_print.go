@@ -189,7 +189,7 @@ func sourceName(s *judge.Source) string {
 // evidenceNotes say what a note means for who reads the findings.
 var evidenceNotes = map[string]string{
 	"no-address":          "logins whose connection began before the logs do, or in a file that is missing: from where they came is not known, and they are in no finding of a place",
-	"names-nobody":        "refused logins of which the server writes no name (SASL, an unknown role): whose they were is not in the log",
+	"names-nobody":        "refused logins of which the server writes no name (SASL; an AppRole, of which --audit-device may tell): whose they were is not in the log",
 	"no-result":           "logins of which the answer is not in the logs: whether they were let in is not known",
 	"no-question":         "answers to logins whose own line is not in the logs: whose they were may not be known",
 	"numbers-went-back":   "connections began again without a line that says that the server started: a file may be missing, or somebody wrote lines of his own into the log. Addresses behind it are in doubt",

@@ -129,6 +129,18 @@ func (s *session) hashValues(ctx context.Context, device string, at []heldAt, o 
 		}
 		hashed[h.credential] = true
 	}
+	for i, c := range o.Judge.Credentials {
+		if c.Authority != credential.VaultAuthority {
+			continue
+		}
+		id, err := s.store.RoleID(ctx, c.Accounts[0].Name)
+		if err == nil && id != "" {
+			err = add(credential.NewSecret(id), i, judge.OfRole)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	s.say("note: the values of %d of %d credentials are looked for by their hashes; at %d places Vault has them no longer. A value with a line's end behind it has another hash, and so has every value of before the audit device was enabled",
 		len(hashed), len(o.Judge.Credentials), gone)
 	return nil

@@ -46,6 +46,7 @@ type Options struct {
 	DS389       int // accounts of a 389 Directory Server and its consumer that are tied to the device
 	DS389Policy lab.DS389Policy
 	File        bool // Vault keeps its data on disk, to be killed and restarted
+	Logs        bool // slapd writes what it is asked
 	Profile     bool // the campaign file names the device's profile, and every line has an answer
 	// Doors is how the accounts' names begin that log in at a mail server with
 	// a cache of logins and at a file server too; "" is neither server.
@@ -223,7 +224,7 @@ func (e *Estate) startServers(ctx context.Context) (err error) {
 		}
 		accounts = append(accounts, a.Account)
 	}
-	e.Slapd, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(e.Dir, "slapd"), CA: e.CA, Policy: e.opts.Policy, Accounts: accounts, ShowsReplicators: true})
+	e.Slapd, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(e.Dir, "slapd"), CA: e.CA, Policy: e.opts.Policy, Accounts: accounts, ShowsReplicators: true, Stats: e.opts.Logs})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"rollcall/internal/credential"
@@ -17,4 +18,25 @@ func (c *Client) AuditHash(ctx context.Context, device string, value credential.
 		return "", c.Fail("hash a value as the audit device does", "sys/audit-hash/"+device, "update", err)
 	}
 	return hash, nil
+}
+
+// RoleID is by what an AppRole logs in, of mount/role; "" where there is no such
+// role. It is no secret, and the one name that a refused login has.
+func (c *Client) RoleID(ctx context.Context, login string) (string, error) {
+	i := strings.LastIndex(login, "/")
+	if i < 0 {
+		return "", nil
+	}
+	at := "auth/" + login[:i] + "/role/" + login[i+1:] + "/role-id"
+	got, err := c.api.Logical().ReadWithContext(ctx, at)
+	switch {
+	case Answered(err, http.StatusNotFound):
+		return "", nil
+	case err != nil:
+		return "", c.Fail("read a role-id", at, "read", err)
+	case got == nil:
+		return "", nil
+	}
+	id, _ := got.Data["role_id"].(string)
+	return id, nil
 }

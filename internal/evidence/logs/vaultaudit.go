@@ -202,7 +202,7 @@ func (p *vaultAudit) answered(l *vaultLine, e event.Event) {
 	default:
 		return // asked without a token: sys/health and its kin
 	}
-	if e.Login && e.Account == "" && e.Outcome.Bad() && len(e.Hashes) == 0 {
+	if e.Login && e.Account == "" && e.Outcome.Bad() {
 		p.o.Note(event.NamesNobody, e.Place)
 	}
 	p.o.Event(e)
