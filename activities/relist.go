@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/ledger"
 	"rollcall/internal/listing"
 	"rollcall/internal/record"
+	"rollcall/internal/tasks"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
@@ -117,6 +118,13 @@ func (r *Rotation) Amend(ctx context.Context, in wire.AmendInput) (wire.Amended,
 	left := listing.LeftOf(p, in.Take, in.Replaced, fit, instead)
 	if len(fit) == 0 && len(p.Warnings) == 0 {
 		return wire.Amended{Left: left}, nil
+	}
+	var taken []credential.Credential
+	for _, i := range fit {
+		taken = append(taken, p.Items[i].Now)
+	}
+	if err := tasks.KeepStolen(ctx, r.Store, taken); err != nil {
+		return wire.Amended{}, classify(errVault, err)
 	}
 	a, err := r.Store.Amend(ctx, in.Campaign, p, fit, instead, in.Wave)
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"rollcall/internal/rotation"
 	"rollcall/internal/rotation/gate"
 	"rollcall/internal/rotation/steady"
+	"rollcall/internal/tasks"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
@@ -99,6 +100,9 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		}
 		if err := listing.KeepNames(ctx, r.Store, listing.Reached(listing.AtAddresses(found, roll.Doors), roll.Containment.Hosts()), in.Campaign); err != nil {
 			return wire.Roll{}, classifyListing(err)
+		}
+		if err := tasks.KeepStolen(ctx, r.Store, roll.Credentials); err != nil {
+			return wire.Roll{}, classify(errVault, err)
 		}
 		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {
 			return wire.Roll{}, classify(errVault, err)

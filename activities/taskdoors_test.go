@@ -73,17 +73,31 @@ func (p *page) door() door.Settings {
 func TestWhatPeopleHaveDoneIsProvedAtItsDoors(t *testing.T) {
 	gateway, nas := newPage(t), newPage(t)
 	const itself, both = 1, 2
+	madeAnew := func(p *peopled, name, _ string) {
+		_, err := p.client.Logical().Delete("kv/metadata/net/" + name)
+		require.NoError(p.t, err)
+		p.put(name, "between")
+		p.put(name, "new")
+		gateway.take(name, "new")
+	}
+	destroyed := func(p *peopled, name, _ string) {
+		p.put(name, "new")
+		p.write("kv/destroy/net/"+name, map[string]any{"versions": []int{1}})
+		gateway.take(name, "new")
+	}
 	rows := []struct {
 		name  string
 		ends  int
 		made  bool // by Rollcall
 		path  bool
 		doors []credential.DoorLogin
-		does  func(p *peopled, name, made string) // what became of it, and of its ends
-		proof protocol.Proof
-		why   protocol.Reason
-		says  string
-		old   protocol.Reply // to the stolen value, of evidence
+		// unkept: an earlier version listed it, which kept no stolen values.
+		unkept bool
+		does   func(p *peopled, name, made string) // what became of it, and of its ends
+		proof  protocol.Proof
+		why    protocol.Reason
+		says   string
+		old    protocol.Reply // to the stolen value, of evidence
 	}{
 		{name: "at-both-ends", ends: both, path: true, doors: []credential.DoorLogin{{Door: "gateway", End: "gateway"}, {Door: "nas", End: "NAS"}},
 			does: func(p *peopled, name, _ string) {
@@ -109,20 +123,13 @@ func TestWhatPeopleHaveDoneIsProvedAtItsDoors(t *testing.T) {
 		{name: "made", made: true, does: func(p *peopled, name, made string) { gateway.take(name, made) }, proof: protocol.ProofAttested},
 		{name: "made-with-a-path", made: true, path: true, does: func(p *peopled, name, made string) { gateway.take(name, made) }, proof: protocol.ProofDoors, old: protocol.Refused},
 		{name: "made-and-another-one-used", made: true, path: true, does: func(p *peopled, name, _ string) { p.put(name, "my own"); gateway.take(name, "my own") }, proof: protocol.ProofDoors, old: protocol.Refused},
-		// Numbers of versions begin anew, and nobody knows the stolen value any
-		// more: what lies there under its number was never stolen.
-		{name: "deleted-and-made-anew", path: true, does: func(p *peopled, name, _ string) {
-			_, err := p.client.Logical().Delete("kv/metadata/net/" + name)
-			require.NoError(p.t, err)
-			p.put(name, "between")
-			p.put(name, "new")
-			gateway.take(name, "new")
-		}, proof: protocol.ProofAttested},
-		{name: "destroyed", path: true, does: func(p *peopled, name, _ string) {
-			p.put(name, "new")
-			p.write("kv/destroy/net/"+name, map[string]any{"versions": []int{1}})
-			gateway.take(name, "new")
-		}, proof: protocol.ProofAttested},
+		// Numbers of versions begin anew: what lies there under its number was
+		// never stolen.
+		{name: "deleted-and-made-anew", path: true, does: madeAnew, proof: protocol.ProofDoors, old: protocol.Refused},
+		{name: "destroyed", path: true, does: destroyed, proof: protocol.ProofDoors, old: protocol.Refused},
+		// Nobody knows the stolen value any more, so what lies there may be it.
+		{name: "deleted-and-made-anew-and-not-kept", path: true, unkept: true, does: madeAnew, why: protocol.ReasonByHand, says: "cannot be read any more"},
+		{name: "destroyed-and-not-kept", path: true, unkept: true, does: destroyed, why: protocol.ReasonByHand, says: "cannot be read any more"},
 		{name: "no-such-door", path: true, doors: []credential.DoorLogin{{Door: "not-in-the-file"}}, does: func(p *peopled, name, _ string) { p.put(name, "new") }, why: protocol.ReasonDoorSilent},
 	}
 	var names []string
@@ -155,6 +162,9 @@ func TestWhatPeopleHaveDoneIsProvedAtItsDoors(t *testing.T) {
 				was, err := p.store.ReadLive(t.Context(), *c.Task.At, 0)
 				require.NoError(t, err)
 				c.Task.Stolen = []credential.StolenVersion{{Version: was.Version, Written: was.Written}}
+			}
+			if !row.unkept {
+				require.NoError(t, tasks.KeepStolen(t.Context(), p.store, []credential.Credential{c}))
 			}
 			row.does(p, row.name, p.staged(row.name).Secret.Reveal())
 			in := wire.Tasks{Campaign: "c", Snapshot: p.index.Snapshot, Refs: p.in.Refs[i : i+1]}

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
-	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
@@ -92,10 +90,14 @@ type values struct {
 // die notes what has to be refused.
 func (v *values) die(values ...credential.Secret) {
 	for _, value := range values {
-		if !value.IsZero() && !slices.ContainsFunc(v.olds, value.Equal) {
+		if !value.IsZero() && !holds(v.olds, value) {
 			v.olds = append(v.olds, value)
 		}
 	}
+}
+
+func holds(values []credential.Secret, value credential.Secret) bool {
+	return slices.ContainsFunc(values, value.Equal)
 }
 
 // doors asks each, one after the other: people wait for none of it.
@@ -172,40 +174,27 @@ func (a *Asking) values(ctx context.Context, campaign string, c credential.Crede
 	if with.is.IsZero() {
 		return with, waits("each end is said to be done, and what Vault holds at the path of its row is what it held when it was listed: write the new value there, and its doors are asked again"), nil
 	}
-	if slices.ContainsFunc(with.olds, with.is.Equal) {
+	if holds(with.olds, with.is) {
 		return with, waits("each end is said to be done, and the value at the path of its row is the stolen one: change it, and write the new one there"), nil
 	}
-	if slices.ContainsFunc(with.given, with.is.Equal) {
+	if holds(with.given, with.is) {
 		return with, waits("each end is said to be done, and the value at the path of its row is one that was handed over before and is not to be used any more: change it to the one that is handed over now, and write that there"), nil
 	}
 	with.die(with.given...)
 	return with, nil, nil
 }
 
-// readings are what a person's value in Vault may be, the likeliest first, as
-// its readers take it: a file that was stored whole has the end of its last
-// line, and some texts may be read in two ways (internal/vault/readings.go).
-func readings(live vault.Live, c credential.Credential) (out []credential.Secret) {
-	login := c.Task.Login
-	if login == "" {
-		login = c.Name
-	}
-	live = live.Of([]string{login})
-	for _, value := range []credential.Secret{live.Value, live.Other, live.PrivateKey()} {
-		bare := credential.NewSecret(strings.TrimRight(value.Reveal(), "\r\n"))
-		if !bare.IsZero() && !slices.ContainsFunc(out, bare.Equal) {
-			out = append(out, bare)
-		}
-	}
-	return out
-}
-
-// written reads what a person has written, and what was there before.
+// written reads what a person has written, and what was stolen.
 func (a *Asking) written(ctx context.Context, c credential.Credential, with *values) (*protocol.Stop, error) {
+	stolen, err := stolenOf(ctx, a.Store, c)
+	if err != nil {
+		return nil, err
+	}
 	live, err := a.Store.ReadLive(ctx, *c.Task.At, 0)
 	if err != nil {
 		return nil, err
 	}
+	handed, unknown := with.is, 0
 	now := credential.StolenVersion{Version: live.Version, Written: live.Written}
 	switch {
 	case slices.ContainsFunc(c.Task.Stolen, now.Same):
@@ -215,16 +204,19 @@ func (a *Asking) written(ctx context.Context, c credential.Credential, with *val
 		return waits(fmt.Sprintf("each end is said to be done, and the path of its row holds nothing that could be its new value (%s): write it there, as a field of its own", live.Problem)), nil
 	}
 	for _, v := range c.Task.Stolen {
-		was, err := a.Store.ReadLive(ctx, *c.Task.At, v.Version)
-		if err != nil {
-			return nil, err
+		if len(stolen.Of(v)) == 0 {
+			with.all, unknown = false, v.Version
 		}
-		// A secret that was deleted and made anew counts from 1 again.
-		if same := v.Same(credential.StolenVersion{Version: was.Version, Written: was.Written}); !same || len(readings(was, c)) == 0 {
-			with.all = false
-			continue
+		with.die(stolen.Of(v)...)
+	}
+	// Rollcall's own clean-up for another field of the secret, or its
+	// max_versions, may have left the stolen value in a later version.
+	if unknown > 0 && !with.is.IsZero() && !with.is.Equal(handed) && !holds(with.olds, with.is) {
+		do := "have Rollcall make the new value (make: true in its row) and run again, or accept it as open (rollcall accept-open)"
+		if c.Task.Make {
+			do = "write there the value that was handed over, and its doors are asked again"
 		}
-		with.die(readings(was, c)...)
+		return waits(fmt.Sprintf("each end is said to be done, and version %d of the secret at the path of its row, which was stolen, cannot be read any more: whether what lies there now is that value or a new one cannot be told, so no door was asked: %s", unknown, do)), nil
 	}
 	return nil, nil
 }

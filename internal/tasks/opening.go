@@ -16,6 +16,9 @@ import (
 // by now.
 func (h *Handing) Open(ctx context.Context, in wire.Tasks, cs []credential.Credential) ([]wire.OpenedTask, error) {
 	out := Stopped(in, cs, nil)
+	if err := KeepStolen(ctx, h.Store, cs); err != nil {
+		return nil, err // of a listing by an earlier version
+	}
 	var err error
 	if h.roll, err = RollOf(ctx, h.Store, in.Campaign); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ package tasks
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/people"
@@ -64,9 +65,14 @@ func Close(ctx context.Context, store *ownmount.Store, in wire.Tasks, cs []crede
 	if err := store.NoteOnSome(ctx, in.Campaign, in.Snapshot, some); err != nil {
 		return err
 	}
-	for _, c := range cs {
+	for i, c := range cs {
 		if _, err := store.KeepCards(ctx, in.Campaign, c.ID); err != nil {
 			return err
+		}
+		if slices.Contains(done, in.Refs[i]) && c.Task.At != nil {
+			if err := store.DropStolen(ctx, c.ID); err != nil {
+				return err
+			}
 		}
 		if err := unstageDead(ctx, store, in.Campaign, c); err != nil {
 			return err
