@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"unicode/utf8"
 
 	"rollcall/internal/report"
 )
@@ -42,7 +41,7 @@ func (a *app) printChecks(rows []doctorRow) (n tally) {
 	}
 	where, widest, marks := "", 0, len("WRONG")
 	for _, r := range rows {
-		widest = max(widest, utf8.RuneCountInString(r.What))
+		widest = max(widest, report.Columns(r.What))
 		if r.NotChecked {
 			marks = len(notChecked)
 		}
@@ -80,7 +79,7 @@ func (a *app) printChecks(rows []doctorRow) (n tally) {
 		}
 		fmt.Fprint(a.Out, report.Wrap(r.Detail, head, width))
 		if !r.OK {
-			fmt.Fprint(a.Out, report.Wrap(r.Do, strings.Repeat(" ", utf8.RuneCountInString(head))+"-> ", width))
+			fmt.Fprint(a.Out, report.Wrap(r.Do, strings.Repeat(" ", report.Columns(head))+"-> ", width))
 		}
 	}
 	return n

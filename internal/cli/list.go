@@ -12,7 +12,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -210,7 +209,7 @@ func printRoll(w io.Writer, roll *credential.Roll, width int) error {
 func widest(text string) int {
 	n := 0
 	for line := range strings.Lines(text) {
-		n = max(n, utf8.RuneCountInString(strings.TrimRight(line, " \n")))
+		n = max(n, report.Columns(strings.TrimRight(line, " \n")))
 	}
 	return n
 }

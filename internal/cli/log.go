@@ -67,9 +67,15 @@ func (a *app) sayAt(level slog.Level, format string, args ...any) {
 			slog.New(a.handler(level)).Log(context.Background(), level, line)
 			continue
 		}
+		if width, is := terminal(a.Err); is { // which breaks a line wherever it is full
+			fmt.Fprint(a.Err, report.Wrap(line, indentOf(line), width))
+			continue
+		}
 		fmt.Fprintln(a.Err, line)
 	}
 }
+
+func indentOf(line string) string { return line[:len(line)-len(strings.TrimLeft(line, " "))] }
 
 // plain reports whether nothing may be drawn: somebody asked for it
 // (https://no-color.org), the terminal can draw nothing, or lines of a log

@@ -143,7 +143,11 @@ func waits(st workflows.Status) (text, about string) {
 		case i > st.Wave:
 			later += w.Listed
 		case !w.Next.IsZero():
-			parts = append(parts, fmt.Sprintf("%d open of %s are tried again at %s, until %s at the latest", w.Open, report.WaveName(w.Wave, names), at(w.Next), at(w.Until)))
+			of := " of " + report.WaveName(w.Wave, names)
+			if len(st.Waves) == 1 {
+				of = ""
+			}
+			parts = append(parts, fmt.Sprintf("%d open%s are tried again at %s, until %s at the latest", w.Open, of, at(w.Next), at(w.Until)))
 			about += fmt.Sprintf("%d of %d; ", w.Open, w.Wave)
 		}
 	}

@@ -193,6 +193,16 @@ func terminal(w io.Writer) (width int, ok bool) {
 	return 100, true
 }
 
+// size is that of a terminal, which its user may change.
+func size(w io.Writer) (width, height int) {
+	if f, isFile := w.(*os.File); isFile {
+		if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && height > 0 {
+			return width, height
+		}
+	}
+	return 80, 24
+}
+
 // actor names who asks, for the ledger. It is a claim, not an authentication.
 func actor() string {
 	// In a container users have numbers and no names, and two of them are two.

@@ -274,6 +274,9 @@ func (s *session) leaveHeld(ctx context.Context, view *view) error {
 
 func (s *session) detach(view *view, campaign string) error {
 	view.finish(context.WithoutCancel(context.Background()))
+	if _, is := terminal(s.Err); is {
+		fmt.Fprint(s.Err, "\r") // over what the terminal shows of Ctrl-C
+	}
 	if s.engine.Started {
 		s.say("detached from campaign %s: finishing the credentials in hand; the same command goes on from here. Ctrl-C again ends at once, and loses nothing either", campaign)
 	} else {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/lab"
 )
 
 // pane is what a terminal shows of a command when it has ended.
@@ -24,31 +27,16 @@ type pane struct {
 
 // terminals shows commands in terminals of a tmux server of its own.
 type terminals struct {
-	t      *testing.T
-	socket string
-	n      int
+	*lab.Tmux
+	t *testing.T
+	n int
 }
 
 func newTerminals(t *testing.T) *terminals {
-	// The path of a socket has room for a hundred bytes.
-	dir, err := os.MkdirTemp("", "tmux")
+	m, err := lab.StartTmux()
 	require.NoError(t, err)
-	m := &terminals{t: t, socket: filepath.Join(dir, "s")}
-	t.Cleanup(func() {
-		_ = exec.Command("tmux", "-S", m.socket, "kill-server").Run()
-		_ = os.RemoveAll(dir)
-	})
-	m.tmux("new-session", "-d", "-s", "keeps-the-server", "exec cat")
-	return m
-}
-
-func (m *terminals) tmux(args ...string) string {
-	m.t.Helper()
-	cmd := exec.Command("tmux", append([]string{"-S", m.socket, "-f", "/dev/null"}, args...)...)
-	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "LC_ALL=C.UTF-8")
-	out, err := cmd.CombinedOutput()
-	require.NoError(m.t, err, "tmux %v: %s", args, out)
-	return string(out)
+	t.Cleanup(m.Stop)
+	return &terminals{Tmux: m, t: t}
 }
 
 // show runs a command in a terminal of a width.
@@ -56,17 +44,18 @@ func (m *terminals) show(width int, env []string, command ...string) pane {
 	m.t.Helper()
 	m.n++
 	name, ended := fmt.Sprintf("t%d", m.n), "shown-to-its-end"
-	line := "env " + strings.Join(append(env, command...), " ") + "; echo " + ended + "; exec cat"
-	m.tmux("new-session", "-d", "-s", name, "-x", fmt.Sprint(width), "-y", "300", line)
-	var text string
-	require.Eventually(m.t, func() bool {
-		text = m.tmux("capture-pane", "-p", "-J", "-t", name)
-		return strings.Contains(text, ended)
+	require.NoError(m.t, m.Open(name, width, 300, "env "+strings.Join(append(env, command...), " ")+"; echo "+ended+"; exec cat"))
+	var lines []string
+	require.Eventually(m.t, func() (is bool) {
+		var err error
+		lines, err = m.Shown(name)
+		require.NoError(m.t, err)
+		return slices.Contains(lines, ended)
 	}, time.Minute, 50*time.Millisecond, "%v at %d columns", command, width)
-	raw := m.tmux("capture-pane", "-p", "-e", "-t", name)
-	m.tmux("kill-session", "-t", name)
-	text, _, _ = strings.Cut(text, ended)
-	return pane{strings.Split(strings.TrimRight(text, "\n"), "\n"), raw}
+	raw, err := m.Raw(name)
+	require.NoError(m.t, err)
+	require.NoError(m.t, m.Close(name))
+	return pane{lines[:slices.Index(lines, ended)], raw}
 }
 
 // moment is when a ledger was verified: a moment ago.

@@ -30,9 +30,9 @@ type view struct {
 	state  *ledger.State
 	next   uint64
 
-	width    int
 	terminal bool
-	drawn    int // lines of the last frame
+	drawn    int    // lines of the last frame
+	size     [2]int // of the terminal, when it was drawn
 	last     report.Progress
 	due      time.Time // when to look again
 }
@@ -42,7 +42,7 @@ func (s *session) newView(campaign string) *view {
 	if _, err := os.Stat(v.folder); errors.Is(err, fs.ErrNotExist) {
 		v.fetches = s.engine != nil && !s.engine.Started
 	}
-	v.width, v.terminal = terminal(s.Err)
+	_, v.terminal = terminal(s.Err)
 	v.terminal = v.terminal && !s.plain()
 	return v
 }
@@ -101,7 +101,15 @@ func (v *view) show(ctx context.Context) {
 func (v *view) showNow() {
 	now := report.ProgressOf(v.state, time.Now(), v.state.Waves)
 	if v.terminal {
-		v.draw(report.RenderProgress(now, v.width, true))
+		width, height := size(v.Err)
+		if at := [2]int{width, height}; at != v.size {
+			v.size, v.drawn = at, 0 // where the last frame stands by now nobody knows
+		}
+		frame := report.RenderProgress(now, width, true)
+		if now.Phase != ledger.Closed {
+			frame += "\n  Ctrl-C leaves, and the same command goes on\n"
+		}
+		v.draw(fits(frame, height))
 		return
 	}
 	for _, line := range report.ProgressLines(v.last, now) {
@@ -110,13 +118,27 @@ func (v *view) showNow() {
 	v.last = now
 }
 
-// draw replaces the last frame.
+// fits cuts a frame that is higher than the terminal: it could not be drawn
+// over, for what has left the screen stays as it is.
+func fits(frame string, height int) string {
+	lines := strings.SplitAfter(strings.TrimSuffix(frame, "\n"), "\n")
+	room := max(2, height-1) // the cursor is below
+	if len(lines) <= room {
+		return frame
+	}
+	return strings.Join(lines[:room-1], "") + fmt.Sprintf("  … %d more: rollcall status\n", len(lines)-room+1)
+}
+
+// draw replaces the last frame, line by line: clearing all of it first
+// flickers, and tmux keeps what is cleared from the screen's top (its option
+// scroll-on-clear). What somebody typed stands where the cursor is.
 func (v *view) draw(frame string) {
+	const toLineEnd, toScreenEnd = "\x1b[K", "\x1b[J"
 	var b strings.Builder
 	if v.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", v.drawn)
+		fmt.Fprintf(&b, "\r\x1b[%dA", v.drawn)
 	}
-	b.WriteString(frame)
+	b.WriteString(strings.ReplaceAll(frame, "\n", toLineEnd+"\n") + toScreenEnd)
 	fmt.Fprint(v.Err, b.String())
 	v.drawn = strings.Count(frame, "\n")
 }

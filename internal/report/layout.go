@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/width"
 )
 
 // Clean makes text from outside fit for a terminal. A directory entry may be
@@ -20,30 +22,59 @@ func Clean(s string) string {
 	}, s)
 }
 
-// cut shortens to width runes, with an ellipsis in the last.
+// Columns are how many columns of a terminal a text takes: letters of East Asian
+// scripts and most pictures take two, what combines with a letter none (Unicode
+// Standard Annex 11).
+func Columns(s string) (n int) {
+	for _, r := range s {
+		n += columnsOf(r)
+	}
+	return n
+}
+
+func columnsOf(r rune) int {
+	if r < 0x300 {
+		return 1
+	}
+	if unicode.In(r, unicode.Mn, unicode.Me) {
+		return 0
+	}
+	if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
+		return 2
+	}
+	return 1
+}
+
+// cut shortens to width columns, with an ellipsis in the last.
 func cut(s string, width int) string {
 	if width < 1 {
 		return ""
 	}
-	if utf8.RuneCountInString(s) <= width {
+	if Columns(s) <= width {
 		return s
 	}
-	return string([]rune(s)[:width-1]) + "…"
+	n := 0
+	for i, r := range s {
+		if n += columnsOf(r); n > width-1 {
+			return s[:i] + "…"
+		}
+	}
+	return s
 }
 
 func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
+	return s + strings.Repeat(" ", max(0, width-Columns(s)))
 }
 
 // Wrap breaks text between words so that lines fit the width, the first behind
 // first and the others behind as many spaces. A long word stays whole: a DN
 // that is broken cannot be copied.
 func Wrap(text, first string, width int) string {
-	indent := strings.Repeat(" ", utf8.RuneCountInString(first))
+	indent := strings.Repeat(" ", Columns(first))
 	var out strings.Builder
 	line, empty := first, true
 	for _, word := range strings.Fields(text) {
-		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+		if !empty && Columns(line)+1+Columns(word) > width {
 			out.WriteString(line + "\n")
 			line, empty = indent, true
 		}

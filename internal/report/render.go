@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
@@ -35,13 +34,42 @@ func (c *canvas) line(pieces ...piece) {
 	left := c.width
 	for _, p := range pieces {
 		text := cut(p.text, left)
-		left -= utf8.RuneCountInString(text)
+		left -= Columns(text)
 		if c.colour && p.sgr != "" && text != "" {
 			text = p.sgr + text + sgrReset
 		}
 		c.b.WriteString(text)
 	}
 	c.b.WriteByte('\n')
+}
+
+// mostLines of the screen that one thing takes.
+const mostLines = 2
+
+// broken writes head, and text behind it in as many lines as it needs, but not
+// more than a few: the last is cut.
+func (c *canvas) broken(head piece, pieces ...piece) {
+	text := ""
+	for _, p := range pieces {
+		text += p.text
+	}
+	if Columns(head.text)+Columns(text) <= c.width {
+		c.line(append([]piece{head}, pieces...)...)
+		return
+	}
+	indent := strings.Repeat(" ", Columns(head.text))
+	lines := strings.Split(strings.TrimSuffix(Wrap(text, indent, c.width), "\n"), "\n")
+	if len(lines) > mostLines {
+		lines[mostLines-1] += " " + strings.TrimSpace(strings.Join(lines[mostLines:], " "))
+		lines = lines[:mostLines]
+	}
+	for i, line := range lines {
+		first := piece{indent, ""}
+		if i == 0 {
+			first = head
+		}
+		c.line(first, piece{strings.TrimPrefix(line, indent), pieces[0].sgr})
+	}
 }
 
 // RenderProgress draws the campaign for a terminal. Every line fits the width;
@@ -71,7 +99,7 @@ func RenderProgress(p Progress, width int, colour bool) string {
 		if d.Took > 0 {
 			took = "  " + span(d.Took)
 		}
-		room := c.width - utf8.RuneCountInString("  ✓ dead  "+took)
+		room := c.width - Columns("  ✓ dead  "+took)
 		c.line(piece{"  ✓ dead  ", sgrGreen}, piece{cut(Clean(d.Name), room), ""}, piece{took, sgrDim})
 	}
 	if len(p.Reasons) > 0 {
@@ -89,10 +117,10 @@ func RenderProgress(p Progress, width int, colour bool) string {
 		if r.Reason == protocol.ReasonOldAccepted {
 			sgr = sgrRed
 		}
-		c.line(piece{fmt.Sprintf("  ! %d open  ", r.Count), sgr}, piece{adviceFor(r.Reason).Title, ""}, piece{where, sgrDim})
+		c.broken(piece{fmt.Sprintf("  ! %d open  ", r.Count), sgr}, piece{adviceFor(r.Reason).Title, ""}, piece{where, sgrDim})
 	}
 	for _, l := range p.LeftOut {
-		c.line(piece{"  ! left out  ", sgrYellow}, piece{Clean(l.Name()), ""}, piece{"  by " + Clean(l.Actor+": "+l.Reason), sgrDim})
+		c.broken(piece{"  ! left out  ", sgrYellow}, piece{Clean(l.Name()), ""}, piece{"  by " + Clean(l.Actor+": "+l.Reason), sgrDim})
 	}
 	c.tasks(p.Tasks)
 	c.warnings(p.Warnings)
@@ -115,7 +143,7 @@ func (c *canvas) tasks(all []StatusTask) {
 			if late {
 				sgr = sgrRed
 			}
-			c.line(piece{"  ! person  ", sgrYellow}, piece{Clean(TaskLine(t)), sgr})
+			c.broken(piece{"  ! person  ", sgrYellow}, piece{Clean(TaskLine(t)), sgr})
 		}
 	}
 	if n > most {
@@ -127,7 +155,7 @@ func (c *canvas) tasks(all []StatusTask) {
 func (c *canvas) warnings(list []credential.Finding) {
 	const most = 3
 	for _, w := range list[:min(most, len(list))] {
-		c.line(piece{"  ! warning  ", sgrYellow}, piece{Clean(w.Detail), ""})
+		c.broken(piece{"  ! warning  ", sgrYellow}, piece{Clean(w.Detail), ""})
 	}
 	if n := len(list) - most; n > 0 {
 		c.line(piece{"  ! warning  ", sgrYellow}, piece{fmt.Sprintf("and %d more", n), ""})
@@ -160,7 +188,7 @@ func (c *canvas) counters(t WaveProgress, finds int) {
 // finished wave has a full bar.
 func (c *canvas) wave(w WaveProgress, label, digits int) {
 	counts := fmt.Sprintf("  %*d/%-*d", digits, w.Dead, digits, w.Listed)
-	cells := max(5, min(48, c.width-label-4-utf8.RuneCountInString(counts)-4))
+	cells := max(5, min(48, c.width-label-4-Columns(counts)-4))
 	bad := w.Open + w.Exceptions
 	n := shares(cells, w.Listed, w.Dead-w.OnSome, w.OnSome, bad, w.InWork)
 	mark := piece{"", ""}
@@ -193,7 +221,7 @@ func shares(cells, whole int, parts ...int) []int {
 // columns are the widths of the waves' names and of their largest count.
 func (p Progress) columns() (label, digits int) {
 	for _, w := range p.Waves {
-		label = max(label, utf8.RuneCountInString(w.Name))
+		label = max(label, Columns(w.Name))
 		digits = max(digits, len(fmt.Sprint(w.Listed)))
 	}
 	return min(label, 20), digits

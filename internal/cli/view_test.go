@@ -1,0 +1,19 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAFrameThatIsHigherThanTheTerminalIsCutAndSaysSo(t *testing.T) {
+	frame := strings.Repeat("a line\n", 10)
+	require.Equal(t, frame, fits(frame, 11))
+	for height := 3; height <= 10; height++ {
+		cut := fits(frame, height)
+		require.Equal(t, height-1, strings.Count(cut, "\n"))
+		require.Contains(t, cut, "more: rollcall status\n")
+	}
+	require.Contains(t, fits(frame, 10), "  … 2 more: rollcall status\n")
+}
