@@ -132,6 +132,7 @@ func Tasks(ctx workflow.Context, st tasksState) (waveResult, error) {
 	if err != nil {
 		return waveResult{}, err
 	}
+	t.hears = workflow.GetVersion(ctx, changeHears, workflow.DefaultVersion, 1) > workflow.DefaultVersion
 	workflow.Go(ctx, t.listen)
 	if st.Watch != nil {
 		workflow.Go(ctx, t.watchDevice)
@@ -151,6 +152,8 @@ type tasks struct {
 	rounds int               // of this run
 	ended  bool
 	asking bool // the device
+	hears  bool // see changeHears
+	heard  int  // control.relief when what is shut was last tried
 }
 
 // lookNow is UpdateLook: it answers when a look that began after it is done.
@@ -177,7 +180,10 @@ func (t *tasks) run(ctx workflow.Context) (waveResult, error) {
 		if t.rounds >= taskRounds || workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 			return waveResult{}, t.continueAsNew(ctx)
 		}
-		relief := t.state.Control.relief()
+		relief := t.heard // what comes while it is tried counts
+		if !t.hears {
+			relief = t.state.Control.relief()
+		}
 		_, err := workflow.AwaitWithTimeout(ctx, t.sleep(ctx), func() bool {
 			return t.asked > t.looked || t.state.Control.Aborting || t.shut() > 0 && t.state.Control.relief() > relief || len(t.state.Control.Doors) > t.state.Without
 		})
@@ -347,7 +353,13 @@ func (t *tasks) continueAsNew(ctx workflow.Context) error {
 func (t *tasks) listen(ctx workflow.Context) {
 	signals := workflow.GetSignalChannel(ctx, SignalControl)
 	for {
-		signals.Receive(ctx, &t.state.Control)
+		if !t.hears {
+			signals.Receive(ctx, &t.state.Control) // what is empty by now stays as it was
+			continue
+		}
+		var c control
+		signals.Receive(ctx, &c)
+		t.state.Control = c
 	}
 }
 

@@ -13,6 +13,10 @@ import (
 // open opens what is not open yet, and hands over what was given to somebody
 // else. An activity that gives up leaves both for the next round.
 func (t *tasks) open(ctx workflow.Context) {
+	if t.hears && t.state.Control.Aborting {
+		return
+	}
+	t.heard = t.state.Control.relief()
 	in := t.of(func(it taskItem) bool { return !it.Opened && !it.Final })
 	for _, s := range t.state.Unmet {
 		if t.item(s.Ref) != nil {

@@ -22,6 +22,8 @@ type crowd struct {
 	mu     sync.Mutex
 	due    time.Time
 	stops  map[int]*protocol.Stop // by index on the page: why it is not opened
+	within bool                   // it is not while a login to Vault is open
+	during func()                 // comes once while they are being opened
 	dead   credential.Refs        // what the next look finds done
 	said   credential.Refs        // of which each end is said to be done, and which have doors
 	shut   map[int]*protocol.Stop // by index: what its doors keep it open by; nil: dead
@@ -60,8 +62,15 @@ func (c *crowd) serve(env *testsuite.TestWorkflowEnvironment) {
 				return nil, err
 			}
 			c.opens = append(c.opens, in)
+			if c.during != nil {
+				c.during()
+				c.during = nil
+			}
 			for _, ref := range in.Refs {
 				it := wire.OpenedTask{Ref: ref, Stop: c.stops[ref.Index], Due: c.due}
+				if c.within && len(in.Logins) > 0 {
+					it.Stop = &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "a login is open"}
+				}
 				if len(in.Moved) > 0 && it.Stop == nil {
 					it.Again = c.again
 				}
@@ -167,7 +176,12 @@ func tasksEnv(t *testing.T, c *crowd) *testsuite.TestWorkflowEnvironment {
 
 func (c *crowd) play(t *testing.T, env *testsuite.TestWorkflowEnvironment, n int) waveResult {
 	t.Helper()
-	env.ExecuteWorkflow(TasksWorkflow, tasksState{Roll: wire.Roll{Campaign: "c1", Snapshot: "s1"}, Index: taskWave(1, n)})
+	return c.playFrom(t, env, n, control{})
+}
+
+func (c *crowd) playFrom(t *testing.T, env *testsuite.TestWorkflowEnvironment, n int, begins control) waveResult {
+	t.Helper()
+	env.ExecuteWorkflow(TasksWorkflow, tasksState{Roll: wire.Roll{Campaign: "c1", Snapshot: "s1"}, Index: taskWave(1, n), Control: begins})
 	require.True(t, env.IsWorkflowCompleted())
 	require.NoError(t, env.GetWorkflowError())
 	var out waveResult
@@ -235,6 +249,38 @@ func TestATaskThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	require.Equal(t, credential.Refs{at(1)}, c.told[1].Tasks.Refs)
 	require.Nil(t, c.told[1].Items[0].Stop)
 	require.Equal(t, credential.Refs{at(0)}, c.looks[0].Refs)
+}
+
+// The last login to Vault is dead: what its campaign says then has no logins in
+// it, and may come while the tasks are being opened.
+func TestTasksAreOpenedAsSoonAsNoLoginToVaultIsOpen(t *testing.T) {
+	for _, when := range []string{"while they are opened", "afterwards"} {
+		t.Run(when, func(t *testing.T) {
+			c := &crowd{within: true}
+			env := tasksEnv(t, c)
+			dies := func() { env.SignalWorkflow(SignalControl, control{}) }
+			if when == "afterwards" {
+				env.RegisterDelayedCallback(dies, 3*time.Second)
+			} else {
+				c.during = dies
+			}
+			var opened TasksStatus
+			env.RegisterDelayedCallback(func() { opened = query[TasksStatus](t, env) }, time.Minute)
+			env.RegisterDelayedCallback(c.done(at(0), at(1)), 3*time.Hour)
+			require.Equal(t, waveResult{Dead: 2}, c.playFrom(t, env, 2, control{Logins: credential.Refs{at(9)}}))
+			require.Equal(t, TasksStatus{Listed: 2, Waiting: 2}, opened)
+			require.Len(t, c.opens, 2)
+		})
+	}
+}
+
+// What nobody has in hand when a campaign is aborted, nobody is given.
+func TestAnAbortedCampaignBeginsNoTask(t *testing.T) {
+	c := &crowd{}
+	env := tasksEnv(t, c)
+	require.Equal(t, waveResult{Open: 2}, c.playFrom(t, env, 2, control{Aborting: true}))
+	require.Empty(t, c.opens)
+	require.Len(t, c.left, 1)
 }
 
 func TestWhatIsGivenToSomebodyElseIsHandedOverToHim(t *testing.T) {

@@ -236,8 +236,14 @@ const (
 	// FindingServers: something about how the servers of a directory were
 	// found.
 	FindingServers FindingCode = "servers"
-	// FindingExcludeUnused: an exclude of the campaign file takes nothing off
-	// the roll.
+	// FindingExcludeNothing: an exclude of the campaign file takes nothing off
+	// the roll. What was to keep its value may be on it by its right name.
+	FindingExcludeNothing FindingCode = "exclude-takes-nothing"
+	// FindingReloadNothing: a used_by of the campaign file that reloads its
+	// consumers names no path of the roll: they are not told.
+	FindingReloadNothing FindingCode = "used-by-matches-nothing"
+	// FindingExcludeUnused: an accept, confirm or used_by of the campaign file
+	// means nothing that is there.
 	FindingExcludeUnused FindingCode = "exclude-matches-nothing"
 	// FindingOtherWays: a way into Vault that an account of the roll may open,
 	// and that is not closed.
@@ -334,6 +340,8 @@ func (f FindingCode) Incomplete() bool {
 	switch f {
 	case FindingEmptyRoll,
 		FindingDoorUnmatched,
+		FindingExcludeNothing,
+		FindingReloadNothing,
 		FindingDoorsShowLess,
 		FindingFieldBeside,
 		FindingNewSecret,

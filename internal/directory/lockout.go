@@ -154,7 +154,9 @@ func (c *Client) lockoutOf(ctx context.Context, server, policyDN string) (lockou
 
 func (c *Client) readLockout(ctx context.Context, server, policyDN string) (lockout, error) {
 	var l lockout
-	attrs := []string{"pwdLockout", "pwdLockoutDuration", "pwdMaxFailure"}
+	// Each policy has a pwdAttribute: one that does not show it shows nothing.
+	attrs := []string{"pwdLockout", "pwdLockoutDuration", "pwdMaxFailure", "pwdAttribute"}
+	shows := func(e Entry) bool { return e.First("pwdAttribute") != "" }
 	take := func(dn string) (found bool, err error) {
 		e, found, err := c.one(ctx, server, "", dn, ldap.ScopeBaseObject, "(objectClass=pwdPolicy)", attrs)
 		if err == nil && found {
@@ -163,7 +165,7 @@ func (c *Client) readLockout(ctx context.Context, server, policyDN string) (lock
 		if err != nil && !IsUnreachable(err) && ctx.Err() == nil {
 			err = nil // it is not shown
 		}
-		return found, err
+		return found && shows(e), err
 	}
 	if policyDN != "" {
 		found, err := take(policyDN)
@@ -175,9 +177,11 @@ func (c *Client) readLockout(ctx context.Context, server, policyDN string) (lock
 		return l, err
 	}
 	var all []string
+	bare := false
 	for _, suffix := range suffixesOf(root, c.conf.Base) {
 		err := c.Search(ctx, server, suffix, "(objectClass=pwdPolicy)", attrs, func(e Entry) error {
 			all = append(all, e.DN)
+			bare = bare || !shows(e)
 			l.extend(e)
 			return nil
 		})
@@ -190,14 +194,14 @@ func (c *Client) readLockout(ctx context.Context, server, policyDN string) (lock
 	case err == nil && standard != "" && !slices.ContainsFunc(all, func(dn string) bool { return SameDN(dn, standard) }):
 		var found bool
 		found, err = take(standard)
-		l.hidden = !found
+		l.hidden = bare || !found
 		return l, err
 	case err != nil && (IsUnreachable(err) || ctx.Err() != nil):
 		return l, err
 	}
 	// Without the overlay there is no policy; with it, and none to be seen,
 	// one may be hidden.
-	l.hidden = len(all) == 0 && slices.Contains(root.Attrs["supportedControl"], ldap.ControlTypeBeheraPasswordPolicy)
+	l.hidden = bare || len(all) == 0 && slices.Contains(root.Attrs["supportedControl"], ldap.ControlTypeBeheraPasswordPolicy)
 	return l, nil
 }
 

@@ -75,6 +75,30 @@ func TestAPolicyBesideBaseCounts(t *testing.T) {
 		"it is taken to lock at the 2nd, so of several stored values one is offered before a reset, and none where somebody has used up that one (near-lock); give bind.dn "+openLDAP{}.showLocks())
 }
 
+// A policy that is shown without what it says is none that locks nobody.
+func TestAPolicyOfWhichOnlyTheObjectClassShowsIsHidden(t *testing.T) {
+	s := startSlapd(t, lab.SlapdOptions{BareSealed: true, Policy: lab.SlapdPolicy{MaxFailure: 3}, Accounts: lab.SeedAccounts("svc", 2)})
+	admin, err := s.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer admin.Close()
+	sealed := "cn=strict,ou=sealed," + s.BaseDN()
+	add := ldap.NewAddRequest(sealed, nil)
+	add.Attribute("objectClass", []string{"device", "pwdPolicy"})
+	add.Attribute("pwdAttribute", []string{"userPassword"})
+	add.Attribute("pwdLockout", []string{"TRUE"})
+	add.Attribute("pwdMaxFailure", []string{"2"})
+	require.NoError(t, admin.Add(add))
+	own := ldap.NewModifyRequest(s.AccountDN("svc0002"), nil)
+	own.Replace("pwdPolicySubentry", []string{sealed})
+	require.NoError(t, admin.Modify(own))
+	conf := configOf(s)
+	conf.Bind.DN = s.WriterDN
+	c := open(t, conf, s.WriterPassword)
+	for _, uid := range []string{"svc0001", "svc0002"} {
+		require.True(t, c.Locks(t.Context(), s.LDAPS(), entryOf(t, c, s.LDAPS(), "(uid="+uid+")")).Hidden, "which one is the default is not shown")
+	}
+}
+
 // On 389 Directory Server cn=config is commonly shown to nobody, and a policy
 // of some accounts is an entry that a plain search does not show.
 func TestPoliciesOf389DirectoryServerCountWhereverTheyLie(t *testing.T) {

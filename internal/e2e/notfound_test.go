@@ -110,4 +110,13 @@ func TestAnAccountThatIsGoneIsLeftOutAlthoughSomethingIsStagedOfIt(t *testing.T)
 	r = u.run("run")
 	require.Zero(t, r.code, "%s%s", r.out, r.err)
 	require.Contains(t, strings.Join(strings.Fields(r.out), " "), "shows no such account any more")
+
+	// What is left out is what was meant, or the campaign does not begin.
+	require.NoError(t, os.WriteFile(file, []byte(exclude+"  - {account: svc-esg-002, reason: 'the plant stands still without it'}\n"), 0o600))
+	listed := u.run("list")
+	require.Equal(t, 2, listed.code)
+	require.Contains(t, listed.out+listed.err, "exclude account svc-esg-002 matches nothing on the roll")
+	before := e.Live[other.ID]
+	u.refuses("take nothing off the roll: 1", "run")
+	require.Equal(t, before, e.Live[other.ID])
 }

@@ -93,6 +93,22 @@ func (b *beside) tell(l *lister, roll *credential.Roll) {
 			b.warn(l, at)
 		}
 	}
+	b.excludes(l)
+}
+
+// excludes warns of those that name a field that a secret of the roll has not
+// got: its field by the right name is on the roll.
+func (b *beside) excludes(l *lister) {
+	for _, e := range l.c.Exclude {
+		p, err := credential.ParsePath(e.Path)
+		if err != nil {
+			continue
+		}
+		is, known := b.there[secretPathOf(p)]
+		if known && len(is.keys) > 0 && p.Field != "" && !slices.Contains(is.keys, p.Field) {
+			l.warn(credential.FindingExcludeNothing, "exclude path %s takes nothing off the roll: the secret has %s; correct it or remove it; `rollcall run` refuses it until then", p, quoted(is.keys))
+		}
+	}
 }
 
 // warn says what of a secret nobody rotates, and nobody has answered for.

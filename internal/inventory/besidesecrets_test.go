@@ -183,5 +183,5 @@ func TestACredentialBesideThatNobodyAnswersForIsExitCode2(t *testing.T) {
 		}
 	})
 	require.Empty(t, others)
-	require.False(t, slices.ContainsFunc(roll.Warnings, func(w Warning) bool { return w.Code == credential.FindingExcludeUnused }), "%v", roll.Warnings)
+	require.False(t, slices.ContainsFunc(roll.Warnings, func(w Warning) bool { return w.Code == credential.FindingExcludeNothing }), "%v", roll.Warnings)
 }

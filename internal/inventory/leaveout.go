@@ -45,13 +45,14 @@ func (m *merger) leavePathsOut(found []Candidate) []Candidate {
 
 // exclude moves drafts to Roll.Excluded, and notes the paths that were left
 // out. An exclude that takes off nothing is a warning: the person who wrote it
-// believes in a credential that is not there. One that means several is an
+// believes in a credential that is not there, or is there by another name; a
+// campaign does not begin with it. One that means several is an
 // error, because leaving out more than was meant would let a stolen credential
 // live.
 func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 	var warnings []Warning
 	unused := func(e config.Exclude) {
-		warnings = append(warnings, Warning{Code: credential.FindingExcludeUnused, Detail: "exclude " + m.called(e) + " matches nothing on the roll: correct it or remove it"})
+		warnings = append(warnings, Warning{Code: credential.FindingExcludeNothing, Detail: "exclude " + m.called(e) + " matches nothing on the roll: correct it or remove it; `rollcall run` refuses it until then"})
 	}
 	why := map[string]string{}
 	for _, e := range m.c.Exclude {
@@ -76,7 +77,7 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(one) == 0 {
+		if len(one) == 0 && !m.wasHere(e.Account) {
 			unused(e)
 		}
 		for _, t := range one {
@@ -97,6 +98,19 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 	}
 	slices.SortFunc(roll.Excluded, func(a, b credential.Exclusion) int { return strings.Compare(a.ID, b.ID) })
 	return warnings, nil
+}
+
+// wasHere reports whether an account that an exclude names is one that a path
+// which is left out names, or that campaigns knew and its authority has no
+// more: nothing of it can be on the roll by another name.
+func (m *merger) wasHere(account string) bool {
+	is := func(name string) bool {
+		return fold(name) == fold(account) || fold(rdnValue(name)) == fold(account) || formOf(account) == byDN && dnKey(name) == dnKey(account)
+	}
+	return slices.ContainsFunc(m.leftOut, func(p leftPath) bool { return p.Account != "" && is(p.Account) }) ||
+		slices.ContainsFunc(m.lost.past.kept, func(k kept) bool {
+			return (is(k.Name) || is(k.Subject)) && m.isGone(k.ID)
+		})
 }
 
 // makesNoPath refuses a path that is left out and that we would write to:

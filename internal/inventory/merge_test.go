@@ -274,7 +274,7 @@ func TestExclude(t *testing.T) {
 			require.NoError(t, err)
 			if tc.warning != "" {
 				require.Len(t, warnings, 1)
-				require.Equal(t, credential.FindingExcludeUnused, warnings[0].Code)
+				require.Equal(t, credential.FindingExcludeNothing, warnings[0].Code)
 				require.Contains(t, warnings[0].Detail, tc.warning)
 				require.Len(t, roll.Credentials, len(found))
 				return

@@ -126,7 +126,7 @@ func TestAnAccountOfTheSameNameAtAnotherAuthorityIsAskedAndRotatedIfItTakesTheSt
 	require.NotContains(t, strings.Join(asked, "\n"), "jörg", "nobody tries a value at what a person left out")
 	require.Len(t, roll.Excluded, 1)
 	require.Equal(t, "appdb/16387", roll.Excluded[0].ID)
-	require.Empty(t, warned(roll, credential.FindingExcludeUnused))
+	require.Empty(t, warned(roll, credential.FindingExcludeNothing))
 	require.NotContains(t, byName(roll), "bystander0005")
 	require.Contains(t, warned(roll, credential.FindingAccepted), "they were looked at")
 

@@ -6,6 +6,7 @@ package listing
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -41,10 +42,30 @@ type Beside struct {
 }
 
 // ForRun is List for a campaign that is about to run: it looks at the tokens of
-// Vault as well, which takes the worker's rights.
+// Vault as well, which takes the worker's rights. It refuses excludes that take
+// nothing off the roll.
 func ForRun(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, beside Beside) (*credential.Roll, error) {
 	roll, _, err := list(ctx, store, kinds, spec, campaign, inventory.Authorities{Tokens: kinds.Tokens(), Kept: beside.Kept, Saw: beside.Saw, Running: beside.Running}, beside.Offered)
-	return roll, err
+	if err != nil {
+		return nil, err
+	}
+	return roll, leavesOutWhatIsMeant(roll)
+}
+
+// leavesOutWhatIsMeant refuses a roll with excludes that take nothing off it:
+// what they were to leave out may be on it by another name, and would be set.
+// The text names no account.
+func leavesOutWhatIsMeant(roll *credential.Roll) error {
+	n := 0
+	for _, w := range roll.Warnings {
+		if w.Code == credential.FindingExcludeNothing {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("excludes of the campaign file that take nothing off the roll: %d; what they were to leave out may be on it by another name: `rollcall list` names them; correct or remove them; nothing was changed", n)
 }
 
 func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, at inventory.Authorities, offered *Offered) (*credential.Roll, []inventory.Warning, error) {
@@ -81,6 +102,7 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	for i, c := range roll.Credentials {
 		roll.Credentials[i].UsedBy = spec.Consumers(c.Paths)
 	}
+	roll.Warnings = append(roll.Warnings, usedByNothing(spec, roll)...)
 	seenTo(spec, roll.Credentials, roll.ListedAt)
 	roll.Told = spec.Told()
 	found.Notes = append(found.Notes, unsure...)

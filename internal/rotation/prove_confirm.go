@@ -73,7 +73,7 @@ func (r *Rotator) confirm(ctx context.Context, v Verdict, now kind.Account, foun
 		return protocol.StopFor(now.State, r.writeServer())
 	case now.Name != was.account.Name:
 		return r.another("the account was renamed or moved before its proof ended")
-	case !was.set.IsZero() && protocol.Compare(was.account.Changed, now.Changed) == protocol.Unchanged:
+	case !was.set.IsZero() && was.account.Changed != "" && protocol.Compare(was.account.Changed, now.Changed) == protocol.Unchanged:
 		return r.another("the account's own entry is as it was before the reset: the proof was another entry's, or replication took the reset back")
 	}
 	if err := r.unchanged(ctx, v, now); err != nil {

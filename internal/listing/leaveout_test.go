@@ -1,0 +1,18 @@
+package listing
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+)
+
+func TestNoCampaignBeginsWithAnExcludeThatTakesNothingOff(t *testing.T) {
+	roll := &credential.Roll{Warnings: []credential.Finding{{Code: credential.FindingExcludeUnused, Detail: "of an accept"}}}
+	require.NoError(t, leavesOutWhatIsMeant(roll))
+	roll.Warnings = append(roll.Warnings, credential.Finding{Code: credential.FindingExcludeNothing, Detail: "exclude account svc-hardcoded matches nothing"})
+	err := leavesOutWhatIsMeant(roll)
+	require.ErrorContains(t, err, "take nothing off the roll: 1")
+	require.NotContains(t, err.Error(), "svc-hardcoded", "it goes through Temporal")
+}
