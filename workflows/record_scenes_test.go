@@ -115,6 +115,8 @@ var scenes = []struct {
 	{name: "given", people: true, when: waitsForPeople, during: peopleDoIt},
 	// A door goes on to take the stolen value, past the deadline, as the file
 	// says that it may.
+	// With tasks that hear all of what their campaign was told.
+	{name: "heard", people: true, when: waitsForPeople, during: peopleDoIt},
 	{name: "doors", doors: true, before: accountIsKnown},
 	// The same, by a version that asks doors in parts, each recorded as it
 	// comes.
