@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/tasks"
 	"rollcall/internal/wire"
@@ -29,7 +30,10 @@ func (r *Rotation) AskTaskDoors(ctx context.Context, in wire.Tasks) ([]wire.Aske
 	if in.Round > 0 && !firstAttempt(ctx) {
 		return diedAsking(in.Refs), nil
 	}
-	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign, device, !firstAttempt(ctx)), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }, Until: time.Now().Add(doorsAtATime)}
+	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign, device, !firstAttempt(ctx)), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }, Until: time.Now().Add(doorsAtATime),
+		Authority: func(at credential.AccountAt) (kind.Authority, error) {
+			return r.Kinds.Authority(spec, at.Authority, at.Kind)
+		}}
 	out, err := a.Ask(ctx, in, cs)
 	return out, classify(errVault, err)
 }

@@ -31,6 +31,24 @@ type Task struct {
 	// Login is the name with which it logs in at doors; empty where that is its
 	// own name, or none is asked for.
 	Login string `json:"login,omitempty"`
+	// Elsewhere are accounts of directories that have the name with which it
+	// logs in at doors, and took a stolen value when it was listed, or could
+	// not be asked. Its person changes them, and Rollcall never does: it is
+	// dead once each of them refuses the value as well.
+	Elsewhere []AccountAt `json:"elsewhere,omitempty"`
+}
+
+// AccountAt is an account of an authority.
+type AccountAt struct {
+	Authority string `json:"authority"`
+	Kind      Kind   `json:"kind"`
+	Subject   string `json:"subject"`
+	Name      string `json:"name"`
+}
+
+// Credential is the account as one.
+func (a AccountAt) Credential() Credential {
+	return Credential{ID: a.Authority + "/" + a.Subject, Kind: a.Kind, Authority: a.Authority, Subject: a.Subject, Name: a.Name}
 }
 
 // StolenVersion is a version of a secret in Vault, and when Vault wrote it: a

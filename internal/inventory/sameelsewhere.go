@@ -58,7 +58,7 @@ func (l *lister) namesOf(roll *credential.Roll, own ownIdentities) map[string][]
 		slices.Sort(names)
 		addNames(out, c, slices.Compact(names))
 	}
-	for _, c := range l.taskLogins() {
+	for _, c := range append(l.taskLogins(), l.doorLogins()...) {
 		addNames(out, c, c.Names)
 	}
 	return out

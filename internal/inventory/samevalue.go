@@ -27,7 +27,8 @@ func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own o
 	for i, c := range roll.Credentials {
 		by[c.ID] = &roll.Credentials[i]
 	}
-	for _, c := range l.taskLogins() {
+	behindDoors := l.doorLogins()
+	for _, c := range append(l.taskLogins(), behindDoors...) {
 		by[c.ID] = c
 	}
 	g, within := errgroup.WithContext(ctx)
@@ -45,6 +46,7 @@ func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own o
 	if err := g.Wait(); err != nil {
 		return false, err
 	}
+	found, refused = l.besideDoors(roll, found, refused, behindDoors)
 	var ask, no []string
 	changed := false
 	defer l.nameAccounts() // of those that came to it

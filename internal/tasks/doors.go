@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
@@ -22,6 +23,8 @@ type Asking struct {
 	Store *ownmount.Store
 	// Stopped says that no other one is to be begun.
 	Stopped func() bool
+	// Authority opens the one of an account that has the login of a task.
+	Authority func(credential.AccountAt) (kind.Authority, error)
 	// Until is when no other one is begun any more, because what was asked is
 	// to be recorded; zero: never.
 	Until time.Time
@@ -64,7 +67,9 @@ func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credent
 			it.Stop = &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "the worker stopped before its doors were asked"}
 		default:
 			begun = true
-			it.Doors, it.Findings, it.Stop = a.doors(ctx, c, with, silent)
+			if it.Doors, it.Findings, it.Stop = a.doors(ctx, c, with, silent); it.Stop == nil {
+				it.Stop = a.elsewhere(ctx, c, with.olds)
+			}
 			it.Stop = a.Keeps(it.Stop)
 		}
 		if it.Stop == nil {
@@ -129,6 +134,21 @@ func (a *Asking) doors(ctx context.Context, c credential.Credential, with values
 		}
 	}
 	return ev, found, protocol.Shut(names, ev, len(with.olds) > 0)
+}
+
+// elsewhere asks the accounts that have the task's login, last of all: each
+// refusal may count towards a lock there.
+func (a *Asking) elsewhere(ctx context.Context, c credential.Credential, olds []credential.Secret) *protocol.Stop {
+	for _, at := range c.Task.Elsewhere {
+		au, err := a.Authority(at)
+		if err != nil {
+			return protocol.AsStop(err)
+		}
+		if stop := rotation.RefusedElsewhere(ctx, au, at, olds); stop != nil {
+			return stop
+		}
+	}
+	return nil
 }
 
 // proofOf is what shut doors prove: less than an end without one leaves to a
