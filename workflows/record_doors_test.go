@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+	enumspb "go.temporal.io/api/enums/v1"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -18,6 +20,7 @@ import (
 	"rollcall/internal/lab"
 	"rollcall/internal/people"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // The door of recorded campaigns: two machines behind one address, each of
@@ -34,6 +37,7 @@ const (
 type office struct {
 	machines []*lab.Dovecot
 	front    *lab.Balancer
+	back     *lab.Balancer // another service of the first machine
 }
 
 func (o *office) close(ctx context.Context) {
@@ -41,6 +45,7 @@ func (o *office) close(ctx context.Context) {
 		_ = m.Stop(ctx)
 	}
 	o.front.Close()
+	o.back.Close()
 }
 
 // door is it at one of its addresses.
@@ -57,6 +62,9 @@ func (s *stage) openOffice(ctx context.Context, dir string) (*office, error) {
 	o := &office{}
 	var err error
 	if o.front, err = lab.StartBalancer("127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	if o.back, err = lab.StartBalancer("127.0.0.1:0"); err != nil {
 		return nil, err
 	}
 	var at []string
@@ -84,6 +92,9 @@ func (s *stage) openOffice(ctx context.Context, dir string) (*office, error) {
 	cfg.Sources = append(cfg.Sources, config.Source{Name: "people", Type: config.Manifest, File: "tasks.yaml",
 		Content: []byte("- {kind: local-account, name: nas, login: " + nasAccount + ", owner: people/alice, due: 9h, make: false, path: kv/" + nasPath + "#password, doors: pool}\n")})
 	if s.doorTasks, err = json.Marshal(&cfg); err != nil {
+		return o, err
+	}
+	if s.twoDoors, err = s.withSecondDoor(o, cfg); err != nil {
 		return o, err
 	}
 	admin, err := s.estate.Slapd.AdminConn(ctx)
@@ -129,7 +140,11 @@ func nasIsChanged(ctx context.Context, s *stage) error {
 	if err := s.known(ctx, nasAccount, credential.Path{Mount: "kv", Path: nasPath, Field: "password"}); err != nil {
 		return err
 	}
-	const next = "the second of the nas"
+	return s.alices(ctx, "the second of the nas")
+}
+
+// alices is what she sets, writes down and says.
+func (s *stage) alices(ctx context.Context, next string) error {
 	admin, err := s.estate.Slapd.AdminConn(ctx)
 	if err != nil {
 		return err
@@ -148,4 +163,65 @@ func nasIsChanged(ctx context.Context, s *stage) error {
 		return err
 	}
 	return s.say(ctx, alice.ID, credential.PersonAuthority+"/"+estate.Device+"/nas", people.Statement{Does: people.Done, End: "itself"})
+}
+
+// withSecondDoor has alice's task proved at two doors, each of one machine.
+func (s *stage) withSecondDoor(o *office, cfg config.Campaign) ([]byte, error) {
+	first, second := s.door(o.front.Addr()), s.door(o.back.Addr())
+	second.Type = "pop3s"
+	first.For, second.For = nil, nil
+	first.Machines, second.Machines = 1, 1
+	cfg.Doors = map[string]door.Settings{"pool": first, "second": second}
+	for i, src := range cfg.Sources {
+		if src.File == "tasks.yaml" {
+			cfg.Sources[i].Content = bytes.Replace(src.Content, []byte("doors: pool}"), []byte("doors: pool; second}"), 1)
+		}
+	}
+	return json.Marshal(&cfg)
+}
+
+// gone is where nothing answers.
+const gone = "127.0.0.1:1"
+
+// firstDoorIsDown has the other one answer.
+func firstDoorIsDown(_ context.Context, s *stage) error {
+	s.office.front.Behind(gone)
+	s.office.back.Behind(s.office.machines[0].Address("pop3s"))
+	return nil
+}
+
+// nasIsChangedBehindTwoDoors is what alice does while one of them is down: then
+// the first one is up and the second is down, and then both are up.
+func nasIsChangedBehindTwoDoors(ctx context.Context, s *stage) error {
+	if err := s.alices(ctx, "the third of the nas"); err != nil {
+		return err
+	}
+	if err := s.recorded(ctx, 1); err != nil {
+		return err
+	}
+	s.office.back.Behind(gone)
+	s.office.front.Behind(s.office.machines[0].Address("imaps"))
+	if err := s.recorded(ctx, 2); err != nil {
+		return err
+	}
+	s.office.back.Behind(s.office.machines[0].Address("pop3s"))
+	return nil
+}
+
+// recorded waits until it was recorded so often what doors showed.
+func (s *stage) recorded(ctx context.Context, times int) error {
+	for told := 0; told < times; {
+		told = 0
+		h := s.GetWorkflowHistory(ctx, TasksID(fmt.Sprintf("%s-%d", estate.Device, s.n)), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for h.HasNext() {
+			e, err := h.Next()
+			if err != nil {
+				return err
+			}
+			if e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == wire.DoRecordTaskDoors {
+				told++
+			}
+		}
+	}
+	return nil
 }

@@ -27,6 +27,7 @@ var scenes = []struct {
 	people   bool // with a task of people
 	watched  bool // a device comes back meanwhile
 	doors    bool // with a door, and with people a task that it proves
+	twoDoors bool // which has two
 	hooks    bool // somebody reloads what is read at paths
 }{
 	{name: "waves", during: func(ctx context.Context, s *stage) error {
@@ -123,6 +124,8 @@ var scenes = []struct {
 	{name: "doorparts", doors: true, before: accountIsKnown},
 	// What alice has said is proved there, and not at once.
 	{name: "doortask", doors: true, people: true, when: waitsForPeople, during: nasIsChanged},
+	// Two doors of one task, of which the first is down, and then the second.
+	{name: "twodoors", doors: true, twoDoors: true, people: true, before: firstDoorIsDown, when: waitsForPeople, during: nasIsChangedBehindTwoDoors},
 	{name: "watched", people: true, watched: true, when: waitsForPeople, during: func(ctx context.Context, s *stage) error {
 		return errors.Join(s.comesBack(ctx, TasksID(fmt.Sprintf("%s-%d", estate.Device, s.n)), 1), peopleDoIt(ctx, s))
 	}},

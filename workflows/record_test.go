@@ -69,6 +69,7 @@ type stage struct {
 	tasks  []byte // the same, with a task of people
 	// doors and doorTasks have a door, and a task that it proves.
 	doors, doorTasks []byte
+	twoDoors         []byte // the same, and that task has two
 	office           *office
 	device           *lab.Appliance
 	n                int
@@ -124,6 +125,9 @@ func recordAll() error {
 			spec = s.doors
 			if scene.people {
 				spec = s.doorTasks
+			}
+			if scene.twoDoors {
+				spec = s.twoDoors
 			}
 		}
 		if scene.hooks {
