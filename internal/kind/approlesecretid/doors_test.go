@@ -34,9 +34,8 @@ func TestASecretIDIsProvedAtDoorsAndKeepsItsLastUse(t *testing.T) {
 			_, err = store.Activate(t.Context(), c.Paths[0], vault.Live{}, old, "")
 			require.NoError(t, err)
 			var doors opened.Doors
-			ask := rotation.DoorAsker{Now: time.Now, Open: func(string) (*opened.Door, error) {
-				return doors.Open(door.Settings{Type: "vault", Address: strings.TrimPrefix(server.Address(), "http://"), TLS: door.ClearText, Path: "/auth/approle", Auth: door.ByAppRole, Timeout: time.Minute})
-			}}
+			at := door.Settings{Type: "vault", Address: strings.TrimPrefix(server.Address(), "http://"), TLS: door.ClearText, Path: "/auth/approle", Auth: door.ByAppRole, Timeout: time.Minute}
+			ask := rotation.DoorAsker{Now: time.Now, Settings: func(string) door.Settings { return at }, Open: func(string) (*opened.Door, error) { return doors.Open(at) }}
 			authority := New(server.Client(), "vault")
 			rot := &rotation.Rotator{Store: store, Authority: authority, Campaign: c.Name, Pass: 1, Now: time.Now}
 			p := rot.Prepare(t.Context(), c)
