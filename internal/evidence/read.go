@@ -32,8 +32,8 @@ type Options struct {
 // DefaultQuiet is the silence behind which a log counts as having a gap.
 const DefaultQuiet = time.Hour
 
-// backwards is how far the times of a log may go back before that is told: lines
-// of several threads are not in order.
+// backwards is how far the times of a log may go back before that is told:
+// lines of several threads are not in order.
 const backwards = time.Minute
 
 func (o *Options) parser(e func(event.Event), n func(event.Note, event.Place), f *File) logs.Options {
@@ -102,6 +102,9 @@ func (r *reading) group(ctx context.Context, g *group) error {
 		before = f
 		r.done += f.info.Size()
 	}
+	if of.current == nil {
+		of.isOf(of.at(of.parser.Server()))
+	}
 	of.parser.Close()
 	return nil
 }
@@ -116,7 +119,24 @@ type ofGroup struct {
 	current   *server
 	last      time.Time
 	path      string
+	early     early
 }
+
+// early are lines from before any line that says which server the log is of.
+type early struct {
+	foreign    int
+	unreadable []event.Place
+	more       int // of these, beyond those that are named
+	notes      []earlyNote
+}
+
+type earlyNote struct {
+	note event.Note
+	at   event.Place
+}
+
+// mostEarly are named of them.
+const mostEarly = 100
 
 // server is the source of one server's lines.
 type server struct {
@@ -137,7 +157,13 @@ func (g *ofGroup) event(e event.Event) {
 	g.judge.Add(e)
 }
 
-func (g *ofGroup) note(n event.Note, at event.Place) { g.source().Note(n, at) }
+func (g *ofGroup) note(n event.Note, at event.Place) {
+	if g.current == nil {
+		g.early.notes = append(g.early.notes, earlyNote{n, at})
+		return
+	}
+	g.current.Note(n, at)
+}
 
 // at is the source of a server, made where it is not there.
 func (g *ofGroup) at(name string) *server {
@@ -156,12 +182,42 @@ func (g *ofGroup) at(name string) *server {
 	return s
 }
 
-// source is that of the line in hand; before any line named one, the first.
-func (g *ofGroup) source() *server {
-	if g.current == nil {
-		g.current = g.at(g.parser.Server())
+// notRead counts a line that was not understood.
+func (g *ofGroup) notRead(at event.Place) {
+	switch {
+	case g.current != nil:
+		g.current.NotRead(at)
+	case len(g.early.unreadable) < mostEarly:
+		g.early.unreadable = append(g.early.unreadable, at)
+	default:
+		g.early.more++
 	}
-	return g.current
+}
+
+// foreign counts a line of another program.
+func (g *ofGroup) foreign() {
+	if g.current == nil {
+		g.early.foreign++
+		return
+	}
+	g.current.Lines++
+	g.current.Foreign++
+}
+
+// isOf says which server the lines are of, those before the first such line
+// too.
+func (g *ofGroup) isOf(s *server) {
+	g.current = s
+	s.Lines += g.early.foreign + g.early.more
+	s.Foreign += g.early.foreign
+	s.Unreadable += g.early.more
+	for _, at := range g.early.unreadable {
+		s.NotRead(at)
+	}
+	for _, n := range g.early.notes {
+		s.Note(n.note, n.at)
+	}
+	g.early = early{}
 }
 
 func (g *ofGroup) file(ctx context.Context, f *File) error {
@@ -199,7 +255,7 @@ func (g *ofGroup) file(ctx context.Context, f *File) error {
 
 func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 	if tooLong {
-		g.source().NotRead(place)
+		g.notRead(place)
 		return nil
 	}
 	verdict, at, err := g.parser.Line(line, place)
@@ -208,18 +264,16 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 	}
 	switch verdict {
 	case logs.Foreign:
-		s := g.source()
-		s.Lines++
-		s.Foreign++
+		g.foreign()
 		return nil
 	case logs.Unreadable:
 		if other, ok := logs.Recognise(line); ok && other.Name != g.group.format.Name {
 			return fmt.Errorf("%s line %d is of another format (%s) than the lines before it (%s): part the two, and give each as a file of its own", place.File, place.Line, other.Name, g.group.format.Name)
 		}
-		g.source().NotRead(place)
+		g.notRead(place)
 		return nil
 	}
-	g.current = g.at(g.parser.Server())
+	g.isOf(g.at(g.parser.Server()))
 	s := g.current
 	s.Line(at)
 	if at.IsZero() {

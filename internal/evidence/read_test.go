@@ -108,6 +108,17 @@ func TestAHoleInTheLogsIsAGapAndAUseOutsideTheWindowIsFound(t *testing.T) {
 	require.NotContains(t, string(out), "nonsense", "no line of a log is shown")
 }
 
+// A syslog mostly begins with lines of other programs.
+func TestLinesBeforeTheFirstOfTheServerMakeNoServerOfTheirOwn(t *testing.T) {
+	text := hour(10).Format(time.RFC3339) + " ldap1 cron[1]: x\nnonsense\n" + session(hour(11), "ldap1", 1000, "192.0.2.10", "uid=svc,dc=x", 0)
+	r, err := Read(t.Context(), optionsFor(write(t, "syslog", text)))
+	require.NoError(t, err)
+	require.Len(t, r.Sources, 1)
+	s := r.Sources[0]
+	require.Equal(t, "ldap1 5 1 1 2", fmt.Sprint(s.Server, " ", s.Lines, " ", s.Foreign, " ", s.Unreadable, " ", s.Where[0].Line))
+	require.Empty(t, s.Notes)
+}
+
 func TestWhatCannotBeReadForSureIsRefusedWithFileAndLine(t *testing.T) {
 	good := session(hour(11), "ldap1", 1000, "192.0.2.10", "uid=svc,dc=x", 0)
 	plain := func(at time.Time) string {
@@ -170,8 +181,8 @@ func TestHostileLinesAreBoundedAndEscaped(t *testing.T) {
 	require.Less(t, len(out), 10_000)
 }
 
-// The intruder really logs in with what he took, from an address of his own, and
-// the device with an account that nobody listed.
+// The intruder really logs in with what he took, from an address of his own,
+// and the device with an account that nobody listed.
 func TestARealIntruderIsShownWithGradePlaceAndTime(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

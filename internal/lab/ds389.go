@@ -33,7 +33,8 @@ type DS389Options struct {
 
 	// ShowsReplicators lets the binder read as whom servers replicate.
 	ShowsReplicators bool
-	// AccessLog has the server write what it is asked to AccessFile, unbuffered.
+	// AccessLog has the server write what it is asked to AccessFile,
+	// unbuffered.
 	AccessLog bool
 
 	Policy   DS389Policy

@@ -9,8 +9,8 @@ import (
 )
 
 // AuditHash is what an audit device writes in the place of a value. Whoever has
-// such hashes can find a value in the device's log, and whoever may ask for them
-// can guess short ones: the right to it is no part of what `init` gives.
+// such hashes can find a value in the device's log, and whoever may ask for
+// them can guess short ones: the right to it is no part of what `init` gives.
 func (c *Client) AuditHash(ctx context.Context, device string, value credential.Secret) (string, error) {
 	device = strings.Trim(device, "/")
 	hash, err := c.api.Sys().AuditHashWithContext(ctx, device, value.Reveal())
@@ -20,8 +20,8 @@ func (c *Client) AuditHash(ctx context.Context, device string, value credential.
 	return hash, nil
 }
 
-// RoleID is by what an AppRole logs in, of mount/role; "" where there is no such
-// role. It is no secret, and the one name that a refused login has.
+// RoleID is by what an AppRole logs in, of mount/role; "" where there is no
+// such role. It is no secret, and the one name that a refused login has.
 func (c *Client) RoleID(ctx context.Context, login string) (string, error) {
 	i := strings.LastIndex(login, "/")
 	if i < 0 {

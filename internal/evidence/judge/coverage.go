@@ -15,8 +15,8 @@ type Stretch struct {
 	To   time.Time `json:"to"`
 }
 
-// maxStretches are kept apart of one source; beyond them the nearest are joined,
-// and told as too-many.
+// maxStretches are kept apart of one source; beyond them the nearest are
+// joined, and told as too-many.
 const maxStretches = 10_000
 
 // Stretches are those of one source, in order.

@@ -54,7 +54,8 @@ const maxIndicators = 1_000_000
 
 // Read takes a list: one address or network a line, with comments behind #; or
 // CSV with a head, of which the column indicator, value, ioc, ip, address or
-// cidr counts, and type says what it is. Anything else is refused with its line.
+// cidr counts, and type says what it is. Anything else is refused with its
+// line.
 func (x *Indicators) Read(name string, from io.Reader) error {
 	if x.Addresses == nil {
 		x.Addresses, x.LeftOut = map[netip.Addr]string{}, map[string]int{}

@@ -111,8 +111,8 @@ func (f *File) unpack() error {
 
 // smallXZ refuses what asks for more memory than maxWindow: the first block's
 // header (section 3.1 of the .xz file format) names the dictionary of LZMA2. A
-// block behind it that asks for more gets no more than it fills, which the ratio
-// bounds.
+// block behind it that asks for more gets no more than it fills, which the
+// ratio bounds.
 func smallXZ(in *bufio.Reader) error {
 	head, _ := in.Peek(12 + 64)
 	if len(head) < 12+8 {

@@ -11,9 +11,9 @@ import (
 )
 
 // slapd's stats level (slapd.conf(5), loglevel). The address is in ACCEPT
-// alone, the name in BIND, the answer in RESULT; see conns. What was typed is in
-// the first BIND line, the name as slapd has it in the second, which only a good
-// login has. A refused SASL login names nobody.
+// alone, the name in BIND, the answer in RESULT; see conns. What was typed is
+// in the first BIND line, the name as slapd has it in the second, which only a
+// good login has. A refused SASL login names nobody.
 type openLDAP struct {
 	o      Options
 	c      *conns
