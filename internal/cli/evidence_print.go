@@ -111,7 +111,7 @@ func (p *evidencePrinter) uses(r *judge.Result) {
 		for _, t := range []struct {
 			what string
 			judge.Tally
-		}{{"from the device", u.Device}, {"from usual places", u.Usual}, {"from elsewhere", u.Elsewhere}, {"without an address", u.Nowhere}, {"refused", u.Refused}} {
+		}{{"from the device", u.Device}, {"from usual places", u.Usual}, {"from elsewhere", u.Elsewhere}, {"without an address", u.Nowhere}, {"refused", u.Refused}, {"with no answer in the logs, or one that is not about the value", u.Unclear}} {
 			if t.Count > 0 {
 				said = append(said, fmt.Sprintf("%s %d (%s)", t.what, t.Count, p.span(t.First, t.Last)))
 			}
@@ -192,6 +192,7 @@ var evidenceNotes = map[string]string{
 	"names-nobody":        "refused logins of which the server writes no name (SASL; an AppRole, of which --audit-device may tell): whose they were is not in the log",
 	"no-result":           "logins of which the answer is not in the logs: whether they were let in is not known",
 	"no-question":         "answers to logins whose own line is not in the logs: whose they were may not be known",
+	"not-as-whom":         "a name was let in, and the line in which the server says as whom is not there: a name without a password, which is nobody's, or a line was lost. It counts as no use",
 	"numbers-went-back":   "connections began again without a line that says that the server started: a file may be missing, or somebody wrote lines of his own into the log. Addresses behind it are in doubt",
 	"clock-went-back":     "times went back by more than a minute: the order of what happened is in doubt there",
 	"salt-changed":        "the audit device was enabled anew: hashes of before are others, and values are not found there",

@@ -32,8 +32,16 @@ func syslog(at time.Time, host, text string) string {
 
 func session(at time.Time, host string, conn int, from, dn string, code int) string {
 	return syslog(at, host, fmt.Sprintf("conn=%d fd=1 ACCEPT from IP=%s:5 (IP=192.0.2.2:389)", conn, from)) +
-		syslog(at, host, fmt.Sprintf("conn=%d op=0 BIND dn=%q method=128", conn, dn)) +
+		syslog(at, host, fmt.Sprintf("conn=%d op=0 BIND dn=%q method=128", conn, dn)) + asWhom(at, host, conn, dn, code) +
 		syslog(at, host, fmt.Sprintf("conn=%d op=0 RESULT tag=97 err=%d text=", conn, code))
+}
+
+// asWhom is what slapd writes of a login that it lets in.
+func asWhom(at time.Time, host string, conn int, dn string, code int) string {
+	if code != 0 {
+		return ""
+	}
+	return syslog(at, host, fmt.Sprintf("conn=%d op=0 BIND dn=%q mech=SIMPLE bind_ssf=0 ssf=0", conn, dn))
 }
 
 func hour(n int) time.Time { return time.Date(2026, 1, 1, n, 0, 0, 0, time.UTC) }
@@ -67,6 +75,7 @@ func TestFilesAreReadInTheOrderOfTheirTimesAndJoinedAcrossThem(t *testing.T) {
 	require.NoError(t, z.Close())
 	require.NoError(t, f.Close())
 	newer := write(t, "a.log", syslog(hour(11).Add(time.Minute), "ldap1", `conn=1000 op=0 BIND dn="uid=svc, dc=X" method=128`)+
+		asWhom(hour(11), "ldap1", 1000, "uid=svc,dc=x", 0)+
 		syslog(hour(11).Add(time.Minute), "ldap1", "conn=1000 op=0 RESULT tag=97 err=0 text="))
 	r, err := Read(t.Context(), optionsFor(newer, older))
 	require.NoError(t, err)
@@ -96,7 +105,7 @@ func TestAHoleInTheLogsIsAGapAndAUseOutsideTheWindowIsFound(t *testing.T) {
 	}
 	require.Equal(t, []string{"confirmed not-on-roll uid=other,dc=x in-window", "probable used-elsewhere uid=svc,dc=x after-window"}, got)
 	s := r.Sources[0]
-	require.Equal(t, "14 lines, 4 events, 1 unreadable at 13, 1 foreign", fmt.Sprintf("%d lines, %d events, %d unreadable at %d, %d foreign", s.Lines, s.Events, s.Unreadable, s.Where[0].Line, s.Foreign))
+	require.Equal(t, "18 lines, 4 events, 1 unreadable at 17, 1 foreign", fmt.Sprintf("%d lines, %d events, %d unreadable at %d, %d foreign", s.Lines, s.Events, s.Unreadable, s.Where[0].Line, s.Foreign))
 	gap := func(from, to int, why judge.GapReason) judge.Gap {
 		return judge.Gap{From: hour(from), To: hour(to), Reason: why, Ask: why.Question()}
 	}
@@ -115,7 +124,7 @@ func TestLinesBeforeTheFirstOfTheServerMakeNoServerOfTheirOwn(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, r.Sources, 1)
 	s := r.Sources[0]
-	require.Equal(t, "ldap1 5 1 1 2", fmt.Sprint(s.Server, " ", s.Lines, " ", s.Foreign, " ", s.Unreadable, " ", s.Where[0].Line))
+	require.Equal(t, "ldap1 6 1 1 2", fmt.Sprint(s.Server, " ", s.Lines, " ", s.Foreign, " ", s.Unreadable, " ", s.Where[0].Line))
 	require.Empty(t, s.Notes)
 }
 
@@ -132,10 +141,10 @@ func TestWhatCannotBeReadForSureIsRefusedWithFileAndLine(t *testing.T) {
 	}{
 		"no log":               {[]string{"dear diary\nnothing\n"}, "is no log that Rollcall reads, by its first lines: there are openldap ("},
 		"empty":                {[]string{""}, "an empty log says nothing"},
-		"two formats in one":   {[]string{good + vault}, "line 4 is of another format (vault-audit) than the lines before it (openldap)"},
+		"two formats in one":   {[]string{good + vault}, "line 5 is of another format (vault-audit) than the lines before it (openldap)"},
 		"the other way round":  {[]string{vault + good}, "line 2 is of another format (openldap) than the lines before it (vault-audit)"},
 		"no year":              {[]string{yearless}, "line 1: its time has no year and no zone: say them, with --year and --zone"},
-		"a year behind others": {[]string{good + yearless}, "line 4: its time has no year and no zone"},
+		"a year behind others": {[]string{good + yearless}, "line 5: its time has no year and no zone"},
 		"two servers in one":   {[]string{plain(hour(11)), plain(hour(11).Add(time.Minute))}, "no line of them says which server wrote it: connections of two servers would be taken for one"},
 	} {
 		var files []string
@@ -167,8 +176,8 @@ func TestWhatCannotBeReadForSureIsRefusedWithFileAndLine(t *testing.T) {
 func TestHostileLinesAreBoundedAndEscaped(t *testing.T) {
 	evil := "uid=\x1b[2J<script>alert(1)</script>\u202e,dc=x"
 	text := syslog(hour(11), "ldap1", "conn=1 fd=1 ACCEPT from IP=192.0.2.10:5 (IP=x)") +
-		syslog(hour(11), "ldap1", `conn=1 op=0 BIND dn="`+evil+`" method=128`) + syslog(hour(11), "ldap1", "conn=1 op=0 RESULT tag=97 err=0 text=") +
-		strings.Repeat("A", 10<<20) + "\n" + syslog(hour(12), "ldap1", `conn=1 op=1 BIND dn="uid=`+strings.Repeat("b", 100_000)+`,dc=x" method=128`) +
+		syslog(hour(11), "ldap1", `conn=1 op=0 BIND dn="`+evil+`" mech=SIMPLE ssf=0`) + syslog(hour(11), "ldap1", "conn=1 op=0 RESULT tag=97 err=0 text=") +
+		strings.Repeat("A", 10<<20) + "\n" + syslog(hour(12), "ldap1", `conn=1 op=1 BIND dn="uid=`+strings.Repeat("b", 100_000)+`,dc=x" mech=SIMPLE ssf=0`) +
 		syslog(hour(12), "ldap1", "conn=1 op=1 RESULT tag=97 err=0 text=")
 	r, err := Read(t.Context(), optionsFor(write(t, "log", text)))
 	require.NoError(t, err)

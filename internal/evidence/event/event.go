@@ -85,6 +85,7 @@ const (
 	NamesNobody Note = "names-nobody"        // a refused login of which the server writes no name
 	NoResult    Note = "no-result"           // a login of which the answer is not in the logs
 	NoQuestion  Note = "no-question"         // an answer to a login whose own line is not in the logs
+	NotAsWhom   Note = "not-as-whom"         // let in, and the line that says as whom is not there
 	NumbersBack Note = "numbers-went-back"   // of connections, without a line that says that the server started
 	ClockBack   Note = "clock-went-back"     // by more than a minute
 	SaltChanged Note = "salt-changed"        // the audit device was enabled anew: its hashes of before are others

@@ -153,7 +153,9 @@ func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
 		return DeviceAfter, Confirmed, "let-in-since-containment"
 	case accepted && g.place == device && behind:
 		return DeviceAfter, Probable, "let-in-behind-window"
-	case g.place == device && k.phase != Contained && k.phase != Rotated:
+	case k.outcome.Bad() && k.phase == Contained:
+		return DeviceAfter, Probable, "tried-since-containment"
+	case g.place == device && k.phase != Rotated:
 		return "", "", "" // where it belongs
 	case accepted && (g.place == nowhere || own || k.phase == Before):
 		return "", "", ""
@@ -163,7 +165,7 @@ func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
 		return UsedElsewhere, Probable, "new-place"
 	case accepted:
 		return UsedElsewhere, Possible, "no-usual-places"
-	case !k.outcome.Bad() || !behind || k.phase == After:
+	case !k.outcome.Bad() || k.phase != Rotated:
 		return "", "", ""
 	case g.indicator != "":
 		return TriedAfter, Confirmed, "indicator"
@@ -216,7 +218,7 @@ func (f Finding) Words() string {
 	case UsedElsewhere:
 		return fmt.Sprintf("%s was used from %s, %s", who, from, times)
 	case DeviceAfter:
-		return fmt.Sprintf("%s was used from the device (%s), %s, when it should have been out of use", who, from, times)
+		return fmt.Sprintf("%s was %s from the device (%s), %s, when that should have been out of use", who, f.Outcome, from, times)
 	case TriedAfter:
 		return fmt.Sprintf("%s was %s from %s, %s, after its stolen value was dead", who, f.Outcome, from, times)
 	case ValueTried:

@@ -66,6 +66,7 @@ func TestEachRuleGivesItsGrade(t *testing.T) {
 		"the old value tried by a consumer that was missed": {[]event.Event{before, at(26, a, home, event.Refused)}, "tried-after-rotation possible usual-place"},
 		"before it was dead a refusal is a refusal":         {[]event.Event{at(24, a, new, event.Refused)}, ""},
 		"the device behind the window":                      {[]event.Event{at(21, b, dev, event.Accepted)}, "from-device-after probable let-in-behind-window"},
+		"the device in vain since it is contained":          {[]event.Event{at(29, b, dev, event.Refused)}, "from-device-after probable tried-since-containment"},
 		"the device since it is contained":                  {[]event.Event{at(29, b, dev, event.Accepted)}, "from-device-after confirmed let-in-since-containment"},
 		"without an address nothing is said of a place":     {[]event.Event{at(11, b, "", event.Accepted)}, ""},
 		"an answer that is missing is no success":           {[]event.Event{at(11, b, new, event.Unknown)}, ""},

@@ -20,7 +20,8 @@ type Use struct {
 	Elsewhere  Tally  `json:"from_elsewhere"`
 	Nowhere    Tally  `json:"without_address"`
 	Refused    Tally  `json:"refused"`
-	Record     bool   `json:"record"` // there is any
+	Unclear    Tally  `json:"unclear"` // failed for another reason, or without an answer
+	Record     bool   `json:"record"`  // there is any
 }
 
 // Tally counts, and says from when to when.
@@ -108,6 +109,7 @@ func (j *Judge) uses() []Use {
 		case k.outcome.Bad():
 			u.Refused.add(g)
 		case k.outcome != event.Accepted:
+			u.Unclear.add(g)
 		case g.place == device:
 			u.Device.add(g)
 		case g.place == nowhere:

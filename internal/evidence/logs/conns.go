@@ -237,6 +237,13 @@ func (c *conns) goesOn(r *run, number uint64, op int64) {
 
 func (c *conns) send(is *conn, l *login) {
 	e := l.event
+	if e.Outcome == event.Accepted && e.Account != "" && !l.named {
+		// A name without a password is let in as nobody (RFC 4513 section
+		// 5.1.2), or the line that says as whom is lost: it is no proof of a
+		// use.
+		c.o.Note(event.NotAsWhom, e.Place)
+		e.Outcome = event.Unknown
+	}
 	switch {
 	case e.Account == "" && e.Outcome.Bad():
 		c.o.Note(event.NamesNobody, e.Place)

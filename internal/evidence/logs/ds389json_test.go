@@ -53,10 +53,29 @@ func TestTimesWithoutAYearAreTheOperatorsToPlace(t *testing.T) {
 func TestAnAddressOfBeforeASilenceIsInDoubt(t *testing.T) {
 	events, _, _ := readText(t, "openldap", `2026-01-01T10:00:00Z h slapd[7]: conn=1000 fd=1 ACCEPT from IP=192.0.2.1:5 (IP=192.0.2.2:389)
 2026-01-01T10:00:01Z h slapd[7]: conn=1000 op=0 BIND dn="uid=a,dc=b" method=128
-2026-01-01T10:00:01Z h slapd[7]: conn=1000 op=0 RESULT tag=97 err=0 text=
+2026-01-01T10:00:01Z h slapd[7]: conn=1000 op=0 RESULT tag=97 err=49 text=
 2026-01-02T10:00:01Z h slapd[7]: conn=1000 op=1 BIND dn="uid=a,dc=b" method=128
-2026-01-02T10:00:01Z h slapd[7]: conn=1000 op=1 RESULT tag=97 err=0 text=
+2026-01-02T10:00:01Z h slapd[7]: conn=1000 op=1 RESULT tag=97 err=49 text=
 `)
 	require.Empty(t, events[0].Doubts)
 	require.Equal(t, []event.Doubt{event.OverGap}, events[1].Doubts)
+}
+
+// A name without a password is let in as nobody, where a server allows that.
+func TestANameThatIsLetInAsNobodyIsNoUse(t *testing.T) {
+	for format, text := range map[string]string{
+		"openldap": `2026-01-01T10:00:00Z h slapd[7]: conn=1000 fd=1 ACCEPT from IP=192.0.2.1:5 (IP=192.0.2.2:389)
+2026-01-01T10:00:01Z h slapd[7]: conn=1000 op=0 BIND dn="uid=a,dc=b" method=128
+2026-01-01T10:00:01Z h slapd[7]: conn=1000 op=0 RESULT tag=97 err=0 text=
+`,
+		"389ds": `[01/Jan/2026:10:00:00.1 +0000] conn=6 fd=65 slot=65 connection from 192.0.2.1 to 192.0.2.2
+[01/Jan/2026:10:00:00.1 +0000] conn=6 op=0 BIND dn="uid=a,dc=b" method=128 version=3
+[01/Jan/2026:10:00:00.1 +0000] conn=6 op=0 RESULT err=0 tag=97 nentries=0 wtime=0.1 optime=0.1 etime=0.1 dn=""
+`,
+	} {
+		events, notes, _ := readText(t, format, text)
+		require.Len(t, events, 1, format)
+		require.Equal(t, event.Unknown, events[0].Outcome, format)
+		require.Equal(t, map[event.Note]int{event.NotAsWhom: 1}, notes, format)
+	}
 }

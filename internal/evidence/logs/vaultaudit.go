@@ -13,6 +13,7 @@ import (
 )
 
 // An audit device of Vault (https://developer.hashicorp.com/vault/docs/audit).
+//
 // Success is a token in auth, never an empty error: a refused login of an
 // unknown user has neither. A service token has two hashes, that of what the
 // client has and that of what is inside: a revoked token shows the second

@@ -68,6 +68,16 @@ func TestWhatVaultsAuditDeviceWritesIsReadLineForLine(t *testing.T) {
 	_, err = stolen.Auth().Token().LookupSelfWithContext(ctx)
 	require.Error(t, err)
 
+	// Whose token comes along with a login says nothing of the login.
+	other := vaultFrom(t, v, "127.0.0.4", root.Token())
+	_, err = write(other, "auth/userpass/login/alice", map[string]any{"password": "wrong"})
+	require.Error(t, err)
+	wrapping := vaultFrom(t, v, "127.0.0.4", "")
+	wrapping.SetWrappingLookupFunc(func(string, string) string { return "60s" })
+	wrapped, err := write(wrapping, "auth/userpass/login/alice", map[string]any{"password": "stolen"})
+	require.NoError(t, err)
+	require.NotNil(t, wrapped.WrapInfo)
+
 	hash := func(value any) string {
 		h, err := root.Sys().AuditHashWithContext(ctx, "file", value.(string))
 		require.NoError(t, err)
@@ -105,6 +115,16 @@ func TestWhatVaultsAuditDeviceWritesIsReadLineForLine(t *testing.T) {
 	for _, e := range events {
 		require.NotContains(t, e.Code+e.Method+e.Account, "stolen")
 	}
+
+	var fourth []event.Outcome
+	for _, e := range events {
+		if e.Address.String() == "127.0.0.4" {
+			require.Equal(t, "userpass/alice", e.Account)
+			require.True(t, e.Login)
+			fourth = append(fourth, e.Outcome)
+		}
+	}
+	require.Equal(t, []event.Outcome{event.Refused, event.Accepted}, fourth, "with somebody's token, and wrapped")
 
 	t.Run("enabled anew: hashes are others, and that is told", func(t *testing.T) {
 		before := hash("stolen")
