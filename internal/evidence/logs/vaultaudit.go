@@ -17,7 +17,8 @@ import (
 // Success is a token in auth, never an empty error: a refused login of an
 // unknown user has neither. A service token has two hashes, that of what the
 // client has and that of what is inside: a revoked token shows the second
-// alone, so that pairs are remembered. Enabling the device anew changes every hash.
+// alone, so that pairs are remembered. Enabling the device anew changes every
+// hash.
 type vaultAudit struct {
 	o        Options
 	waiting  *simplelru.LRU[string, event.Event] // requests, by their id
