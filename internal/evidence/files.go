@@ -49,7 +49,7 @@ func (o *Options) look(f *File) (err error) {
 	var p logs.Parser
 	begin := func(format logs.Format) {
 		f.format = format
-		p = format.New(o.parser(func(event.Event) {}, func(event.Note, event.Place) {}, f))
+		p = format.New(o.parser(func(event.Event) {}, func(event.Note, event.Place, string) {}, f))
 	}
 	if o.Format != "" {
 		format, err := logs.Named(o.Format)

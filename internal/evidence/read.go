@@ -36,7 +36,7 @@ const DefaultQuiet = time.Hour
 // lines of several threads are not in order.
 const backwards = time.Minute
 
-func (o *Options) parser(e func(event.Event), n func(event.Note, event.Place), f *File) logs.Options {
+func (o *Options) parser(e func(event.Event), n func(event.Note, event.Place, string), f *File) logs.Options {
 	year := o.Year
 	if y, ok := o.Years[f.Path]; ok {
 		year = y
@@ -157,12 +157,12 @@ func (g *ofGroup) event(e event.Event) {
 	g.judge.Add(e)
 }
 
-func (g *ofGroup) note(n event.Note, at event.Place) {
+func (g *ofGroup) note(n event.Note, at event.Place, server string) {
 	if g.current == nil {
 		g.early.notes = append(g.early.notes, earlyNote{n, at})
 		return
 	}
-	g.current.Note(n, at)
+	g.at(server).Note(n, at)
 }
 
 // at is the source of a server, made where it is not there.

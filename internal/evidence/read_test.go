@@ -128,6 +128,17 @@ func TestLinesBeforeTheFirstOfTheServerMakeNoServerOfTheirOwn(t *testing.T) {
 	require.Empty(t, s.Notes)
 }
 
+func TestInAMergedSyslogEachServerHasItsOwnNotesAndCoverage(t *testing.T) {
+	lost := syslog(hour(12), "ldap2", `conn=1000 op=0 BIND dn="" method=163`) + syslog(hour(12), "ldap2", "conn=1000 op=0 RESULT tag=97 err=49 text=SASL(-13): x")
+	r, err := Read(t.Context(), optionsFor(write(t, "syslog", session(hour(11), "ldap1", 1000, "192.0.2.10", "uid=svc,dc=x", 0)+lost+syslog(hour(13), "ldap1", "conn=1000 fd=1 closed"))))
+	require.NoError(t, err)
+	require.Len(t, r.Sources, 2)
+	require.Empty(t, r.Sources[0].Notes)
+	require.Equal(t, "ldap2", r.Sources[1].Server)
+	require.Equal(t, []event.Note{event.NamesNobody, event.NoAddress}, []event.Note{r.Sources[1].Notes[0].Note, r.Sources[1].Notes[1].Note})
+	require.Equal(t, []judge.Stretch{{From: hour(12), To: hour(12)}}, r.Sources[1].Covered)
+}
+
 func TestWhatCannotBeReadForSureIsRefusedWithFileAndLine(t *testing.T) {
 	good := session(hour(11), "ldap1", 1000, "192.0.2.10", "uid=svc,dc=x", 0)
 	plain := func(at time.Time) string {

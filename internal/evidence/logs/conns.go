@@ -89,16 +89,16 @@ func (c *conns) drop(is *conn) {
 	for _, op := range slices.Sorted(maps.Keys(is.logins)) {
 		l := is.logins[op]
 		if l.answered {
-			c.o.Note(event.NoQuestion, l.event.Place)
+			c.o.Note(event.NoQuestion, l.event.Place, l.event.Server)
 		} else {
-			c.o.Note(event.NoResult, l.event.Place)
+			c.o.Note(event.NoResult, l.event.Place, l.event.Server)
 			l.event.Outcome = event.Unknown
 		}
 		c.send(is, l)
 	}
 	is.logins = nil
 	for _, e := range is.early {
-		c.o.Note(event.NoAddress, e.Place)
+		c.o.Note(event.NoAddress, e.Place, e.Server)
 		c.o.Event(e)
 	}
 	is.early = nil
@@ -141,7 +141,7 @@ func (c *conns) opens(r *run, number uint64, at time.Time, address netip.Addr, p
 	case back:
 		c.starts(r)
 		r.doubt, there = true, false
-		c.o.Note(event.NumbersBack, place)
+		c.o.Note(event.NumbersBack, place, r.server)
 	}
 	if !there {
 		is = &conn{}
@@ -153,7 +153,7 @@ func (c *conns) opens(r *run, number uint64, at time.Time, address netip.Addr, p
 	c.table.Add(connKey{r.id, number}, is)
 	for _, e := range before {
 		if at.Sub(e.At) > early {
-			c.o.Note(event.NoAddress, e.Place)
+			c.o.Note(event.NoAddress, e.Place, e.Server)
 			c.o.Event(e)
 			continue
 		}
@@ -175,7 +175,7 @@ func (c *conns) of(r *run, number uint64, op int64, place event.Place) (*conn, *
 			is.logins = map[int64]*login{}
 		}
 		if len(is.logins) >= maxOps {
-			c.o.Note(event.Evicted, place)
+			c.o.Note(event.Evicted, place, r.server)
 			c.drop(is)
 			is.logins = map[int64]*login{}
 		}
@@ -241,12 +241,12 @@ func (c *conns) send(is *conn, l *login) {
 		// A name without a password is let in as nobody (RFC 4513 section
 		// 5.1.2), or the line that says as whom is lost: it is no proof of a
 		// use.
-		c.o.Note(event.NotAsWhom, e.Place)
+		c.o.Note(event.NotAsWhom, e.Place, e.Server)
 		e.Outcome = event.Unknown
 	}
 	switch {
 	case e.Account == "" && e.Outcome.Bad():
-		c.o.Note(event.NamesNobody, e.Place)
+		c.o.Note(event.NamesNobody, e.Place, e.Server)
 	case e.Account == "":
 		return // anonymous
 	}
@@ -257,7 +257,7 @@ func (c *conns) send(is *conn, l *login) {
 		e.Doubts = nil
 		is.early = append(is.early, e)
 	default:
-		c.o.Note(event.NoAddress, e.Place)
+		c.o.Note(event.NoAddress, e.Place, e.Server)
 		c.o.Event(e)
 	}
 }

@@ -34,11 +34,11 @@ func TestTheJSONAccessLogOf389IsJoinedByItsKey(t *testing.T) {
 func TestTimesWithoutAYearAreTheOperatorsToPlace(t *testing.T) {
 	line := []byte("Dec 31 23:59:59 h slapd[7]: conn=1 fd=1 ACCEPT from IP=192.0.2.1:5 (IP=192.0.2.2:389)")
 	for need, o := range map[string]Options{"year and no zone": {}, "year": {Zone: time.UTC}, "zone": {Year: 2022}} {
-		o.Event, o.Note = func(event.Event) {}, func(event.Note, event.Place) {}
+		o.Event, o.Note = func(event.Event) {}, func(event.Note, event.Place, string) {}
 		_, _, err := newOpenLDAP(o).Line(line, event.Place{File: "syslog", Line: 7})
 		require.ErrorContains(t, err, "syslog line 7: its time has no "+need+":")
 	}
-	o := Options{Year: 2022, Zone: time.FixedZone("", 3600), Event: func(event.Event) {}, Note: func(event.Note, event.Place) {}}
+	o := Options{Year: 2022, Zone: time.FixedZone("", 3600), Event: func(event.Event) {}, Note: func(event.Note, event.Place, string) {}}
 	p := newOpenLDAP(o)
 	for _, want := range []string{
 		"2022-12-31T22:59:59Z Dec 31 23:59:59", "2022-12-31T23:00:01Z Jan  1 00:00:01", "2022-12-31T22:59:59Z Dec 31 23:59:59", "2023-06-01T10:00:00Z Jun  1 11:00:00",

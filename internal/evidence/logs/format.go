@@ -47,9 +47,10 @@ type Options struct {
 	// Quiet is the stretch without lines behind which the address of a
 	// connection is in doubt.
 	Quiet time.Duration
-	// Event and Note take what was found.
+	// Event and Note take what was found; server is the one whose log it is of,
+	// "" where lines name none.
 	Event func(event.Event)
-	Note  func(event.Note, event.Place)
+	Note  func(n event.Note, at event.Place, server string)
 }
 
 // NoTime refuses a line whose time cannot be placed.

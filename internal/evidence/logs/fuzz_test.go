@@ -34,7 +34,7 @@ func fuzz(f *testing.F, format string, seeds ...string) {
 			if e.Account == "" && e.Outcome == event.Accepted && e.Login && e.Form == event.DN {
 				t.Fatalf("let in, and nobody: %+v", e)
 			}
-		}, Note: func(n event.Note, at event.Place) {
+		}, Note: func(n event.Note, at event.Place, _ string) {
 			if n == "" {
 				t.Fatal("a note of nothing")
 			}

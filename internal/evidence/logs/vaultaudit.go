@@ -99,7 +99,7 @@ func (p *vaultAudit) Line(line []byte, place event.Place) (Verdict, time.Time, e
 	p.lines++
 	if l.Request.Path == "sys/audit/test" && l.Request.RemoteAddress == "" {
 		if p.lines > 1 {
-			p.o.Note(event.SaltChanged, place)
+			p.o.Note(event.SaltChanged, place, "")
 			p.forget()
 		}
 		return Read, at, nil
@@ -205,7 +205,7 @@ func (p *vaultAudit) answered(l *vaultLine, e event.Event) {
 		return // asked without a token: sys/health and its kin
 	}
 	if e.Login && e.Account == "" && e.Outcome.Bad() {
-		p.o.Note(event.NamesNobody, e.Place)
+		p.o.Note(event.NamesNobody, e.Place, "")
 	}
 	p.o.Event(e)
 }
@@ -259,7 +259,7 @@ func (p *vaultAudit) unanswered(e event.Event) {
 	if p.removing {
 		return
 	}
-	p.o.Note(event.NoResponse, e.Place)
+	p.o.Note(event.NoResponse, e.Place, "")
 	if e.Login {
 		p.o.Event(e)
 	}
