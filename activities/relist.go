@@ -42,7 +42,7 @@ func (r *Rotation) Relist(ctx context.Context, in wire.RelistInput) (wire.Relist
 	if err != nil {
 		return wire.RelistFound{}, classify(errVault, err)
 	}
-	out := wire.RelistFound{Proposal: p.ID, Items: len(p.Items), Replaced: p.Replaced}
+	out := wire.RelistFound{Proposal: p.ID, Items: len(p.Items), Replaced: p.Replaced, Warnings: len(p.Warnings)}
 	for _, it := range p.Items {
 		out.Old = append(out.Old, it.Old)
 	}

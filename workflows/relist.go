@@ -1,9 +1,12 @@
 package workflows
 
 import (
+	"errors"
 	"slices"
 	"strings"
+	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"rollcall/internal/credential"
@@ -121,7 +124,7 @@ func (c *campaign) mayTakeUp(_ workflow.Context, in wire.TakeUp) error {
 	if c.again.seen == nil || c.again.seen.Proposal != in.Proposal {
 		return refuse("what was found is not the latest any more, for it was listed again" + by(c.by.listed) + ": list again")
 	}
-	if len(c.again.take) == 0 {
+	if len(c.again.take) == 0 && c.again.seen.Warnings == 0 {
 		return refuse("nothing of what was found can be taken up")
 	}
 	return nil
@@ -161,18 +164,62 @@ func (c *campaign) takeUp(ctx workflow.Context, in wire.TakeUp) (Status, error) 
 		}
 	}
 	c.again.count++
-	var now wire.Amended
-	err = workflow.ExecuteActivity(forCleaning(steady), wire.DoAmend, amend).Get(steady, &now)
-	if err == nil && len(now.Waves)+now.Warnings > 0 {
-		err = workflow.ExecuteActivity(toTheEnd(steady), wire.DoRecordTakenUp, wire.TakenUpInput{
-			Campaign: c.in.Campaign, Snapshot: c.status.Snapshot, Actor: in.Actor, Amended: now,
-		}).Get(steady, nil)
+	now, stored, err := c.amend(steady, amend, in.Actor)
+	if err != nil && stored {
+		// Where it was it counts no more, and where it is the ledger knows
+		// nothing of it: no wave has it, and the campaign ends in that error.
+		c.failed = cmpErr(c.failed, err)
+		return c.status, err
 	}
 	if err != nil {
 		workflow.GetLogger(ctx).Error("what was listed again was not taken up, and goes on as it was", "error", err)
 		now = wire.Amended{Left: append(slices.Clone(free), ended...)}
 	}
 	return c.status, cmpErr(c.goOnWith(steady, now, free, ended), err)
+}
+
+// amend makes Vault and then the ledger put what is taken up where it is by
+// now. Once Vault has it, it may not go on where it was, so nothing but the end
+// of the campaign is a reason to give the ledger up. stored: Vault has it, or
+// may have it.
+func (c *campaign) amend(ctx workflow.Context, in wire.AmendInput, actor string) (now wire.Amended, stored bool, err error) {
+	insists := true
+	insist := func(try func() error) error {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		insists = workflow.GetVersion(ctx, "insists", workflow.DefaultVersion, 1) > workflow.DefaultVersion
+		if !insists || refusedForGood(err) && !stored {
+			return err
+		}
+		for pause := time.Minute; err != nil && !c.control.Aborting; pause = min(2*pause, time.Hour) {
+			workflow.GetLogger(ctx).Error("what was listed again is not taken up yet", "error", err)
+			if _, err := workflow.AwaitWithTimeout(ctx, pause, func() bool { return c.control.Aborting }); err != nil {
+				return err
+			}
+			err = try()
+		}
+		return err
+	}
+	err = insist(func() error { return workflow.ExecuteActivity(forCleaning(ctx), wire.DoAmend, in).Get(ctx, &now) })
+	if err != nil || len(now.Waves)+now.Warnings == 0 {
+		return now, insists && err != nil && !refusedForGood(err), err
+	}
+	stored = true
+	err = insist(func() error {
+		return workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordTakenUp, wire.TakenUpInput{
+			Campaign: c.in.Campaign, Snapshot: c.status.Snapshot, Actor: actor, Amended: now,
+		}).Get(ctx, nil)
+	})
+	return now, insists, err
+}
+
+// refusedForGood reports whether an activity said by itself that nothing was
+// done and nothing will be: it was not merely unheard of.
+func refusedForGood(err error) bool {
+	var app *temporal.ApplicationError
+	return errors.As(err, &app) && app.NonRetryable()
 }
 
 // free has the waves give up what they can, and adds what those had ended with

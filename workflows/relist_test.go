@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
 	"rollcall/internal/credential"
@@ -138,7 +139,6 @@ func TestWhatAListingCannotPutElsewhereGoesOnAsItWas(t *testing.T) {
 			f.amended = wire.Amended{Left: credential.Refs{{Page: 0, Index: 2}, {Page: 0, Index: 3}, {Page: 1, Index: 0}}}
 		},
 		"Vault refuses": func(f *fake) { f.fails["Amend"] = broken("Vault") },
-		"no ledger":     func(f *fake) { f.fails["RecordTakenUp"] = broken("Ledger") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := relisted()
@@ -161,6 +161,75 @@ func TestWhatAListingCannotPutElsewhereGoesOnAsItWas(t *testing.T) {
 			require.Equal(t, protocol.ReasonNoAccount, f.exceptions[place{0, 3}].Reason)
 		})
 	}
+}
+
+// Vault has it elsewhere by then: where it was it must not go on, whatever
+// keeps the ledger from hearing of it, and for however long.
+func TestWhatVaultHasTakenUpGoesOnNowhereElseUntilTheLedgerKnows(t *testing.T) {
+	f := relisted()
+	f.fails["RecordTakenUp"] = broken("Ledger")
+	env := f.env(t)
+	seen(env, 20*time.Minute)
+	taken := updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+	env.RegisterDelayedCallback(func() {
+		require.Zero(t, f.died[place{0, 2}]+f.died[place{2, 0}], "no wave has it")
+		f.failing("RecordTakenUp", nil)
+	}, 72*time.Hour)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.NoError(t, errors.Join(taken.refused, taken.err))
+	require.Equal(t, Result{Listed: 5, Excluded: 2, Dead: 5}, result[Result](t, env))
+	require.Zero(t, f.died[place{0, 2}])
+	require.Equal(t, 1, f.died[place{2, 0}])
+	require.Greater(t, len(f.takenUp), 20)
+}
+
+// Its answer was lost for a day and a night: whether Vault has it is asked, by
+// making it so once more.
+func TestWhatVaultMayHaveTakenUpIsAskedUntilItAnswers(t *testing.T) {
+	f := relisted()
+	f.fails["Amend"] = temporal.NewApplicationError("Vault does not answer", "Vault")
+	env := f.env(t)
+	seen(env, 20*time.Minute)
+	taken := updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+	env.RegisterDelayedCallback(func() { f.failing("Amend", nil) }, 72*time.Hour)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.NoError(t, errors.Join(taken.refused, taken.err))
+	require.Equal(t, Result{Listed: 5, Excluded: 2, Dead: 5}, result[Result](t, env))
+	require.Zero(t, f.died[place{0, 2}])
+}
+
+// A person may end it all the same. Nothing goes on where it was, and the
+// campaign says that it did not end well.
+func TestAnAbortEndsTheWaitForALedgerThatDoesNotHearWhatWasTakenUp(t *testing.T) {
+	f := relisted()
+	f.fails["RecordTakenUp"] = broken("Ledger")
+	env := f.env(t)
+	seen(env, 20*time.Minute)
+	updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+	updateWith(env, UpdateAbort, 5*time.Hour, operator)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.True(t, env.IsWorkflowCompleted())
+	require.ErrorContains(t, env.GetWorkflowError(), "it is broken")
+	require.Zero(t, f.died[place{0, 2}]+f.died[place{2, 0}])
+	require.NotContains(t, f.exceptions, place{0, 2})
+}
+
+// A login to Vault that nobody had listed is no part of the campaign. That it
+// was found belongs into the record all the same, and into the exit code.
+func TestWhatAnotherListingWarnedOfIsRecordedWhereNothingCanBeTakenUp(t *testing.T) {
+	f := relisted()
+	f.proposal = wire.RelistFound{Warnings: 2}
+	f.amended = wire.Amended{Proposal: "p1", Warnings: 2, Incomplete: 1}
+	env := f.env(t)
+	seen(env, 20*time.Minute)
+	taken := updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.NoError(t, errors.Join(taken.refused, taken.err))
+	out := result[Result](t, env)
+	require.Equal(t, 1, out.Incomplete)
+	require.Equal(t, 5, out.Listed)
+	require.Len(t, f.takenUp, 1)
+	require.Contains(t, f.told(), ledger.Relisted)
 }
 
 // What Vault cannot put elsewhere goes on in a wave that Vault knows nothing

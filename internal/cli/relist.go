@@ -6,16 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/inventory"
-	"rollcall/internal/listing"
+	"rollcall/internal/report"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
@@ -42,7 +42,9 @@ what it showed takes part from then on, at once:
 Of what is dead, and of what a new value was announced for, nothing is changed: that ends as it
 began. Nor are logins to Vault, people's tasks and what Rollcall works with. Whose a path is the
 account says, as ever. The ledger holds who had it listed again, why, and each credential as it is
-listed now. Other parts of the campaign file (servers, doors, limits) stay as the campaign began.`,
+listed now. Other parts of the campaign file (servers, doors, limits, what reloads consumers) stay as
+the campaign began: where one differs relist refuses, and says what. What is warned of and cannot be
+taken up goes into the ledger too, with --reason.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.relist(cmd, &out, reason)
@@ -80,8 +82,10 @@ func (a *app) relist(cmd *cobra.Command, out *output, reason string) error {
 			}
 		}
 		switch {
-		case found.takes() == 0:
+		case found.takes() == 0 && len(found.warnings) == 0:
 			s.say("nothing is listed otherwise that can be taken up while the campaign runs; nothing was changed")
+		case found.takes() == 0 && strings.TrimSpace(reason) == "":
+			s.say("nothing is listed otherwise that can be taken up while the campaign runs; nothing was changed: with --reason, what was warned of goes into the ledger")
 		case strings.TrimSpace(reason) == "":
 			s.say("nothing was changed: with --reason, what is marked ~, + and - takes part")
 		default:
@@ -91,6 +95,9 @@ func (a *app) relist(cmd *cobra.Command, out *output, reason string) error {
 				return cannot(workflows.UpdateRelist, err)
 			}
 			what := fmt.Sprintf("%s: %d credentials go on as they are listed now, inside campaign %s", s.cfg.Device, found.takes(), found.seen.Campaign)
+			if n := len(found.warnings); n > 0 {
+				what += fmt.Sprintf("; %s into its ledger", report.Plural(n, "warning goes", "warnings go"))
+			}
 			if err := s.confirm(ctx, what, s.cfg.Device); err != nil {
 				return err
 			}
@@ -153,7 +160,11 @@ func (s *session) listAgain(ctx context.Context) (found relisted, err error) {
 	if err != nil {
 		return found, err
 	}
-	if other := slices.DeleteFunc(parts, func(p string) bool { return slices.Contains(listing.AgainParts, p) }); len(other) > 0 {
+	was := &config.Campaign{}
+	if err := json.Unmarshal(begun, was); err != nil {
+		return found, fmt.Errorf("the specification of the running campaign in Vault is unreadable: %w", err)
+	}
+	if other := notTakenUp(parts, was, s.cfg); len(other) > 0 {
 		return found, fmt.Errorf("cannot %s: the campaign file differs from the one that campaign %s was started with in %s, which no running campaign takes up: undo that, or `rollcall abort` and run again; nothing was changed",
 			workflows.UpdateRelist, running.Campaign, strings.Join(other, ", "))
 	}

@@ -1,13 +1,20 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/listing"
+	notified "rollcall/internal/notify/settings"
 	"rollcall/internal/report"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
@@ -64,16 +71,92 @@ func (s *session) relistChanges(ctx context.Context, index ownmount.RollIndex, p
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.Apart)) {
 		name := id
-		if old, had := byID[id]; had {
+		old, had := byID[id]
+		if had {
 			name = old.Name
 		}
-		out = append(out, relistChange{ID: id, Credential: name, Does: relistStays, Why: p.Apart[id]})
+		out = append(out, relistChange{ID: id, Credential: name, Does: relistStays, Why: listing.ApartWords(p.Apart[id], had)})
 	}
 	for _, ref := range p.Gone {
 		old := was[ref]
 		out = append(out, relistChange{ID: old.ID, Credential: old.Name, Authority: old.Authority, Does: relistGone, Why: "nothing names it any more; it stays on the roll"})
 	}
 	return out, nil
+}
+
+// notTakenUp names what of the campaign file differs and no running campaign
+// takes up, each part with what differs in it.
+func notTakenUp(parts []string, begun, now *config.Campaign) (out []string) {
+	for _, part := range parts {
+		switch {
+		case part == "doors":
+			out = append(out, "doors ("+strings.Join(otherDoors(begun, now), "; ")+": what has a door is proved at those that the campaign began with)")
+		case part == "used_by":
+			if other := otherHooks(begun, now); len(other) > 0 {
+				out = append(out, "used_by (reload of "+strings.Join(other, ", ")+": hooks are those that the campaign began with; leave reload out, and have these consumers read the new value by hand)")
+			}
+		case !slices.Contains(listing.AgainParts, part):
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// otherDoors says which doors two files have otherwise, and in what.
+func otherDoors(begun, now *config.Campaign) (out []string) {
+	all := maps.Clone(begun.Doors)
+	if all == nil {
+		all = map[string]door.Settings{}
+	}
+	maps.Copy(all, now.Doors)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		was, had := begun.Doors[name]
+		is, has := now.Doors[name]
+		switch {
+		case !had:
+			out = append(out, name+" is new")
+		case !has:
+			out = append(out, name+" is gone")
+		case !sameText(was.For, is.For):
+			out = append(out, name+" has another for")
+		case !sameText(was, is):
+			out = append(out, name+" is another")
+		}
+	}
+	return out
+}
+
+// otherHooks are the patterns of used_by of which the hook differs.
+func otherHooks(begun, now *config.Campaign) (out []string) {
+	hooks := func(c *config.Campaign) map[string][]notified.Target {
+		all := map[string][]notified.Target{}
+		for _, u := range c.UsedBy {
+			if u.Reload != nil {
+				all[u.Path] = append(all[u.Path], *u.Reload)
+			}
+		}
+		return all
+	}
+	was, is := hooks(begun), hooks(now)
+	for path := range maps.Keys(is) {
+		if _, had := was[path]; !had {
+			was[path] = nil
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(was)) {
+		if a, b := was[path], is[path]; !sameText(a, b) {
+			out = append(out, path)
+		}
+	}
+	return out
+}
+
+// sameText reports whether both are written alike: what travels through Vault
+// has lost whether a list was empty or none.
+func sameText(a, b any) bool {
+	was, err := json.Marshal(a)
+	is, failed := json.Marshal(b)
+	return err == nil && failed == nil && bytes.Equal(was, is)
 }
 
 // listedAs is what decides what is done with a credential, in words.

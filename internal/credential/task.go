@@ -18,6 +18,9 @@ type Task struct {
 	// instead (Within); the roll then has the time.
 	Due    time.Time     `json:"due,omitzero"`
 	Within time.Duration `json:"within,omitempty"`
+	// After is Within of a task on a roll, whose Due was made of it; 0 where
+	// the row has the time itself.
+	After time.Duration `json:"after,omitempty"`
 	// Ends are where it has to be done: the credential is dead when all are.
 	Ends []TaskEnd `json:"ends"`
 	// Make: Rollcall makes the new value, and hands it over.

@@ -157,3 +157,55 @@ func TestWhatALoginReadsThatIsFoundWhileTheCampaignRunsIsNotSet(t *testing.T) {
 	require.Contains(t, warned, "other-reader: auth/approle/role/storage")
 	u.must("ledger", "verify")
 }
+
+// A login that nobody had listed is not taken up, and that it was found is in
+// the record once a person says so. What no running campaign takes up of the
+// file is refused by its name, with what to do instead.
+func TestWhatAnotherListingCannotTakeUpIsInTheLedgerOrRefusedByItsName(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 2, Replica: true})
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10m}\naccept:\n  - {directory: corp, finding: replicators-not-shown, reason: jo looked}\n")
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	_, err = e.Vault.Client().Logical().WriteWithContext(t.Context(), "auth/approle/role/storage", map[string]any{"token_policies": "default"})
+	require.NoError(t, err)
+	u.must("init")
+	e.Replica.PauseReplication()
+	cmd, said := u.begin("run")
+	requireSoon(t, "all were tried", said, func() bool {
+		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging }) == 2
+	})
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	write := func(more, sources string) {
+		all := strings.Replace(string(text), "sources:\n", "sources:\n"+sources, 1) + more
+		require.NoError(t, os.WriteFile(file, []byte(all), 0o600))
+	}
+	write("doors:\n  mail: {type: imap, address: \"127.0.0.1:993\", ca_file: ca.pem, for: [{directory: corp}]}\n", "")
+	u.refuses("in doors (mail is new: what has a door is proved at those that the campaign began with), which no running campaign takes up", "relist")
+	write("used_by:\n  - {path: \"kv/*\", consumers: [postfix], reload: {command: [/etc/rollcall/reload.d/postfix]}}\n", "")
+	u.refuses("in used_by (reload of kv/*: hooks are those that the campaign began with; leave reload out, and have these consumers read the new value by hand)", "relist")
+
+	write("", "  - {name: login, type: vault-approle, mount: approle, role: storage}\n")
+	looked := u.run("relist")
+	require.Equal(t, 0, looked.code, looked.err)
+	require.Contains(t, looked.err, "warning: not-taken-up: vault: ")
+	require.Contains(t, looked.err, "nothing was changed: with --reason, what was warned of goes into the ledger")
+	require.Nil(t, u.ledgerSoFar().By(ledger.Relisted))
+	taken := u.run("relist", "--reason", "a login was forgotten")
+	require.Equal(t, 0, taken.code, taken.err)
+	s := u.ledgerSoFar()
+	require.Equal(t, "a login was forgotten", s.By(ledger.Relisted).Why)
+	found := ""
+	for _, f := range s.Findings {
+		found += string(f.Code) + ": " + f.Detail + "\n"
+	}
+	require.Contains(t, found, "not-taken-up: vault: ")
+	require.Contains(t, u.run("relist", "--reason", "once more").err, "nothing is listed otherwise", "it is said once")
+
+	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
+	_ = cmd.Wait()
+	require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())
+	u.must("ledger", "verify")
+	require.Equal(t, 2, u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }))
+}

@@ -316,7 +316,7 @@ func (l *lister) addTasks(roll *credential.Roll, now time.Time) {
 		}
 		task := *c.Task
 		if task.Within > 0 {
-			task.Due, task.Within = now.UTC().Add(task.Within).Truncate(time.Second), 0
+			task.Due, task.After, task.Within = now.UTC().Add(task.Within).Truncate(time.Second), task.Within, 0
 		}
 		c.Task, c.Wave = &task, len(roll.Waves)
 		l.doorsOfTask(roll, &c)

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -25,6 +26,21 @@ const (
 
 	apartUnlisted = ", and is not on its roll"
 )
+
+// ApartWords say why something is not taken up, and what to do instead. had: it
+// is on the roll, and goes on as it was.
+func ApartWords(why string, had bool) string {
+	const again = ". Run again once it has ended"
+	switch {
+	case !had:
+		return why + apartUnlisted + again
+	case why == ApartTask:
+		return why + ". Whoever has an end of it gives that to somebody else by `rollcall tasks reassign`, and has another value made by `rollcall tasks renew`; for other ends, instructions or another time run again once it has ended"
+	case why == ApartDoor:
+		return why + ": it is proved at those that it had. Run again once it has ended, and that one is asked too"
+	}
+	return why + again
+}
 
 // AgainSpec is the campaign file of a running campaign with those parts of a
 // later one that say what is on the roll. All else stays as it was begun.
@@ -59,10 +75,7 @@ func Again(id string, was []Was, now *credential.Roll, doors map[string]bool, to
 		}
 		if why := apart(old.Credential, c, doors); why != "" {
 			p.Apart[c.ID] = why
-			if !had {
-				why += apartUnlisted
-			}
-			all = append(all, credential.Finding{Code: credential.FindingNotTakenUp, Detail: called(c) + " was listed again, and is not taken up while the campaign runs: " + why + ". Run again once it has ended"})
+			all = append(all, credential.Finding{Code: credential.FindingNotTakenUp, Detail: called(c) + " was listed again, and is not taken up while the campaign runs: " + ApartWords(why, had)})
 			continue
 		}
 		it := ownmount.ProposalItem{Now: c, Findings: now.Findings[c.ID]}
@@ -174,11 +187,24 @@ func deciding(c credential.Credential) credential.Credential {
 	if len(c.Accepted) > 0 {
 		d.Accepted = slices.Sorted(slices.Values(c.Accepted))
 	}
+	if t := c.Task; t != nil {
+		d.Task = &credential.Task{Do: orNil(t.Do), Due: t.Due, After: t.After, Ends: orNil(t.Ends), Make: t.Make, At: t.At, Login: t.Login}
+		if t.After > 0 {
+			d.Task.Due = time.Time{} // each listing counts from itself
+		}
+	}
 	if len(c.Doors) > 0 {
 		d.Doors = slices.Clone(c.Doors)
 		slices.SortFunc(d.Doors, func(a, b credential.DoorLogin) int { return strings.Compare(a.Door+"\x00"+a.End, b.Door+"\x00"+b.End) })
 	}
 	return d
+}
+
+func orNil[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 // Fits are the items of a proposal that may become part of the roll beside what

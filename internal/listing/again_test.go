@@ -2,6 +2,7 @@ package listing
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -143,6 +144,42 @@ func TestWhatIsNotTakenUpAndWhatTheListingWarnsOfIsSaidOnce(t *testing.T) {
 	again := Again("p2", rollOf(acc("same", "s")), &credential.Roll{Credentials: []credential.Credential{acc("same", "s"), login}}, nil, p.Warnings)
 	require.Empty(t, again.Warnings)
 	require.Zero(t, again.Incomplete)
+}
+
+// Silence would have a person believe that the others do what he wrote. What
+// counts from the listing is the same in each.
+func TestATaskThatIsWrittenOtherwiseIsSaidAndWhatToDoInstead(t *testing.T) {
+	task := func(change func(*credential.Task)) credential.Credential {
+		c := credential.Credential{ID: "people/esg-01/radius", Kind: credential.SecretByHand, Authority: credential.PersonAuthority, Subject: "radius", Name: "radius"}
+		c.Task = &credential.Task{Do: []string{"change it"}, Due: time.Date(2026, 12, 5, 8, 0, 0, 0, time.UTC), After: 8 * time.Hour, Ends: []credential.TaskEnd{{Name: "nas", Owner: "people/alice"}}}
+		change(c.Task)
+		return c
+	}
+	was := rollOf(task(func(*credential.Task) {}))
+	for name, c := range map[string]struct {
+		change func(*credential.Task)
+		said   bool
+	}{
+		"listed later":   {func(t *credential.Task) { t.Due = t.Due.Add(time.Hour) }, false},
+		"a stolen value": {func(t *credential.Task) { t.Stolen = []credential.StolenVersion{{Version: 1}} }, false},
+		"an owner":       {func(t *credential.Task) { t.Ends = []credential.TaskEnd{{Name: "nas", Owner: "people/bob"}} }, true},
+		"an end": {func(t *credential.Task) {
+			t.Ends = append(t.Ends, credential.TaskEnd{Name: "vpn", Owner: "people/bob"})
+		}, true},
+		"instructions": {func(t *credential.Task) { t.Do = append(t.Do, "and restart it") }, true},
+		"its time":     {func(t *credential.Task) { t.After = 9 * time.Hour }, true},
+		"a day":        {func(t *credential.Task) { t.After = 0 }, true},
+	} {
+		p := Again("p1", was, &credential.Roll{Credentials: []credential.Credential{task(c.change)}}, nil, nil)
+		require.Empty(t, p.Items, name)
+		require.Equal(t, c.said, p.Apart["people/esg-01/radius"] == ApartTask, name)
+		if c.said {
+			require.Contains(t, p.Warnings[0].Detail, "`rollcall tasks reassign`", name)
+			require.Contains(t, p.Warnings[0].Detail, "run again once it has ended", name)
+		}
+	}
+	fresh := Again("p1", nil, &credential.Roll{Credentials: []credential.Credential{task(func(*credential.Task) {})}}, nil, nil)
+	require.Contains(t, fresh.Warnings[0].Detail, "radius was listed again, and is not taken up while the campaign runs: "+ApartTask+", and is not on its roll. Run again once it has ended")
 }
 
 func TestWhoMayReadWhatIsTakenUpKeepsItWaiting(t *testing.T) {

@@ -22,6 +22,9 @@ type RelistFound struct {
 	Items    int               `json:"items"`
 	Old      []*credential.Ref `json:"old,omitempty"` // of each item; nil for one that is new
 	Replaced credential.Refs   `json:"replaced,omitempty"`
+	// Warnings that it gave and none before it, by number. Workers of before
+	// say none.
+	Warnings int `json:"warnings,omitempty"`
 }
 
 // RelistSeen answers a RelistAsk: what of a proposal may be taken up.
