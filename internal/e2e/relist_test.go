@@ -1,14 +1,18 @@
 package e2e
 
 import (
+	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/estate"
+	"rollcall/internal/faultproxy"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 )
@@ -208,4 +212,73 @@ func TestWhatAnotherListingCannotTakeUpIsInTheLedgerOrRefusedByItsName(t *testin
 	require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())
 	u.must("ledger", "verify")
 	require.Equal(t, 2, u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }))
+}
+
+// The operator has a login of his own and no ledger, the ledger's worker is
+// apart from those that rotate, and one of these dies while it is listed again.
+func TestWorkersThatAreApartTakeUpWhatWasCorrected(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 4, Replica: true})
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10m}\naccept:\n  - {directory: corp, finding: replicators-not-shown, reason: jo looked}\n")
+	require.NoError(t, err)
+	names := func(uid string, account string) {
+		_, err := e.Vault.Client().Logical().WriteWithContext(t.Context(), "kv/metadata/apps/esg-01/"+uid,
+			map[string]any{"custom_metadata": map[string]any{"directory": "corp", "account": account, "field": "password"}})
+		require.NoError(t, err)
+	}
+	names("svc-esg-0001", "svc-nobody")
+	names("svc-esg-0002", "svc-nobody-either")
+	c := startCluster(t, e, file)
+	c.ledgers = filepath.Join(e.Dir, "far", "ledger")
+	c.ledgerWorker()
+	_, store := proxied(t, e)
+	dies := c.worker("VAULT_ADDR=" + store.URL())
+	e.Replica.PauseReplication()
+	campaign := strings.TrimSpace(c.user.must("start"))
+	open := func(r protocol.Reason) (n int) {
+		if _, err := os.Stat(filepath.Join(c.ledgers, campaign, "checkpoint")); err != nil {
+			return 0
+		}
+		for _, l := range c.state(campaign).Credentials {
+			if l.Reason == r && l.Outcome != ledger.Dead {
+				n++
+			}
+		}
+		return n
+	}
+	log := &bytes.Buffer{}
+	requireSoon(t, "all were tried", log, func() bool { return open(protocol.ReasonNoAccount) == 2 && open(protocol.ReasonLagging) == 2 })
+
+	names("svc-esg-0001", "svc-esg-0001")
+	names("svc-esg-0002", "svc-esg-0002")
+	lists := make(chan struct{})
+	once := sync.OnceFunc(func() { close(lists) })
+	store.OnRequest(func(r faultproxy.Request) {
+		if r.Kind == "LIST" && strings.Contains(r.Detail, "kv/metadata/") {
+			once()
+		}
+	})
+	asked := c.user.follow("relist", "--reason", "two secrets named nobody")
+	<-lists
+	_ = dies.cmd.Process.Kill()
+	c.worker()
+	said := asked.wait()
+	require.Equal(t, 0, said.code, said.err)
+	require.Contains(t, said.out, "1 go on as they are listed now, 1 are new, 2 came off the roll, 0 go on as they were")
+	requireSoon(t, "they are tried", log, func() bool { return open(protocol.ReasonLagging) == 4 })
+	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
+	watched := c.user.run("watch")
+	require.Equal(t, 0, watched.code, watched.out+watched.err)
+
+	s := c.state(campaign)
+	require.Len(t, s.Credentials, 4)
+	for _, l := range s.Credentials {
+		require.Equal(t, ledger.Dead, l.Outcome, l.Name)
+	}
+	require.Equal(t, ledger.Closed, s.Phase)
+	require.Equal(t, "two secrets named nobody", s.By(ledger.Relisted).Why)
+	c.user.must("ledger", "verify", "--ledger", filepath.Join(c.ledgers, campaign))
+	requireNothingLost(t, e)
+	requireConsumersServed(t, e)
+	requireClean(t, e)
 }
