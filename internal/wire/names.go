@@ -41,7 +41,3 @@ const (
 	DoRecordTakenUp    = "RecordTakenUp"
 	DoRecordActivated  = "RecordActivated"
 )
-
-// SignalActivated tells a wave, with an ActivatedInput, which credentials of a
-// batch that is still worked on have their new value where consumers read it.
-const SignalActivated = "activated"

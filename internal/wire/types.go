@@ -164,6 +164,10 @@ type AppliedItem struct {
 	Applied
 }
 
+// SignalActivated tells a wave, with an ActivatedInput, which credentials of a
+// batch that is still worked on have their new value where consumers read it.
+const SignalActivated = "activated"
+
 // ActivatedInput says, before the batch is through, of which credentials
 // consumers read the new value by now, and are to be told so.
 type ActivatedInput struct {
