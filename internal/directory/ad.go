@@ -55,7 +55,7 @@ func guidText(raw []byte) string {
 // stateAttributes: the computed one tells of locks by the policy that holds for
 // the account, fine-grained ones included ([MS-ADTS] 3.1.1.4.5.17).
 func (activeDirectory) stateAttributes() []string {
-	return []string{"pwdLastSet", "msDS-KeyVersionNumber", "userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "accountExpires", "adminCount", "badPwdCount", "msDS-ResultantPSO", "sAMAccountName", "memberOf", "logonHours", "userWorkstations"}
+	return []string{"pwdLastSet", "msDS-KeyVersionNumber", "userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "accountExpires", "adminCount", "badPwdCount", "badPasswordTime", "msDS-ResultantPSO", "sAMAccountName", "memberOf", "logonHours", "userWorkstations"}
 }
 
 func (activeDirectory) markAttributes() []string {

@@ -35,7 +35,7 @@ func (ds389) idForm() *regexp.Regexp { return nsUniqueIDForm }
 // (nsManagedDisabledRole) by way of a class of service, and is shown then as
 // well.
 func (ds389) stateAttributes() []string {
-	return []string{"modifyTimestamp", "modifiersName", "pwdUpdateTime", "nsAccountLock", "accountUnlockTime", "passwordRetryCount", "pwdReset", "pwdPolicySubentry"}
+	return []string{"modifyTimestamp", "modifiersName", "pwdUpdateTime", "nsAccountLock", "accountUnlockTime", "passwordRetryCount", "retryCountResetTime", "pwdReset", "pwdPolicySubentry"}
 }
 
 func (ds389) markAttributes() []string { return []string{"pwdUpdateTime", "modifyTimestamp"} }

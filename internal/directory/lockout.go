@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/directory/adacl"
 )
 
 // policyTTL is how long a policy is taken to be unchanged.
@@ -23,9 +25,10 @@ type lockouts struct {
 
 type lockout struct {
 	duration time.Duration
-	most     int  // failures that lock; 0 is never, or not shown
-	history  int  // of Active Directory
-	forces   bool // each reset password is to be changed: see Forced
+	window   time.Duration // Active Directory: after which failures count no more; 0: not shown, or never
+	most     int           // failures that lock; 0 is never, or not shown
+	history  int           // of Active Directory
+	forces   bool          // each reset password is to be changed: see Forced
 	known    bool
 	hidden   bool // another policy may hold, which is not shown
 	at       time.Time
@@ -242,7 +245,17 @@ func (openLDAP) locks(ctx context.Context, c *Client, server string, e Entry) (l
 func (ds389) locks(ctx context.Context, c *Client, server string, e Entry) (lockout, string, error) {
 	dn := e.First("pwdPolicySubentry")
 	l, err := c.policy(server, dn, func() (lockout, error) { return c.lockout389(ctx, server, dn) })
-	return l, e.First("passwordRetryCount"), err
+	return l, failures389(e, time.Now()), err
+}
+
+// failures389 are those that the next wrong login adds to. From
+// retryCountResetTime on it counts as the first (passwordResetFailureCount;
+// tried), whatever the policy is, and whether or not that is shown.
+func failures389(e Entry, now time.Time) string {
+	if end, ok := generalizedTime(e.First("retryCountResetTime")); ok && now.After(end.Add(clockMargin)) {
+		return "0"
+	}
+	return e.First("passwordRetryCount")
 }
 
 // locks: a fine-grained policy ([MS-ADTS] 3.1.1.4.5.36, msDS-ResultantPSO) is
@@ -253,27 +266,101 @@ func (activeDirectory) locks(ctx context.Context, c *Client, server string, e En
 	if err == nil && fine == "" {
 		var others lockout
 		others, err = c.policy(server, "fine-grained", func() (lockout, error) { return c.fineGrained(ctx, server) })
+		// It costs a look, so it is asked of accounts alone that somebody has
+		// brought nearer to their lock.
+		if failed, _ := strconv.Atoi(e.First("badPwdCount")); others.hidden && l.known && failed > 0 && c.showsWhichPolicy(ctx, server, e.DN) {
+			return l, failuresAD(e, l.window, time.Now()), nil
+		}
 		l.stricter(others.most)
 		l.hidden = l.hidden || others.hidden
+		if l.window > 0 && others.window != 0 { // of those that may hold the longest
+			l.window = max(l.window, others.window)
+		}
 	}
 	l.hidden = l.hidden || !l.known
-	return l, e.First("badPwdCount"), err
+	if err != nil || l.hidden {
+		l.window = 0
+	}
+	return l, failuresAD(e, l.window, time.Now()), err
+}
+
+// showsWhichPolicy reports whether bind.dn may read msDS-ResultantPSO of an
+// account. A domain controller makes it without a look at who may read the
+// policy ([MS-ADTS] 3.1.1.4.5.36; tried with Samba 4.17), so that where it may
+// be read and is not there no fine-grained policy holds for the account.
+func (c *Client) showsWhichPolicy(ctx context.Context, server, dn string) bool {
+	s, err := c.server(server)
+	if err != nil {
+		return false
+	}
+	shown := false
+	err = s.admin(ctx, "", (*pool).useTwice, func(cn *conn) error {
+		lists, err := cn.descriptors(ctx, dn, ldap.ScopeBaseObject, "(objectClass=*)", 1)
+		if err != nil || len(lists) != 1 {
+			return err
+		}
+		who, err := cn.sids(ctx)
+		if err != nil {
+			return err
+		}
+		err = cn.everybodysGroups(ctx, who)
+		shown = err == nil && adacl.Grants(lists[0], who, adacl.ReadProperty|adacl.GenericAll, adacl.ResultantPSO)
+		return err
+	})
+	return err == nil && shown
+}
+
+// everybodysGroups adds the groups that every login is in because Authenticated
+// Users or Everyone are, which tokenGroups does not show: by default that is
+// Pre-Windows 2000 Compatible Access, by which accounts are read.
+func (c *conn) everybodysGroups(ctx context.Context, who map[string]bool) error {
+	domain := domainDN(c.server.client.conf.Base)
+	const principals = ",CN=ForeignSecurityPrincipals,"
+	groups, err := c.readMany(ctx, domain, ldap.ScopeWholeSubtree, "(&(objectClass=group)(|(member=CN=S-1-5-11"+principals+ldap.EscapeFilter(domain)+")(member=CN=S-1-1-0"+principals+ldap.EscapeFilter(domain)+")))", "objectSid")
+	for _, g := range groups {
+		who[string(g.GetRawAttributeValue("objectSid"))] = true
+	}
+	return err
+}
+
+// failuresAD are those that the next wrong login adds to: once the observation
+// window is over since the last one it counts as the first ([MS-SAMR]
+// 3.1.1.7.1, and Samba's dsdb_effective_badPwdCount), although badPwdCount
+// stays.
+func failuresAD(e Entry, window time.Duration, now time.Time) string {
+	last, err := strconv.ParseInt(e.First("badPasswordTime"), 10, 64)
+	if err == nil && window > 0 && last > 0 && now.After(fileTime(last).Add(window+clockMargin)) {
+		return "0"
+	}
+	return e.First("badPwdCount")
+}
+
+// span is a time span of Active Directory: negative, in 100 ns. 0 where it is
+// none, and where it has no end.
+func span(text string) time.Duration {
+	if d, err := strconv.ParseInt(text, 10, 64); err == nil && d < 0 && d > math.MinInt64/100 {
+		return time.Duration(-d) * 100
+	}
+	return 0
 }
 
 // fineGrained is the strictest of the fine-grained policies of the domain. Who
 // is shown their container is shown them ([MS-ADTS] 6.1.1.4.11.2: its access
 // list is for domain administrators alone).
 func (c *Client) fineGrained(ctx context.Context, server string) (lockout, error) {
-	const threshold = "msDS-LockoutThreshold"
+	const threshold, window = "msDS-LockoutThreshold", "msDS-LockoutObservationWindow"
 	at := "CN=Password Settings Container,CN=System," + domainDN(c.conf.Base)
 	l := lockout{hidden: true}
-	err := c.Search(ctx, server, at, "(objectClass=*)", []string{"whenCreated", threshold}, func(e Entry) error {
+	err := c.Search(ctx, server, at, "(objectClass=*)", []string{"whenCreated", threshold, window}, func(e Entry) error {
 		if SameDN(e.DN, at) {
 			l.hidden = e.First("whenCreated") == ""
 			return nil
 		}
 		most, _ := strconv.Atoi(e.First(threshold))
 		l.stricter(most)
+		if l.window = max(l.window, span(e.First(window))); span(e.First(window)) == 0 {
+			l.window = math.MaxInt64 / 2 // one without end may hold
+		}
 		return nil
 	})
 	if err != nil && !IsUnreachable(err) && ctx.Err() == nil {
@@ -289,19 +376,15 @@ func (activeDirectory) showLocks() string {
 // domainPolicy is the fine-grained policy with that name, or the domain's.
 func (c *Client) domainPolicy(ctx context.Context, server, fine string) (lockout, error) {
 	return c.policy(server, fine, func() (lockout, error) {
-		dn, most, history, lasts := fine, "msDS-LockoutThreshold", "msDS-PasswordHistoryLength", "msDS-LockoutDuration"
+		dn, most, history, lasts, window := fine, "msDS-LockoutThreshold", "msDS-PasswordHistoryLength", "msDS-LockoutDuration", "msDS-LockoutObservationWindow"
 		if fine == "" {
-			dn, most, history, lasts = domainDN(c.conf.Base), "lockoutThreshold", "pwdHistoryLength", "lockoutDuration"
+			dn, most, history, lasts, window = domainDN(c.conf.Base), "lockoutThreshold", "pwdHistoryLength", "lockoutDuration", "lockOutObservationWindow"
 		}
-		e, found, err := c.one(ctx, server, "", dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{most, history, lasts})
+		e, found, err := c.one(ctx, server, "", dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{most, history, lasts, window})
 		var l lockout
 		if err == nil && found {
 			l.most, _ = strconv.Atoi(e.First(most))
-			// Negative, in 100 ns; the least there is, and 0, stand for a lock
-			// without end.
-			if d, err := strconv.ParseInt(e.First(lasts), 10, 64); err == nil && d < 0 && d > math.MinInt64/100 {
-				l.duration = time.Duration(-d) * 100
-			}
+			l.duration, l.window = span(e.First(lasts)), span(e.First(window)) // a lock of 0 has no end
 			l.history, err = strconv.Atoi(e.First(history))
 			l.known, err = err == nil, nil
 		}

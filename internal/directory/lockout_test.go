@@ -2,12 +2,14 @@ package directory
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/directory/adacl"
 	"rollcall/internal/lab"
 )
 
@@ -177,6 +179,59 @@ func fineGrained(t *testing.T, s *lab.Samba) {
 	require.Equal(t, Locks{Most: 1}, look(s.AdminDN, s.AdminPassword, "svc0002"), "the strictest there is")
 	require.Equal(t, Locks{Most: 2, Hidden: true}, look(s.BinderDN, s.BinderPassword, "svc0001"))
 	require.NotEmpty(t, lockNotes(open(t, domainOf(s), s.BinderPassword).Check(t.Context())))
+	windows(t, s)
+	// One that somebody has brought nearer to its lock is asked which policy is
+	// its own.
+	for _, account := range []string{"svc0001", "svc0002", "svc0003"} {
+		look := open(t, domainOf(s), s.BinderPassword)
+		require.Equal(t, account == "svc0001", entryOf(t, look, s.LDAPS(), "(sAMAccountName="+account+")").First("msDS-ResultantPSO") != "", "it is named, whoever may read it")
+	}
+	require.NoError(t, s.AddACE(t.Context(), s.AccountDN("svc0003"), s.BinderDN, "(OD;;RP;"+adacl.ResultantPSO+";;%s)"))
+	for _, account := range []string{"svc0002", "svc0003"} {
+		conn, err := s.AdminConn(t.Context())
+		require.NoError(t, err)
+		require.Error(t, conn.Bind(s.AccountDN(account), "somebody-elses-guess"))
+		require.NoError(t, conn.Close())
+	}
+	require.Equal(t, Locks{Most: 3, Failed: 1}, look(s.BinderDN, s.BinderPassword, "svc0002"), "no fine-grained policy holds for it")
+	require.Equal(t, Locks{Most: 2, Failed: 1, Hidden: true}, look(s.BinderDN, s.BinderPassword, "svc0003"), "that may be so, and is not shown")
 	require.NoError(t, admin.Del(ldap.NewDelRequest(at, nil)))
 	require.Equal(t, Locks{Most: 3}, look(s.AdminDN, s.AdminPassword, "svc0001"))
+}
+
+// windows: the fine-grained policy and the domain's both have half an hour, as
+// they are shown, and where one is hidden none is known.
+func windows(t *testing.T, s *lab.Samba) {
+	conf := domainOf(s)
+	binder := open(t, conf, s.BinderPassword)
+	conf.Bind.DN = s.AdminDN
+	admin := open(t, conf, s.AdminPassword)
+	for account, window := range map[string]time.Duration{"svc0001": 30 * time.Minute, "svc0002": 30 * time.Minute} {
+		l, _, err := activeDirectory{}.locks(t.Context(), admin, s.LDAPS(), entryOf(t, admin, s.LDAPS(), "(sAMAccountName="+account+")"))
+		require.NoError(t, err)
+		require.Equal(t, window, l.window, account)
+		e := entryOf(t, binder, s.LDAPS(), "(sAMAccountName="+account+")")
+		l, _, err = activeDirectory{}.locks(t.Context(), binder, s.LDAPS(), e)
+		require.NoError(t, err)
+		require.Zero(t, l.window, account)
+	}
+}
+
+// What somebody else got wrong long ago keeps nobody from a new value.
+func TestWrongLoginsOfADomainCountNoMoreOnceTheirWindowIsOver(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	at := func(ago time.Duration) Entry {
+		since := (now.Add(-ago).Unix() + 11644473600) * 1e7
+		return Entry{Attrs: map[string][]string{"badPwdCount": {"2"}, "badPasswordTime": {strconv.FormatInt(since, 10)}}}
+	}
+	const window = 30 * time.Minute
+	require.Equal(t, "2", failuresAD(at(29*time.Minute), window, now))
+	require.Equal(t, "2", failuresAD(at(30*time.Minute+30*time.Second), window, now), "clocks may differ by that")
+	require.Equal(t, "0", failuresAD(at(32*time.Minute), window, now))
+	require.Equal(t, "2", failuresAD(at(1000*time.Hour), 0, now), "the window is not shown, or has no end")
+	require.Equal(t, "2", failuresAD(Entry{Attrs: map[string][]string{"badPwdCount": {"2"}}}, window, now), "when that was is not shown")
+	require.Equal(t, "2", failuresAD(Entry{Attrs: map[string][]string{"badPwdCount": {"2"}, "badPasswordTime": {"0"}}}, window, now))
+	require.Zero(t, span("0"))
+	require.Zero(t, span("-9223372036854775808"))
+	require.Equal(t, window, span("-18000000000"))
 }

@@ -38,6 +38,9 @@ const UnicodePwd = "bf9679e1-0de6-11d0-a285-00aa003049e2"
 // is confidential (searchFlags): only who has control access on it reads it.
 const UnixUserPassword = "612cb747-c0e8-4f92-9221-fdd5f15b550d"
 
+// ResultantPSO is the schemaIDGUID of msDS-ResultantPSO ([MS-ADA2] 2.452).
+const ResultantPSO = "b77ea093-88d0-4780-9a98-911f8e8b1dca"
+
 // Member is the schemaIDGUID of member, and the right to add and remove oneself
 // there (Self-Membership, [MS-ADTS] 5.1.3.2.1); Membership is the property set
 // that has it.
@@ -72,6 +75,7 @@ const (
 	InheritOnly                     = 0x08
 	WriteSelf                       = 0x8 // ADS_RIGHT_DS_SELF, a validated write
 	HasType, HasInherited           = 0x1, 0x2
+	ReadProperty                    = 0x10    // ADS_RIGHT_DS_READ_PROP
 	WriteProperty                   = 0x20    // ADS_RIGHT_DS_WRITE_PROP
 	ControlAccess                   = 0x100   // ADS_RIGHT_DS_CONTROL_ACCESS
 	WriteDACL                       = 0x40000 // and WRITE_OWNER, [MS-DTYP] 2.4.3

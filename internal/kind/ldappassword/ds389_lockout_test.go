@@ -77,6 +77,30 @@ func TestOn389DirectoryServerALockThatAResetEndedIsNone(t *testing.T) {
 	require.Equal(t, protocol.Accepted, try(t, a, a.Servers()[0], acc, inForce))
 }
 
+// Somebody else's wrong logins of long ago keep nobody from a new value: the
+// entry itself says when they count no more, although the policy is hidden.
+func TestOn389DirectoryServerWrongLoginsThatCountNoMoreAreNone(t *testing.T) {
+	w := newWorld389(t, lab.DS389Policy{MaxFailure: 2, LockoutDuration: time.Hour}, 1, false)
+	a := w.open(t, w.conf())
+	c, inForce := w.credential(t)
+	require.Equal(t, protocol.Refused, try(t, a, a.Servers()[0], account(t, a, c), fresh(t, a)))
+	seen := account(t, a, c)
+	require.True(t, seen.LocksHidden)
+	require.Equal(t, []int{2, 1}, []int{seen.Locks, seen.Failed}, "one more locks it")
+	reset := w.attr(t, w.supplier, c.Name, "retryCountResetTime")
+	require.NotEmpty(t, reset)
+
+	w.put(t, c.Name, "retryCountResetTime", time.Now().Add(-30*time.Second).UTC().Format("20060102150405Z"))
+	require.Equal(t, 1, account(t, a, c).Failed, "clocks may differ by that")
+	w.put(t, c.Name, "retryCountResetTime", time.Now().Add(-2*time.Minute).UTC().Format("20060102150405Z"))
+	seen = account(t, a, c)
+	require.Zero(t, seen.Failed)
+	require.Equal(t, protocol.Refused, try(t, a, a.Servers()[0], seen, fresh(t, a)), "the server counts it as the first")
+	require.Equal(t, protocol.Accepted, account(t, a, c).State)
+	require.Equal(t, 1, account(t, a, c).Failed)
+	require.Equal(t, protocol.Accepted, try(t, a, a.Servers()[0], seen, inForce))
+}
+
 func TestOn389DirectoryServerALockThatHasRunOutIsNone(t *testing.T) {
 	w := newWorld389(t, lab.DS389Policy{MaxFailure: 2, LockoutDuration: time.Hour}, 1, false)
 	a := w.open(t, w.conf())
