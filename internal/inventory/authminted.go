@@ -3,6 +3,8 @@ package inventory
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,16 +31,17 @@ type loginName struct{ mount, name string }
 // perhaps cut off from it, shows its entity alone.
 func (l *lister) mintedBefore(ctx context.Context, logins map[string][]credential.VaultLogin, entities knownEntities) error {
 	byName := map[loginName][]string{}
-	plain := 0
+	plain, at := 0, map[string]int{} // by mount
 	for id, of := range logins {
 		for _, login := range of {
 			if !login.Plain {
 				continue
 			}
 			plain++
+			at[login.Mount]++
 			for _, n := range login.Names {
-				at := loginName{login.Mount, fold(n)}
-				byName[at] = append(byName[at], id)
+				name := loginName{login.Mount, fold(n)}
+				byName[name] = append(byName[name], id)
 			}
 		}
 	}
@@ -46,7 +49,12 @@ func (l *lister) mintedBefore(ctx context.Context, logins map[string][]credentia
 		return nil
 	}
 	if l.tokens == nil {
-		l.warn(credential.FindingOtherWays, "%d logins of the roll at auth mounts of type ldap get no policy but Vault's default one. A token from before may have more; the worker looks at all tokens before anything is set, and an account that has such a one then goes first", plain)
+		// A place of its own: who accepts this has not accepted that the worker
+		// may not look.
+		for _, mount := range slices.Sorted(maps.Keys(at)) {
+			l.unsure("auth/"+mount+"/login", fmt.Sprintf("%d logins of the roll at this auth mount of type ldap get no policy but Vault's default one, and whether a token from before has more is not looked at here, for a look may end a token that Vault is just making. A campaign looks at all tokens before anything is set, and an account that has such a one then goes first", at[mount]),
+				"to know it before, have an administrator look (vault list auth/token/accessors, vault token lookup -accessor …)")
+		}
 		return nil
 	}
 	err := l.tokens.Each(ctx, func(t minted.Token) {
