@@ -7,6 +7,7 @@
 package door
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -184,6 +185,23 @@ func (s Settings) Place() string {
 		return s.Type + "://" + s.Address + "@" + s.At
 	}
 	return s.Type + "://" + s.Address
+}
+
+// Entrance is Place with what of it is asked: two pages of a server, two login
+// methods or two databases may each keep logins of their own. The address
+// stands last, as config.ServerAt has it.
+func (s Settings) Entrance() string {
+	out := s.Type + "://" + s.Address
+	if page := cmp.Or(s.Path, s.Database); page != "" {
+		out += "/" + strings.ReplaceAll(strings.TrimPrefix(page, "/"), "@", "%40")
+	}
+	if s.Auth != "" {
+		out += "#" + string(s.Auth)
+	}
+	if s.At != "" {
+		out += "@" + s.At
+	}
+	return out
 }
 
 // Asked is what is asked there, and how: two doors may be at one place, as two

@@ -3,7 +3,6 @@ package listing
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -33,8 +32,11 @@ func gone(was, now ownmount.NamedDirectory) (out []ownmount.GoneServer) {
 	}
 	slices.Reverse(all) // the last campaign that had it
 	for _, g := range all {
-		again := slices.ContainsFunc(out, func(have ownmount.GoneServer) bool { return have.Server == g.Server })
-		if !again && !isAsked(g.Server, now.Servers) && !isOpened(g.Server, now.Doors) {
+		i := slices.IndexFunc(out, func(have ownmount.GoneServer) bool { return have.Server == g.Server })
+		switch {
+		case i >= 0:
+			out[i].For = bothFor(out[i].For, g.For)
+		case !isAsked(g.Server, now.Servers) && !isOpened(g.Server, now.Doors):
 			out = append(out, g)
 		}
 	}
@@ -52,16 +54,6 @@ func isAsked(server string, now []string) bool {
 		h, a := placeOfServer(s)
 		return address != "" && (a == address || h == address) || h == host && (address == "" || a == "")
 	})
-}
-
-// isOpened is isAsked for doors: one whose name has no address now is not
-// asked, so the machine that had the name before is no more asked than it.
-func isOpened(door string, now []string) bool {
-	_, address := placeOfServer(door)
-	return isAsked(door, slices.DeleteFunc(slices.Clone(now), func(d string) bool {
-		host, at := placeOfServer(d)
-		return address != "" && at == "" && host != address
-	}))
 }
 
 // answering leaves those away whose name a server or door of now has, at
@@ -95,27 +87,6 @@ func answering(ctx context.Context, all []ownmount.GoneServer, named ownmount.Na
 		}
 	}
 	return out
-}
-
-// theirs leaves those away that were doors of other accounts than a roll has:
-// another device's campaign may say of one whose it is (for:), and what is
-// stolen now was never offered there.
-func theirs(all []ownmount.GoneServer, roll *credential.Roll) []ownmount.GoneServer {
-	matches := func(pattern, name string) bool { ok, _ := config.Matches(pattern, name); return ok }
-	return slices.DeleteFunc(all, func(g ownmount.GoneServer) bool {
-		var of []door.Match
-		if g.For == "" || json.Unmarshal([]byte(g.For), &of) != nil || len(of) == 0 {
-			return false
-		}
-		return !slices.ContainsFunc(roll.Credentials, func(c credential.Credential) bool {
-			return slices.ContainsFunc(of, func(m door.Match) bool {
-				// Lines are of that device's own profile, and ends of its
-				// tasks.
-				m.Line, m.End = "", ""
-				return m.Takes(c, c.Short, matches)
-			})
-		})
-	})
 }
 
 // besidesDevice leaves those away that are at an address of the device: nothing
@@ -166,7 +137,12 @@ func goneOf(spec *config.Campaign, name string, known map[string]ownmount.NamedD
 	if !ok {
 		return nil, nil
 	}
-	for _, g := range gone(was, nowCalled(spec, name)) {
+	return sift(spec, name, gone(was, nowCalled(spec, name)))
+}
+
+// sift tells those that a person has accounted for from the others.
+func sift(spec *config.Campaign, name string, all []ownmount.GoneServer) (open []ownmount.GoneServer, accepted []string) {
+	for _, g := range all {
 		if isAsked(g.Server, spec.Authority(name).FormerServers()) {
 			continue // it moved, as a person says
 		}
@@ -187,7 +163,8 @@ func goneOf(spec *config.Campaign, name string, known map[string]ownmount.NamedD
 func sameServer(said, server string) bool {
 	text, _ := config.SplitServer(server)
 	host, address := placeOfServer(server)
-	for _, form := range []string{server, text, host, address} {
+	place := strings.TrimSuffix(text, pageOf(server)) // a door, without its page
+	for _, form := range []string{server, text, place, host, address} {
 		bare, _, err := net.SplitHostPort(form)
 		if strings.EqualFold(said, form) && form != "" || err == nil && strings.EqualFold(said, bare) {
 			return true
@@ -203,7 +180,11 @@ const MendGone = "a stolen value may live on there: name it again, under servers
 func WordsOfGone(all []ownmount.GoneServer) string {
 	var out []string
 	for _, g := range all {
-		out = append(out, fmt.Sprintf("%s (campaign %s of device %s)", g.Server, g.Campaign, g.Device))
+		said := fmt.Sprintf("campaign %s of device %s", g.Campaign, g.Device)
+		if g.OthersAlone {
+			said += "; this file has it for other accounts alone"
+		}
+		out = append(out, fmt.Sprintf("%s (%s)", g.Server, said))
 	}
 	return "earlier campaigns had servers or doors that this file does not reach: " + strings.Join(out, ", ")
 }

@@ -2,7 +2,6 @@ package listing
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net"
@@ -110,7 +109,7 @@ func KeepNames(ctx context.Context, store *ownmount.Store, spec *config.Campaign
 			if wrong := misnamed(spec, name, known); wrong != nil {
 				return wrong
 			}
-			now.Gone = gone(known[name], now)
+			now.Gone, now.DoorsFor = gone(known[name], now), everFor(known[name], now)
 			err = store.KeepDirectory(ctx, known[name], now)
 			if err == nil {
 				break
@@ -140,25 +139,12 @@ func nowCalled(spec *config.Campaign, name string) ownmount.NamedDirectory {
 		out.Servers = append(out.Servers, config.ServerAt(text, address))
 	}
 	slices.Sort(out.Servers)
-	whose := map[string][]door.Match{}
 	for _, d := range spec.Doors {
 		if len(d.For) == 0 || slices.ContainsFunc(d.For, func(m door.Match) bool { return m.Directory == "" || m.Directory == name }) {
-			out.Doors = append(out.Doors, d.Place())
-			if had, again := whose[d.Place()]; len(d.For) == 0 || again && had == nil {
-				whose[d.Place()] = nil // rows of any file may name it
-			} else {
-				whose[d.Place()] = append(had, d.For...)
-			}
+			out.Doors = append(out.Doors, d.Entrance())
 		}
 	}
-	for place, of := range whose {
-		if text, err := json.Marshal(of); err == nil && of != nil {
-			if out.DoorsFor == nil {
-				out.DoorsFor = map[string]string{}
-			}
-			out.DoorsFor[place] = string(text)
-		}
-	}
+	out.DoorsFor = doorsFor(spec, out.Doors)
 	slices.Sort(out.Doors)
 	out.Doors = slices.Compact(out.Doors) // a door of several addresses
 	return out

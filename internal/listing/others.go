@@ -87,6 +87,11 @@ func otherServers(ctx context.Context, kinds *registry.Registry, spec, dialled *
 		if len(gone) > 0 {
 			gone = answering(ctx, besidesDevice(gone, contained().Hosts()), nowCalled(dialled, name))
 		}
+		kept, and := sift(dialled, name, openedAgain(known[name], nowCalled(dialled, name)))
+		accepted = append(accepted, and...)
+		if kept = forOthers(dialled, kept, roll); len(kept) > 0 {
+			gone = append(gone, besidesDevice(kept, contained().Hosts())...)
+		}
 		if len(gone) > 0 {
 			out = append(out, goneWarning(spec, name, gone))
 		}

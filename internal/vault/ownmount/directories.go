@@ -26,10 +26,12 @@ type NamedDirectory struct {
 	Servers  []string `json:"servers"`        // as config.ServerAt writes them, with the address that was dialled
 	Campaign string   `json:"campaign"`
 	Device   string   `json:"device"`
-	// Doors are those that took passwords of it, by type://host:port.
+	// Doors are those that took passwords of it, as door.Settings.Entrance has
+	// them; earlier versions left the page away.
 	Doors []string `json:"doors,omitempty"`
-	// DoorsFor says of doors whose they were: door.Match as a JSON list. One
-	// that is not there was named by rows, or by an earlier version.
+	// DoorsFor says of doors whose they were in any campaign: door.Match as a
+	// JSON list. One that is not there was named by rows, or by an earlier
+	// version.
 	DoorsFor map[string]string `json:"doors_for,omitempty"`
 	// Gone are servers and doors that campaigns had under the name before that
 	// one, and that it did not ask: the last of those campaigns is beside each.
@@ -46,6 +48,9 @@ type GoneServer struct {
 	Device   string `json:"device"`
 	// For is as DoorsFor has it; empty for a server.
 	For string `json:"for,omitempty"`
+	// OthersAlone, of a door: the file in question has it, and not for all
+	// whose it was. Not kept.
+	OthersAlone bool `json:"-"`
 }
 
 // NamedDirectories are those that any campaign on this Vault had, by name. For
