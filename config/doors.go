@@ -19,7 +19,7 @@ import (
 )
 
 // doorKeys are those that a door of any type has.
-var doorKeys = []string{"type", "address", "insecure", "ca_file", "server_name", "login", "for", "timeout", "cache", "software", "machines", "flush"}
+var doorKeys = []string{"type", "address", "insecure", "ca_file", "server_name", "login", "realm", "for", "timeout", "cache", "software", "machines", "flush"}
 
 // doors reads the services in front of authorities that take a credential too.
 func (l *loader) doors(top fields, c *Campaign) map[string]door.Settings {
@@ -84,6 +84,7 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 			f.problem("login", "says how the login name is made of the account's: {account} or {name} (the DN, the role), for example {account}@example.org")
 		}
 	}
+	d.Realm = f.doorRealm(d.Auth)
 	d.For = l.doorMatches(f, c)
 	if f.has("cache") {
 		d.Cache = time.Duration(f.duration("cache", 0, time.Second, 24*time.Hour))

@@ -79,6 +79,18 @@ func (f fields) doorSecret(t door.Type, d *door.Settings) {
 	}
 }
 
+// doorRealm is the realm that a login without one has there.
+func (f fields) doorRealm(as door.Auth) string {
+	realm := strings.TrimPrefix(f.str("realm"), "@")
+	switch {
+	case as.Nameless() && f.has("realm"):
+		f.problem("realm", "has no use here: no name goes with the value (auth: %s)", as)
+	case f.has("realm") && (realm == "" || strings.ContainsAny(realm, "@{}\\\r\n\x00 ")):
+		f.problem("realm", "is the realm that a login without one has there, for example example.org")
+	}
+	return realm
+}
+
 // doorAuth is how the value is shown to a type that knows several ways.
 func (f fields) doorAuth(t door.Type) door.Auth {
 	if !f.has("auth") || !slices.Contains(t.Keys, "auth") {

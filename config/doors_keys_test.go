@@ -91,6 +91,11 @@ func TestWhatADoorKeepsAndWhatEndsIt(t *testing.T) {
 	require.Equal(t, 30*time.Minute, c.Doors["here"].Cache)
 	require.Equal(t, "dovecot", c.Doors["here"].Software)
 	require.Equal(t, &door.Flush{Command: []string{"/etc/rollcall/flush.d/dovecot", "{login}"}}, c.Doors["here"].Flush)
+	c, err = withDoor(t, imaps+`realm: "@example.org"`)
+	require.NoError(t, err)
+	require.Equal(t, "example.org", c.Doors["here"].Realm)
+	_, err = withDoor(t, `type: https, address: www.example.org, path: /a, auth: bearer, realm: example.org`)
+	require.ErrorContains(t, err, "doors.here.realm: has no use here: no name goes with the value (auth: bearer)")
 	c, err = withDoor(t, imaps+`flush: {url: "https://automation.example.org/flush"}`)
 	require.NoError(t, err)
 	require.Equal(t, "https://automation.example.org/flush", c.Doors["here"].Flush.URL)
@@ -101,6 +106,8 @@ func TestWhatADoorKeepsAndWhatEndsIt(t *testing.T) {
 		`flush: {}`:                   "doors.here.flush: must be one of command, a list without a shell",
 		`flush: {command: [doveadm]}`: "doors.here.flush.command: must begin with the whole path of a program",
 		`flush: {command: [/a, [b]]}`: "doors.here.flush.command: must be a list of texts",
+		`realm: "a@example.org"`:      "doors.here.realm: is the realm that a login without one has there",
+		`realm: "{account}"`:          "doors.here.realm: is the realm",
 		`flush: {command: [/a], url: "https://x.org/"}`: "doors.here.flush: must be one of command",
 		`flush: {url: "http://x.org/"}`:                 "doors.here.flush.url: must be an address that begins with https://",
 		`flush: {url: "https://a:PLANTED1@x.org/"}`:     "a URL with a login in it",

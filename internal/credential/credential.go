@@ -173,6 +173,9 @@ type Credential struct {
 type DoorLogin struct {
 	Door  string `json:"door"`
 	Login string `json:"login"`
+	// Own are other logins of the same account, as its directory says, where
+	// the door may keep each apart.
+	Own []string `json:"own,omitempty"`
 	// End of a task at which the door is; empty where it has one end, or
 	// nothing says at which.
 	End string `json:"end,omitempty"`

@@ -40,6 +40,9 @@ type Settings struct {
 	// Login is how the name is made with which an account logs in there:
 	// {account}, {name} (the DN, the role) or a text with one of them in it.
 	Login string `json:"login"`
+	// Realm is the one that a login without a realm has there, as the file
+	// says; "" is not known.
+	Realm string `json:"realm,omitempty"`
 	// For says whose door it is: of each credential that one of them matches.
 	For []Match `json:"for"`
 	// Timeout of one login: connect, secure, ask, answer.

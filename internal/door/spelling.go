@@ -68,25 +68,60 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
+// Spelling is another way to write the name of a directory's account.
+type Spelling struct {
+	Login string
+	// Sure: it is nobody else's in the account's directory. With another realm
+	// than is known to be its own, or without one, it may be another account's
+	// name at the door.
+	Sure bool
+}
+
 // Spellings are other ways to write the name of a directory's account at a door
 // that may keep each of them apart, while the directory takes all for one
 // account: in small letters and in capitals, and with the realm or without it.
-// name is the account's DN, which says the realm. There are more than anybody
-// can ask (sVc-x); none at doors that keep logins otherwise, or not at all.
-func (s Settings) Spellings(login, name string) (out []string) {
+// name is the account's DN, whose domain components are a guess at the realm;
+// own are other logins that its directory says it has. There are more than
+// anybody can ask (sVc-x); none at doors that keep logins otherwise, or not at
+// all.
+func (s Settings) Spellings(login, name string, own []string) (out []Spelling) {
 	if s.Auth.Nameless() || !s.spells() || strings.ContainsAny(login, `=\`) {
 		return nil
 	}
-	short, _, realm := strings.Cut(login, "@")
-	all := []string{strings.ToLower(login), strings.ToUpper(login)}
-	if realm {
-		all = append(all, short)
-	} else if of := realmOf(name); of != "" {
-		all = append(all, login+"@"+of)
+	all := []Spelling{{strings.ToLower(login), true}, {strings.ToUpper(login), true}}
+	for _, as := range own {
+		all = append(all, Spelling{as, true})
+	}
+	short, realm, has := strings.Cut(login, "@")
+	switch here := s.Realm; {
+	case has && (here == "" || strings.EqualFold(realm, here)):
+		all = append(all, Spelling{short, here != ""})
+	case has:
+		// Without its realm it is a name of the door's own one.
+	case here != "":
+		all = append(all, Spelling{login + "@" + here, true})
+	case realmOf(name) != "":
+		all = append(all, Spelling{login + "@" + realmOf(name), false})
 	}
 	for _, as := range all {
-		if as != login && !slices.Contains(out, as) {
+		if as.Login != login && !slices.ContainsFunc(out, func(have Spelling) bool { return have.Login == as.Login }) {
 			out = append(out, as)
+		}
+	}
+	return out
+}
+
+// OwnSpellings are those of an account's addresses (mail, userPrincipalName)
+// that are its login name with a realm.
+func (s Settings) OwnSpellings(login string, addresses []string) (out []string) {
+	if s.Auth.Nameless() || !s.spells() {
+		return nil
+	}
+	short, _, _ := strings.Cut(login, "@")
+	for _, a := range addresses {
+		local, _, has := strings.Cut(a, "@")
+		if has && strings.EqualFold(local, short) && a != login && !slices.Contains(out, a) {
+			out = append(out, a)
 		}
 	}
 	return out
@@ -99,7 +134,11 @@ func (s Settings) SpellingDoubt() string {
 	if s.Auth.Nameless() || !s.spells() {
 		return ""
 	}
-	return "it may keep old logins by each spelling of a name, where a directory takes all for one: it is asked by the name as it is listed, in small letters, in capitals, and with the realm or without it; by another one (sVc-x) it may go on taking the old value until its time is over"
+	realm := "with the realm of its DN or without one, which may be another account's name (then it is asked with the new value alone, twice in a campaign at most; say under realm: which one a login without a realm has there)"
+	if s.Realm != "" {
+		realm = "with the realm " + s.Realm + " or without it"
+	}
+	return "it may keep old logins by each spelling of a name, where a directory takes all for one: it is asked by the name as it is listed, in small letters, in capitals, with the realm that its mail or userPrincipalName says, and " + realm + "; by another one (sVc-x) it may go on taking the old value until its time is over"
 }
 
 // spells reports whether a door may keep each spelling of a name apart: its

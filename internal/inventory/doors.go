@@ -121,6 +121,19 @@ func (m *merger) doorsThen(d *draft) {
 	slices.SortFunc(d.Doors, func(a, b credential.DoorLogin) int { return strings.Compare(a.Door, b.Door) })
 }
 
+// spellDoors notes by which other logins a directory has the account, where a
+// door may keep each of them apart.
+func (m *merger) spellDoors(d *draft) {
+	if len(d.Doors) == 0 || d.Kind.OpensVault() {
+		return
+	}
+	all := slices.Concat(d.logins, d.mails)
+	slices.Sort(all)
+	for i, at := range d.Doors {
+		d.Doors[i].Own = m.c.Doors[at.Door].OwnSpellings(at.Login, all)
+	}
+}
+
 // namedDoors are the doors that sources name for it. Whoever had the device may
 // have written a secret's metadata: he must not choose the service at which a
 // new value is shown, nor the clear text in which it goes there, so metadata

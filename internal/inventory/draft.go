@@ -14,6 +14,7 @@ import (
 type draft struct {
 	credential.Credential
 	logins   []string          // what else people call the account
+	mails    []string          // its addresses, as the directory has them
 	guesses  []credential.Path // paths whose field nobody named
 	short    string            // for an adopted path
 	findings []credential.Finding

@@ -26,6 +26,7 @@ type facts struct {
 	restricts string // what keeps it from logging in at any hour and from anywhere
 
 	domain, principal string // of Active Directory: as in DNS; userPrincipalName
+	mails             []string
 	aliased           string
 
 	// without: the server says that there is no userPassword, which is more
@@ -74,7 +75,7 @@ func classes(names string) map[string]bool {
 }
 
 func (d driver) factsOf(e directory.Entry) *facts {
-	out := &facts{rootpw: d.rootpw, domains: d.domains, domain: d.domain, login: e.Attrs[d.login], stored: e.Stored["userPassword"], aliased: e.First("aliasedObjectName"), principal: e.First("userPrincipalName")}
+	out := &facts{rootpw: d.rootpw, domains: d.domains, domain: d.domain, login: e.Attrs[d.login], stored: e.Stored["userPassword"], aliased: e.First("aliasedObjectName"), principal: e.First("userPrincipalName"), mails: e.Attrs["mail"]}
 	for _, a := range d.more {
 		if out.named == nil {
 			out.named = map[string][]string{}

@@ -61,6 +61,9 @@ func (m *merger) matched(c Candidate, a Account) {
 		l.Kind = c.Kind
 	}
 	l.logins = append(l.logins, a.Logins...)
+	if a.facts != nil && len(a.facts.mails) > 0 {
+		l.mails = append(l.mails, a.facts.mails...)
+	}
 	if a.Protected {
 		l.resets, l.protected = true, true
 		l.find(credential.FindingProtected, "adminCount is 1: rights delegated on the organizational unit do not reach it; bind.dn needs Reset Password on CN=AdminSDHolder, or a domain administrator resets it")

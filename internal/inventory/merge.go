@@ -138,6 +138,7 @@ func (m *merger) complete(d *draft) {
 		if d.Problem == "" {
 			d.Doors = doorsOf(m.c, d.Credential, m.namedDoors(d), d.short, d.Name)
 			m.doorsThen(d)
+			m.spellDoors(d)
 		}
 	}
 	d.withoutDoors()

@@ -7,6 +7,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/directory"
 	"rollcall/internal/door"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
@@ -269,4 +270,28 @@ func TestMetadataNamesNoDoorThatTheFileDoesNotLeaveToIt(t *testing.T) {
 	require.Contains(t, told, "door portal")
 	require.Contains(t, told, "door printer")
 	require.NotContains(t, told, "door web", "the file itself gives it that one")
+}
+
+// What the directory says of an account's addresses is kept for doors that may
+// keep each spelling of its name: of another one's address nothing is.
+func TestAnAddressOfAnAccountIsAnotherSpellingOfItsLoginName(t *testing.T) {
+	c := withDoors(&config.Campaign{Directories: map[string]config.Directory{"corp": {Driver: config.OpenLDAP}}})
+	all := []door.Match{{Directory: "corp"}}
+	c.Doors = map[string]door.Settings{
+		"mail":  {Type: "imaps", Login: "{account}", For: all},
+		"relay": {Type: "submission", Login: "{account}@lab.example.org", For: all},
+		"page":  {Type: "https", Login: "{account}", For: all},
+	}
+	a, err := (&lister{c: c}).driver("corp").accountOf(directory.Entry{ID: "1", DN: "uid=scan,dc=lab", Attrs: map[string][]string{
+		"uid": {"scan"}, "mail": {"Scan@mail.example.org", "scan@lab.example.org", "printers@example.org"}}})
+	require.NoError(t, err)
+	m := &merger{c: c, drafts: map[string]*draft{}, lost: unfound{doorUses: doorUses{}}}
+	m.matched(Candidate{Authority: "corp", Kind: credential.LDAPPassword}, a)
+	d := m.drafts["corp/1"]
+	m.complete(d)
+	require.Equal(t, []credential.DoorLogin{
+		{Door: "mail", Login: "scan"},
+		{Door: "page", Login: "scan", Own: []string{"Scan@mail.example.org", "scan@lab.example.org"}},
+		{Door: "relay", Login: "scan@lab.example.org", Own: []string{"Scan@mail.example.org"}},
+	}, d.Doors)
 }

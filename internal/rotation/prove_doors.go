@@ -197,6 +197,7 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 		if t.unanswered < doorPatience && !stopped() {
 			wrong.some = true // others may have run some up while it waited for its turn
 			of := ask.asking(t.door, v.Credential, as, v.at, wrong)
+			of.names = names{r.Refusals, r.Campaign, v.Credential.ID, as.Door}
 			of.looks = r.Refusals.looks(r.Campaign, v.Credential.ID, as.Door, of.looks)
 			v.Doors[n], stop = askDoor(ctx, of)
 			r.Refusals.noteOld(ctx, r.Campaign, v.Credential.ID, v.Doors[n])

@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"rollcall/internal/credential"
@@ -19,7 +18,8 @@ type asking struct {
 	at door.Settings
 	// spellings are other ways to write the login name that the door may keep
 	// apart.
-	spellings []string
+	spellings []door.Spelling
+	names     names
 	with      atDoors
 	// looks is how often each old value is offered.
 	looks int
@@ -70,8 +70,8 @@ func (t *tries) run() bool {
 	if len(t.with.olds) == 0 {
 		return true
 	}
-	for _, login := range t.spellings {
-		if !t.spelled(login, taken) {
+	for _, as := range t.spellings {
+		if !t.spelled(as, taken) {
 			return false
 		}
 	}
@@ -124,58 +124,6 @@ func (t *tries) sandwich(taken, old door.Shown) bool {
 	return true
 }
 
-// spelled asks by another spelling of the login name. One that is no name there
-// is refused with the new value too; the old one is offered all the same, for
-// what a cache has of it is taken while nothing behind it is asked. The new
-// value by the usual spelling ends it.
-func (t *tries) spelled(login string, taken door.Shown) bool {
-	t.ev.New = protocol.NotAsked
-	as := door.Shown{Login: login, Value: taken.Value}
-	reply, asked := t.offer(as, true)
-	if !asked {
-		return false
-	}
-	name := reply == protocol.Accepted
-	if !name && !unknown(reply) {
-		t.ev.New, t.code = reply, t.code+bySpelling
-		return false
-	}
-	for _, old := range t.with.olds {
-		for _, form := range t.at.Forms(login, old) {
-			fine := false
-			if name {
-				fine = t.sandwich(as, form)
-			} else {
-				fine = t.refused(form)
-			}
-			if !fine {
-				t.code += bySpelling
-				return false
-			}
-		}
-	}
-	reply, asked = t.offer(taken, false)
-	t.ev.Old, t.ev.New = protocol.Refused, reply
-	return asked && reply == protocol.Accepted
-}
-
-// bySpelling is added to a door's code.
-const bySpelling = ", by another spelling of the login name"
-
-// refused offers an old value by what is no name.
-func (t *tries) refused(old door.Shown) bool {
-	for range t.looks {
-		reply, asked := t.offer(old, true)
-		if t.ev.Old = reply; !asked || !unknown(reply) {
-			return false
-		}
-	}
-	return true
-}
-
-// unknown reports a reply to a name that nobody has.
-func unknown(r protocol.Reply) bool { return r == protocol.Refused || r == protocol.Gone }
-
 // offer logs in once. wrong: it may be a wrong login.
 func (t *tries) offer(s door.Shown, wrong bool) (reply protocol.Reply, asked bool) {
 	if t.stop = t.wrong.before(t.ctx); t.stop == nil && wrong {
@@ -191,13 +139,4 @@ func (t *tries) offer(s door.Shown, wrong bool) (reply protocol.Reply, asked boo
 		reply, t.code = protocol.NotThisWay, said.Code+" to characters that a server may write in several ways"
 	}
 	return reply, true
-}
-
-// Spellings are other spellings of an account's login name by which it is asked
-// about at a door, for accounts of directories: to those all are one name.
-func Spellings(at door.Settings, c credential.Credential, as credential.DoorLogin) []string {
-	if c.Task != nil || c.Kind.OpensVault() || !strings.Contains(c.Name, "=") || !strings.Contains(c.Name, ",") {
-		return nil
-	}
-	return at.Spellings(as.Login, c.Name)
 }

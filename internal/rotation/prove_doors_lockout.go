@@ -169,9 +169,11 @@ type Refusals struct {
 	}
 
 	mu   sync.Mutex
-	seen map[[2]string]map[string]int // by door, in a row
-	took map[[3]string]bool           // the old value, by campaign, credential and door
-	came map[[3]string]*progress      // of tasks, likewise
+	seen map[[2]string]map[string]int  // by door, in a row
+	took map[[3]string]bool            // the old value, by campaign, credential and door
+	came map[[3]string]*progress       // of tasks, likewise
+	by   map[[3]string]map[string]bool // what other spellings showed, likewise
+	try  map[[2]string]int             // names that may be another account's, by campaign
 }
 
 // tookOld is what is noted of a door that took the old value.
@@ -228,6 +230,7 @@ func (r *Refusals) read(ctx context.Context, campaign string) error {
 		if o.What == tookOld {
 			r.tookFirst(campaign, o.ID, o.Where)
 		}
+		r.readSpelled(campaign, o)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
