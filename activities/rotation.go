@@ -245,11 +245,13 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	keptOpen := func(step protocol.Step, stop *protocol.Stop) rotation.Applied {
 		return rotation.Applied{Applied: wire.Applied{Step: step, Stop: stop}}
 	}
-	// Not begun in this attempt, but perhaps in an earlier one: Set says so to
-	// an abort.
-	notBegun := protocol.Intent
-	if !first {
-		notBegun = protocol.Set
+	// Not begun in this attempt, but perhaps in an earlier one or by an earlier
+	// look, as of what comes back for its doors: Set says so to an abort.
+	notBegun := func(it wire.ApplyItem) protocol.Step {
+		if first && !it.Sent {
+			return protocol.Intent
+		}
+		return protocol.Set
 	}
 	news := r.activations(spec, in.Batch, page, in.Items)
 	if news != nil {
@@ -260,7 +262,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	rot.Slots = queue.Slots()
 	eachIn(ctx, len(in.Items), width, queue, in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
-		done[i] = keptOpen(notBegun, r.superseded(ctx, in.Batch.Campaign))
+		done[i] = keptOpen(notBegun(it), r.superseded(ctx, in.Batch.Campaign))
 		if done[i].Stop == nil && first && !it.Sent {
 			done[i].Stop = r.deviceAnswers(ctx, in.Batch.Campaign)
 		}
@@ -274,7 +276,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		}
 		return done[i].Stop
 	}, func(i int, why *protocol.Stop) {
-		step := notBegun
+		step := notBegun(in.Items[i])
 		if why.Reason == protocol.ReasonInternal {
 			step = protocol.Set // it was begun, and how far it came is not known
 		}

@@ -5,9 +5,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/kind/registry"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/wire"
@@ -41,7 +43,11 @@ func TestACampaignThatWasSupersededBeginsNothingAndKeepsItsValueForAWhile(t *tes
 	call("Apply", wire.ApplyInput{Batch: first, Items: []wire.ApplyItem{{Attempt: 1, Fresh: true}}}, &applied)
 	require.Equal(t, protocol.ReasonSuperseded, applied[0].Stop.Reason)
 	require.True(t, applied[0].Stop.Reason.Final())
+	require.Equal(t, protocol.Intent, applied[0].Step, "it was never begun")
 	require.Equal(t, 1, secretIDs(), "nothing was set")
+	// What comes back for its doors is in force.
+	call("Apply", wire.ApplyInput{Batch: first, Items: []wire.ApplyItem{{Attempt: 1, Sent: true}}, Doors: wire.DoorsNow}, &applied)
+	require.Equal(t, protocol.Set, applied[0].Step, "an abort gives it a last pass")
 	call("Prepare", wire.PrepareInput{Batch: first, Pass: 2, Items: []int{0}}, &prepared)
 	require.Equal(t, protocol.ReasonSuperseded, prepared[0].Stop.Reason)
 
@@ -76,4 +82,26 @@ func TestAPanicIsTheTroubleOfOneCredential(t *testing.T) {
 	r.in(t, context.Background())
 	require.Len(t, r.begun, 10, "the others are worked on all the same")
 	require.Equal(t, map[int]protocol.Reason{4: protocol.ReasonInternal}, r.skipped)
+}
+
+// A worker that stops before it comes back to something for its doors says that
+// the new value may be in force: an abort gives that a last pass.
+func TestAStoppingWorkerTellsWhatIsInForceFromWhatWasNeverBegun(t *testing.T) {
+	s := newSafe(t)
+	s.role("esg-01", "stolen")
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(NewRotation(s.store, registry.New(s.store.Client)))
+	stopped := make(chan struct{})
+	close(stopped)
+	env.SetWorkerStopChannel(stopped)
+	batch := s.batch("first", "esg-01", approle("esg-01", "apps/esg-01"))
+	for sent, step := range map[bool]protocol.Step{false: protocol.Intent, true: protocol.Set} {
+		got, err := env.ExecuteActivity("Apply", wire.ApplyInput{Batch: batch, Items: []wire.ApplyItem{{Attempt: 1, Sent: sent}}, Doors: wire.DoorsNow})
+		require.NoError(t, err)
+		var applied []wire.AppliedItem
+		require.NoError(t, got.Get(&applied))
+		require.Equal(t, protocol.ReasonInterrupted, applied[0].Stop.Reason)
+		require.Equal(t, step, applied[0].Step, "sent before: %v", sent)
+	}
 }

@@ -37,9 +37,10 @@ func (w *wrongLogins) before(ctx context.Context) (stop *protocol.Stop) {
 	return stop
 }
 
-// saw: whatever is no good login may have been counted, silence as well.
+// saw: whatever is no good login may have been counted, silence as well; but
+// not what was never shown to anybody.
 func (w *wrongLogins) saw(reply protocol.Reply) {
-	if reply != protocol.Accepted {
+	if reply != protocol.Accepted && reply != protocol.NotCarried {
 		w.some = true
 		w.had++
 	}
@@ -288,9 +289,10 @@ func (r *Refusals) note(ctx context.Context, campaign, door, id string) {
 	}
 }
 
-// saw takes one door's evidence.
+// saw takes one door's evidence. A value that could not be shown there was not
+// refused.
 func (r *Refusals) saw(ctx context.Context, campaign, id string, ev protocol.DoorEvidence) {
-	if r == nil || ev.First == protocol.NotAsked || ev.First == protocol.Unreachable {
+	if r == nil || ev.First == protocol.NotAsked || ev.First == protocol.Unreachable || ev.First == protocol.NotCarried {
 		return
 	}
 	if ev.First != protocol.Accepted && r.Notes != nil {
