@@ -15,9 +15,9 @@ import (
 // listed one are asked too. But one with another realm, or without one, may be
 // the name of somebody who has nothing to do with the campaign, and whose
 // account each wrong login brings nearer to its lock; no good login of ours
-// ends that count. So by such a name the new value alone is offered, twice in
-// a campaign at most, whichever accounts and doors that is for. A name that took a value
-// of the account is the account's own, and is asked as the listed one is.
+// ends that count. So by such a name the new value alone is offered, twice in a
+// campaign at most, whichever accounts and doors that is for. A name that took
+// a value of the account is the account's own, and is asked as the listed one.
 
 // Spellings are other spellings of an account's login name by which it is asked
 // about at a door, for accounts of directories: to those all are one name.
@@ -45,6 +45,8 @@ func (t *tries) spelled(s door.Spelling, taken door.Shown) bool {
 	}
 	name := reply == protocol.Accepted
 	switch {
+	case name && s.Sure:
+		t.names.remember(s, itsOwn) // whoever comes after asks it all the same
 	case name:
 		t.names.note(t.ctx, s, itsOwn)
 	case !unknown(reply):
@@ -188,9 +190,16 @@ func (n names) note(ctx context.Context, s door.Spelling, what string) {
 	if n.refusals == nil || n.showed(s, what) {
 		return
 	}
-	n.refusals.spelledSo(n.campaign, n.door, n.id+" "+s.Login, what)
+	n.remember(s, what)
 	if n.refusals.Notes != nil {
 		_, _ = n.refusals.Notes.NoteOnce(ctx, n.campaign, what, n.door, n.id+" "+s.Login)
+	}
+}
+
+// remember is note for this process alone.
+func (n names) remember(s door.Spelling, what string) {
+	if n.refusals != nil {
+		n.refusals.spelledSo(n.campaign, n.door, n.id+" "+s.Login, what)
 	}
 }
 
