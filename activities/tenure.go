@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // TakeOver ends what earlier campaigns of the device left open, once the roll
@@ -63,7 +64,7 @@ func (r *Rotation) SignOfLife(ctx context.Context, campaign string) error {
 		select {
 		case <-tick.C:
 		case <-activity.GetWorkerStopChannel(ctx):
-			return temporal.NewApplicationError("its worker stops", errInternal)
+			return temporal.NewApplicationError("its worker stops", wire.BrokenOff)
 		case <-ctx.Done():
 			return ctx.Err()
 		}

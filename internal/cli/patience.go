@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/report"
 	"rollcall/internal/rotation/gate"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 	"rollcall/workflows"
 )
 
@@ -76,7 +77,7 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 	if now.Sub(p.grew) < quietAfter {
 		return false, nil
 	}
-	tries, why := p.engine.Failing(ctx, p.workflow)
+	tries, why := p.engine.Failing(ctx, p.workflow, workerEnded)
 	if why == nil {
 		if since := p.engine.Untaken(ctx, p.workflow); !since.IsZero() && now.Sub(since) > quietAfter {
 			return p.sayUntaken(since), nil
@@ -158,6 +159,14 @@ func waits(st workflows.Status) (text, about string) {
 		parts = append(parts, fmt.Sprintf("%d begin after them", later))
 	}
 	return strings.Join(parts, "; ") + "; `rollcall report` says what to do about each, and `rollcall close` leaves them open, with an owner, and ends the campaign", about
+}
+
+// workerEnded: an activity failed because its worker ended or fell silent. What
+// another one has taken up again does not fail.
+func workerEnded(why error) bool {
+	var silent *temporal.TimeoutError
+	var app *temporal.ApplicationError
+	return errors.As(why, &silent) || errors.As(why, &app) && app.Type() == wire.BrokenOff
 }
 
 func waitingFor(why error) string {

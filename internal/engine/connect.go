@@ -129,19 +129,25 @@ func whoseAddress() string {
 
 // Failing says what keeps a workflow and its children from going on: the last
 // error of an activity that is tried again, if there is one, and how often it
-// was tried.
-func (e *Engine) Failing(ctx context.Context, workflow string) (tries int, why error) {
+// was tried. over says of an error that it is past once a worker has taken the
+// activity up again, as that its last worker ended.
+func (e *Engine) Failing(ctx context.Context, workflow string, over func(error) bool) (tries int, why error) {
 	d, described := e.DescribeWorkflowExecution(ctx, workflow, "")
 	if described != nil {
 		return 0, nil
 	}
 	for _, a := range d.PendingActivities {
-		if a.GetAttempt() > 1 && a.GetLastFailure() != nil {
-			return int(a.Attempt), e.failures.FailureToError(a.LastFailure)
+		if a.GetAttempt() <= 1 || a.GetLastFailure() == nil {
+			continue
 		}
+		why := e.failures.FailureToError(a.LastFailure)
+		if a.State == enumspb.PENDING_ACTIVITY_STATE_STARTED && over(why) {
+			continue
+		}
+		return int(a.Attempt), why
 	}
 	for _, child := range d.PendingChildren {
-		if tries, why = e.Failing(ctx, child.WorkflowId); why != nil {
+		if tries, why = e.Failing(ctx, child.WorkflowId, over); why != nil {
 			return tries, why
 		}
 	}
