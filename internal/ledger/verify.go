@@ -97,7 +97,8 @@ func (r *Report) OK() bool { return len(r.Problems) == 0 }
 // one. The log must agree with each: whoever has the signing right can sign
 // another history, and not take back what was kept of this one.
 //
-// The error is for a folder that holds no ledger and a key that is none.
+// The error is for a folder that holds no ledger, a key that is none, and a key
+// or checkpoint of another campaign than the folder is of.
 // Whatever is wrong with a ledger is in Report.Problems.
 func Verify(ctx context.Context, dir, verifierKey string, anchored []byte) (Report, error) {
 	rep, _, err := VerifyState(ctx, dir, verifierKey, anchored)
@@ -131,6 +132,9 @@ func VerifyState(ctx context.Context, dir, verifierKey string, anchored []byte) 
 		return rep, nil, fmt.Errorf("public key %q: %w", rep.VerifierKey, err)
 	}
 	rep.Origin, rep.Campaign = v.Name(), strings.TrimPrefix(v.Name(), Origin(""))
+	if err := ofAnother(dir, v.Name(), a, anchored); err != nil {
+		return rep, nil, err
+	}
 
 	cp, kept, ok := checkpoints(&rep, dir, v, anchored)
 	if !ok {
@@ -154,6 +158,22 @@ func VerifyState(ctx context.Context, dir, verifierKey string, anchored []byte) 
 		return rep, nil, nil
 	}
 	return rep, story.state, nil
+}
+
+// ofAnother refuses what was kept of another campaign: held against this ledger
+// it would tell of a history that was rewritten.
+func ofAnother(dir, origin string, a about, anchored []byte) error {
+	campaign := func(origin string) string { return strings.TrimPrefix(origin, Origin("")) }
+	if is, _, ok := strings.Cut(a.VerifierKey, "+"); ok && is == a.Origin && is != origin {
+		return fmt.Errorf("the public key is of campaign %s, and %s says that it is the ledger of %s: nothing was checked; `rollcall ledger key %[3]s` gives its key. If the folder should be that of %[1]s, it was replaced", campaign(origin), dir, campaign(is))
+	}
+	for _, raw := range splitCheckpoints(anchored) {
+		is, _, _ := strings.Cut(string(raw), "\n")
+		if strings.HasPrefix(is, Origin("")) && is != origin {
+			return fmt.Errorf("the anchored checkpoint is of campaign %s, and %s is held to be the ledger of %s: nothing was checked; `rollcall ledger anchor %[3]s` gives its own", campaign(is), dir, campaign(origin))
+		}
+	}
+	return nil
 }
 
 // checkpoints opens the folder's checkpoint and the anchored ones (kept), the

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -230,6 +231,24 @@ func TestALogMustAgreeWithEveryAnchor(t *testing.T) {
 		require.True(t, rep.says(noIndex, "its first "+n+" entries are not those"), "%+v", rep.Problems)
 	}
 	require.Len(t, rep.Problems, 3)
+}
+
+// What was kept of another campaign tells nothing of this one: it is no history
+// that was rewritten.
+func TestWhatWasKeptOfAnotherCampaignIsHeldAgainstNothing(t *testing.T) {
+	one := newFixture(t)
+	_, err := one.open(t).Append(t.Context(), listedFrom(0, 20))
+	require.NoError(t, err)
+	skey, vkey, err := note.GenerateKey(rand.Reader, Origin("esg-02-20260301T120000Z"))
+	require.NoError(t, err)
+	_, err = Verify(t.Context(), one.dir, vkey, nil)
+	require.ErrorContains(t, err, "the public key is of campaign esg-02-20260301T120000Z, and "+one.dir+" says that it is the ledger of "+campaign)
+	s, err := note.NewSigner(skey)
+	require.NoError(t, err)
+	anchor, err := note.Sign(&note.Note{Text: Origin("esg-02-20260301T120000Z") + "\n132\n" + strings.Repeat("A", 43) + "=\n"}, s)
+	require.NoError(t, err)
+	_, err = Verify(t.Context(), one.dir, one.vkey, anchor)
+	require.ErrorContains(t, err, "the anchored checkpoint is of campaign esg-02-20260301T120000Z")
 }
 
 func TestVerifySaysWhatItsKeyIsWorth(t *testing.T) {
