@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -51,22 +52,28 @@ func (r *Rotation) takeBackLeftOut(ctx context.Context, campaign string) error {
 
 // SignOfLife says in Vault, for as long as the campaign runs, that it does: who
 // starts another one is told. It ends with the campaign, or with its worker,
-// and another one goes on.
-func (r *Rotation) SignOfLife(ctx context.Context, campaign string) error {
+// and another one goes on. It gives the campaign that took over, if one did;
+// empty where the campaign came to its own end.
+func (r *Rotation) SignOfLife(ctx context.Context, campaign string) (by string, err error) {
 	tick := time.NewTicker(ownmount.SeenEvery)
 	defer tick.Stop()
 	for {
 		// Vault may be away; then it is said again at the next turn.
 		if ended, err := r.Store.SignOfLife(ctx, campaign); err == nil && ended {
-			return nil
+			if rec, found, err := r.Store.LookAt(ctx, campaign); err == nil {
+				if found && rec.Superseded {
+					by = cmp.Or(rec.By, "a later one")
+				}
+				return by, nil
+			}
 		}
 		activity.RecordHeartbeat(ctx)
 		select {
 		case <-tick.C:
 		case <-activity.GetWorkerStopChannel(ctx):
-			return temporal.NewApplicationError("its worker stops", wire.BrokenOff)
+			return "", temporal.NewApplicationError("its worker stops", wire.BrokenOff)
 		case <-ctx.Done():
-			return ctx.Err()
+			return "", ctx.Err()
 		}
 	}
 }

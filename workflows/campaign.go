@@ -82,7 +82,10 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	owned := workflow.GetVersion(ctx, changeOwned, workflow.DefaultVersion, 1) > workflow.DefaultVersion
 	if owned {
 		// Nobody waits for it: it ends with the campaign.
-		workflow.ExecuteActivity(allTheWhile(steady), wire.DoSignOfLife, c.in.Campaign)
+		life := workflow.ExecuteActivity(allTheWhile(steady), wire.DoSignOfLife, c.in.Campaign)
+		if workflow.GetVersion(ctx, changeTakenOver, workflow.DefaultVersion, 1) > workflow.DefaultVersion {
+			workflow.Go(steady, func(steady workflow.Context) { c.endTakenOver(steady, life) })
+		}
 	}
 	var roll wire.Roll
 	err := workflow.ExecuteActivity(onRotation(ctx), wire.DoList, wire.ListInput{Campaign: c.in.Campaign}).Get(ctx, &roll)
@@ -135,6 +138,18 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 		LeftOut: c.control.leftOut(), Accepted: len(c.status.Accepted), Incomplete: c.status.Incomplete, Aside: c.status.Aside, LivesOn: c.livesOn(),
 		Aborted: c.control.Aborting && !c.control.Accepted,
 	}, c.close(steady, nil)
+}
+
+// endTakenOver winds the campaign up once another one has taken over: nothing
+// more of it may be begun, and people's tasks are the other one's.
+func (c *campaign) endTakenOver(ctx workflow.Context, life workflow.Future) {
+	var by string
+	if err := life.Get(ctx, &by); err != nil || by == "" || c.closing || c.control.Aborting {
+		return
+	}
+	c.control.Aborting, c.control.TakenOver = true, by
+	c.status.Phase = ledger.Aborting
+	c.tell(ctx)
 }
 
 // tookOver records which campaigns this one has ended, before anything is set.

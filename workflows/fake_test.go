@@ -29,6 +29,7 @@ type place struct{ page, index int }
 // fake stands for the activities: it says what becomes of each credential and
 // keeps what it was told.
 type fake struct {
+	takenOver string // the campaign that took over
 	// outcome is what stops a credential in its nth try, and where; a zero
 	// Reason means dead. nil: all are dead at once.
 	outcome  func(at place, try int) (protocol.Step, protocol.Reason)
@@ -131,7 +132,7 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	env.RegisterActivity(&activities.Ledger{})
 	f.now = env.Now
 	for name, serve := range map[string]any{
-		"List": f.list, "Prepare": f.prepare, "Apply": f.apply, "Clean": f.clean, "CloseCampaign": f.close, "OpenScheduled": f.open, "TakeOver": f.takeOver, "SignOfLife": func(context.Context, string) error { return nil },
+		"List": f.list, "Prepare": f.prepare, "Apply": f.apply, "Clean": f.clean, "CloseCampaign": f.close, "OpenScheduled": f.open, "TakeOver": f.takeOver, "SignOfLife": func(context.Context, string) (string, error) { return f.takenOver, nil },
 		"AskDevice":     f.askDevice,
 		"LookForTokens": f.lookForTokens,
 		"RecordRoll":    f.recordRoll, "RecordIntents": f.recordIntents, "RecordResults": f.recordResults,

@@ -65,10 +65,14 @@ const (
 	// the one before.
 	changeFirstPass = "first-pass"
 
+	// changeTakenOver marks campaigns that end once another one has taken over.
+	changeTakenOver = "taken-over"
+
 	// changeHears marks tasks that hear the whole of what their campaign was
 	// told: also that nothing is open any more, also while what is shut is
 	// tried, and that an aborted campaign begins none.
 	changeHears = "hears"
+
 	// changeWatched marks campaigns that ask the device while they wait.
 	changeWatched = "watched"
 

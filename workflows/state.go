@@ -139,11 +139,13 @@ type Result struct {
 
 // control is what a campaign tells its running wave.
 type control struct {
-	Paused   bool                `json:"paused"`
-	Aborting bool                `json:"aborting"`
-	Accepted bool                `json:"accepted,omitempty"` // Aborting: a person accepts what is open
-	LeftOut  map[string][]string `json:"left_out,omitempty"` // servers by directory
-	Doors    []string            `json:"doors,omitempty"`    // that were left out
+	Paused   bool `json:"paused"`
+	Aborting bool `json:"aborting"`
+	Accepted bool `json:"accepted,omitempty"` // Aborting: a person accepts what is open
+	// TakenOver, with Aborting, names the campaign that took over.
+	TakenOver string              `json:"taken_over,omitempty"`
+	LeftOut   map[string][]string `json:"left_out,omitempty"` // servers by directory
+	Doors     []string            `json:"doors,omitempty"`    // that were left out
 	// Logins of the roll to Vault that are still open, and that nobody has
 	// accepted.
 	Logins credential.Refs `json:"logins,omitempty"`
@@ -166,6 +168,9 @@ func (c control) relief() int { return c.leftOut() - len(c.Logins) - len(c.Reade
 func (c control) ended() string {
 	if c.Accepted {
 		return "a person accepted what is open, and the campaign was closed"
+	}
+	if c.TakenOver != "" {
+		return "campaign " + c.TakenOver + " took over"
 	}
 	return "the campaign was aborted"
 }

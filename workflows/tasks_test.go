@@ -415,6 +415,23 @@ func TestAnAbortedCampaignLeavesPeoplesTasks(t *testing.T) {
 	require.Len(t, c.left, 1)
 }
 
+// Nothing more may be begun of it, and people would be waited for in vain.
+func TestACampaignThatAnotherTookOverEndsAndLeavesPeoplesTasks(t *testing.T) {
+	f := newFake(waveOf(0, 1), taskWave(1, 1))
+	f.takenOver = "esg-01-20260302T090000Z"
+	c := &crowd{}
+	env := f.env(t)
+	c.due = env.Now().Add(72 * time.Hour)
+	c.serve(env)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.NoError(t, env.GetWorkflowError())
+	var out Result
+	require.NoError(t, env.GetWorkflowResult(&out))
+	require.True(t, out.Aborted)
+	require.Len(t, c.left, 1)
+	require.Contains(t, c.left[0].Why, "campaign esg-01-20260302T090000Z took over before a person had done it")
+}
+
 func count(list []string, of string) (n int) {
 	for _, s := range list {
 		if s == of {

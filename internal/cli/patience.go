@@ -53,6 +53,8 @@ type patience struct {
 	grew               time.Time // when the ledger grew last
 	entries            uint64
 	login, waiting     string // what was said
+	owner              time.Time
+	takenOver          bool // and said
 }
 
 func (s *session) newPatience(campaign, workflow string) *patience {
@@ -74,6 +76,9 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 			return said, err
 		}
 	}
+	if p.sayTakenOver(ctx, now) {
+		return true, nil
+	}
 	if now.Sub(p.grew) < quietAfter {
 		return false, nil
 	}
@@ -90,6 +95,21 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 	p.waiting = waitingFor(why)
 	p.say("waiting (tried %d times): %s", tries-1, p.waiting)
 	return true, nil
+}
+
+// sayTakenOver says, once, that another campaign has taken over.
+func (p *patience) sayTakenOver(ctx context.Context, now time.Time) bool {
+	if p.takenOver || now.Sub(p.owner) < ownmount.SeenEvery {
+		return false
+	}
+	p.owner = now
+	rec, found, err := p.store.LookAt(ctx, p.campaign)
+	if err != nil || !found || !rec.Superseded {
+		return false
+	}
+	p.takenOver = true
+	p.say("%v: nothing more of this one is begun, and it ends once what it has in hand is done; `rollcall campaigns` has the other", &ownmount.ClosedMeanwhile{CampaignRecord: rec.CampaignRecord})
+	return true
 }
 
 // sayUntaken says that no worker takes up what the campaign needs done; once,
