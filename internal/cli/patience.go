@@ -76,8 +76,10 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 			return said, err
 		}
 	}
-	if p.sayTakenOver(ctx, now) {
-		return true, nil
+	if now.Sub(p.owner) >= ownmount.SeenEvery {
+		if p.owner = now; p.sayTakenOver(ctx) {
+			return true, nil
+		}
 	}
 	if now.Sub(p.grew) < quietAfter {
 		return false, nil
@@ -98,11 +100,10 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 }
 
 // sayTakenOver says, once, that another campaign has taken over.
-func (p *patience) sayTakenOver(ctx context.Context, now time.Time) bool {
-	if p.takenOver || now.Sub(p.owner) < ownmount.SeenEvery {
+func (p *patience) sayTakenOver(ctx context.Context) bool {
+	if p.takenOver {
 		return false
 	}
-	p.owner = now
 	rec, found, err := p.store.LookAt(ctx, p.campaign)
 	if err != nil || !found || !rec.Superseded {
 		return false

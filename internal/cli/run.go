@@ -215,6 +215,7 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 			case err != nil:
 				return &exit{exitUnfinished, fmt.Errorf("lost Temporal at %s: %w; the campaign is kept there, and the same command follows it again", s.engine.Address, err)}
 			}
+			wait.sayTakenOver(ctx)
 			return s.lastScreen(ctx, campaign, result)
 		case <-ctx.Done():
 			return s.detach(view, campaign)
