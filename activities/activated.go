@@ -23,7 +23,11 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 		c := page[a.Index]
 		for i, p := range c.Places() {
 			if i < min(len(a.To), len(a.Written)) && a.To[i] > 0 {
-				placed[c.ID] = append(placed[c.ID], ownmount.Placed{Path: p, Version: a.To[i], Written: a.Written[i]})
+				at := ownmount.Placed{Path: p, Version: a.To[i], Written: a.Written[i]}
+				if i < len(a.Over) {
+					at.Over = a.Over[i]
+				}
+				placed[c.ID] = append(placed[c.ID], at)
 			}
 		}
 	}

@@ -38,6 +38,11 @@ func (k *pathsLook) confirmedNow(ctx context.Context, p credential.Path) error {
 	if !live.Found || since == ownmount.AsActivated || k.c.ConfirmedNow(p, live.Version, live.Written, since == ownmount.NotActivated) {
 		return nil
 	}
+	if written := k.c.ConfirmedWritten[p.String()]; at > 0 && !written.IsZero() {
+		if held, err := k.vault.HeldSince(ctx, ownmount.Placed{Path: p, Version: at, Written: written}, live); err != nil || held {
+			return err
+		}
+	}
 	why := fmt.Sprintf("the campaign file confirms version %d of it", at)
 	switch written := k.c.ConfirmedWritten[p.String()]; {
 	case at == 0:

@@ -78,6 +78,9 @@ type Vault interface {
 	ActivatedPlaces(ctx context.Context, ids []string) (map[string][]credential.Path, error)
 	// SinceActivated says what became of such a path, by what it holds now.
 	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (ownmount.Since, error)
+	// HeldSince reports whether a path still holds the value of an earlier
+	// version.
+	HeldSince(ctx context.Context, was ownmount.Placed, live vault.Live) (bool, error)
 	// LastRoll is what the last campaign of the device besides this one had on
 	// its roll.
 	LastRoll(ctx context.Context, device, campaign string, formerly ...string) (*ownmount.LastRoll, error)

@@ -191,6 +191,10 @@ func (emptyVault) ActivatedPlaces(context.Context, []string) (map[string][]crede
 	return nil, nil
 }
 
+func (emptyVault) HeldSince(context.Context, ownmount.Placed, vault.Live) (bool, error) {
+	return false, nil
+}
+
 func (emptyVault) SinceActivated(context.Context, string, credential.Path, vault.Live) (ownmount.Since, error) {
 	return ownmount.NotActivated, nil
 }

@@ -28,7 +28,12 @@ func (j *job) activate(ctx context.Context) error {
 
 func (j *job) writePaths(ctx context.Context) error {
 	j.step = protocol.Activate
+	var filled error
 	for i, p := range j.paths {
+		if j.filledSince(i) {
+			filled = &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("nothing was at path %d of this credential when it was decided that its new value goes there, and somebody has written another value there since: whose that is is not known, so it was left, and nobody reads the new value there; the new value is in force and staged: move what lies there to a path of its own and remove it here (vault kv metadata delete), and the next pass activates it", i+1)}
+			continue // consumers at its other paths wait
+		}
 		err := j.writePath(ctx, i)
 		if vault.IsCASMismatch(err) && j.cached {
 			// What was taken over is older than a look of our own would be:
@@ -45,7 +50,21 @@ func (j *job) writePaths(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return filled
+}
+
+// filledSince reports whether a path at which nothing was, so that it took part
+// by a person's word alone, holds what nobody saw to be the account's by now.
+func (j *job) filledSince(i int) bool {
+	p, live := j.paths[i], j.lives[i]
+	base, looked := j.staged.Base[p.String()]
+	switch {
+	case !looked || base > 0 || j.parts[i] != seen || !live.Found:
+		return false
+	case live.Value.Equal(j.staged.Secret), standsFor(live.Value, j.inForce):
+		return false
+	}
+	return !j.c.Adopted || live.Owner == "" || live.Owner != j.c.Subject
 }
 
 func (j *job) writePath(ctx context.Context, i int) error {
@@ -85,12 +104,12 @@ func (j *job) ownerField(p credential.Path) string {
 }
 
 func (j *job) noteActivated() {
-	j.out.To, j.out.Written, j.out.Doomed = nil, nil, j.doomed()
+	j.out.To, j.out.Written, j.out.Over, j.out.Doomed = nil, nil, nil, j.doomed()
 	for i, l := range j.lives {
 		if j.parts[i] == apart || !l.Value.Equal(j.staged.Secret) { // left as it is, or not written yet
-			l.Version, l.Written = 0, time.Time{}
+			l.Version, l.Written, l.Over = 0, time.Time{}, time.Time{}
 		}
-		j.out.To, j.out.Written = append(j.out.To, l.Version), append(j.out.Written, l.Written)
+		j.out.To, j.out.Written, j.out.Over = append(j.out.To, l.Version), append(j.out.Written, l.Written), append(j.out.Over, l.Over)
 	}
 	if j.Rotator.Activated != nil && j.activated() {
 		j.Rotator.Activated(j.c, j.out.Applied)

@@ -118,6 +118,15 @@ var givenRows = []givenRow{
 		w.confirms(2, time.Time{})
 		return w
 	}, findings: []credential.FindingCode{credential.FindingPathRefused}, live: "another's"},
+	{name: "given to another account, confirmed for this one, and since then another field was written", story: func() *world {
+		w := noted()
+		w.strangerWrites(0, "another's")
+		w.theirs["P0"] = true
+		w.cred.Confirmed = w.cred.Paths
+		w.confirms(2, w.secrets["kv/app"].versions[1].at)
+		w.strangerWrites(0, "another's")
+		return w
+	}, findings: []credential.FindingCode{credential.FindingChangedBefore, credential.FindingConfirmed}},
 	{name: "confirmed, and since then deleted and made anew up to that version", story: func() *world {
 		w := noted().giveAway().elsewhereToo()
 		w.cred.Named, w.cred.Confirmed = w.cred.Paths[:1], w.cred.Paths[:1]

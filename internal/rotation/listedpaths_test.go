@@ -131,6 +131,23 @@ func TestAnotherFieldThatWasWrittenAfterTheListingIsKept(t *testing.T) {
 	})
 }
 
+// Another field of the secret was: an account beside it was rotated just now.
+func TestWhatTheListingReadStandsWhereAnotherFieldWasWrittenSince(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1, "P0")
+		w.addPath("second", "stale")
+		w.wasListed()
+		w.strangerWrites(1, "stale")
+		p := w.rotator().Prepare(context.Background(), w.cred)
+		require.Nil(t, p.Stop)
+		w.intents[p.Attempt] = true
+		a, ok := w.apply(p.Attempt, p.Fresh)
+		require.True(t, ok)
+		require.Nil(t, a.Stop)
+		require.True(t, a.Dead())
+	})
+}
+
 func (w *world) pathNow() vault.Live { return w.readLive(w.cred.Paths[0], 0) }
 
 // listedBy forgets what was listed, and has the path listed by a campaign.

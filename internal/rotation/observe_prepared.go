@@ -39,11 +39,18 @@ func (j *job) stillAsListed(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if was := j.lives[i]; now.Version != was.Version || !now.Written.Equal(was.Written) {
+		if was := j.lives[i]; (now.Version != was.Version || !now.Written.Equal(was.Written)) && !onlyBesides(was, now) {
 			return &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: fmt.Sprintf("somebody wrote path %d of this credential after it was listed; nothing was set, and the next pass reads it", i+1)}
 		}
 	}
 	return nil
+}
+
+// onlyBesides reports whether a later version of a secret holds in the field
+// what the listing read there: another field of it was written, most likely for
+// an account that was rotated just now.
+func onlyBesides(was, now vault.Live) bool {
+	return now.Version > was.Version && was.Found && now.Found && now.Value.Equal(was.Value) && now.Problem == was.Problem
 }
 
 // olds are the values that the paths held when they were read, and what of

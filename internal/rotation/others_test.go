@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 )
 
@@ -37,10 +38,19 @@ var others = []struct {
 }
 
 // stuck reports whether only a person can help: the policy wants the value in
-// force, and no path held it when the new one was staged.
+// force, and no path held it when the new one was staged; or somebody has put
+// what may be another account's where nothing was.
 func (w *world) stuck() bool {
 	s := w.staging[w.cred.ID]
-	return w.binder.safeModify && s != nil && !slices.ContainsFunc(slices.Collect(maps.Values(s.Old)), secret(w.write().inForce()).Equal)
+	if s == nil {
+		return false
+	}
+	filled := slices.ContainsFunc(w.cred.Paths, func(p credential.Path) bool {
+		base, looked := s.Base[p.String()]
+		now := w.readLive(p, 0)
+		return looked && base == 0 && s.Places[p.String()] == "" && now.Found && !now.Value.Equal(s.Secret)
+	})
+	return filled || w.binder.safeModify && !slices.ContainsFunc(slices.Collect(maps.Values(s.Old)), secret(w.write().inForce()).Equal)
 }
 
 // TestWhateverOthersDoAtWhateverMomentTheCredentialComesToItsEnd lets each of

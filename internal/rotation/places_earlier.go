@@ -29,8 +29,15 @@ func (j *job) activatedBefore(ctx context.Context, p credential.Path, live vault
 	if err != nil {
 		return apart, "", err
 	}
+	confirmed := j.c.ConfirmedNow(p, live.Version, live.Written, since == ownmount.NotActivated)
+	if at, written := j.c.ConfirmedAt[p.String()], j.c.ConfirmedWritten[p.String()]; !confirmed && at > 0 && !written.IsZero() {
+		// He looked at the value: another field of the secret may be new since.
+		if confirmed, err = j.Store.HeldSince(ctx, ownmount.Placed{Path: p, Version: at, Written: written}, live); err != nil {
+			return apart, "", err
+		}
+	}
 	switch {
-	case since == ownmount.AsActivated, j.putThere(p, live, since), j.c.ConfirmedNow(p, live.Version, live.Written, since == ownmount.NotActivated):
+	case since == ownmount.AsActivated, j.putThere(p, live, since), confirmed:
 		return kept, since, nil
 	case since == ownmount.NotSaid && deleted:
 		return kept, since, nil // nobody reads it, and the version that was deleted stays

@@ -128,6 +128,12 @@ func (s *shelf) MountKeeping(context.Context, credential.Path) (vault.Keeping, e
 func (s *shelf) SinceActivated(_ context.Context, _ string, p credential.Path, _ vault.Live) (ownmount.Since, error) {
 	return s.since[p], nil
 }
+func (s *shelf) HeldSince(_ context.Context, was ownmount.Placed, live vault.Live) (bool, error) {
+	return was.Version == live.Version && was.Written.Equal(live.Written), nil
+}
+func (s *shelf) Carried(_ context.Context, was ownmount.Placed) (ownmount.Placed, error) {
+	return was, nil
+}
 func (s *shelf) CampaignReleased(context.Context, string) (bool, time.Time, error) {
 	return false, time.Time{}, nil
 }

@@ -35,6 +35,8 @@ type Store interface {
 	Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error)
 	Versions(ctx context.Context, p credential.Path) (vault.Versions, error)
 	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (ownmount.Since, error)
+	HeldSince(ctx context.Context, was ownmount.Placed, live vault.Live) (bool, error)
+	Carried(ctx context.Context, was ownmount.Placed) (ownmount.Placed, error)
 	// Keeping is what Vault does by itself with what is written, by the
 	// settings of a secret and its mount; MountKeeping by those of the mount
 	// alone, which cost next to nothing.

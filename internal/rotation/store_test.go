@@ -222,6 +222,17 @@ func (h *hand) MountKeeping(context.Context, credential.Path) (vault.Keeping, er
 	return vault.Keeping{Versions: 10}, nil // remembered from a moment ago
 }
 
+func (h *hand) HeldSince(_ context.Context, was ownmount.Placed, live vault.Live) (bool, error) {
+	return call(h, "whether it is as it was at "+was.Path.Path, lostVault("read"), func() (bool, error) {
+		then := h.w.readLive(was.Path, was.Version)
+		return then.Written.Equal(was.Written) && (was.Version == live.Version || live.Found && then.Value.Equal(live.Value)), nil
+	})
+}
+
+func (h *hand) Carried(_ context.Context, was ownmount.Placed) (ownmount.Placed, error) {
+	return was, nil
+}
+
 func (h *hand) SinceActivated(_ context.Context, id string, p credential.Path, live vault.Live) (ownmount.Since, error) {
 	return call(h, "what became of "+p.Path, lostVault("read"), func() (ownmount.Since, error) {
 		noted, known := h.w.noted[place(p)]

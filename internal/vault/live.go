@@ -42,6 +42,11 @@ type Live struct {
 	// value in the field as the one that was read.
 	Replaced int
 
+	// Over is when the version before this one was written, where Activate
+	// wrote this one over it and the secret has other fields, which are as they
+	// were.
+	Over time.Time
+
 	// Keys are the names of the fields that are there, sorted.
 	Keys []string
 
@@ -250,22 +255,6 @@ func (c *Client) Activate(ctx context.Context, p credential.Path, from Live, val
 	}
 	return Live{}, &Error{Op: op, Path: p.Mount + "/data/" + p.Path, Server: c.api.Address(), Kind: CASMismatch,
 		Detail: "other fields of the secret keep changing"}
-}
-
-// replacedBy is what Activate wrote over l. A bare value of our own is not
-// searched for the forms of somebody else's, which costs more than all else
-// here.
-func (l Live) replacedBy(e Entry, field string, value credential.Secret) Live {
-	if l.around != nil {
-		out := liveTo(e, field, l.users)
-		out.Replaced = l.Version
-		return out
-	}
-	owner, _ := e.Data[OwnerField].(string)
-	return Live{
-		Value: value, Version: e.Version, Written: e.Written, Found: true, Ends: e.ends, Replaced: l.Version,
-		Keys: slices.Sorted(maps.Keys(e.Data)), Owner: owner, data: e.Data, field: field, users: l.users,
-	}
 }
 
 // Takes reports why the field could not hold a value, or nil: a document may

@@ -35,8 +35,11 @@ type Applied struct {
 	To []int `json:"to,omitempty"`
 	// Written is when Vault wrote each of To, and Doomed the versions that may
 	// be destroyed once the outcome is recorded.
-	Written  []time.Time          `json:"written,omitempty"`
-	Doomed   [][]int              `json:"doomed,omitempty"`
+	Written []time.Time `json:"written,omitempty"`
+	Doomed  [][]int     `json:"doomed,omitempty"`
+	// Over is ownmount.Placed.Over of each of To; the worker that activated it
+	// notes it.
+	Over     []time.Time          `json:"-"`
 	Findings []credential.Finding `json:"findings,omitempty"`
 	// LeftOut are the servers that were not asked, because a person had left
 	// them out.

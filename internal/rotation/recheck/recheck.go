@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // Proved is a dead credential as its evidence left it.
@@ -37,6 +38,7 @@ type Look struct {
 type Store interface {
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	Versions(ctx context.Context, p credential.Path) (vault.Versions, error)
+	Carried(ctx context.Context, was ownmount.Placed) (ownmount.Placed, error)
 }
 
 // Looked is what a later look at a dead credential found. The zero value:
@@ -296,6 +298,9 @@ func (l Look) activatedValue(ctx context.Context, p Proved) (value credential.Se
 			continue
 		}
 		live, err := l.Store.ReadLive(ctx, path, p.To[i])
+		if err == nil && !live.Found && i < len(p.Written) && !p.Written[i].IsZero() {
+			live, err = l.inALaterOne(ctx, path, p.To[i], p.Written[i], live)
+		}
 		live = live.Of(p.Credential.Users)
 		switch {
 		case err != nil:
@@ -308,6 +313,25 @@ func (l Look) activatedValue(ctx context.Context, p Proved) (value credential.Se
 		}
 	}
 	return value, failed, anew
+}
+
+// inALaterOne is a version that Rollcall wrote on top of one that was destroyed
+// since, for another field of the secret; seen is what is left of that. It
+// counts as the activated one.
+func (l Look) inALaterOne(ctx context.Context, path credential.Path, to int, written time.Time, seen vault.Live) (vault.Live, error) {
+	if seen.Version > 0 && !seen.Written.Equal(written) {
+		return seen, nil // made anew
+	}
+	last, err := l.Store.Carried(ctx, ownmount.Placed{Path: path, Version: to, Written: written})
+	if err != nil || last.Version == to {
+		return seen, err
+	}
+	live, err := l.Store.ReadLive(ctx, path, last.Version)
+	if err != nil || !live.Found || !live.Written.Equal(last.Written) {
+		return seen, err
+	}
+	live.Version, live.Written = to, written
+	return live, nil
 }
 
 func changedSince(server string) Looked {

@@ -31,6 +31,7 @@ type activated struct {
 	read   map[string]bool       // names of the secrets that were read
 	places map[string]placeNotes // by credential id
 	lines  map[string]int        // by name of a secret that was read, how many it holds
+	over   map[versionOf][]carried
 }
 
 // placeNote is what is known of one place.
@@ -101,7 +102,7 @@ func (s *Store) RecordActivated(ctx context.Context, placed map[string][]Placed)
 			}
 			at := placedAt{ID: id, Path: p.Path}
 			if p.known() {
-				at.Version, at.Written = p.Version, p.Written.UTC()
+				at.Version, at.Written, at.Over = p.Version, p.Written.UTC(), p.Over
 			}
 			news = append(news, at)
 		}
@@ -116,7 +117,7 @@ func (s *Store) writePlaces(ctx context.Context, lines []placedAt) error {
 		size, n := 0, 0
 		for n < len(lines) && size <= pageBytes {
 			// JSON in a JSON string, where each quote counts double.
-			size += 2*(len(lines[n].ID)+len(lines[n].Path.String())) + 180
+			size += 2*(len(lines[n].ID)+len(lines[n].Path.String())) + 280
 			n++
 		}
 		body, err := json.Marshal(lines[:n])
@@ -142,10 +143,16 @@ type placedAt struct {
 	// First is when it was noted first; zero where that is when the secret was
 	// written.
 	First time.Time `json:"first,omitzero"`
+	// Over is Placed.Over. In is a newer version that holds the same value, and
+	// InWritten when that was written: what many notes came to.
+	Over      time.Time `json:"over,omitzero"`
+	In        int       `json:"in,omitempty"`
+	InWritten time.Time `json:"in_written,omitzero"`
 }
 
 func (a *activated) add(page []placedAt, noted time.Time) {
 	for _, at := range page {
+		a.carries(at)
 		notes := a.places[at.ID]
 		i := slices.IndexFunc(notes, func(n placeNote) bool { return n.latest.Path == at.Path })
 		known := i >= 0
@@ -162,7 +169,7 @@ func (a *activated) add(page []placedAt, noted time.Time) {
 		if !known || noted.Before(now.first) {
 			now.first = noted
 		}
-		if placed := (Placed{at.Path, at.Version, at.Written}); placed.known() && placed.Written.After(now.latest.Written) {
+		if placed := (Placed{Path: at.Path, Version: at.Version, Written: at.Written}); placed.known() && placed.Written.After(now.latest.Written) {
 			now.latest = placed
 		}
 	}
@@ -188,6 +195,7 @@ func (s *Store) readPlacesOnce(ctx context.Context) (all []string, gone bool, er
 	}
 	if a.read == nil {
 		a.read, a.places, a.lines = map[string]bool{}, map[string]placeNotes{}, map[string]int{}
+		a.over = map[versionOf][]carried{}
 	}
 	all = slices.DeleteFunc(all, func(n string) bool { return strings.HasSuffix(n, "/") })
 	names := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return a.read[n] })

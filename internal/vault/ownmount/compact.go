@@ -70,7 +70,11 @@ func (a *activated) all() (out []placedAt) {
 	for _, id := range slices.Sorted(maps.Keys(a.places)) {
 		from := len(out)
 		for _, note := range a.places[id] {
-			out = append(out, placedAt{ID: id, Path: note.latest.Path, Version: note.latest.Version, Written: note.latest.Written, First: note.first.UTC()})
+			at := placedAt{ID: id, Path: note.latest.Path, Version: note.latest.Version, Written: note.latest.Written, First: note.first.UTC()}
+			if last := a.newest(note.latest); last.Version > at.Version {
+				at.In, at.InWritten = last.Version, last.Written
+			}
+			out = append(out, at)
 		}
 		slices.SortFunc(out[from:], func(x, y placedAt) int { return strings.Compare(x.Path.String(), y.Path.String()) })
 	}

@@ -38,7 +38,7 @@ func TestWhatIsNotedOfPlacesDoesNotGrowWithCampaigns(t *testing.T) {
 			for i := from; i < from+batch; i++ {
 				id := fmt.Sprintf("corp/compact-%036d", i)
 				p := credential.Path{Mount: "kv", Path: fmt.Sprintf("apps/compact/%05d", i), Field: "password"}
-				placed[id] = []Placed{{p, n, began.Add(time.Duration(n) * time.Hour)}}
+				placed[id] = []Placed{{Path: p, Version: n, Written: began.Add(time.Duration(n) * time.Hour)}}
 			}
 			require.NoError(t, worker.RecordActivated(t.Context(), placed))
 		}
@@ -69,7 +69,7 @@ func TestWhatIsNotedOfPlacesDoesNotGrowWithCampaigns(t *testing.T) {
 		go func() { done <- s.CompactPlaces(t.Context()) }()
 	}
 	late := credential.Path{Mount: "kv", Path: "apps/compact/late", Field: "password"}
-	require.NoError(t, admin.RecordActivated(t.Context(), map[string][]Placed{"corp/late": {{late, 1, began}}}))
+	require.NoError(t, admin.RecordActivated(t.Context(), map[string][]Placed{"corp/late": {{Path: late, Version: 1, Written: began}}}))
 	for range 2 {
 		require.NoError(t, <-done)
 	}
@@ -97,14 +97,14 @@ func TestNotesThatWereBrokenOffWhileTheyWereCompactedAreAllThere(t *testing.T) {
 	p := credential.Path{Mount: "kv", Path: "apps/compact/broken", Field: "password"}
 	at := func(n int) time.Time { return time.Date(2026, 11, 28, n, 0, 0, 0, time.UTC) }
 	for n := 1; n <= 3; n++ {
-		require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/broken": {{p, n, at(n)}}}))
+		require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/broken": {{Path: p, Version: n, Written: at(n)}}}))
 	}
 	_, err := worker.ActivatedPlaces(t.Context(), nil)
 	require.NoError(t, err)
 	was, _ := worker.activated.places["corp/broken"].of(p)
 	first := was.first
 	require.NoError(t, worker.writePlaces(t.Context(), worker.activated.all()), "and then it dies")
-	require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/broken": {{p, 4, at(4)}}}))
+	require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/broken": {{Path: p, Version: 4, Written: at(4)}}}))
 	for range 2 {
 		names, err := admin.Names(t.Context(), "test", c.Vault.Mount, PlacesFolder)
 		require.NoError(t, err)

@@ -15,10 +15,14 @@ type Placed struct {
 	Path    credential.Path
 	Version int // 0: not known
 	Written time.Time
+	// Over is when the version before it was written, where Rollcall wrote this
+	// one on top of that and left the other fields of the secret as they were;
+	// zero where it has no others, or that is not known.
+	Over time.Time
 }
 
 func (p Placed) is(l vault.Live) bool {
-	return p.Version == l.Version && p.known() && p.Written.Equal(l.Written)
+	return p.Version == l.Version && p.known() && said(p.Written, l.Written)
 }
 
 func (p Placed) known() bool { return p.Version > 0 && !p.Written.IsZero() }
@@ -55,15 +59,10 @@ func (s *Store) SinceActivated(ctx context.Context, id string, p credential.Path
 		return AsActivated, nil
 	case !was.known():
 		return NotSaid, nil
-	case live.Version < was.Version || !live.Found:
-		return WrittenSince, nil
 	}
-	then, err := s.ReadLive(ctx, p, was.Version)
-	if err != nil {
-		return "", err
-	}
-	if then = then.Like(live); was.is(then) && then.Found && then.Value.Equal(live.Value) {
-		return AsActivated, nil
+	held, err := s.HeldSince(ctx, was, live)
+	if held || err != nil {
+		return AsActivated, err
 	}
 	return WrittenSince, nil
 }
@@ -75,8 +74,8 @@ func (s *Store) noted(ctx context.Context, id string, p credential.Path, live va
 	a := &s.activated
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if has, known := a.places[id].of(p); known && has.latest.is(live) {
-		return has.latest, true, false, nil
+	if has, known := a.places[id].of(p); known && (has.latest.is(live) || a.newest(has.latest).is(live)) {
+		return a.newest(has.latest), true, false, nil
 	}
 	if _, err := s.readPlaces(ctx); err != nil {
 		return Placed{}, false, false, err

@@ -33,7 +33,7 @@ func TestWhatBecameOfAPathSinceAValueWasActivatedThere(t *testing.T) {
 		l, err := worker.Activate(t.Context(), p, now(t, worker, p), credential.NewSecret(value), "")
 		require.NoError(t, err)
 		if note {
-			require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{id: {{p, l.Version, l.Written}}}))
+			require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{id: {{Path: p, Version: l.Version, Written: l.Written}}}))
 		}
 		return l
 	}
@@ -75,7 +75,7 @@ func TestWhatBecameOfAPathSinceAValueWasActivatedThere(t *testing.T) {
 			write(p, map[string]any{"password": "another's"})
 			l, err := worker.Activate(t.Context(), p, now(t, worker, p), credential.NewSecret("S2"), "")
 			require.NoError(t, err)
-			require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/b": {{p, l.Version, l.Written}}}))
+			require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/b": {{Path: p, Version: l.Version, Written: l.Written}}}))
 		}, Anothers},
 		"the field was taken away": {func(p credential.Path) { rotate(p, "S1", true); write(p, map[string]any{"token": "S1"}) }, WrittenSince},
 		"deleted, and made anew with as many versions": {func(p credential.Path) {
@@ -143,7 +143,7 @@ func TestAPlaceIsAsOldAsItsFirstNote(t *testing.T) {
 	note := func(versions ...int) {
 		t.Helper()
 		for _, n := range versions {
-			require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/a": {{p, n, time.Date(2026, 11, 28, 0, 0, n, 7, time.UTC)}}}))
+			require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/a": {{Path: p, Version: n, Written: time.Date(2026, 11, 28, 0, 0, n, 7, time.UTC)}}}))
 		}
 	}
 	notes := func() []string {

@@ -1,0 +1,47 @@
+package rotation
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/protocol"
+)
+
+// A path that was empty takes part by somebody's word alone. What others put
+// there meanwhile may be another account's, and the only copy: it is not
+// written over, and consumers at the other paths get the new value all the
+// same.
+func TestWhatSomebodyPutsAtAPathThatWasEmptyIsLeftAndTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := plain()
+		w.addPath("second", "")
+		w.addPath("third", "P0")
+		at := func(i int) string { return w.readLive(w.cred.Paths[i], 0).Value.Reveal() }
+		filled := false
+		for n := range 200 {
+			w.events[n] = func(w *world) {
+				if !filled && w.write().inForce() != "P0" {
+					w.strangerWrites(1, "theirs")
+					filled = true
+				}
+			}
+		}
+		for range 3 {
+			a, dead := w.pass(false)
+			require.False(t, dead)
+			require.Equal(t, protocol.ReasonConflict, a.Stop.Reason, a.Stop.Detail)
+			require.Equal(t, "theirs", at(1))
+		}
+		a, _ := w.pass(false)
+		require.Contains(t, a.Stop.Detail, "path 2 of this credential")
+		require.Equal(t, protocol.Activate, a.Step)
+		require.Equal(t, []string{w.write().inForce(), w.write().inForce()}, []string{at(0), at(2)})
+
+		w.secrets["kv/second"] = &kv{}
+		_, dead := w.run(false)
+		require.True(t, dead)
+		require.Equal(t, w.write().inForce(), at(1))
+	})
+}
