@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -116,7 +117,12 @@ func (r *Rotation) Amend(ctx context.Context, in wire.AmendInput) (wire.Amended,
 	}
 	fit, instead := listing.Fits(p, was, take, in.Replaced)
 	left := listing.LeftOf(p, in.Take, in.Replaced, fit, instead)
-	if len(fit) == 0 && len(p.Warnings) == 0 {
+	told := index.Warnings
+	if n := len(index.Amended); n > 0 && index.Amended[n-1].Proposal == in.Proposal {
+		told = told[:len(told)-len(index.Amended[n-1].Warnings)] // an earlier try, of which the reply was lost
+	}
+	p = listing.Settled(p, was, instead, told)
+	if len(fit)+len(instead) == 0 && len(p.Warnings) == 0 {
 		return wire.Amended{Left: left}, nil
 	}
 	var taken []credential.Credential
@@ -188,6 +194,16 @@ func (l *Ledger) Untouched(ctx context.Context, in wire.UntouchedInput) (credent
 // warned.
 func (l *Ledger) RecordTakenUp(ctx context.Context, in wire.TakenUpInput) error {
 	defer beat(ctx)()
+	index, err := l.Store.ReadIndex(ctx, in.Campaign)
+	if err != nil {
+		return classify(errVault, err)
+	}
+	var amended ownmount.Amended
+	for _, a := range index.Amended {
+		if a.Proposal == in.Amended.Proposal {
+			amended = a
+		}
+	}
 	var entries []ledger.Entry
 	for _, part := range []struct {
 		event ledger.Event
@@ -206,19 +222,15 @@ func (l *Ledger) RecordTakenUp(ctx context.Context, in wire.TakenUpInput) error 
 				}
 				found = on[c.ID]
 			}
-			entries = append(entries, record.TakenUp(in, part.event, part.refs[i], c, found, time.Now().UTC())...)
+			more := record.TakenUp(in, part.event, part.refs[i], c, found, time.Now().UTC())
+			if x := slices.IndexFunc(amended.Excluded, func(x credential.Exclusion) bool { return x.ID == c.ID }); x >= 0 && part.event == ledger.Replaced {
+				more[0].Detail = amended.Excluded[x].Reason
+			}
+			entries = append(entries, more...)
 		}
 	}
 	if in.Amended.Warnings > 0 {
-		index, err := l.Store.ReadIndex(ctx, in.Campaign)
-		if err != nil {
-			return classify(errVault, err)
-		}
-		for _, a := range index.Amended {
-			if a.Proposal == in.Amended.Proposal {
-				entries = append(entries, record.FoundAgain(in, a.Warnings, time.Now().UTC())...)
-			}
-		}
+		entries = append(entries, record.FoundAgain(in, amended.Warnings, time.Now().UTC())...)
 	}
 	if len(entries) == 0 {
 		return nil

@@ -124,7 +124,7 @@ func (c *campaign) mayTakeUp(_ workflow.Context, in wire.TakeUp) error {
 	if c.again.seen == nil || c.again.seen.Proposal != in.Proposal {
 		return refuse("what was found is not the latest any more, for it was listed again" + by(c.by.listed) + ": list again")
 	}
-	if len(c.again.take) == 0 && c.again.seen.Warnings == 0 {
+	if len(c.again.take)+len(c.again.replaced) == 0 && c.again.seen.Warnings == 0 {
 		return refuse("nothing of what was found can be taken up")
 	}
 	return nil
@@ -203,7 +203,7 @@ func (c *campaign) amend(ctx workflow.Context, in wire.AmendInput, actor string)
 		return err
 	}
 	err = insist(func() error { return workflow.ExecuteActivity(forCleaning(ctx), wire.DoAmend, in).Get(ctx, &now) })
-	if err != nil || len(now.Waves)+now.Warnings == 0 {
+	if err != nil || len(now.Waves)+len(now.Replaced)+now.Warnings == 0 {
 		return now, insists && err != nil && !refusedForGood(err), err
 	}
 	stored = true

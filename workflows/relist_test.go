@@ -133,6 +133,22 @@ func TestWhatIsListedOtherwiseGoesOnSoInTheSameCampaignAndWhatMayBeSetDoesNot(t 
 	require.Equal(t, 1, again, "what a pass says after another listing is told from what it said before")
 }
 
+func TestWhatIsExcludedWhileTheCampaignRunsIsNeverSetAlsoWhereNothingElseIsTakenUp(t *testing.T) {
+	f := relisted()
+	off := credential.Refs{{Page: 0, Index: 2}, {Page: 0, Index: 3}, {Page: 1, Index: 0}}
+	f.proposal = wire.RelistFound{Replaced: off}
+	f.amended = wire.Amended{Replaced: off}
+	env := f.env(t)
+	seen(env, 20*time.Minute)
+	taken := updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.NoError(t, errors.Join(taken.refused, taken.err))
+	require.Equal(t, Result{Listed: 2, Excluded: 4, Dead: 2}, result[Result](t, env))
+	require.Equal(t, off, f.amends[0].Replaced)
+	require.Len(t, f.takenUp, 1, "the ledger has it")
+	require.Zero(t, f.died[place{0, 2}]+f.died[place{0, 3}]+f.died[place{1, 0}])
+}
+
 func TestWhatAListingCannotPutElsewhereGoesOnAsItWas(t *testing.T) {
 	for name, fails := range map[string]func(*fake){
 		"another has the path": func(f *fake) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,16 +36,18 @@ what it showed takes part from then on, at once:
 
   ~ goes on with other paths, doors or consumers, or can be rotated by now
   + is new on the roll
-  - was no account, and what it stood for is the path of another one now: it is off the roll
+  - comes off the roll: the campaign file excludes it, or it was no account, and what it stood for
+    is the path of another one now
   ! is listed otherwise and stays as it is, with why
   ? nothing names it any more: it stays on the roll
 
 Of what is dead, and of what a new value was announced for, nothing is changed: that ends as it
-began. Nor are logins to Vault, people's tasks and what Rollcall works with. Whose a path is the
-account says, as ever. The ledger holds who had it listed again, why, and each credential as it is
-listed now. Other parts of the campaign file (servers, doors, limits, what reloads consumers) stay as
-the campaign began: where one differs relist refuses, and says what. What is warned of and cannot be
-taken up goes into the ledger too, with --reason.`,
+began. Nor are logins to Vault, people's tasks and what Rollcall works with; where the campaign file
+excludes one of these by now relist refuses. Whose a path is the account says, as ever. The ledger
+holds who had it listed again, why, and each credential as it is listed now. Other parts of the
+campaign file (servers, doors, limits, what reloads consumers) stay as the campaign began: where one
+differs relist refuses, and says what. What is warned of and cannot be taken up goes into the ledger
+too, with --reason.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.relist(cmd, &out, reason)
@@ -82,6 +85,10 @@ func (a *app) relist(cmd *cobra.Command, out *output, reason string) error {
 			}
 		}
 		switch {
+		case found.refused != nil && strings.TrimSpace(reason) != "":
+			return cannot(workflows.UpdateRelist, found.refused)
+		case found.refused != nil:
+			s.say("nothing was changed, and none of it can be taken up so: %v", found.refused)
 		case found.takes() == 0 && len(found.warnings) == 0:
 			s.say("nothing is listed otherwise that can be taken up while the campaign runs; nothing was changed")
 		case found.takes() == 0 && strings.TrimSpace(reason) == "":
@@ -94,7 +101,7 @@ func (a *app) relist(cmd *cobra.Command, out *output, reason string) error {
 			if err := refuseHeld("--reason", holds, err); err != nil {
 				return cannot(workflows.UpdateRelist, err)
 			}
-			what := fmt.Sprintf("%s: %d credentials go on as they are listed now, inside campaign %s", s.cfg.Device, found.takes(), found.seen.Campaign)
+			what := fmt.Sprintf("%s: inside campaign %s, as it is listed now: %d, new: %d, off the roll: %d", s.cfg.Device, found.seen.Campaign, found.does(relistChanges), found.does(relistAdds), found.does(relistReplaces))
 			if n := len(found.warnings); n > 0 {
 				what += fmt.Sprintf("; %s into its ledger", report.Plural(n, "warning goes", "warnings go"))
 			}
@@ -111,8 +118,8 @@ func (a *app) relist(cmd *cobra.Command, out *output, reason string) error {
 			return printJSON(a.Out, answer)
 		}
 		if st := answer.Status; st != nil && st.Again != nil {
-			fmt.Fprintf(a.Out, "listed again: campaign %s; %d go on as they are listed now, %d are new, %d came off the roll, %d go on as they were\n",
-				st.Campaign, st.Again.Changed, st.Again.Added, st.Again.Replaced, st.Again.Left)
+			fmt.Fprintf(a.Out, "listed again: campaign %s; goes on as it is listed now: %d, new: %d, off the roll: %d; listed otherwise, and goes on as it was: %d\n",
+				st.Campaign, st.Again.Changed, st.Again.Added, st.Again.Replaced, st.Again.Left+found.does(relistStays))
 		}
 		return nil
 	})
@@ -132,11 +139,15 @@ type relisted struct {
 	now      []credential.Credential
 	changes  []relistChange
 	warnings []credential.Finding
+	refused  error // it may be looked at, and not taken up
 }
 
-func (r relisted) takes() (n int) {
+func (r relisted) takes() int { return r.does(relistChanges, relistAdds, relistReplaces) }
+
+// does is of how many one of these becomes.
+func (r relisted) does(what ...string) (n int) {
 	for _, c := range r.changes {
-		if c.Does == relistChanges || c.Does == relistAdds || c.Does == relistReplaces {
+		if slices.Contains(what, c.Does) {
 			n++
 		}
 	}
@@ -191,6 +202,9 @@ func (s *session) listAgain(ctx context.Context) (found relisted, err error) {
 		found.now = append(found.now, it.Now)
 	}
 	found.warnings = p.Warnings
+	if found.refused, err = s.refuseExcludes(ctx, index, p); err != nil {
+		return found, err
+	}
 	found.changes, err = s.relistChanges(ctx, index, p, found.seen)
 	return found, err
 }

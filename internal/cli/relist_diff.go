@@ -61,13 +61,29 @@ func (s *session) relistChanges(ctx context.Context, index ownmount.RollIndex, p
 		}
 		out = append(out, c)
 	}
+	excluded := map[string]credential.Exclusion{}
+	for _, x := range p.Excluded {
+		excluded[x.ID] = x
+	}
 	for _, ref := range p.Replaced {
 		old := was[ref]
-		c := relistChange{ID: old.ID, Credential: old.Name, Authority: old.Authority, Does: relistReplaces, Less: listedAs(old)}
-		if !slices.Contains(seen.Replaced, ref) {
+		c := relistChange{ID: old.ID, Credential: old.Name, Authority: old.Authority, Does: relistReplaces, Less: listedAs(old), Why: "what it stood for is the path of another one now"}
+		x, byPerson := excluded[old.ID]
+		switch seen := slices.Contains(seen.Replaced, ref); {
+		case byPerson && seen:
+			c.Why = "the campaign file excludes it: " + x.Reason
+		case byPerson:
+			c.Does, c.Less, c.Why = relistStays, nil, listing.ExcludedLate
+		case !seen:
 			c.Does, c.Why = relistStays, "it is not open any more"
 		}
 		out = append(out, c)
+	}
+	for _, x := range p.Excluded {
+		old := byID[x.ID]
+		if why := listing.ExcludedStays(old); why != "" {
+			out = append(out, relistChange{ID: old.ID, Credential: old.Name, Authority: old.Authority, Does: relistStays, Why: "the campaign file excludes it, and it stays on the roll: " + why})
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.Apart)) {
 		name := id
@@ -159,6 +175,35 @@ func sameText(a, b any) bool {
 	return err == nil && failed == nil && bytes.Equal(was, is)
 }
 
+// refuseExcludes says why a listing may not be taken up that excludes what stays
+// on the roll: whoever wrote the exclude would believe that it is left alone.
+func (s *session) refuseExcludes(ctx context.Context, index ownmount.RollIndex, p ownmount.Proposal) (why error, err error) {
+	var stays, unused []string
+	err = s.store.Current(ctx, index, func(_ credential.Ref, c credential.Credential) {
+		if slices.ContainsFunc(p.Excluded, func(x credential.Exclusion) bool { return x.ID == c.ID }) {
+			if why := listing.ExcludedStays(c); why != "" {
+				stays = append(stays, c.Name+" ("+why+")")
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range p.Warnings {
+		if w.Code == credential.FindingExcludeUnused {
+			unused = append(unused, w.Detail)
+		}
+	}
+	const undo = "; nothing was changed"
+	switch {
+	case len(stays) > 0:
+		return fmt.Errorf("the campaign file excludes what stays on the roll of a running campaign: %s. Where it must keep its value, `rollcall abort` and run again with the exclude; where it is dead already, take the exclude out of the file until this campaign has ended"+undo, strings.Join(stays, "; ")), nil
+	case len(unused) > 0:
+		return fmt.Errorf("%s. What an exclude was meant for and does not name goes on to its new value"+undo, strings.Join(unused, "; ")), nil
+	}
+	return nil, nil
+}
+
 // listedAs is what decides what is done with a credential, in words.
 func listedAs(c credential.Credential) (out []string) {
 	for _, p := range c.Paths {
@@ -206,9 +251,6 @@ func printRelisted(w io.Writer, changes []relistChange, width int) {
 		head := c.Credential
 		if c.Authority != "" {
 			head += " [" + c.Authority + "]"
-		}
-		if c.Does == relistReplaces {
-			head += ": what it stood for is the path of another one now"
 		}
 		if c.Why != "" {
 			head += ": " + c.Why

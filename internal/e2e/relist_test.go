@@ -68,7 +68,7 @@ func TestWhatWasCorrectedIsTakenUpInsideTheRunningCampaign(t *testing.T) {
 
 	taken := u.atTerminal("esg-01\n", "relist", "--reason", "the metadata was wrong")
 	require.Equal(t, 0, taken.code, taken.out)
-	require.Contains(t, taken.out, "1 go on as they are listed now, 1 are new, 1 came off the roll, 0 go on as they were")
+	require.Contains(t, taken.out, "goes on as it is listed now: 1, new: 1, off the roll: 1; listed otherwise, and goes on as it was: 1")
 	requireSoon(t, "they are tried", said, func() bool {
 		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging }) == 5
 	})
@@ -264,7 +264,7 @@ func TestWorkersThatAreApartTakeUpWhatWasCorrected(t *testing.T) {
 	c.worker()
 	said := asked.wait()
 	require.Equal(t, 0, said.code, said.err)
-	require.Contains(t, said.out, "1 go on as they are listed now, 1 are new, 2 came off the roll, 0 go on as they were")
+	require.Contains(t, said.out, "goes on as it is listed now: 1, new: 1, off the roll: 2; listed otherwise, and goes on as it was: 0")
 	requireSoon(t, "they are tried", log, func() bool { return open(protocol.ReasonLagging) == 4 })
 	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
 	watched := c.user.run("watch")
@@ -281,4 +281,54 @@ func TestWorkersThatAreApartTakeUpWhatWasCorrected(t *testing.T) {
 	requireNothingLost(t, e)
 	requireConsumersServed(t, e)
 	requireClean(t, e)
+}
+
+// Two accounts are hard-coded in a machine, as somebody learns while the
+// campaign runs. Of one a new value was announced by then.
+func TestAnAccountThatIsExcludedWhileTheCampaignRunsKeepsItsValue(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 4, Replica: true})
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10m}\naccept:\n  - {directory: corp, finding: replicators-not-shown, reason: jo looked}\n")
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	_, err = e.Vault.Client().Logical().WriteWithContext(t.Context(), "kv/metadata/apps/esg-01/svc-esg-0001", map[string]any{"custom_metadata": map[string]any{"directory": "corp", "account": "svc-esg-0001", "field": "passwrd"}})
+	require.NoError(t, err)
+	u.must("init")
+	e.Replica.PauseReplication()
+	_, said := u.begin("run")
+	requireSoon(t, "all were tried", said, func() bool {
+		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging }) == 3 &&
+			u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonNoField }) == 1
+	})
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	write := func(excludes string) {
+		require.NoError(t, os.WriteFile(file, []byte(string(text)+"exclude:\n"+excludes), 0o600))
+	}
+	const plc = "  - {account: svc-esg-0001, reason: hard-coded in the PLC}\n"
+	write(plc + "  - {account: svc-esg-0009, reason: a slip}\n")
+	u.refuses("svc-esg-0009 matches nothing on the roll", "relist", "--reason", "two are hard-coded")
+	write(plc + "  - {account: svc-esg-0002, reason: hard-coded as well}\n")
+	taken := u.atTerminal("esg-01\n", "relist", "--reason", "two are hard-coded")
+	require.Equal(t, 0, taken.code, taken.out)
+	flat := strings.Join(strings.Fields(taken.out), " ")
+	require.Contains(t, flat, "- "+e.Slapd.AccountDN("svc-esg-0001")+" [corp]: the campaign file excludes it: hard-coded in the PLC")
+	require.Contains(t, flat, "! "+e.Slapd.AccountDN("svc-esg-0002")+" [corp]: the exclude comes too late")
+	require.Contains(t, flat, "new: 0, off the roll: 1; listed otherwise, and goes on as it was: 1")
+	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
+	requireSoon(t, "the others are dead", said, u.closed)
+
+	s := u.ledger()
+	require.Len(t, s.Credentials, 3)
+	for _, c := range s.Credentials {
+		require.Equal(t, ledger.Dead, c.Outcome, c.Name)
+	}
+	require.Equal(t, "hard-coded in the PLC", s.Excluded[len(s.Excluded)-1].Reason)
+	require.True(t, binds(t, e, e.Servers()[0], e.Slapd.AccountDN("svc-esg-0001"), credential.NewSecret(stolenValue(e, e.ID("svc-esg-0001")))))
+	warned := ""
+	for _, f := range s.Findings {
+		warned += string(f.Code) + ": " + f.Detail + "\n"
+	}
+	require.Contains(t, warned, "not-taken-up: corp: "+e.Slapd.AccountDN("svc-esg-0002")+" is excluded by now, and stays on the roll")
+	u.must("ledger", "verify")
 }

@@ -33,7 +33,7 @@ const (
 	Relisted        Event = "relisted"         // a person had it listed again while it runs, with Detail as the reason, and what follows is part of the roll from then on
 	TakenUp         Event = "taken-up"         // a listed credential of which nothing was announced yet, as it is listed now
 	Added           Event = "added"            // a credential that is new on the roll
-	Replaced        Event = "replaced"         // listed as no account, and what it stood for is a path of another by now: it is off the roll
+	Replaced        Event = "replaced"         // off the roll: listed as no account, and what it stood for is a path of another by now; or a person excludes it by now, with Detail as his reason
 	EventFinding    Event = "finding"          // Finding, Detail
 	EventIntent     Event = "intent"           // about to set: from here on a server may know the new value
 	Activated       Event = "activated"        // To: consumers read the new value from here on; told of what somebody is to reload

@@ -160,11 +160,12 @@ func (s *State) addToLine(index uint64, e Entry) {
 		l.list(e)
 	case Added:
 		s.Listed++
+		s.Excluded = slices.DeleteFunc(slices.Clone(s.Excluded), func(x ExcludedCredential) bool { return x.ID == e.Credential })
 		l.list(e)
 	case TakenUp:
 		l.takeUp(e)
 	case Replaced:
-		s.replace(l)
+		s.replace(l, e.Detail)
 	case EventFinding:
 		l.Findings = addFinding(l.Findings, e)
 	case EventIntent:

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -34,8 +35,9 @@ func (c *CredentialState) takeUp(e Entry) {
 	c.Step, c.Reason, c.Server, c.Detail, c.Until = "", "", "", "", time.Time{}
 }
 
-// replace takes what was no account off the roll.
-func (s *State) replace(c *CredentialState) {
+// replace takes off the roll what was no account, or what a person excludes by
+// now, for the reason given.
+func (s *State) replace(c *CredentialState, reason string) {
 	i, listed := s.byID[c.ID]
 	if !listed || !c.Untouched() {
 		return
@@ -48,5 +50,5 @@ func (s *State) replace(c *CredentialState) {
 		}
 	}
 	s.Listed--
-	s.Excluded = append(s.Excluded, ExcludedCredential{ID: c.ID, Name: c.Name, Reason: "listed again: what it stood for is the path of another credential of the roll"})
+	s.Excluded = append(s.Excluded, ExcludedCredential{ID: c.ID, Name: c.Name, Reason: cmp.Or(reason, "listed again: what it stood for is the path of another credential of the roll")})
 }

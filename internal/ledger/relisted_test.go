@@ -79,3 +79,16 @@ func TestNothingIsListedOtherwiseThatIsDeadOrMayBeSetNorWithoutAPerson(t *testin
 		require.Empty(t, s.Credential("b").Name, name)
 	}
 }
+
+func TestWhatAPersonExcludesByNowIsOffTheRollForHisReason(t *testing.T) {
+	asked := Entry{Event: Relisted, Actor: "bo", Detail: "the PLC has it"}
+	s, rep := again(asked, Entry{Event: Replaced, Credential: "c", Name: "uid=c", Detail: "hard-coded in the PLC"})
+	require.Empty(t, rep.Problems)
+	require.Nil(t, s.Credential("c"))
+	require.Equal(t, []ExcludedCredential{{ID: "c", Name: "", Reason: "hard-coded in the PLC"}}, s.Excluded)
+
+	s, rep = again(asked, Entry{Event: Replaced, Credential: "c", Detail: "hard-coded in the PLC"}, asked, Entry{Event: Added, Credential: "c", Name: "uid=c"})
+	require.Empty(t, rep.Problems)
+	require.Empty(t, s.Excluded, "he took that back")
+	require.Equal(t, "uid=c", s.Credential("c").Name)
+}

@@ -63,6 +63,10 @@ func Again(id string, was []Was, now *credential.Roll, doors map[string]bool, to
 	for _, w := range was {
 		before[w.ID] = w
 	}
+	excluded := map[string]credential.Exclusion{}
+	for _, x := range now.Excluded {
+		excluded[x.ID] = x
+	}
 	all, seen := now.Warnings, seenNow(before, now)
 	for _, c := range now.Credentials {
 		listed[c.ID] = true
@@ -88,8 +92,13 @@ func Again(id string, was []Was, now *credential.Roll, doors map[string]bool, to
 		}
 	}
 	for _, w := range was {
+		x, out := excluded[w.ID]
 		switch {
 		case listed[w.ID]:
+		case out:
+			if p.Excluded = append(p.Excluded, x); ExcludedStays(w.Credential) == "" {
+				p.Replaced = append(p.Replaced, w.Ref)
+			}
 		case w.Subject == "" && w.Task == nil && taken(w.Paths, places):
 			p.Replaced = append(p.Replaced, w.Ref)
 		case w.Problem == credential.SameName || len(w.Alike) > 0: // nobody was asked this time
@@ -226,7 +235,7 @@ func Fits(p ownmount.Proposal, was []Was, take []int, replaced credential.Refs) 
 		}
 		instead = nil
 		for _, w := range was {
-			if slices.Contains(replaced, w.Ref) && taken(w.Paths, places) {
+			if slices.Contains(replaced, w.Ref) && (isExcluded(p, w.ID) || taken(w.Paths, places)) {
 				instead = append(instead, w.Ref)
 				moved[w.Ref] = true
 			}

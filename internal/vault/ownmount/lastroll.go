@@ -135,6 +135,9 @@ func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*
 	if last.Excluded, err = s.ReadExcluded(ctx, campaign); err != nil {
 		return nil, err
 	}
+	last.Excluded = slices.DeleteFunc(last.Excluded, func(x credential.Exclusion) bool {
+		return slices.ContainsFunc(last.Credentials, func(c credential.Credential) bool { return c.ID == x.ID })
+	})
 	if idx.Outcomes {
 		if last.Dead, last.DeadAt, err = s.deadOf(ctx, campaign, idx.Snapshot, pages); err != nil {
 			return nil, err

@@ -27,9 +27,12 @@ func RelistSpec(campaign, proposal string) SpecKey {
 type Proposal struct {
 	ID    string         `json:"id"`
 	Items []ProposalItem `json:"-"` // on pages of their own
-	// Replaced were no accounts; what names them in Vault is the path of an
-	// item by now.
+	// Replaced may come off the roll: they were no accounts, and what names
+	// them in Vault is the path of an item by now, or they are Excluded.
 	Replaced credential.Refs `json:"replaced,omitempty"`
+	// Excluded are those of the roll that the campaign file excludes by now.
+	// What of them is not among Replaced stays.
+	Excluded []credential.Exclusion `json:"excluded,omitempty"`
 	// Gone are those of the roll that nothing names any more. They stay on it.
 	Gone credential.Refs `json:"gone,omitempty"`
 	// Apart are ids of credentials that are other than they were and are not
@@ -62,6 +65,8 @@ type Amended struct {
 	Changed  credential.Refs `json:"changed,omitempty"`
 	Added    credential.Refs `json:"added,omitempty"`
 	Replaced credential.Refs `json:"replaced,omitempty"` // among Moved
+	// Excluded are those of Replaced that a person excludes.
+	Excluded []credential.Exclusion `json:"excluded,omitempty"`
 	// Warnings and Incomplete: see Proposal.
 	Warnings   []credential.Finding `json:"warnings,omitempty"`
 	Incomplete int                  `json:"incomplete,omitempty"`
@@ -177,8 +182,8 @@ func (s *Store) readJSON(ctx context.Context, op, at string, into any) error {
 
 // Amend makes items of a proposal part of the roll, in a wave of their own, and
 // says where they are. wave is the first number that no wave of the campaign
-// has. Repeating it gives what the first one made. One campaign amends its roll
-// once at a time.
+// has. What p excludes is among replaced. Repeating it gives what the first one
+// made. One campaign amends its roll once at a time.
 func (s *Store) Amend(ctx context.Context, campaign string, p Proposal, take []int, replaced credential.Refs, wave int) (Amended, error) {
 	idx, err := s.ReadIndex(ctx, campaign)
 	if err != nil {
@@ -240,7 +245,7 @@ func cutAmended(idx RollIndex, p Proposal, take []int, replaced credential.Refs,
 		wave = max(wave, w.Wave+1)
 	}
 	roll := &credential.Roll{Campaign: idx.Campaign, Findings: map[string][]credential.Finding{}}
-	a := Amended{Proposal: p.ID, Moved: slices.Clone(replaced), Replaced: slices.Clone(replaced), Warnings: p.Warnings, Incomplete: p.Incomplete}
+	a := Amended{Proposal: p.ID, Moved: slices.Clone(replaced), Replaced: slices.Clone(replaced), Excluded: p.Excluded, Warnings: p.Warnings, Incomplete: p.Incomplete}
 	old := map[string]bool{}
 	for _, i := range take {
 		it := p.Items[i]
@@ -302,6 +307,7 @@ func (s *Store) amend(ctx context.Context, idx *RollIndex) error {
 		idx.Pages += a.Pages
 		idx.Waves = append(slices.Clone(idx.Waves), a.Waves...)
 		idx.Listed += len(a.Added) - len(a.Replaced)
+		idx.Excluded += len(a.Excluded)
 		idx.Moved = append(idx.Moved, a.Moved...)
 		idx.Warnings = append(slices.Clone(idx.Warnings), a.Warnings...)
 		idx.Incomplete += a.Incomplete

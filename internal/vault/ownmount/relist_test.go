@@ -62,3 +62,43 @@ func TestWhatIsTakenUpHasTheNextFreeWaveAndKeepsWhatItsListingWarnedOf(t *testin
 	require.True(t, idx.Counts(0, 2))
 	require.True(t, idx.Counts(2, 0))
 }
+
+// Whoever takes the exclude out of the file has what came off the roll back on
+// the next one, as with an exclude of the beginning.
+func TestWhatCameOffTheRollForAnExcludeIsRememberedAsExcluded(t *testing.T) {
+	s := newStore(t)
+	roll := vaulttest.NewRoll("esg-01/off", 3)
+	began := len(roll.Excluded)
+	idx, err := s.WriteRoll(t.Context(), roll)
+	require.NoError(t, err)
+	gone := roll.Credentials[1]
+	x := credential.Exclusion{ID: gone.ID, Name: gone.Name, Reason: "hard-coded", Found: gone.Reasons, Kind: gone.Kind}
+	p := Proposal{ID: "p1", Replaced: credential.Refs{{Index: 1}}, Excluded: []credential.Exclusion{x}}
+	_, err = s.Propose(t.Context(), idx, p)
+	require.NoError(t, err)
+	p, err = s.ReadProposal(t.Context(), idx, "p1")
+	require.NoError(t, err)
+	a, err := s.Amend(t.Context(), roll.Campaign, p, nil, p.Replaced, 0)
+	require.NoError(t, err)
+	require.Empty(t, a.Waves)
+
+	idx, err = s.ReadIndex(t.Context(), roll.Campaign)
+	require.NoError(t, err)
+	require.Equal(t, []int{2, began + 1}, []int{idx.Listed, idx.Excluded})
+	require.False(t, idx.Counts(0, 1))
+	last, err := s.lastRoll(t.Context(), roll.Campaign, idx)
+	require.NoError(t, err)
+	require.Len(t, last.Credentials, 2)
+	require.Contains(t, last.Excluded, x)
+
+	// He takes that back while the campaign runs.
+	back := Proposal{ID: "p2", Items: []ProposalItem{{Now: gone}}}
+	_, err = s.Amend(t.Context(), roll.Campaign, back, []int{0}, nil, 0)
+	require.NoError(t, err)
+	idx, err = s.ReadIndex(t.Context(), roll.Campaign)
+	require.NoError(t, err)
+	last, err = s.lastRoll(t.Context(), roll.Campaign, idx)
+	require.NoError(t, err)
+	require.Len(t, last.Credentials, 3)
+	require.NotContains(t, last.Excluded, x)
+}

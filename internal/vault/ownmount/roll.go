@@ -157,7 +157,8 @@ func (s *Store) ReadFindings(ctx context.Context, campaign, snapshot string, pag
 	return p.Findings, err
 }
 
-// ReadExcluded reads all exclusions of a roll.
+// ReadExcluded reads all exclusions of a roll, with what came off it while the
+// campaign ran. One that was taken back meanwhile is among them.
 func (s *Store) ReadExcluded(ctx context.Context, campaign string) ([]credential.Exclusion, error) {
 	idx, err := s.ReadIndex(ctx, campaign)
 	if err != nil {
@@ -170,6 +171,9 @@ func (s *Store) ReadExcluded(ctx context.Context, campaign string) ([]credential
 			return nil, err
 		}
 		all = append(all, p.Exclusions...)
+	}
+	for _, a := range idx.Amended {
+		all = append(all, a.Excluded...)
 	}
 	return all, nil
 }
