@@ -1,15 +1,18 @@
 package activities
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/reach"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
 
@@ -60,6 +63,29 @@ func TestWhatATokenReadsThatWasMadeSinceTheListingWaitsOrIsTold(t *testing.T) {
 	require.Equal(t, protocol.ReasonUnreachable, prepared[0].Stop.Reason, "what may be in force is brought to its end")
 	require.Contains(t, look(), "1 tokens of Vault were made since the listing")
 	require.Contains(t, look(), named+" (names the device)")
+
+	// A person accepts it while the campaign runs, and that is taken up.
+	index, err := w.store.ReadIndex(t.Context(), "c")
+	require.NoError(t, err)
+	accept := func(proposal string, places ...config.Accept) {
+		text, err := w.store.LoadSpec(t.Context(), ownmount.CampaignSpec("c"))
+		require.NoError(t, err)
+		var spec config.Campaign
+		require.NoError(t, json.Unmarshal(text, &spec))
+		spec.Accept = append(spec.Accept, places...)
+		text, err = json.Marshal(spec)
+		require.NoError(t, err)
+		require.NoError(t, w.store.SaveSpec(t.Context(), ownmount.RelistSpec("c", proposal), text))
+		p, err := w.store.Propose(t.Context(), index, ownmount.Proposal{ID: proposal})
+		require.NoError(t, err)
+		_, err = w.store.Amend(t.Context(), "c", p, nil, nil, 0)
+		require.NoError(t, err)
+	}
+	accept("p1", config.Accept{Vault: "auth/token/accessor/" + named, Reason: "the new machine's"})
+	require.Equal(t, untouched, w.reasons(), "it holds up nothing any more")
+	require.Empty(t, look(), "nor is it told of at the end")
+	accept("p2")
+	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}, w.reasons(), "he took it back")
 
 	require.NoError(t, w.client.Auth().Token().RevokeAccessor(named))
 	require.NoError(t, w.client.Sys().PutPolicy("mail", `path "kv/data/apps/*" { capabilities = ["read"] }`))

@@ -41,7 +41,7 @@ type Rotation struct {
 	refusals rotation.Refusals // new values that doors refused
 
 	earlier  sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
-	specs    sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
+	specs    sync.Map // campaign -> specOf, with every server
 	queues   sync.Map // authority.System -> *fairqueue.Queue: see queueOf
 	opened   sync.Map // campaign -> time.Time at which it was opened
 	goOn     sync.Map // campaign -> time.Time at which it was seen to be open

@@ -13,22 +13,38 @@ import (
 )
 
 // listedSpec is the campaign file with the servers and doors that were found
-// when the roll was listed.
+// when the roll was listed, and with what a later listing of it took up.
 func (r *Rotation) listedSpec(ctx context.Context, campaign string) (*config.Campaign, error) {
-	if known, ok := r.specs.Load(campaign); ok {
-		return known.(*config.Campaign), nil
+	known, ok := r.specs.Load(campaign)
+	index, err := r.Store.ReadIndex(ctx, campaign)
+	switch {
+	case err != nil && ok: // each credential says by itself that Vault is away
+		return known.(specOf).spec, nil
+	case err != nil:
+		return nil, classify(errVault, err)
+	case ok && known.(specOf).key == index.LatestSpec():
+		return known.(specOf).spec, nil
 	}
 	spec, err := r.spec(ctx, campaign)
 	if err != nil {
 		return nil, err
 	}
-	index, err := r.Store.ReadIndex(ctx, campaign)
-	if err != nil {
-		return nil, classify(errVault, err)
+	if len(index.Amended) > 0 {
+		now, _, err := r.loadSpec(ctx, campaign, index.LatestSpec())
+		if err != nil {
+			return nil, err
+		}
+		spec = listing.AgainSpec(spec, now)
 	}
 	spec = listing.AtAddresses(listing.Servers{Servers: index.Servers, Addresses: index.Addresses}.Of(spec), index.Doors)
-	r.specs.Store(campaign, spec)
+	r.specs.Store(campaign, specOf{index.LatestSpec(), spec})
 	return spec, nil
+}
+
+// specOf is what a campaign file came to, and which one that was.
+type specOf struct {
+	key  ownmount.SpecKey
+	spec *config.Campaign
 }
 
 // spec is the campaign file as it was given.
@@ -39,7 +55,15 @@ func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign,
 
 // namedSpec is spec with what tells it from another one.
 func (r *Rotation) namedSpec(ctx context.Context, campaign string) (*config.Campaign, *ledger.Specification, error) {
-	data, err := r.Store.LoadSpec(ctx, ownmount.CampaignSpec(campaign))
+	spec, data, err := r.loadSpec(ctx, campaign, ownmount.CampaignSpec(campaign))
+	if err != nil {
+		return nil, nil, err
+	}
+	return spec, &ledger.Specification{SHA256: fmt.Sprintf("%x", sha256.Sum256(data)), FileSHA256: spec.FileSHA256}, nil
+}
+
+func (r *Rotation) loadSpec(ctx context.Context, campaign string, key ownmount.SpecKey) (*config.Campaign, []byte, error) {
+	data, err := r.Store.LoadSpec(ctx, key)
 	if err != nil {
 		return nil, nil, classify(errVault, err)
 	}
@@ -47,7 +71,7 @@ func (r *Rotation) namedSpec(ctx context.Context, campaign string) (*config.Camp
 	if err := json.Unmarshal(data, spec); err != nil {
 		return nil, nil, classify(errSpec, fmt.Errorf("campaign %s: the specification in Vault is unreadable: %w", campaign, err))
 	}
-	return spec, &ledger.Specification{SHA256: fmt.Sprintf("%x", sha256.Sum256(data)), FileSHA256: spec.FileSHA256}, nil
+	return spec, data, nil
 }
 
 // withoutOverride is the specification of a schedule without a person's word

@@ -233,8 +233,6 @@ func (s *session) latestSpec(ctx context.Context, campaign string) ([]byte, erro
 	if err != nil && !vault.IsNotFound(err) {
 		return nil, err
 	}
-	if n := len(index.Amended); n > 0 {
-		return s.store.LoadSpec(ctx, ownmount.RelistSpec(campaign, index.Amended[n-1].Proposal))
-	}
-	return s.store.LoadSpec(ctx, ownmount.CampaignSpec(campaign))
+	index.Campaign = campaign // nothing may be listed yet
+	return s.store.LoadSpec(ctx, index.LatestSpec())
 }

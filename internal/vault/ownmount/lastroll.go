@@ -143,7 +143,7 @@ func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*
 			return nil, err
 		}
 	}
-	spec, err := s.LoadSpec(ctx, CampaignSpec(campaign))
+	spec, err := s.LoadSpec(ctx, idx.LatestSpec())
 	if vault.IsNotFound(err) || vault.IsDenied(err) {
 		return last, nil
 	}

@@ -23,6 +23,14 @@ func RelistSpec(campaign, proposal string) SpecKey {
 	return SpecKey("campaign/" + campaign + "+" + proposal)
 }
 
+// LatestSpec owns the campaign file by which the roll was last listed.
+func (idx RollIndex) LatestSpec() SpecKey {
+	if n := len(idx.Amended); n > 0 {
+		return RelistSpec(idx.Campaign, idx.Amended[n-1].Proposal)
+	}
+	return CampaignSpec(idx.Campaign)
+}
+
 // Proposal is what listing again found, besides what is as it was.
 type Proposal struct {
 	ID    string         `json:"id"`

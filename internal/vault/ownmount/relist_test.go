@@ -1,10 +1,12 @@
 package ownmount
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault/vaulttest"
 )
@@ -101,4 +103,41 @@ func TestWhatCameOffTheRollForAnExcludeIsRememberedAsExcluded(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, last.Credentials, 3)
 	require.NotContains(t, last.Excluded, x)
+}
+
+// A source that was taken up while the campaign ran is one that the next
+// campaign file has as it was: what it names no more was named by it.
+func TestTheNextCampaignComparesWithTheFileByWhichTheRollWasLastListed(t *testing.T) {
+	s := newStore(t)
+	roll := vaulttest.NewRoll("esg-01/files", 3)
+	idx, err := s.WriteRoll(t.Context(), roll)
+	require.NoError(t, err)
+	save := func(key SpecKey, sources ...string) {
+		var c config.Campaign
+		for _, name := range sources {
+			c.Sources = append(c.Sources, config.Source{Name: name})
+		}
+		text, err := json.Marshal(c)
+		require.NoError(t, err)
+		require.NoError(t, s.SaveSpec(t.Context(), key, text))
+	}
+	names := func() (out []string) {
+		idx, err := s.ReadIndex(t.Context(), roll.Campaign)
+		require.NoError(t, err)
+		last, err := s.lastRoll(t.Context(), roll.Campaign, idx)
+		require.NoError(t, err)
+		for _, source := range last.Sources {
+			out = append(out, source.Name)
+		}
+		return out
+	}
+	save(CampaignSpec(roll.Campaign), "rows")
+	require.Equal(t, []string{"rows"}, names())
+	p, err := s.Propose(t.Context(), idx, Proposal{ID: "p1", Items: []ProposalItem{{Now: roll.Credentials[0], Old: &credential.Ref{}}}})
+	require.NoError(t, err)
+	save(RelistSpec(roll.Campaign, "p1"), "rows", "tagged")
+	require.Equal(t, []string{"rows"}, names(), "it was looked at, and not taken up")
+	_, err = s.Amend(t.Context(), roll.Campaign, p, []int{0}, nil, 0)
+	require.NoError(t, err)
+	require.Equal(t, []string{"rows", "tagged"}, names())
 }
