@@ -60,11 +60,18 @@ description: esg-branch`)
 	require.NotContains(t, got, "uid=far,"+branch)
 	require.Equal(t, credential.BehindReferral, got["uid=gone,"+branch].Problem, "it is not called deleted")
 
-	// A source of its own has it.
+	// A source of its own would list it, and it would be called deleted from
+	// then on: no search by its id reaches it.
 	far := bySource("(description=*esg-branch*)")
 	far.Name, far.Base = "far", branch
 	c.Sources = []config.Source{bySource("(description=*esg-branch*)"), far}
-	roll, _ = listLDAP(t, slapdDirectory(s), s.BinderPassword, c)
+	_, err = tryLDAP(t, slapdDirectory(s), s.BinderPassword, c)
+	require.ErrorContains(t, err, "source far searches "+branch+" in directory corp: "+branch+" is a database of its own")
+	require.ErrorContains(t, err, "name it as a directory of its own, with base "+branch)
+	// As a directory of its own it is searched.
+	own := slapdDirectory(s)
+	own.Base, c.Sources = branch, c.Sources[:1]
+	roll, _ = listLDAP(t, own, s.BinderPassword, c)
 	require.Empty(t, ofCode(roll, credential.FindingNotSearched))
 	require.Contains(t, byName(roll), "uid=far,"+branch)
 

@@ -84,6 +84,9 @@ func (l *lister) contextParts(ctx context.Context, name string, out parts) error
 		if out[name] == nil {
 			out[name] = map[string][]string{}
 		}
+		if err := l.searchedFromOutside(name, base, part); err != nil {
+			return err
+		}
 		if part.DN != "" && out[name][part.DN] == nil {
 			out[name][part.DN] = part.At
 		}
@@ -99,7 +102,23 @@ func (l *lister) contextParts(ctx context.Context, name string, out parts) error
 				"it has domain controllers of its own. Name them as a directory of its own, with base "+part.DN+" and a source that searches it")
 		default:
 			l.notSearched(name, fmt.Sprintf("%s (%s) lies below %s, is a database of its own, and was not searched: accounts there are not on the roll", part.DN, at, base),
-				"name it as a directory of its own, with base "+part.DN+" and a source that searches it, or give it a source with that base")
+				"name it as a directory of its own, with base "+part.DN+" and a source that searches it")
+		}
+	}
+	return nil
+}
+
+// searchedFromOutside refuses a source that searches a database which its
+// directory's base does not reach: what it finds there would be called deleted
+// as soon as it is looked for by its id, and nobody would have looked at the
+// rules of that database.
+func (l *lister) searchedFromOutside(name, base string, part directory.Context) error {
+	if part.DN == "" || part.Domain {
+		return nil
+	}
+	for _, s := range l.c.Sources {
+		if s.Type == config.FromLDAP && s.Directory == name && s.Base != "" && directory.Within(s.Base, part.DN) {
+			return fmt.Errorf("source %s searches %s in directory %s: %s is a database of its own, which a search of %s does not reach; name it as a directory of its own, with base %s and this source; the listing was given up and nothing was changed", s.Name, s.Base, name, part.DN, base, part.DN)
 		}
 	}
 	return nil

@@ -159,6 +159,9 @@ func one(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, a
 		if ids[0] != ids[1] {
 			return "", nil
 		}
+		if reached, err := reaches(ctx, kinds, spec, []string{a, b}, base); err != nil || !reached {
+			return "", err
+		}
 		return fmt.Sprintf("%s and %s show the same entry at %s", da.Servers[0], db.Servers[0], base), nil
 	}
 	at := places(da)
@@ -168,6 +171,24 @@ func one(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, a
 		}
 	}
 	return "", nil
+}
+
+// reaches reports whether searches of two directories at the base of each find
+// the entry at the inner base. A database of its own below another one has no
+// account in common with that.
+func reaches(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, names []string, inner string) (bool, error) {
+	for _, name := range names {
+		d, err := kinds.Directory(spec, name)
+		if err != nil {
+			return true, err
+		}
+		if base := spec.Directories[name].Base; !directory.SameDN(base, inner) {
+			if reached, err := d.Reaches(ctx, base, inner); err != nil || !reached {
+				return reached, err
+			}
+		}
+	}
+	return true, nil
 }
 
 // places are the addresses and ports of a directory's servers, with their
