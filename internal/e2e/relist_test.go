@@ -307,7 +307,7 @@ func TestAnAccountThatIsExcludedWhileTheCampaignRunsKeepsItsValue(t *testing.T) 
 	}
 	const plc = "  - {account: svc-esg-0001, reason: hard-coded in the PLC}\n"
 	write(plc + "  - {account: svc-esg-0009, reason: a slip}\n")
-	u.refuses("svc-esg-0009 matches nothing on the roll", "relist", "--reason", "two are hard-coded")
+	u.refuses("take nothing off the roll", "relist", "--reason", "two are hard-coded")
 	write(plc + "  - {account: svc-esg-0002, reason: hard-coded as well}\n")
 	taken := u.atTerminal("esg-01\n", "relist", "--reason", "two are hard-coded")
 	require.Equal(t, 0, taken.code, taken.out)
