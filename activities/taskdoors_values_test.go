@@ -62,7 +62,8 @@ func (f *signIn) asking(p *peopled) tasks.Asking {
 	at := door.Settings{Type: "http", Address: f.at, TLS: door.ClearText, Path: "/", Login: "{account}", Timeout: 10 * time.Second, Auth: door.ByForm, Machines: 1,
 		Form: &door.Form{Body: "login={login}&value={value}", Success: door.Mark{Location: "/home"}, Failure: door.Mark{Body: "wrong name or password"}}}
 	return tasks.Asking{Store: p.store, Stopped: func() bool { return false }, DoorAsker: rotation.DoorAsker{Now: time.Now,
-		Open: func(string) (*opened.Door, error) { return doors.Open(at) }}}
+		Settings: func(string) door.Settings { return at },
+		Open:     func(string) (*opened.Door, error) { return doors.Open(at) }}}
 }
 
 // atForm is the task of that number as its row has it, with a door of one end.
