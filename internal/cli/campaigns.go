@@ -23,14 +23,14 @@ func (a *app) campaignsCommand() *cobra.Command {
 	var of string
 	c := &cobra.Command{
 		Use:   "campaigns",
-		Short: "List the campaigns of the device, from Vault: who started each, whether it lives, how far it came",
+		Short: "List the device's campaigns, from Vault: who started each, how far it came",
 		Long: `campaigns reads what Vault has of the campaigns of the file's device, and so it works on any
 machine with an operator's login, wherever the ledgers are. It lists the newest first, each with who
 started it, whether somebody works on it or how it ended, and how many of its credentials are dead.
 
 --of NAME answers since when a stolen value is dead: each credential of that name (DN or its first
-value, role, user, or place in Vault; * stands for any text) with what became of it in each campaign.
-What Vault has is for a quick look. The record that proves it is the campaign's ledger.`,
+value, role, user, or place in Vault; * stands for any text) with what became of it in each
+campaign. What Vault has is for a quick look. The record that proves it is the campaign's ledger.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()

@@ -24,13 +24,14 @@ func (a *app) closeCommand() *cobra.Command {
 		Use:   workflows.UpdateClose,
 		Short: "Accept what is open, with a reason and an owner, and end the campaign",
 		Long: `close ends a campaign of which nothing more is to be had tonight. What is open stays open, and the
-ledger holds who accepted that, why, who sees to it and until when; the report says so of each. It is
-no abort: it is refused while something was not tried yet. What lies between set and proof gets one
-more pass. The campaign ends with exit code 2, and the next one takes up what this one left.
+ledger holds who accepted that, why, who sees to it and until when; the report says so of each. It
+is no abort: it is refused while something was not tried yet. What lies between set and proof gets
+one more pass. The campaign ends with exit code 2, and the next one takes up what this one left.
 
 --items FILE says something else of some of them, a YAML list:
 
-  - {name: "uid=svc-scan,ou=people,dc=example,dc=org", owner: jo@example.org, due: 2026-12-05, reason: its scanner is being replaced}
+  - {name: "uid=svc-scan,ou=people,dc=example,dc=org", owner: jo@example.org, due: 2026-12-05,
+     reason: its scanner is being replaced}
 
 name is as list and the report have it. Reasons and owners pass through Temporal and stand in the
 ledger: name neither a secret nor an account in them.`,

@@ -20,9 +20,10 @@ import (
 func (a *app) docsCommand() *cobra.Command {
 	var man, reference string
 	c := &cobra.Command{
-		Use:    "docs",
-		Short:  "Write the man pages and the command reference",
-		Long:   `docs writes a man page for each command into the folder --man, and all of them as one page of Markdown to the file --reference.`,
+		Use:   "docs",
+		Short: "Write the man pages and the command reference",
+		Long: `docs writes a man page for each command into the folder --man, and all of them as one page of
+Markdown to the file --reference.`,
 		Args:   noArguments,
 		Hidden: true,
 		RunE: func(*cobra.Command, []string) error {
@@ -48,6 +49,7 @@ func (a *app) docsCommand() *cobra.Command {
 // documented is the command line without what this machine has in it.
 func documented() *cobra.Command {
 	root := (&app{Streams: Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}}).root()
+	root.PersistentFlags().Lookup("file").DefValue = "campaign.yaml"
 	root.PersistentFlags().Lookup("state-dir").DefValue = "~/.local/state/rollcall"
 	root.DisableAutoGenTag = true
 	root.InitDefaultCompletionCmd()

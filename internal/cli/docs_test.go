@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/report"
 )
 
 var update = flag.Bool("update", false, "write docs/commands.md")
@@ -60,4 +62,21 @@ func TestEachCommandHasAManPageAndTheSameOneEachTime(t *testing.T) {
 	}
 	each((&app{}).root())
 	require.Contains(t, pages["rollcall-run.1"], "--take-over")
+}
+
+func TestHelpFitsAHundredColumns(t *testing.T) {
+	var each func(c *cobra.Command)
+	each = func(c *cobra.Command) {
+		for line := range strings.Lines(c.Long + "\n\n" + c.UsageString()) {
+			if strings.HasPrefix(line, "  rollcall ") {
+				continue // to be pasted as it is
+			}
+			line = strings.TrimRight(line, "\n")
+			require.LessOrEqual(t, report.Columns(line), helpColumns, "%s: %q", c.CommandPath(), line)
+		}
+		for _, below := range c.Commands() {
+			each(below)
+		}
+	}
+	each(documented())
 }

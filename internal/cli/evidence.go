@@ -40,7 +40,7 @@ func (a *app) evidenceCommand() *cobra.Command {
 	var f evidenceFlags
 	c := &cobra.Command{
 		Use:   "evidence [AUTHORITY[/SERVER]=|SERVER=]FILE...",
-		Short: "Read servers' logs: what the device used, what was used from elsewhere, and which hours no log covers",
+		Short: "Read servers' logs: what was used from the device and elsewhere, what no log covers",
 		Long: `evidence reads logs as they lie around (plain, gzip, xz, zstd), and holds them against the roll and
 the time in which the device was in foreign hands. It changes nothing, and shows no line of a log: the
 fields of what it found, with file and line. Formats and findings: docs/evidence.md.

@@ -33,7 +33,7 @@ func (a *app) ledgerVerify(dir *string) *cobra.Command {
 	var anchorFiles []string
 	c := &cobra.Command{
 		Use:   "verify [CAMPAIGN]",
-		Short: "Check every entry, the order, the signature and that nothing listed was left without an end",
+		Short: "Check each entry, the order, the signature, and that all that was listed has an end",
 		Long: `verify recomputes the ledger from its files. With --key, a public key that you
 got from someone you trust, it also proves who wrote it. With --anchor, a
 file with checkpoints kept elsewhere (rollcall ledger anchor prints all that Vault has), it finds a

@@ -23,14 +23,15 @@ func (a *app) planCommand() *cobra.Command {
 	var by selection
 	c := &cobra.Command{
 		Use:   "plan",
-		Short: "Show what would be written where, in which order, and what would go wrong; change nothing",
+		Short: "Show what would be written where, and what would go wrong; change nothing",
 		Long: `plan lists the roll and shows what would become of each credential: where its new value is set,
 and each place in Vault that gets it (~ a place that has a value, + a new one, - what is ended, ?
-what people do, ! what stays as it is). Then it shows the order, and the servers. It looks at each of
-them, and at the rights on each account where the directory shows them, as doctor does.
-Exit codes: 0 all of it can be rotated · 1 an error, or something is wrong there, or cannot be rotated
-as listed, which is named at the end · 2 a warning says that something may be missing from the roll.
---only, --wave, --source and --limit plan a part of the roll, and the exit code is of that part.`,
+what people do, ! what stays as it is). Then it shows the order, and the servers. It looks at each
+of them, and at the rights on each account where the directory shows them, as doctor does. Exit
+codes: 0 all of it can be rotated · 1 an error, or something is wrong there, or cannot be rotated
+as listed, which is named at the end · 2 a warning says that something may be missing from the
+roll. --only, --wave, --source and --limit plan a part of the roll, and the exit code is of that
+part.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()

@@ -33,7 +33,8 @@ takes one that an administrator made, and rotates it as a campaign would: with t
 rights, policies and proofs. It says what would have gone wrong, and removes what it made. Nothing
 of the roll is touched. It works with the rights of the login that runs it: use that of the worker.
 
-Exit code 1 if something would have failed or could not be removed, 2 if something was not rehearsed.`,
+Exit code 1 if something would have failed or could not be removed, 2 if something was not
+rehearsed.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()

@@ -29,10 +29,10 @@ func (a *app) relistCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   workflows.UpdateRelist,
 		Short: "List again inside the running campaign, and take up what was corrected",
-		Long: `relist has the running campaign list again, with the metadata of secrets, the manifests and the parts
-sources, exclude, accept, confirm and used_by of the campaign file as they are now, and shows what is
-listed otherwise than the campaign began with. Without --reason that is all. With it, it asks, and
-what it showed takes part from then on, at once:
+		Long: `relist has the running campaign list again, with the metadata of secrets, the manifests and the
+parts sources, exclude, accept, confirm and used_by of the campaign file as they are now, and
+shows what is listed otherwise than the campaign began with. Without --reason that is all. With
+it, it asks, and what it showed takes part from then on, at once:
 
   ~ goes on with other paths, doors or consumers, or can be rotated by now
   + is new on the roll

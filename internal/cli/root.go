@@ -10,6 +10,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 
 	"rollcall/internal/inventory"
 	"rollcall/internal/metrics"
+	"rollcall/internal/report"
 )
 
 // Streams are what a command reads and writes.
@@ -109,6 +111,9 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	return exitError
 }
 
+// helpColumns is what help takes at most of a wider terminal, or of none.
+const helpColumns = 100
+
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "rollcall",
@@ -129,8 +134,8 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 		Args:          noArguments,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.PersistentFlags().StringVarP(&a.file, "file", "f", "campaign.yaml", "campaign file")
-	root.PersistentFlags().StringVar(&a.stateDir, "state-dir", defaultStateDir(), "where the local engine keeps its database")
+	root.PersistentFlags().StringVarP(&a.file, "file", "f", cmp.Or(os.Getenv("ROLLCALL_FILE"), "campaign.yaml"), "campaign file; else that of ROLLCALL_FILE")
+	root.PersistentFlags().StringVar(&a.stateDir, "state-dir", defaultStateDir(), "where the local engine keeps its database; else that of ROLLCALL_STATE_DIR")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what the worker does to standard error")
 	a.logFlags(root)
 	root.AddGroup(
@@ -149,9 +154,27 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.closeCommand(), a.relistCommand(), a.leaveOutCommand(), a.acceptOpenCommand(), a.tasksCommand(), a.workerCommand(), a.scheduleCommand())
 	add("record", a.campaignsCommand(), a.reportCommand(), a.evidenceCommand(), a.ledgerCommand(), a.versionCommand())
 	root.AddCommand(a.intruderCommand(), a.docsCommand())
+	width, _ := terminal(a.Out)
+	width = min(width, helpColumns)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages", fmt.Sprintf("FlagUsagesWrapped %d", width)))
 	addExamples(root)
+	narrow(root, width)
 	a.addCompletions(root)
 	return root
+}
+
+// narrow breaks the lines of help that are longer than the terminal.
+func narrow(c *cobra.Command, width int) {
+	lines := strings.Split(c.Long, "\n")
+	for i, line := range lines {
+		if report.Columns(line) > width {
+			lines[i] = strings.TrimSuffix(report.Wrap(line, indentOf(line), width), "\n")
+		}
+	}
+	c.Long = strings.Join(lines, "\n")
+	for _, below := range c.Commands() {
+		narrow(below, width)
+	}
 }
 
 // noArguments is for commands that take none. A word where a command was meant
@@ -171,6 +194,9 @@ func noArguments(cmd *cobra.Command, args []string) error {
 }
 
 func defaultStateDir() string {
+	if dir := os.Getenv("ROLLCALL_STATE_DIR"); dir != "" {
+		return dir
+	}
 	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
 		return filepath.Join(dir, "rollcall")
 	}

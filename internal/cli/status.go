@@ -23,10 +23,10 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status [CAMPAIGN]",
 		Short: "Show where a campaign stands",
 		Long: `status reads the campaign's ledger if it is on this machine or a ledger worker gives it out.
-Otherwise it says so, what Vault and the running campaign know (counts and no names), and what to do. Of a campaign that has not
-ended it says when Vault last saw it, and what to do if nobody works on it. Without
-CAMPAIGN it takes the latest of the file's device that did any work; with --ledger it takes that
-folder.`,
+Otherwise it says so, what Vault and the running campaign know (counts and no names), and what to
+do. Of a campaign that has not ended it says when Vault last saw it, and what to do if nobody
+works on it. Without CAMPAIGN it takes the latest of the file's device that did any work; with
+--ledger it takes that folder.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := out.json()

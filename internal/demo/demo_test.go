@@ -145,7 +145,11 @@ func TestKeptServersAnswerTheCommandsOnTheScreenUntilCtrlC(t *testing.T) {
 		case strings.Contains(command, " -W "), strings.Contains(command, " -u "):
 			// It asks for the password.
 		default:
-			out, err := exec.Command("bash", "-c", "set -e; "+env+"; "+command).CombinedOutput()
+			from := ""
+			if strings.HasPrefix(command, "rollcall ") {
+				from = "cd /; " // it works from any folder
+			}
+			out, err := exec.Command("bash", "-c", "set -e; "+env+"; "+from+command).CombinedOutput()
 			var code int
 			if err != nil {
 				var exited *exec.ExitError

@@ -109,13 +109,14 @@ export TEMPORAL_CONFIG_FILE=%q
 export LDAPTLS_CACERT=%q
 export LDAPURI=%s REPLICA=%s LDAPBASE=%s LDAPBINDDN=%s
 export PATH=%q:$PATH
-unset VAULT_CACERT VAULT_NAMESPACE ROLLCALL_ROLE_ID ROLLCALL_SECRET_ID_FILE TEMPORAL_NAMESPACE TEMPORAL_PROFILE
+export ROLLCALL_FILE=%q
+unset ROLLCALL_STATE_DIR VAULT_CACERT VAULT_NAMESPACE ROLLCALL_ROLE_ID ROLLCALL_SECRET_ID_FILE TEMPORAL_NAMESPACE TEMPORAL_PROFILE
 %s%scd %q
 `,
 		d.estate.Vault.Address(), filepath.Join(d.temp, "vault", "root-token"),
 		d.crew.address, filepath.Join(d.temp, "temporal.toml"),
 		filepath.Join(d.temp, "ca.pem"), d.estate.Slapd.LDAPS(), d.estate.Replica.LDAPS(), d.estate.Slapd.PeopleDN(), d.estate.Slapd.AdminDN,
-		filepath.Dir(d.Program), d.domainEnv(), d.doorsEnv(), d.temp)
+		filepath.Dir(d.Program), d.campaign, d.domainEnv(), d.doorsEnv(), d.temp)
 	files := map[string]string{
 		envFile: env,
 		// ldapsearch -y takes the whole file, so it ends without a newline.
@@ -144,7 +145,8 @@ func (d *demo) lookAround() {
 		where = "In another terminal, as root:"
 	}
 	s.say("\n  %s\n", s.bold("The servers stay up until Ctrl-C. "+where))
-	s.say("    . %s\n", filepath.Join(d.temp, envFile))
+	s.say("    . %s", filepath.Join(d.temp, envFile))
+	s.say("  It goes to the demo's folder, whose files the lines below name; rollcall works from any.\n")
 	part := func(title string, lines ...string) {
 		s.say("  %s", title)
 		for _, l := range lines {

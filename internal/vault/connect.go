@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -122,6 +123,11 @@ func refuseClearText(addr string) error {
 	u, err := url.Parse(addr)
 	if err != nil || !slices.Contains([]string{"https", "http", "unix"}, u.Scheme) {
 		return fmt.Errorf("vault: VAULT_ADDR is not a URL: write https://host:8200")
+	}
+	// What a browser shows is not where the API is. Another path may be a
+	// proxy's.
+	if first, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/"); first == "ui" || first == "v1" {
+		return fmt.Errorf("vault: VAULT_ADDR has a path, /%s…, that is no part of it: write %s://%s", first, u.Scheme, u.Host)
 	}
 	if u.Scheme == "unix" || loopback(u.Hostname()) {
 		return nil

@@ -251,11 +251,18 @@ func wrap(server, op, path, capability string, err error) *Error {
 	e.Status, e.Kind = reply.Status, reply.Kind()
 	// A login may be answered with the secret-id in the text, and a proxy's
 	// page may hold anything.
-	if !reply.page && !strings.HasSuffix(path, "/login") {
+	switch {
+	case reply.Status == http.StatusBadRequest && reply.Says(wantsTLS):
+		e.Detail = "VAULT_ADDR says http://, and what answers there speaks TLS: write https:// (and VAULT_CACERT for a private CA)"
+	case !reply.page && !strings.HasSuffix(path, "/login"):
 		e.Detail = oneLine(reply.text)
 	}
 	return e
 }
+
+// wantsTLS is in what a TLS server of Go's library, which Vault is, answers to
+// who speaks HTTP.
+const wantsTLS = "HTTP request to an HTTPS server"
 
 func transportDetail(err error) string {
 	var unknown x509.UnknownAuthorityError

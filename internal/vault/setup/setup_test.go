@@ -116,6 +116,11 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 			t.Setenv("VAULT_ADDR", sealed.Address())
 			t.Setenv("VAULT_CACERT", sealed.CAFile())
 		}, "vault unsealed", "sealed"},
+		{"http where TLS is spoken", func(t *testing.T) {
+			t.Setenv("VAULT_ADDR", strings.Replace(sealed.Address(), "https://", "http://", 1))
+		}, "vault reachable", "VAULT_ADDR says http://, and what answers there speaks TLS: write https://"},
+		{"the address of a browser", func(t *testing.T) { t.Setenv("VAULT_ADDR", server.Address()+"/ui/vault") }, "vault environment",
+			"VAULT_ADDR has a path, /ui…, that is no part of it: write " + server.Address()},
 		{"certificate not checked", func(t *testing.T) { t.Setenv("VAULT_SKIP_VERIFY", "1") }, "vault certificate", "VAULT_SKIP_VERIFY"},
 		{"no login", func(t *testing.T) { t.Setenv("VAULT_TOKEN", "") }, "vault login", "no login"},
 		{"a token that is no more", func(t *testing.T) { t.Setenv("VAULT_TOKEN", "hvs.gone") }, "vault login", "expired or revoked"},
