@@ -38,7 +38,7 @@ say "starting an engine of its own"
 engine_start
 say "building the images that cannot be pulled"
 official
-for scene in up campaign restarted_by_itself killed stopped cut engine_restarted upgraded down; do
+for scene in ${SCENES:-up campaign killed stopped cut engine_restarted upgraded down}; do
   say "scene: ${scene//_/ }"
   "scene_$scene"
 done

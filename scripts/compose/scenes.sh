@@ -120,7 +120,7 @@ upgrade() {
 }
 
 scene_up() {
-  sed 's/^    base:/    rate_per_second: 1\n&/' deploy/campaign.yaml >"$slow"
+  sed 's/^    base:/    rate_per_second: 2\n&/' deploy/campaign.yaml >"$slow"
   printf 'limits: {batch: 1, parallel: 1, retry_min: 1s, retry_max: 5s}\n' >>"$slow"
   sed -n '/^version/p' docker-compose.yml >"$work/slow.yml"
   printf 'services:\n  rollcall: {volumes: ["%s:/etc/rollcall/campaign.yaml:ro"]}\n  rollcall-init: {volumes: ["%s:/etc/rollcall/campaign.yaml:ro"]}\n' \
