@@ -90,7 +90,7 @@ func (c *campaign) tryFirst(ctx, steady workflow.Context, roll wire.Roll, w cred
 		number := c.nextEvent()
 		c.tell(steady)
 		err := c.record(steady, wire.EventInput{
-			Event: ledger.CampaignPaused, Actor: c.in.Actor, Number: number,
+			Event: ledger.CampaignPaused, Number: number, // by itself
 			Detail: "what was to be tried first was tried; the others wait",
 		})
 		if err != nil {

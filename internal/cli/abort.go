@@ -59,7 +59,7 @@ func (s *session) endLeft(ctx context.Context, out *output, update, reason strin
 	}
 	st, err := s.update(ctx, update, arg)
 	if err != nil {
-		return s.refused(update, err)
+		return s.refused(ctx, update, err)
 	}
 	if asJSON {
 		if err := printJSON(s.Out, st); err != nil {

@@ -64,7 +64,7 @@ func (s *session) findLogin(ctx context.Context, name string) (credential.Ref, e
 		return credential.Ref{}, err
 	}
 	if running == nil {
-		return credential.Ref{}, fmt.Errorf("cannot %s: no campaign is running for device %s", workflows.UpdateAcceptOpen, s.cfg.Device)
+		return credential.Ref{}, fmt.Errorf("cannot %s: %w", workflows.UpdateAcceptOpen, s.noneRuns(ctx))
 	}
 	index, err := s.store.ReadIndex(ctx, running.Campaign)
 	if err != nil {

@@ -56,7 +56,7 @@ func (a *app) askFor(cmd *cobra.Command, out *output, update, reason string, arg
 		}
 		st, err := s.update(ctx, update, arg)
 		if err != nil {
-			return s.refused(update, err)
+			return s.refused(ctx, update, err)
 		}
 		if asJSON {
 			return printJSON(a.Out, st)
@@ -98,10 +98,26 @@ func (s *session) update(ctx context.Context, name string, arg any) (workflows.S
 	return st, err
 }
 
-func (s *session) refused(update string, err error) error {
+// noneRuns is that no campaign of the device runs on this Temporal, and where
+// one does, as far as Vault knows.
+func (s *session) noneRuns(ctx context.Context) error {
+	none := fmt.Errorf("no campaign is running for device %s", s.cfg.Device)
+	others, err := s.store.Others(ctx, s.cfg.Device, "")
+	if err != nil {
+		return none
+	}
+	for _, o := range others {
+		if o.Lives() {
+			return fmt.Errorf("no campaign is running for device %s on the Temporal at %s; %s, elsewhere: do it where it runs", s.cfg.Device, s.engine.Address, o)
+		}
+	}
+	return none
+}
+
+func (s *session) refused(ctx context.Context, update string, err error) error {
 	var none *serviceerror.NotFound
 	if errors.As(err, &none) {
-		return fmt.Errorf("cannot %s: no campaign is running for device %s", update, s.cfg.Device)
+		return fmt.Errorf("cannot %s: %w", update, s.noneRuns(ctx))
 	}
 	var why *temporal.ApplicationError
 	if errors.As(err, &why) {

@@ -122,8 +122,16 @@ func complete(roll *credential.Roll) error {
 	if err := allCanBe(roll); err != nil {
 		return err
 	}
-	if roll.Incomplete() > 0 {
-		return &exit{code: exitExceptions}
+	if n := roll.Incomplete(); n > 0 {
+		var codes []string
+		for _, w := range roll.Warnings {
+			if w.Code.Incomplete() {
+				codes = append(codes, string(w.Code))
+			}
+		}
+		slices.Sort(codes)
+		return &exit{exitExceptions, fmt.Errorf("something may be missing from the roll, or be reached by who must not (%s: %s): exit code %d until each is answered for; the warnings above say how. Nothing was changed",
+			report.Plural(n, "warning", "warnings"), strings.Join(slices.Compact(codes), ", "), exitExceptions)}
 	}
 	return nil
 }

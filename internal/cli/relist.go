@@ -110,7 +110,7 @@ func (a *app) relist(cmd *cobra.Command, out *output, reason string) error {
 			}
 			st, err := s.update(ctx, workflows.UpdateTakeUp, wire.TakeUp{Proposal: found.seen.Proposal, Actor: actor(), Reason: reason})
 			if err != nil {
-				return s.refused(workflows.UpdateRelist, err)
+				return s.refused(ctx, workflows.UpdateRelist, err)
 			}
 			answer.Status = &st
 		}
@@ -161,7 +161,7 @@ func (s *session) listAgain(ctx context.Context) (found relisted, err error) {
 		return found, err
 	}
 	if running == nil {
-		return found, fmt.Errorf("cannot %s: no campaign is running for device %s", workflows.UpdateRelist, s.cfg.Device)
+		return found, fmt.Errorf("cannot %s: %w", workflows.UpdateRelist, s.noneRuns(ctx))
 	}
 	begun, err := s.store.LoadSpec(ctx, ownmount.CampaignSpec(running.Campaign))
 	if err != nil {
@@ -188,7 +188,7 @@ func (s *session) listAgain(ctx context.Context) (found relisted, err error) {
 		return found, err
 	}
 	if found.seen, err = s.askRelist(ctx, wire.RelistAsk{Proposal: proposal, Actor: actor()}); err != nil {
-		return found, s.refused(workflows.UpdateRelist, err)
+		return found, s.refused(ctx, workflows.UpdateRelist, err)
 	}
 	index, err := s.store.ReadIndex(ctx, running.Campaign)
 	if err != nil {

@@ -176,7 +176,7 @@ func (s *session) rejoin(ctx context.Context, running *workflows.Status) error {
 	if err == nil {
 		return nil
 	}
-	err = s.refused(workflows.UpdateResume, err)
+	err = s.refused(ctx, workflows.UpdateResume, err)
 	if now, asked := s.running(ctx); asked == nil && now != nil && !now.Held {
 		// Somebody else answered meanwhile.
 		s.say("%v; following campaign %s", err, running.Campaign)

@@ -256,6 +256,8 @@ func (a *app) state(ctx context.Context, s *ownmount.Store, me, campaign, id, na
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoCampaignHere):
 		// Whoever does a task needs no campaign file and no engine.
 		a.say("said, and not taken up yet, for the campaign is not reached from here (which you do not need): it does so within an hour while it runs, else with the next `rollcall run`")
+	case isOver(err):
+		return fmt.Errorf("said, and it counts for nothing: the tasks of campaign %s have ended, and nobody takes up what is said of them any more; `rollcall tasks list` has what is to be done now", campaign)
 	case err != nil:
 		a.say("said, and not taken up yet (%v): the campaign does so within an hour while it runs, else with the next `rollcall run`", err)
 	case look.Known && look.Said != "":

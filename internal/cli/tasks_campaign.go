@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"rollcall/config"
@@ -80,6 +82,13 @@ func (s *session) lookAtTasks(ctx context.Context, campaign, statement string) (
 		err = handle.Get(ctx, &st)
 	}
 	return st, err
+}
+
+// isOver reports an answer of Temporal that it knows the tasks of a campaign,
+// and that they have ended. Of what it does not know it says not found, too.
+func isOver(err error) bool {
+	var none *serviceerror.NotFound
+	return errors.As(err, &none) && strings.Contains(none.Message, "already completed")
 }
 
 // forPeople ends `run` when nothing is left but people's tasks: they may take

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 )
 
@@ -19,7 +17,7 @@ func (a *app) watchCommand() *cobra.Command {
 					return err
 				}
 				if st == nil {
-					return fmt.Errorf("no campaign is running for device %s", s.cfg.Device)
+					return s.noneRuns(ctx)
 				}
 				return s.follow(ctx, st.Campaign)
 			})

@@ -92,6 +92,16 @@ func died(campaign string, c credential.Credential, a wire.AppliedItem, now time
 	return e
 }
 
+// lies says where the new value lies of what stays open after it was sent.
+// From retire on it is at each path that takes part.
+func lies(step protocol.Step) string {
+	switch step {
+	case protocol.Retire, protocol.Prove, protocol.Outcome:
+		return "its new value was set, and lies where consumers read"
+	}
+	return "its new value may be in force and not be where consumers read"
+}
+
 // Exceptions say which credentials stay open for good, and why.
 func Exceptions(in wire.ExceptionInput, page []credential.Credential, now time.Time) (entries []ledger.Entry) {
 	for _, it := range in.Items {
@@ -101,7 +111,7 @@ func Exceptions(in wire.ExceptionInput, page []credential.Credential, now time.T
 			e.Detail = "trying again cannot help"
 		}
 		if it.Sent {
-			e.Detail += "; its new value may be in force and not be where consumers read: it is kept in staging, and the next campaign goes on from it"
+			e.Detail += "; " + lies(it.Step) + ": it is kept in staging, and the next campaign goes on from it"
 		}
 		entries = append(entries, e)
 	}
