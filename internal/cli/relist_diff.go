@@ -57,6 +57,9 @@ func (s *session) relistChanges(ctx context.Context, index ownmount.RollIndex, p
 			c.Less, c.More = apartFrom(listedAs(was[*it.Old]), listedAs(it.Now))
 		}
 		if !slices.Contains(seen.Take, i) {
+			if it.Old != nil && len(c.Less)+len(c.More) == 0 {
+				continue // what differs is what the campaign did with it
+			}
 			c.Does, c.Why = relistStays, "it is dead, or a new value was announced for it: it ends as it began, and the next campaign lists it so"
 		}
 		out = append(out, c)

@@ -78,6 +78,9 @@ func Again(id string, was []Was, now *credential.Roll, doors map[string]bool, to
 			continue
 		}
 		if why := apart(old.Credential, c, doors); why != "" {
+			if had && sameBut(old.Credential, c) {
+				continue
+			}
 			p.Apart[c.ID] = why
 			all = append(all, credential.Finding{Code: credential.FindingNotTakenUp, Detail: called(c) + " was listed again, and is not taken up while the campaign runs: " + ApartWords(why, had)})
 			continue
@@ -158,6 +161,17 @@ func apart(was, now credential.Credential, doors map[string]bool) string {
 // as it decides what is done with it.
 func sameListed(a, b credential.Credential) bool {
 	return reflect.DeepEqual(deciding(a), deciding(b))
+}
+
+// sameBut is sameListed but for what the campaign itself changes when it
+// rotates: that its path is there by now, and how it came to it.
+func sameBut(a, b credential.Credential) bool {
+	plain := func(c credential.Credential) credential.Credential {
+		d := deciding(c)
+		d.Adopted, d.Spare, d.Named, d.Confirmed, d.ConfirmedAt, d.ConfirmedWritten, d.ReadBy = false, nil, nil, nil, nil, nil, nil
+		return d
+	}
+	return reflect.DeepEqual(plain(a), plain(b))
 }
 
 // deciding leaves out what may change from one moment to the next, and in which

@@ -218,3 +218,17 @@ func TestWhoIsOnTheRollForHisNameIsNotGoneWhereNobodyWasAsked(t *testing.T) {
 	p := Again("p1", rollOf(open, takes, acc("gone", "g")), &credential.Roll{}, nil, nil)
 	require.Equal(t, credential.Refs{ref(2)}, p.Gone)
 }
+
+// The campaign has rotated it meanwhile: its path is there now, and known.
+func TestWhatTheCampaignItselfChangedOfALoginIsNoChangeOfTheListing(t *testing.T) {
+	login := credential.Credential{ID: "vault/approle/a", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/a", Name: "a",
+		Paths: []credential.Path{at("a")}, Adopted: true}
+	rotated := login
+	rotated.Adopted, rotated.Named, rotated.Confirmed = false, rotated.Paths, rotated.Paths
+	p := Again("p1", rollOf(login), &credential.Roll{Credentials: []credential.Credential{rotated}}, nil, nil)
+	require.Empty(t, p.Apart)
+	require.Empty(t, p.Warnings)
+	rotated.Paths = []credential.Path{at("a"), at("b")}
+	p = Again("p1", rollOf(login), &credential.Roll{Credentials: []credential.Credential{rotated}}, nil, nil)
+	require.Equal(t, map[string]string{login.ID: ApartLogin}, p.Apart, "it is to be written to another path too")
+}
