@@ -122,6 +122,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign, as string) []doct
 		}
 		rows = append(rows, s.checkOthers(ctx)...)
 		rows = append(rows, a.checkTemporal(ctx, s)...)
+		rows = append(rows, s.checkNotify(ctx, as)...)
 		return append(rows, s.checkLedgerFolder(as, len(roll)))
 	}
 	for _, c := range setup.Doctor(ctx, cfg, nil, as) {

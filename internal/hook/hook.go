@@ -39,7 +39,7 @@ type Command struct {
 func (c Command) Run(ctx context.Context) (said string, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, Longest)
 	defer cancel()
-	program, why := c.Folder.allowed(c.Argv[0])
+	program, why := c.Folder.Allowed(c.Argv[0])
 	if why != "" {
 		return "was not run: " + why, false
 	}
@@ -68,8 +68,9 @@ func (c Command) Run(ctx context.Context) (said string, ok bool) {
 	return "could not be run", false
 }
 
-// allowed is the program that a campaign file means.
-func (f Folder) allowed(program string) (path, why string) {
+// Allowed is the program that a campaign file means; why it is not run where
+// that is not empty.
+func (f Folder) Allowed(program string) (path, why string) {
 	folder := os.Getenv(f.Env)
 	if folder == "" {
 		folder = f.Path

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Post is a web hook: JSON by POST, over TLS.
@@ -43,23 +44,10 @@ func (p Post) Send(ctx context.Context) (said string, ok bool) {
 	if AtDevice(req.URL.Hostname(), p.Never) {
 		return ErrDevice.Error(), false
 	}
-	roots := (*x509.CertPool)(nil)
-	if p.CA != "" {
-		if roots, err = x509.SystemCertPool(); err != nil {
-			roots = x509.NewCertPool()
-		}
-		roots.AppendCertsFromPEM([]byte(p.CA))
-	}
-	dialer := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
-		if AtDevice(address, p.Never) {
-			return ErrDevice
-		}
-		return nil
-	}}
 	client := &http.Client{
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, DisableKeepAlives: true,
-			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			DialContext: dialer(p.Never).DialContext, DisableKeepAlives: true,
+			TLSClientConfig: trusting(p.CA),
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -75,6 +63,55 @@ func (p Post) Send(ctx context.Context) (said string, ok bool) {
 	defer got.Body.Close()
 	_, _ = io.CopyN(io.Discard, got.Body, 1<<16)
 	return fmt.Sprintf("answered %d", got.StatusCode), got.StatusCode/100 == 2
+}
+
+// dialer connects to no address of the device.
+func dialer(never []string) *net.Dialer {
+	return &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+		if AtDevice(address, never) {
+			return ErrDevice
+		}
+		return nil
+	}}
+}
+
+// trusting holds servers to the system's roots and the PEM text of others.
+func trusting(ca string) *tls.Config {
+	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca == "" {
+		return out
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	roots.AppendCertsFromPEM([]byte(ca))
+	out.RootCAs = roots
+	return out
+}
+
+// reachTimeout bounds one Reach.
+const reachTimeout = 10 * time.Second
+
+// Reach connects to host:port, says nothing there, and hangs up. With secure it
+// holds the certificate to the host's name, as TLS from the first byte does.
+func Reach(ctx context.Context, address, ca string, secure bool, never []string) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	if AtDevice(address, never) {
+		return ErrDevice
+	}
+	var conn net.Conn
+	var err error
+	if d := dialer(never); secure {
+		conn, err = (&tls.Dialer{NetDialer: d, Config: trusting(ca)}).DialContext(ctx, "tcp", address)
+	} else {
+		conn, err = d.DialContext(ctx, "tcp", address)
+	}
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // ErrDevice is a receiver that would tell the thief.
