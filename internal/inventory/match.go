@@ -247,10 +247,26 @@ func (m *merger) unmatched(id string, c Candidate) *draft {
 		l.find(credential.FindingNoAccount, "names the login to Vault %q, which Rollcall may not look up: the auth mount is not there, or the worker's policy does not have it; if the device has this login, run rollcall init again, and if nobody knows it, ask who wrote this into the secret's metadata", c.Account)
 	case strings.Contains(c.Account, `\`) && !isDN(c.Account) && m.c.Directories[c.Authority].Driver != "":
 		l.find(credential.FindingNoAccount, "the account %q%s is not in %s, which is no Active Directory: DOMAIN\\account is a form of that alone; write the uid, the DN or the immutable id", c.Account, inRow(c), c.Authority)
+	case m.atRDN(c) != "":
+		l.find(credential.FindingNoAccount, "no account of %s logs in as %q%s; %s is on the roll, whose name begins with that: if it is meant, write its DN", c.Authority, c.Account, inRow(c), m.atRDN(c))
 	default:
 		l.find(credential.FindingNoAccount, "the account %q%s is not in %s: deleted, renamed, outside the base, or mistyped", c.Account, inRow(c), c.Authority)
 	}
 	return l
+}
+
+// atRDN is an account of the roll whose DN begins with what a candidate calls
+// its account, by an attribute that is no login name there; empty if none is.
+func (m *merger) atRDN(c Candidate) string {
+	if m.byRDN == nil {
+		m.byRDN = map[[2]string]string{}
+		for _, l := range m.drafts {
+			if key := [2]string{l.Authority, rdnValue(l.Name)}; l.Subject != "" && isDN(l.Name) && (m.byRDN[key] == "" || l.Name < m.byRDN[key]) {
+				m.byRDN[key] = l.Name
+			}
+		}
+	}
+	return m.byRDN[[2]string{c.Authority, fold(c.Account)}]
 }
 
 // unasked: the authority did not let us look the account up.

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,4 +34,16 @@ func TestAPathThatARowNamesIsNotSaidToHaveNoOwner(t *testing.T) {
 	roll, _, err := merge(campaign(), []Candidate{row, kv("kv/x/n1#apikey", false)}, people(), nil)
 	require.NoError(t, err)
 	require.Len(t, roll.Credentials, 2)
+}
+
+// Its entry is called cn=…, and nobody logs in by that.
+func TestAnAccountThatIsNamedByTheBeginningOfItsDNIsPointedOut(t *testing.T) {
+	const dn = "cn=mgw-02,ou=appliances,dc=example,dc=org"
+	known := people()
+	known[reference{"corp", dnKey(dn)}] = []Account{{Subject: uuidOf("mgw"), Name: dn}}
+	roll, _, err := merge(campaign(), []Candidate{from(t, "found "+dn+" kv/x/alice#password"), from(t, "list mgw-02 kv/x/node-a#password")}, known, nil)
+	require.NoError(t, err)
+	i := slices.IndexFunc(roll.Credentials, func(c credential.Credential) bool { return c.Problem == credential.NoAccount })
+	require.GreaterOrEqual(t, i, 0)
+	require.Equal(t, []credential.Finding{{Code: credential.FindingNoAccount, Detail: `no account of corp logs in as "mgw-02" (list mgw-02 kv/x/node-a#password); cn=mgw-02,ou=appliances,dc=example,dc=org is on the roll, whose name begins with that: if it is meant, write its DN`}}, roll.Findings[roll.Credentials[i].ID])
 }
