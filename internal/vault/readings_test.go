@@ -231,6 +231,12 @@ func TestADollarInAnEnvFileIsReadInSingleQuotesAlone(t *testing.T) {
 		require.Equal(t, value, quoted.Value.Reveal())
 		require.NoError(t, quoted.Takes("f", credential.NewSecret("fresh$-and-long-1")))
 	}
+	// Nor a quote inside them: a shell reads that way to write one, and Compose 1
+	// leaves such a variable out.
+	l := liveOf(Entry{Version: 1, Data: map[string]any{"f": "LDAP_PASSWORD='abc-x1'\nOTHER=1\n"}}, "f")
+	require.Empty(t, l.Problem)
+	require.Error(t, l.Takes("f", credential.NewSecret("fresh'and-long-1")))
+	require.Equal(t, credential.NotBare, liveOf(Entry{Version: 1, Data: map[string]any{"f": `LDAP_PASSWORD='it'\''s-x1'` + "\nOTHER=1\n"}}, "f").Problem)
 	for _, line := range []string{"LDAP_PASSWORD=abc-x1", `LDAP_PASSWORD="abc-x1"`} {
 		l := liveOf(Entry{Version: 1, Data: map[string]any{"f": line + "\nOTHER=1\n"}}, "f")
 		require.Empty(t, l.Problem)
