@@ -178,8 +178,9 @@ func sameText(a, b any) bool {
 	return err == nil && failed == nil && bytes.Equal(was, is)
 }
 
-// refuseExcludes says why a listing may not be taken up that excludes what stays
-// on the roll: whoever wrote the exclude would believe that it is left alone.
+// refuseExcludes says why a listing may not be taken up that excludes what
+// stays on the roll: whoever wrote the exclude would believe that it is left
+// alone.
 func (s *session) refuseExcludes(ctx context.Context, index ownmount.RollIndex, p ownmount.Proposal) (why error, err error) {
 	var stays, unused []string
 	err = s.store.Current(ctx, index, func(_ credential.Ref, c credential.Credential) {

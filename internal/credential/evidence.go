@@ -217,8 +217,8 @@ const (
 	// not shown, so neither is which of them bar the account or name another
 	// system.
 	FindingStorageHidden FindingCode = "storage-not-shown"
-	// FindingCopiesHidden: whether accounts of a directory keep their password a
-	// second time is not shown.
+	// FindingCopiesHidden: whether accounts of a directory keep their password
+	// a second time is not shown.
 	FindingCopiesHidden FindingCode = "copies-not-shown"
 	// FindingResetsHidden: who may reset whom is not shown.
 	FindingResetsHidden FindingCode = "resets-not-shown"

@@ -74,8 +74,8 @@ type Settings struct {
 	// Flush ends that; nil where nothing is to be run.
 	Flush *Flush `json:"flush,omitempty"`
 	// Secret is where Vault holds the secret that the door and who asks it
-	// share, for radius; of snmp the passphrase that signs, with ByPrivacy; of mysql
-	// the value of Reader.
+	// share, for radius; of snmp the passphrase that signs, with ByPrivacy; of
+	// mysql the value of Reader.
 	Secret credential.Path `json:"secret,omitzero"`
 	// Reader is an account that may read which accounts there are, for mysql;
 	// "" is the one that is asked about.

@@ -8,9 +8,9 @@ const MaxLooks = 4
 
 // goodBefore is how many good logins stand before each look, besides the one
 // that every look has in front. With them the old value is the 2nd, the 7th,
-// the 9th and the 12th login: the first n of these are all the remainders of
-// n and of what is less, so that n looks meet each of n machines that take
-// turns. A balancer that picks by chance shows both of two in all but one of 16.
+// the 9th and the 12th login: the first n of these are all the remainders of n
+// and of what is less, so that n looks meet each of n machines that take turns.
+// A balancer that picks by chance shows both of two in all but one of 16.
 var goodBefore = [MaxLooks]int{0, 3, 0, 1}
 
 // GoodBefore is how many good logins stand before a look, counted from 0,
@@ -28,8 +28,9 @@ func NewLogins(looks, olds int) int {
 }
 
 // Looks is how often an old value is offered there: as the campaign file says
-// how many machines there are, else as often as is ever done. A Vault's machines
-// ask one storage, and its values may be good for so many logins and no more.
+// how many machines there are, else as often as is ever done. A Vault's
+// machines ask one storage, and its values may be good for so many logins and
+// no more.
 func (s Settings) Looks() int {
 	if s.Machines > 0 {
 		return min(s.Machines, MaxLooks)

@@ -158,7 +158,8 @@ func TestDoctorSaysWhatItCannotKnowOfWorkersThatWereKilledAMomentAgo(t *testing.
 	records.kill()
 	require.Regexp(t, `ok +workers +there are some to rotate, which last asked for work \d+s ago, and one for the ledger, \d+s ago; whether one was killed since then shows only 1m20s after it asked last`,
 		c.admin.run("doctor").out)
-	// Whoever runs a campaign all the same is told at once that nothing is done.
+	// Whoever runs a campaign all the same is told at once that nothing is
+	// done.
 	_, said := c.begin("run")
 	requireSoon(t, "nobody serves it", said, func() bool {
 		return strings.Contains(said.String(), "waiting: no worker takes up what lies there since ")

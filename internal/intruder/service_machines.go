@@ -107,7 +107,8 @@ func (o *serviceOpener) sshLogin(ctx context.Context, t *target) (answer, string
 	return accepted, ""
 }
 
-// radiusLogin is PAP (RFC 2865), signed with the secret that was stolen as well.
+// radiusLogin is PAP (RFC 2865), signed with the secret that was stolen as
+// well.
 func (o *serviceOpener) radiusLogin(ctx context.Context, t *target) (answer, string) {
 	p := radius.New(radius.CodeAccessRequest, []byte(t.Shared))
 	err := errors.Join(rfc2869.MessageAuthenticator_Set(p, make([]byte, md5.Size)), rfc2865.UserName_SetString(p, t.User), rfc2865.UserPassword_SetString(p, t.Password))

@@ -153,8 +153,9 @@ func unicodePassword(password string) string {
 }
 
 // resetPassword is the control access right User-Force-Change-Password,
-// unixUserPassword and pwdLastSet are attributes, and userClass the class of accounts they are given
-// for ([MS-ADTS] 5.1.3.2.1, [MS-ADA3], [MS-ADSC] 2.263).
+// unixUserPassword and pwdLastSet are attributes, and userClass the class of
+// accounts they are given for ([MS-ADTS] 5.1.3.2.1, [MS-ADA3], [MS-ADSC]
+// 2.263).
 const (
 	resetPassword    = "00299570-246d-11d0-a768-00aa006e0529"
 	unixUserPassword = "612cb747-c0e8-4f92-9221-fdd5f15b550d"

@@ -57,8 +57,8 @@ type SlapdOptions struct {
 	// BinderMay is the binder's right on userPassword below ou=people, as
 	// slapd.access(5) writes it; "manage" if empty.
 	BinderMay string
-	// BareSealed shows of what is below ou=sealed to everybody that it is there,
-	// its object classes and its id.
+	// BareSealed shows of what is below ou=sealed to everybody that it is
+	// there, its object classes and its id.
 	BareSealed bool
 	// Branch makes ou=branch below the base a database of its own, as suffixes
 	// are that nobody has glued (subordinate).

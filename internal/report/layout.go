@@ -22,9 +22,9 @@ func Clean(s string) string {
 	}, s)
 }
 
-// Columns are how many columns of a terminal a text takes: letters of East Asian
-// scripts and most pictures take two, what combines with a letter none (Unicode
-// Standard Annex 11).
+// Columns are how many columns of a terminal a text takes: letters of East
+// Asian scripts and most pictures take two, what combines with a letter none
+// (Unicode Standard Annex 11).
 func Columns(s string) (n int) {
 	for _, r := range s {
 		n += columnsOf(r)

@@ -83,8 +83,9 @@ type Rotator struct {
 	// nil: the compromised device is back. Nil: nobody looks.
 	BeforeSet func(context.Context) *protocol.Stop
 
-	// Activated is told of a credential, perhaps several times, as soon as every
-	// path of it that takes part has the new value. Nil: nobody waits for it.
+	// Activated is told of a credential, perhaps several times, as soon as
+	// every path of it that takes part has the new value. Nil: nobody waits for
+	// it.
 	Activated func(c credential.Credential, at wire.Applied)
 
 	// Again: Clean may have been tried before, here or by another process.

@@ -214,15 +214,15 @@ func TestADoubledPercentSignIsReadBothWays(t *testing.T) {
 }
 
 // What "$" means in an env file its reader decides: systemd and Compose 1 take
-// it as it stands (systemd.exec(5); 1.29 tried), shells and Compose 2 expand it.
-// In single quotes all four take it as it stands.
+// it as it stands (systemd.exec(5); 1.29 tried), shells and Compose 2 expand
+// it. In single quotes all four take it as it stands.
 func TestADollarInAnEnvFileIsReadInSingleQuotesAlone(t *testing.T) {
 	for _, value := range []string{"a$$b-x1", "a$b-x1", "${b}-x1", "$$$$-x1", "a`b`-x1"} {
 		for _, line := range []string{"LDAP_PASSWORD=" + value, `LDAP_PASSWORD="` + value + `"`, "export LDAP_PASSWORD=" + value, `export LDAP_PASSWORD="` + value + `"`, "LDAP_PASSWORD: " + value} {
 			for _, text := range []string{line + "\n", line + "\nOTHER=1\n", "# for the gateway\nOTHER=1\n" + line} {
 				l := liveOf(Entry{Version: 1, Data: map[string]any{"f": text}}, "f")
-				// A line alone may be a password with "=" in it, which the account
-				// says; refused, it is not-a-bare-secret too.
+				// A line alone may be a password with "=" in it, which the
+				// account says; refused, it is not-a-bare-secret too.
 				require.True(t, l.Problem == credential.NotBare || l.More != "" && strings.TrimSuffix(l.Value.Reveal(), "\n") == strings.TrimSuffix(text, "\n"), "%s: %q %q", text, l.Problem, l.More)
 			}
 		}
@@ -231,8 +231,8 @@ func TestADollarInAnEnvFileIsReadInSingleQuotesAlone(t *testing.T) {
 		require.Equal(t, value, quoted.Value.Reveal())
 		require.NoError(t, quoted.Takes("f", credential.NewSecret("fresh$-and-long-1")))
 	}
-	// Nor a quote inside them: a shell reads that way to write one, and Compose 1
-	// leaves such a variable out.
+	// Nor a quote inside them: a shell reads that way to write one, and Compose
+	// 1 leaves such a variable out.
 	l := liveOf(Entry{Version: 1, Data: map[string]any{"f": "LDAP_PASSWORD='abc-x1'\nOTHER=1\n"}}, "f")
 	require.Empty(t, l.Problem)
 	require.Error(t, l.Takes("f", credential.NewSecret("fresh'and-long-1")))

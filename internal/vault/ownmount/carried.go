@@ -86,9 +86,10 @@ func (s *Store) Carried(ctx context.Context, was Placed) (Placed, error) {
 	return a.newest(was), nil
 }
 
-// HeldSince reports whether a path holds the value of an earlier version, as far
-// as Vault still shows it or the notes tell: somebody may have changed another
-// field of the secret since. It costs no call where it is that very version.
+// HeldSince reports whether a path holds the value of an earlier version, as
+// far as Vault still shows it or the notes tell: somebody may have changed
+// another field of the secret since. It costs no call where it is that very
+// version.
 func (s *Store) HeldSince(ctx context.Context, was Placed, live vault.Live) (bool, error) {
 	switch {
 	case was.is(live):
