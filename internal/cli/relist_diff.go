@@ -182,7 +182,7 @@ func sameText(a, b any) bool {
 // stays on the roll: whoever wrote the exclude would believe that it is left
 // alone.
 func (s *session) refuseExcludes(ctx context.Context, index ownmount.RollIndex, p ownmount.Proposal) (why error, err error) {
-	var stays, unused []string
+	var stays []string
 	err = s.store.Current(ctx, index, func(_ credential.Ref, c credential.Credential) {
 		if slices.ContainsFunc(p.Excluded, func(x credential.Exclusion) bool { return x.ID == c.ID }) {
 			if why := listing.ExcludedStays(c); why != "" {
@@ -193,17 +193,9 @@ func (s *session) refuseExcludes(ctx context.Context, index ownmount.RollIndex, 
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range p.Warnings {
-		if w.Code == credential.FindingExcludeUnused {
-			unused = append(unused, w.Detail)
-		}
-	}
 	const undo = "; nothing was changed"
-	switch {
-	case len(stays) > 0:
+	if len(stays) > 0 {
 		return fmt.Errorf("the campaign file excludes what stays on the roll of a running campaign: %s. Where it must keep its value, `rollcall abort` and run again with the exclude; where it is dead already, take the exclude out of the file until this campaign has ended"+undo, strings.Join(stays, "; ")), nil
-	case len(unused) > 0:
-		return fmt.Errorf("%s. What an exclude was meant for and does not name goes on to its new value"+undo, strings.Join(unused, "; ")), nil
 	}
 	return nil, nil
 }

@@ -237,8 +237,11 @@ const (
 	// found.
 	FindingServers FindingCode = "servers"
 	// FindingExcludeNothing: an exclude of the campaign file takes nothing off
-	// the roll. What was to keep its value may be on it by its right name.
+	// the roll. What was to keep its value may be on it by another name.
 	FindingExcludeNothing FindingCode = "exclude-takes-nothing"
+	// FindingExcludeMistyped: as that, and something of a like name is on the
+	// roll. No campaign begins with it.
+	FindingExcludeMistyped FindingCode = "exclude-mistyped"
 	// FindingReloadNothing: a used_by of the campaign file that reloads its
 	// consumers names no path of the roll: they are not told.
 	FindingReloadNothing FindingCode = "used-by-matches-nothing"
@@ -341,6 +344,7 @@ func (f FindingCode) Incomplete() bool {
 	case FindingEmptyRoll,
 		FindingDoorUnmatched,
 		FindingExcludeNothing,
+		FindingExcludeMistyped,
 		FindingReloadNothing,
 		FindingDoorsShowLess,
 		FindingFieldBeside,

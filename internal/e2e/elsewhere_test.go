@@ -123,7 +123,7 @@ func TestWhoCannotReadTheLedgerIsToldSoAndWhatIsKnownWhileTheCampaignRuns(t *tes
 	var known string
 	require.Eventually(t, func() bool { // it waits between passes only
 		known = strings.Join(strings.Fields(c.user.must("status")), " ")
-		return strings.Contains(known, "waiting: 3 open of")
+		return strings.Contains(known, "waiting: 3 open")
 	}, time.Minute, 100*time.Millisecond)
 	for _, want := range []string{"no ledger worker gives ledgers out", "Vault: 0 of 3 are noted as dead", ": runs, seen ", "0 of 3 dead, 3 open, pass ", "names, reasons and times stand in the ledger alone"} {
 		require.Contains(t, known, want)

@@ -306,7 +306,7 @@ func TestAnAccountThatIsExcludedWhileTheCampaignRunsKeepsItsValue(t *testing.T) 
 		require.NoError(t, os.WriteFile(file, []byte(string(text)+"exclude:\n"+excludes), 0o600))
 	}
 	const plc = "  - {account: svc-esg-0001, reason: hard-coded in the PLC}\n"
-	write(plc + "  - {account: svc-esg-0009, reason: a slip}\n")
+	write(plc + "  - {account: svc-esg-002, reason: a slip}\n")
 	u.refuses("take nothing off the roll", "relist", "--reason", "two are hard-coded")
 	write(plc + "  - {account: svc-esg-0002, reason: hard-coded as well}\n")
 	taken := u.atTerminal("esg-01\n", "relist", "--reason", "two are hard-coded")

@@ -106,7 +106,14 @@ func (b *beside) excludes(l *lister) {
 		}
 		is, known := b.there[secretPathOf(p)]
 		if known && len(is.keys) > 0 && p.Field != "" && !slices.Contains(is.keys, p.Field) {
-			l.warn(credential.FindingExcludeNothing, "exclude path %s takes nothing off the roll: the secret has %s; correct it or remove it; `rollcall run` refuses it until then", p, quoted(is.keys))
+			like := ""
+			for _, key := range is.keys {
+				if likeName(p.Field, key) {
+					like = secretPathOf(p).String() + "#" + key
+				}
+			}
+			w := takesNothing(fmt.Sprintf("exclude path %s takes nothing off the roll: the secret has %s", p, quoted(is.keys)), like)
+			l.warn(w.Code, "%s", w.Detail)
 		}
 	}
 }

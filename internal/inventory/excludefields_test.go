@@ -22,14 +22,15 @@ func TestAnExcludeThatNamesNoFieldOfASecretIsSaidAndEndsInExitCodeTwo(t *testing
 	require.NoError(t, err)
 	require.NoError(t, api.KVv2("kv").PutMetadata(t.Context(), "hardcoded/ldap", vaultapi.KVMetadataPutInput{CustomMetadata: map[string]any{"account": "bystander0003"}}))
 	t.Cleanup(func() { require.NoError(t, api.KVv2("kv").DeleteMetadata(context.Background(), "hardcoded/ldap")) })
-	for path, fits := range map[string]bool{
-		"kv/hardcoded/ldap#password": true,
-		"kv/hardcoded/ldap":          true,
-		"kv/hardcoded/ldap#url":      true, // a field beside
-		"kv/hardcoded/ldap#pasword":  false,
-		"kv/hardcoded/ldap#Password": false,
-		"kv/hardcoded/ldp#password":  false,
-		"kv/hardcoded":               false,
+	for path, code := range map[string]credential.FindingCode{
+		"kv/hardcoded/ldap#password": "",
+		"kv/hardcoded/ldap":          "",
+		"kv/hardcoded/ldap#url":      "", // a field beside
+		"kv/hardcoded/ldap#pasword":  credential.FindingExcludeMistyped,
+		"kv/hardcoded/ldap#Password": credential.FindingExcludeMistyped,
+		"kv/hardcoded/ldp#password":  credential.FindingExcludeMistyped,
+		"kv/hardcoded/ldap#token":    credential.FindingExcludeNothing,
+		"kv/hardcoded":               credential.FindingExcludeNothing,
 	} {
 		c := campaign()
 		c.Directories["corp"] = corp()
@@ -37,12 +38,28 @@ func TestAnExcludeThatNamesNoFieldOfASecretIsSaidAndEndsInExitCodeTwo(t *testing
 		c.Exclude = []config.Exclude{{Path: path, Reason: "it is burnt into a machine"}}
 		roll, warnings, err := List(t.Context(), c, Authorities{Directories: openDirectory(t, corp())}, openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 		require.NoError(t, err)
-		said := slices.IndexFunc(warnings, func(w Warning) bool { return w.Code == credential.FindingExcludeNothing })
-		require.Equal(t, fits, said < 0, "%s: %v", path, warnings)
-		if !fits {
-			require.Positive(t, roll.Incomplete(), path)
-			require.Contains(t, warnings[said].Detail, path)
-			require.Contains(t, warnings[said].Detail, "refuses it until then")
+		said := slices.IndexFunc(warnings, func(w Warning) bool {
+			return w.Code == credential.FindingExcludeNothing || w.Code == credential.FindingExcludeMistyped
+		})
+		if code == "" {
+			require.Negative(t, said, "%s: %v", path, warnings)
+			continue
 		}
+		require.GreaterOrEqual(t, said, 0, path)
+		require.Equal(t, code, warnings[said].Code, path)
+		require.Positive(t, roll.Incomplete(), path)
+		require.Contains(t, warnings[said].Detail, path)
+	}
+}
+
+func TestANameIsLikeAnotherByASlipAndNotByItsNumber(t *testing.T) {
+	for _, row := range []struct {
+		a, b string
+		like bool
+	}{
+		{"svc-mail", "svc-mial", true}, {"svc-mail", "SVC-MAIL", true}, {"svc-esg-002", "svc-esg-0002", true}, {"kv/apps/ldap#pasword", "kv/apps/ldap#password", true},
+		{"svc-esg-0002", "svc-esg-0003", false}, {"svc-7", "svc-17", false}, {"a", "b", false}, {"", "", false}, {"svc-mail", "svc-fax", false},
+	} {
+		require.Equal(t, row.like, likeName(row.a, row.b), "%s %s", row.a, row.b)
 	}
 }

@@ -3,11 +3,13 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/profile"
 )
 
 // placeOf begins the id of a place that was left out, where its account is on
@@ -52,7 +54,7 @@ func (m *merger) leavePathsOut(found []Candidate) []Candidate {
 func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 	var warnings []Warning
 	unused := func(e config.Exclude) {
-		warnings = append(warnings, Warning{Code: credential.FindingExcludeNothing, Detail: "exclude " + m.called(e) + " matches nothing on the roll: correct it or remove it; `rollcall run` refuses it until then"})
+		warnings = append(warnings, takesNothing("exclude "+m.called(e)+" matches nothing on the roll", m.like(e)))
 	}
 	why := map[string]string{}
 	for _, e := range m.c.Exclude {
@@ -111,6 +113,65 @@ func (m *merger) wasHere(account string) bool {
 		slices.ContainsFunc(m.lost.past.kept, func(k kept) bool {
 			return (is(k.Name) || is(k.Subject)) && m.isGone(k.ID)
 		})
+}
+
+// takesNothing warns of an exclude. like is on the roll, and may be meant.
+func takesNothing(what, like string) Warning {
+	if like == "" {
+		return Warning{Code: credential.FindingExcludeNothing, Detail: what + ": correct it or remove it"}
+	}
+	return Warning{Code: credential.FindingExcludeMistyped, Detail: what + "; " + like + " is on it: correct the exclude or remove it; `rollcall run` refuses it until then"}
+}
+
+// like is something of the roll whose name is like that of an exclude, the
+// first in order; empty if nothing is.
+func (m *merger) like(e config.Exclude) (found string) {
+	note := func(want, name, shown string) {
+		if likeName(want, name) && (found == "" || shown < found) {
+			found = shown
+		}
+	}
+	for _, l := range m.drafts {
+		if e.Account != "" {
+			for _, name := range append([]string{l.Name, rdnValue(l.Name)}, l.logins...) {
+				note(e.Account, name, l.Name)
+			}
+		}
+		for _, p := range l.Paths {
+			if e.Path != "" {
+				note(e.Path, p.String(), p.String())
+				note(e.Path, p.Secret(), p.Secret())
+			}
+		}
+	}
+	return found
+}
+
+// likeName reports whether a name may be a slip for another: one or two letters
+// differ, or the case. Names that are numbered are alike all the same: of those
+// it is one only if the numbers are equal.
+func likeName(a, b string) bool {
+	a, b = fold(a), fold(b)
+	if len(a) > maxLike || len(b) > maxLike || a == "" || b == "" {
+		return false
+	}
+	if x, y := digits.ReplaceAllString(a, ""), digits.ReplaceAllString(b, ""); x == y {
+		return slices.Equal(numbers(a), numbers(b))
+	}
+	return min(len(a), len(b)) >= 5 && profile.Distance(a, b) <= min(2, 1+len(a)/8)
+}
+
+// maxLike is how long names are that are compared.
+const maxLike = 200
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+// numbers are those in a name, without leading zeros.
+func numbers(s string) (out []string) {
+	for _, n := range digits.FindAllString(s, -1) {
+		out = append(out, strings.TrimLeft(n, "0"))
+	}
+	return out
 }
 
 // makesNoPath refuses a path that is left out and that we would write to:

@@ -56,7 +56,7 @@ func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own o
 		case refused[i]:
 			no = append(no, called)
 			l.past.unlike = append(l.past.unlike, n.id())
-		case l.running.has(n.id()): // it goes on there
+		case l.running.has(n.id()) && !n.excluded: // it goes on there
 			continue
 		case l.offers == nil && l.running.unlike(n.id()):
 			no = append(no, called)

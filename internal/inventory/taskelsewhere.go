@@ -79,7 +79,9 @@ func (l *lister) besideDoors(roll *credential.Roll, found []*namesake, refused [
 		switch {
 		case refused[i]:
 			l.past.unlike = append(l.past.unlike, n.id())
-		case n.excluded:
+		case n.excluded, l.offers != nil && l.namesAccepted(n):
+			left, leftRefused = append(left, n), append(leftRefused, false)
+			continue
 		case l.offers == nil:
 			ask = append(ask, called)
 		default:

@@ -90,4 +90,14 @@ func TestTheDirectorysAccountWithATasksLoginIsAskedAndRotatedIfItTakesTheStolenV
 	require.True(t, slices.ContainsFunc(said, func(s string) bool {
 		return strings.Contains(s, "1 accounts") && strings.Contains(s, "bystander0006") && strings.Contains(s, "They are not rotated")
 	}), "%q", said)
+
+	// It has nothing to do with it, says a person.
+	c.Exclude = append(c.Exclude, config.Exclude{Account: slapd.AccountDN("bystander0006"), Reason: "a colleague's"})
+	roll, _ = list(asks)
+	require.NotContains(t, strings.Join(asked, "\n"), "bystander0006")
+	require.False(t, slices.ContainsFunc(roll.Warnings, func(w Warning) bool {
+		return w.Code == credential.FindingExcludeNothing || w.Code == credential.FindingExcludeMistyped
+	}), "%v", roll.Warnings)
+	require.Empty(t, byName(roll)["door"].Task.Elsewhere)
+	require.NotContains(t, byName(roll), slapd.AccountDN("bystander0006"))
 }

@@ -42,8 +42,8 @@ type Beside struct {
 }
 
 // ForRun is List for a campaign that is about to run: it looks at the tokens of
-// Vault as well, which takes the worker's rights. It refuses excludes that take
-// nothing off the roll.
+// Vault as well, which takes the worker's rights. It refuses excludes that are
+// mistyped.
 func ForRun(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, beside Beside) (*credential.Roll, error) {
 	roll, _, err := list(ctx, store, kinds, spec, campaign, inventory.Authorities{Tokens: kinds.Tokens(), Kept: beside.Kept, Saw: beside.Saw, Running: beside.Running}, beside.Offered)
 	if err != nil {
@@ -52,20 +52,20 @@ func ForRun(ctx context.Context, store *ownmount.Store, kinds *registry.Registry
 	return roll, leavesOutWhatIsMeant(roll)
 }
 
-// leavesOutWhatIsMeant refuses a roll with excludes that take nothing off it:
-// what they were to leave out may be on it by another name, and would be set.
+// leavesOutWhatIsMeant refuses a roll with excludes that take nothing off it
+// where something of a like name is on it, and would be set.
 // The text names no account.
 func leavesOutWhatIsMeant(roll *credential.Roll) error {
 	n := 0
 	for _, w := range roll.Warnings {
-		if w.Code == credential.FindingExcludeNothing {
+		if w.Code == credential.FindingExcludeMistyped {
 			n++
 		}
 	}
 	if n == 0 {
 		return nil
 	}
-	return fmt.Errorf("excludes of the campaign file that take nothing off the roll: %d; what they were to leave out may be on it by another name: `rollcall list` names them; correct or remove them; nothing was changed", n)
+	return fmt.Errorf("excludes of the campaign file that take nothing off the roll: %d; something of a like name is on it: `rollcall list` names them; correct or remove them; nothing was changed", n)
 }
 
 func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, at inventory.Authorities, offered *Offered) (*credential.Roll, []inventory.Warning, error) {

@@ -19,12 +19,13 @@ func TestWhatAPersonChangesIsDeadOnlyWhereTheDirectorysAccountRefusesItToo(t *te
 	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 2}})
 	c := r.credential(0)
 	at := credential.AccountAt{Authority: c.Authority, Kind: c.Kind, Subject: c.Subject, Name: c.Name}
+	by := DoorAsker{Campaign: "c"} // which remembers nothing
 	ask := func(olds ...string) *protocol.Stop {
 		var all []credential.Secret
 		for _, o := range olds {
 			all = append(all, credential.NewSecret(o))
 		}
-		return RefusedElsewhere(t.Context(), r.rotator().Authority, at, all)
+		return by.RefusedElsewhere(t.Context(), r.rotator().Authority, at, all)
 	}
 	right := r.accounts[0].Password
 	stop := ask(right)
@@ -36,6 +37,14 @@ func TestWhatAPersonChangesIsDeadOnlyWhereTheDirectorysAccountRefusesItToo(t *te
 	require.True(t, r.logsIn(r.slapd, c.Name, right), "it is as it was")
 	require.Equal(t, protocol.ReasonNearLock, ask("another value", "a third one").Reason)
 	require.Empty(t, r.attribute(r.slapd, c.Name, "pwdAccountLockedTime"))
+
+	// The next look goes on where this one broke off.
+	require.True(t, r.logsIn(r.slapd, c.Name, right)) // what was counted is forgotten
+	by.Refusals = &Refusals{}
+	require.Equal(t, protocol.ReasonNearLock, ask("another value", "a third one").Reason)
+	require.Equal(t, protocol.ReasonNearLock, ask("another value", "a third one").Reason)
+	require.True(t, r.logsIn(r.slapd, c.Name, right))
+	require.Nil(t, ask("another value", "a third one"), "what was refused is offered once")
 	at.Subject, at.Name = "00000000-0000-0000-0000-000000000000", "uid=gone,"+r.slapd.BaseDN()
 	require.Nil(t, ask(right), "it is gone")
 }

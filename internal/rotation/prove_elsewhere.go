@@ -2,7 +2,10 @@ package rotation
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"fmt"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
@@ -13,28 +16,40 @@ import (
 // that has its login too, or nil: each server of the account's authority
 // refuses each stolen value. Nothing is changed there, and the new value is not
 // offered, which may be none of its own. No wrong login is made that could lock
-// the account.
-func RefusedElsewhere(ctx context.Context, au kind.Authority, at credential.AccountAt, olds []credential.Secret) *protocol.Stop {
+// the account, none before all its servers have shown it, and none twice: what
+// a server has refused this process remembers, and a look that broke off is
+// gone on with by the next one.
+func (a DoorAsker) RefusedElsewhere(ctx context.Context, au kind.Authority, at credential.AccountAt, olds []credential.Secret) *protocol.Stop {
 	c := at.Credential()
 	limited, limits := kind.As[kind.Limited](au)
+	var servers []string
 	for _, server := range au.Servers() {
-		wrong := 0
+		switch now, err := au.Account(ctx, server, c); {
+		case err != nil:
+			return protocol.AsStop(err)
+		case now.State == protocol.Gone:
+		case now.State != protocol.Accepted:
+			return atAccount(protocol.StopFor(now.State, server), at)
+		default:
+			servers = append(servers, server)
+		}
+	}
+	wrong := 0
+	for _, server := range servers {
 		for _, old := range olds {
-			if limits && limited.CannotOffer(old) != "" {
-				continue // no login there can carry it
+			if limits && limited.CannotOffer(old) != "" || a.Refusals.elsewhere(a.Campaign, c.ID, server, old, a.now(), false) {
+				continue // no login there can carry it, or it was refused
 			}
-			a, err := au.Account(ctx, server, c)
+			now, err := au.Account(ctx, server, c)
 			switch {
 			case err != nil:
 				return protocol.AsStop(err)
-			case a.State == protocol.Gone:
-				continue
-			case a.State != protocol.Accepted:
-				return atAccount(protocol.StopFor(a.State, server), at)
-			case a.Locks > 0 && a.Locks-1-a.Failed < 1, a.Locks == 0 && wrong >= maxWrongLogins:
-				return atAccount(&protocol.Stop{Reason: protocol.ReasonNearLock, Server: server, Detail: "one more wrong login could lock the account, so it was not asked"}, at)
+			case now.State != protocol.Accepted:
+				return atAccount(protocol.StopFor(now.State, server), at)
+			case now.Locks > 0 && now.Locks-1-max(now.Failed, wrong) < 1, now.Locks == 0 && wrong >= maxWrongLogins:
+				return atAccount(&protocol.Stop{Reason: protocol.ReasonNearLock, Server: server, Detail: "one more wrong login could lock the account, so it was not asked in this look"}, at)
 			}
-			switch reply, err := au.Offer(ctx, server, a, old); {
+			switch reply, err := au.Offer(ctx, server, now, old); {
 			case err != nil:
 				return protocol.AsStop(err)
 			case reply == protocol.Accepted || reply == protocol.MustChange || reply == protocol.PasswordExpired:
@@ -45,9 +60,38 @@ func RefusedElsewhere(ctx context.Context, au kind.Authority, at credential.Acco
 			if wrong++; !inOrder(ctx, au, server, c) {
 				return atAccount(&protocol.Stop{Reason: protocol.ReasonLocked, Server: server, Detail: "the account refused the stolen value, and whether as a wrong one is not known: it is not in order since"}, at)
 			}
+			a.Refusals.elsewhere(a.Campaign, c.ID, server, old, a.now(), true)
 		}
 	}
 	return nil
+}
+
+func (a DoorAsker) now() time.Time {
+	if a.Now == nil {
+		return time.Now()
+	}
+	return a.Now()
+}
+
+// elsewhere reports whether a server has refused a stolen value at an account,
+// not long ago, and notes that it does.
+func (r *Refusals) elsewhere(campaign, id, server string, old credential.Secret, now time.Time, refuses bool) bool {
+	if r == nil {
+		return false
+	}
+	h := hmac.New(sha256.New, seal[:])
+	h.Write([]byte(old.Reveal()))
+	key := [4]string{campaign, id, server, string(h.Sum(nil))}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if refuses {
+		if r.gone == nil {
+			r.gone = map[[4]string]time.Time{}
+		}
+		r.gone[key] = now
+	}
+	at, known := r.gone[key]
+	return known && now.Sub(at) < progressFor
 }
 
 func inOrder(ctx context.Context, au kind.Authority, server string, c credential.Credential) bool {

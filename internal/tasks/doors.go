@@ -144,7 +144,7 @@ func (a *Asking) elsewhere(ctx context.Context, c credential.Credential, olds []
 		if err != nil {
 			return protocol.AsStop(err)
 		}
-		if stop := rotation.RefusedElsewhere(ctx, au, at, olds); stop != nil {
+		if stop := a.RefusedElsewhere(ctx, au, at, olds); stop != nil {
 			return stop
 		}
 	}
