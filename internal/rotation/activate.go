@@ -64,6 +64,11 @@ func (j *job) filledSince(i int) bool {
 	case live.Value.Equal(j.staged.Secret), standsFor(live.Value, j.inForce):
 		return false
 	}
+	for _, old := range j.staged.Old {
+		if live.Value.Equal(old) {
+			return false // it was the account's
+		}
+	}
 	return !j.c.Adopted || live.Owner == "" || live.Owner != j.c.Subject
 }
 

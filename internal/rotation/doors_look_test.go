@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,12 +127,12 @@ func TestWhatADoorSaidIsInTheReason(t *testing.T) {
 func TestDoorsThatThereIsNoTimeForAreLeftForLater(t *testing.T) {
 	good := map[string][]protocol.Reply{}
 	var all []Verdict
-	remembered := 0
+	var remembered atomic.Int32
 	for i := range 40 {
 		id := string(rune('A' + i))
 		good[id+"/new"] = []protocol.Reply{protocol.Accepted}
 		v := atServers(id, "mail")
-		v.at.remember = func(context.Context) { remembered++ }
+		v.at.remember = func(context.Context) { remembered.Add(1) }
 		all = append(all, v)
 	}
 	mail := &opened.Door{Door: &service{answers: good}}
@@ -151,7 +152,7 @@ func TestDoorsThatThereIsNoTimeForAreLeftForLater(t *testing.T) {
 	}
 	require.Equal(t, 1, dead, "one is always asked, so that parts come to an end")
 	require.Equal(t, 39, later)
-	require.Equal(t, later, remembered, "the next look would retire the old value once more")
+	require.Equal(t, later, int(remembered.Load()), "the next look would retire the old value once more")
 
 	v, w := atServers("a", "mail"), atServers("b")
 	rot.LeaveDoors(t.Context(), []Verdict{v, w})

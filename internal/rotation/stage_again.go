@@ -63,10 +63,11 @@ func (j *job) nextPlaces(next *ownmount.Staged) {
 		return
 	}
 	next.Places = j.places()
-	if !j.activated() {
-		return
+	all := j.activated()
+	next.Doomed = maps.Clone(next.Doomed)
+	if next.Base = maps.Clone(next.Base); all || next.Base == nil {
+		next.Base = map[string]int{}
 	}
-	next.Doomed, next.Base = maps.Clone(next.Doomed), map[string]int{}
 	if next.Doomed == nil {
 		next.Doomed = map[string][]int{}
 	}
@@ -75,6 +76,9 @@ func (j *job) nextPlaces(next *ownmount.Staged) {
 	}
 	before := j.doomed()
 	for i, p := range j.paths {
+		if !all && (j.parts[i] == apart || !j.lives[i].Value.Equal(j.staged.Secret)) {
+			continue // it was not written yet
+		}
 		next.Base[p.String()] = j.lives[i].Version
 		if j.parts[i] == apart {
 			continue
