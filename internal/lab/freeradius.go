@@ -55,12 +55,15 @@ func StartFreeRADIUS(ctx context.Context, o FreeRADIUSOptions) (*FreeRADIUS, err
 		if s.port, err = freeUDPPort(); err != nil {
 			return nil, err
 		}
-		if err = s.start(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "it exited") {
+		if err = s.start(ctx); err == nil || ctx.Err() != nil {
 			break
 		}
 	}
 	return s, err
 }
+
+// radiusReady bounds one start.
+const radiusReady = 20 * time.Second
 
 func freeUDPPort() (int, error) {
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -84,6 +87,9 @@ func (s *FreeRADIUS) start(ctx context.Context) error {
 	if err := os.WriteFile(s.path("dictionary"), nil, 0o600); err != nil {
 		return err
 	}
+	// One that is there and never answers was seen once.
+	ctx, cancel := context.WithTimeout(ctx, radiusReady)
+	defer cancel()
 	proc, err := startProcess(ctx, s.opts.Dir, s.path("radius.out"), s.answers, freeradiusBinary, "-f", "-d", s.opts.Dir)
 	s.mu.Lock()
 	defer s.mu.Unlock()

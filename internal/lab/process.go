@@ -102,9 +102,15 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // Exited is closed when the child is gone.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Stop asks the child to end (SIGTERM) and waits for it; when ctx ends first it
-// is killed, and the error says so. A child already gone is not an error.
+// stopTimeout is how long a child may take to end when it is asked to.
+const stopTimeout = time.Minute
+
+// Stop asks the child to end (SIGTERM) and waits for it; when ctx ends first,
+// or after a minute, it is killed, and the error says so. A child already gone
+// is not an error.
 func (p *Process) Stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
 	p.signal(syscall.SIGCONT)
 	p.signal(syscall.SIGTERM)
 	select {
