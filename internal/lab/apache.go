@@ -74,10 +74,10 @@ func StartApache(ctx context.Context, o ApacheOptions) (*Apache, error) {
 	s := &Apache{opts: o}
 	var err error
 	for range 5 {
-		if s.http, err = restartPort(); err != nil {
+		if s.http, err = FreePort(); err != nil {
 			return nil, err
 		}
-		if s.https, err = restartPort(); err != nil {
+		if s.https, err = FreePort(); err != nil {
 			return nil, err
 		}
 		if err = s.start(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "it exited") {

@@ -3,8 +3,6 @@ package lab
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 )
@@ -46,20 +44,4 @@ func sourceRoot() (string, bool) {
 		}
 		dir = up
 	}
-}
-
-// restartPort returns a loopback port for a server that will be killed and
-// started again on the same port. It lies below Linux's ephemeral range (32768
-// and up, ip_local_port_range in ip(7)): there, while the server is down, any
-// outgoing connection could take it, even a client dialling the server itself.
-func restartPort() (int, error) {
-	for range 100 {
-		port := 15000 + rand.IntN(17000)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		return port, l.Close()
-	}
-	return 0, fmt.Errorf("lab: 100 ports between 15000 and 32000 on 127.0.0.1 are all taken")
 }

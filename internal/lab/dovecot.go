@@ -58,7 +58,7 @@ func StartDovecot(ctx context.Context, o DovecotOptions) (*Dovecot, error) {
 	var err error
 	for range 5 {
 		for _, name := range []string{"imap", "imaps", "pop3", "pop3s"} {
-			if s.ports[name], err = restartPort(); err != nil {
+			if s.ports[name], err = FreePort(); err != nil {
 				return nil, err
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"crypto/md5"
 	"crypto/rand"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,14 +63,6 @@ func StartFreeRADIUS(ctx context.Context, o FreeRADIUSOptions) (*FreeRADIUS, err
 
 // radiusReady bounds one start.
 const radiusReady = 20 * time.Second
-
-func freeUDPPort() (int, error) {
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	return c.LocalAddr().(*net.UDPAddr).Port, c.Close()
-}
 
 func (s *FreeRADIUS) start(ctx context.Context) error {
 	var text strings.Builder

@@ -63,7 +63,7 @@ func StartMariaDB(ctx context.Context, o MariaDBOptions) (*MariaDB, error) {
 	}
 	var err error
 	for range 5 {
-		if s.port, err = restartPort(); err != nil {
+		if s.port, err = FreePort(); err != nil {
 			return nil, err
 		}
 		if err = s.Start(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "it exited") {

@@ -57,7 +57,7 @@ func StartPostfix(ctx context.Context, o PostfixOptions) (*Postfix, error) {
 	}
 	for range 5 {
 		for _, name := range []string{"submission", "smtps", "other"} {
-			if s.ports[name], err = restartPort(); err != nil {
+			if s.ports[name], err = FreePort(); err != nil {
 				return nil, err
 			}
 		}

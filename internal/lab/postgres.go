@@ -104,7 +104,7 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 // and the server's bind.
 func (s *Postgres) firstStart(ctx context.Context) (err error) {
 	for range 5 {
-		if s.port, err = restartPort(); err != nil {
+		if s.port, err = FreePort(); err != nil {
 			return err
 		}
 		err = s.Restart(ctx)

@@ -45,7 +45,7 @@ func StartProFTPD(ctx context.Context, o ProFTPDOptions) (*ProFTPD, error) {
 	var err error
 	for range 5 {
 		for _, name := range []string{"ftp", "ftps", "strict"} {
-			if s.ports[name], err = restartPort(); err != nil {
+			if s.ports[name], err = FreePort(); err != nil {
 				return nil, err
 			}
 		}

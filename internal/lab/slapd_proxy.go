@@ -56,10 +56,10 @@ func StartSlapdProxy(ctx context.Context, o SlapdProxyOptions) (*SlapdProxy, err
 		return nil, err
 	}
 	for range 5 {
-		if s.ldap, err = restartPort(); err != nil {
+		if s.ldap, err = FreePort(); err != nil {
 			return nil, err
 		}
-		if s.ldaps, err = restartPort(); err != nil {
+		if s.ldaps, err = FreePort(); err != nil {
 			return nil, err
 		}
 		if err = s.start(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "it exited") {

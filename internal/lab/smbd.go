@@ -55,7 +55,7 @@ func StartSMBD(ctx context.Context, o SMBDOptions) (*SMBD, error) {
 	}
 	var err error
 	for range 5 {
-		if s.port, err = restartPort(); err != nil {
+		if s.port, err = FreePort(); err != nil {
 			return nil, err
 		}
 		if err = s.start(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "it exited") {

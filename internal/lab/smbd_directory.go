@@ -54,7 +54,7 @@ func StartSMBDirectory(ctx context.Context, o SMBDirectoryOptions) (*SMBDirector
 		return nil, fmt.Errorf("lab: slapadd: %w\n%s", err, out)
 	}
 	for range 5 {
-		if s.port, err = restartPort(); err != nil {
+		if s.port, err = FreePort(); err != nil {
 			return nil, err
 		}
 		proc, started := startProcess(ctx, o.Dir, s.LogFile(), s.listens, "/usr/sbin/slapd", "-d", "0", "-f", s.path("slapd.conf"), "-h", s.URL())

@@ -71,7 +71,7 @@ func StartSSHD(ctx context.Context, o SSHDOptions) (*SSHD, error) {
 	}
 	for range 5 {
 		for _, name := range []string{"password", "prompt", "key", "both", "keyfirst", "lost", "once"} {
-			if s.ports[name], err = restartPort(); err != nil {
+			if s.ports[name], err = FreePort(); err != nil {
 				return nil, err
 			}
 		}

@@ -53,7 +53,7 @@ func StartVault(ctx context.Context, o VaultOptions) (*Vault, error) {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
 	v := &Vault{options: o}
-	if v.port, err = restartPort(); err != nil {
+	if v.port, err = FreePort(); err != nil {
 		return nil, err
 	}
 	v.args = []string{"-dir", dir, "-storage", "inmem", "-listen", fmt.Sprintf("127.0.0.1:%d", v.port)}
