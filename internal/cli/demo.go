@@ -1,13 +1,6 @@
 package cli
 
-import (
-	"fmt"
-	"os"
-
-	"github.com/spf13/cobra"
-
-	"rollcall/internal/demo"
-)
+import "github.com/spf13/cobra"
 
 func (a *app) demoCommand() *cobra.Command {
 	var keep, single bool
@@ -20,7 +13,7 @@ and asks the intruder what is left to it. It takes seconds, stops everything tha
 throws it away, also on Ctrl-C. The ledger and the report stay, in ./rollcall-demo; they hold no
 secret.
 
-It needs slapd and postgresql-15 (Debian: scripts/setup.sh) and, beside this
+It needs Linux, slapd and postgresql-15 (Debian: scripts/setup.sh) and, beside this
 program, rollcall-engine and rollcall-devvault (make build), but no root. With
 Dovecot and ProFTPD a mail server and a file server stand in front of the
 directory, as doors of the campaign.
@@ -33,11 +26,7 @@ shows how long its stolen password goes on to log in.
 Exit code 0 if all went as it should, 1 otherwise.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			self, err := os.Executable()
-			if err != nil {
-				return fmt.Errorf("finding this program: %w", err)
-			}
-			return demo.Run(cmd.Context(), demo.Options{Program: self, Keep: keep, ShowSingleReset: single, Dir: "rollcall-demo", Out: a.Out, Err: a.Err})
+			return a.runDemo(cmd.Context(), keep, single)
 		},
 	}
 	c.Flags().BoolVar(&keep, "keep", false, "leave the servers up until Ctrl-C and say how to look at each")
