@@ -136,6 +136,9 @@ func (p *evidencePrinter) coverage(r *judge.Result) {
 		for _, n := range s.Notes {
 			p.line("  note: ", "%s (%d, first at %s line %d): %s", n.Note, n.Count, n.First.File, n.First.Line, evidenceNotes[string(n.Note)])
 		}
+		for _, l := range s.CannotShow {
+			p.line("  cannot show: ", "%s: %s", l, evidenceLimits[string(l)])
+		}
 		if s.Foreign > 0 {
 			p.line("  ", "%s of other programs", report.Plural(s.Foreign, "line is", "lines are"))
 		}
@@ -186,6 +189,14 @@ func sourceName(s *judge.Source) string {
 	return name + ", of no authority that is known"
 }
 
+// evidenceLimits say what no log of a format holds.
+var evidenceLimits = map[string]string{
+	"last-name-only":        "of several tries on one connection the log has the last name alone",
+	"clear-text-refused":    "a login in clear text that is refused for that leaves no line with its name, and its password has crossed the network",
+	"no-mail-no-name":       "a login is named when a mail follows; one without a mail is counted, without a name",
+	"address-said-by-asker": "addresses are what the asking server says of who asked it, and may be none",
+}
+
 // evidenceNotes say what a note means for who reads the findings.
 var evidenceNotes = map[string]string{
 	"no-address":          "logins whose connection began before the logs do, or in a file that is missing: from where they came is not known, and they are in no finding of a place",
@@ -198,5 +209,6 @@ var evidenceNotes = map[string]string{
 	"salt-changed":        "the audit device was enabled anew: hashes of before are others, and values are not found there",
 	"no-response":         "requests to Vault whose response is not in the logs: how they ended is not known",
 	"connections-dropped": "more logins of one connection at once than are remembered: some are counted without an answer",
+	"let-in-unnamed":      "logins were let in of which the log does not have the name: whose they were is in the log of what checked the password",
 	"no-logins":           "not one login is in the log: perhaps it is not logged at that level, or the log is of something else",
 }

@@ -6,6 +6,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/directory"
 	"rollcall/internal/evidence"
 	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/judge"
@@ -63,6 +64,9 @@ func rollForEvidence(roll *credential.Roll) (out []judge.Credential, at []heldAt
 			continue
 		}
 		is := credentialForEvidence(c.ID, c.Name, c.Authority, c.Kind)
+		if c.Short != "" {
+			is.Accounts = append(is.Accounts, judge.Account{Form: event.Login, Name: c.Short})
+		}
 		for _, login := range c.VaultLogins() {
 			is.Accounts = append(is.Accounts, judge.Account{Form: event.VaultLogin, Name: login})
 		}
@@ -97,8 +101,24 @@ func credentialForEvidence(id, name, authority string, kind credential.Kind) jud
 		is.Accounts = []judge.Account{{Form: event.VaultLogin, Name: strings.TrimPrefix(id, credential.VaultAuthority+"/")}, {Form: event.VaultLogin, Name: name}}
 	} else {
 		is.Accounts = []judge.Account{{Form: event.DN, Name: name}}
+		for _, login := range loginsOf(name) {
+			is.Accounts = append(is.Accounts, judge.Account{Form: event.Login, Name: login})
+		}
 	}
 	return is
+}
+
+// loginsOf are the names by which an entry is called for short: those of its
+// DN's first part. What is no DN is a name already.
+func loginsOf(name string) (out []string) {
+	dn, err := directory.ParseDN(name)
+	if err != nil || len(dn.RDNs) == 0 {
+		return []string{name}
+	}
+	for _, a := range dn.RDNs[0].Attributes {
+		out = append(out, a.Value)
+	}
+	return out
 }
 
 // hashValues has Vault hash what was stolen, where an audit device is named.

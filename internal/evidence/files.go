@@ -26,6 +26,7 @@ type File struct {
 	format   logs.Format
 	first    time.Time
 	hostless bool
+	syslog   bool // many programs may write into it
 	info     os.FileInfo
 }
 
@@ -49,7 +50,7 @@ func (o *Options) look(f *File) (err error) {
 	var p logs.Parser
 	begin := func(format logs.Format) {
 		f.format = format
-		p = format.New(o.parser(func(event.Event) {}, func(event.Note, event.Place, string) {}, f))
+		p = format.New(o.parser(func(event.Event) {}, func(event.Note, event.Place, string) {}, logs.NewClock(o.year(f), o.Zone)))
 	}
 	if o.Format != "" {
 		format, err := logs.Named(o.Format)
@@ -82,6 +83,7 @@ func (o *Options) look(f *File) (err error) {
 		}
 		if verdict == logs.Read && !at.IsZero() {
 			f.first, f.hostless = at, f.format.Hostless(line)
+			_, f.syslog = logs.ByProgram(line)
 			return nil
 		}
 	}
@@ -116,7 +118,8 @@ func groups(files []*File) (out []*group, err error) {
 			}
 		}
 		at := slices.IndexFunc(out, func(g *group) bool {
-			return g.format.Name == f.format.Name && g.authority == f.Authority && g.server == f.Server
+			same := g.format.Name == f.format.Name || g.files[0].syslog && f.syslog
+			return same && g.authority == f.Authority && g.server == f.Server
 		})
 		if at < 0 {
 			out = append(out, &group{format: f.format, authority: f.Authority, server: f.Server})

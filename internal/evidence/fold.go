@@ -27,6 +27,18 @@ func newFolder() *folder {
 }
 
 func (f *folder) fold(form event.Form, account string) (string, bool) {
+	if form == event.Login {
+		// Of DOMAIN\name and name@realm the name. By itself it is as likely a
+		// value that somebody typed.
+		name := strings.ToLower(strings.TrimSpace(account))
+		if i := strings.LastIndex(name, `\`); i >= 0 {
+			name = name[i+1:]
+		}
+		if i := strings.LastIndex(name, "@"); i > 0 {
+			name = name[:i]
+		}
+		return name, false
+	}
 	if form != event.DN {
 		return strings.ToLower(strings.TrimSpace(account)), form != event.VaultLogin
 	}

@@ -36,12 +36,16 @@ const DefaultQuiet = time.Hour
 // lines of several threads are not in order.
 const backwards = time.Minute
 
-func (o *Options) parser(e func(event.Event), n func(event.Note, event.Place, string), f *File) logs.Options {
-	year := o.Year
+// year is that of a file's first line, as the operator says.
+func (o *Options) year(f *File) int {
 	if y, ok := o.Years[f.Path]; ok {
-		year = y
+		return y
 	}
-	return logs.Options{Year: year, Zone: o.Zone, Quiet: o.Quiet, Event: e, Note: n}
+	return o.Year
+}
+
+func (o *Options) parser(e func(event.Event), n func(event.Note, event.Place, string), clock *logs.Clock) logs.Options {
+	return logs.Options{Clock: clock, Quiet: o.Quiet, Event: e, Note: n}
 }
 
 // Read reads all files and says what they show. Nothing is half read: a file
@@ -86,33 +90,43 @@ type reading struct {
 
 // group reads the files of one server, or one syslog, through one parser.
 func (r *reading) group(ctx context.Context, g *group) error {
-	of := &ofGroup{reading: r, group: g, authority: r.authorityOf(g), byServer: map[string]*server{}}
-	of.parser = g.format.New(r.parser(of.event, of.note, g.files[0]))
+	clock := logs.NewClock(0, r.Zone)
+	of := r.begin(g, g.format, clock)
 	var before *File
 	for _, f := range g.files {
 		if before != nil && f.hostless && !g.format.Vault && f.first.Before(of.last.Add(-backwards)) {
 			return errOverlap(before, f, of.last)
 		}
-		if y, ok := of.parser.(logs.Yearless); ok {
-			y.SetYear(r.Options.parser(nil, nil, f).Year)
-		}
+		clock.SetYear(r.year(f))
 		if err := of.file(ctx, f); err != nil {
 			return err
 		}
 		before = f
 		r.done += f.info.Size()
 	}
-	if of.current == nil {
-		of.isOf(of.at(of.parser.Server()))
+	for _, each := range append(of.beside, of) {
+		if each.current == nil {
+			each.isOf(each.at(each.parser.Server()))
+		}
+		each.parser.Close()
 	}
-	of.parser.Close()
 	return nil
 }
 
-// ofGroup is the reading of one group.
+func (r *reading) begin(g *group, format logs.Format, clock *logs.Clock) *ofGroup {
+	of := &ofGroup{reading: r, group: g, format: format, clock: clock, authority: r.authorityOf(g, format), byServer: map[string]*server{}}
+	of.parser = format.New(r.parser(of.event, of.note, clock))
+	return of
+}
+
+// ofGroup is the reading of one group, by one format.
 type ofGroup struct {
 	*reading
-	group     *group
+	group  *group
+	format logs.Format
+	clock  *logs.Clock
+	// beside read the lines of other programs in the same syslog.
+	beside    []*ofGroup
 	authority string
 	parser    logs.Parser
 	byServer  map[string]*server
@@ -145,7 +159,10 @@ type server struct {
 }
 
 func (g *ofGroup) event(e event.Event) {
-	e.Format, e.Authority = g.group.format.Name, g.authority
+	e.Format, e.Authority = g.format.Name, g.authority
+	if e.Form == event.Login && g.authority == "" {
+		e.Doubts = append(e.Doubts, event.ByName)
+	}
 	if e.Server == "" {
 		e.Server = g.group.server
 	}
@@ -172,7 +189,7 @@ func (g *ofGroup) at(name string) *server {
 	}
 	s, ok := g.byServer[name]
 	if !ok {
-		s = &server{Source: judge.NewSource(g.authority, name, g.group.format.Name, g.Quiet)}
+		s = &server{Source: judge.NewSource(g.authority, name, g.format.Name, g.Quiet, g.format.CannotShow...)}
 		g.byServer[name] = s
 		g.sources = append(g.sources, s.Source)
 	}
@@ -264,11 +281,15 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 	}
 	switch verdict {
 	case logs.Foreign:
+		if other := g.other(line); other != nil {
+			other.path = g.path
+			return other.line(line, place, false)
+		}
 		g.foreign()
 		return nil
 	case logs.Unreadable:
-		if other, ok := logs.Recognise(line); ok && other.Name != g.group.format.Name {
-			return fmt.Errorf("%s line %d is of another format (%s) than the lines before it (%s): part the two, and give each as a file of its own", place.File, place.Line, other.Name, g.group.format.Name)
+		if other, ok := logs.Recognise(line); ok && other.Name != g.format.Name {
+			return fmt.Errorf("%s line %d is of another format (%s) than the lines before it (%s): part the two, and give each as a file of its own", place.File, place.Line, other.Name, g.format.Name)
 		}
 		g.notRead(place)
 		return nil
@@ -292,19 +313,42 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 	return nil
 }
 
+// other reads a line of another program in the same syslog, from that program's
+// first login on; nil where none does.
+func (g *ofGroup) other(line []byte) *ofGroup {
+	if g.Format != "" || g.format.Program == nil {
+		return nil // the operator has said what is looked for
+	}
+	format, ok := logs.ByProgram(line)
+	if !ok || format.Name == g.format.Name {
+		return nil
+	}
+	for _, b := range g.beside {
+		if b.format.Name == format.Name {
+			return b
+		}
+	}
+	if !format.Recognises(line) {
+		return nil
+	}
+	b := g.begin(g.group, format, g.clock)
+	g.beside = append(g.beside, b)
+	return b
+}
+
 // authorityOf is the one that the operator named, or the only one that writes
 // such a log.
-func (r *reading) authorityOf(g *group) string {
+func (r *reading) authorityOf(g *group, format logs.Format) string {
 	if g.authority != "" {
 		return g.authority
 	}
 	var could []string
 	for name, driver := range r.Drivers {
-		if slices.Contains(g.format.Drivers, driver) {
+		if slices.Contains(format.Drivers, driver) {
 			could = append(could, name)
 		}
 	}
-	if g.format.Vault {
+	if format.Vault {
 		could = append(could, vaultAuthority)
 	}
 	if len(could) == 1 {
@@ -316,7 +360,10 @@ func (r *reading) authorityOf(g *group) string {
 // missing are authorities of the roll of which no log is known to be.
 func (r *reading) missing() (out []string) {
 	for _, c := range r.Options.Judge.Credentials {
-		has := slices.ContainsFunc(r.sources, func(s *judge.Source) bool { return s.Authority == c.Authority })
+		has := slices.ContainsFunc(r.sources, func(s *judge.Source) bool {
+			format, err := logs.Named(s.Format)
+			return s.Authority == c.Authority && err == nil && !format.InFront
+		})
 		if !has && !slices.Contains(out, c.Authority) {
 			out = append(out, c.Authority)
 		}

@@ -173,9 +173,9 @@ func TestWhatCannotBeReadForSureIsRefusedWithFileAndLine(t *testing.T) {
 	o.Format = "389ds"
 	_, err = Read(t.Context(), o)
 	require.ErrorContains(t, err, "hold none of 389ds with a time")
-	o.Format = "windows"
+	o.Format = "nothing"
 	_, err = Read(t.Context(), o)
-	require.ErrorContains(t, err, `no format is called "windows"; there are openldap, 389ds, 389ds-json, vault-audit`)
+	require.ErrorContains(t, err, `no format is called "nothing"; there are openldap, 389ds, 389ds-json, dovecot, `)
 	a, b := write(t, "a", plain(hour(11))), write(t, "b", plain(hour(11).Add(time.Minute)))
 	o = optionsFor()
 	o.Files = []File{{Path: a, Server: "ldap1"}, {Path: b, Server: "ldap2", Authority: "corp"}}

@@ -24,6 +24,8 @@ type PostfixOptions struct {
 	// none, whoever listens at Dovecot's socket.
 	Saslauthd *Saslauthd
 	Dovecot   string
+	// Mail: who has logged in may leave mail, which stays in the queue.
+	Mail bool
 }
 
 // Postfix is a running relay that takes logins and, for lack of a queue
@@ -76,7 +78,7 @@ func (s *Postfix) writeFolders() error {
 		return fmt.Errorf("lab: no user of Postfix's: %w", err)
 	}
 	uid, _ := strconv.Atoi(owner.Uid)
-	for name, mode := range map[string]os.FileMode{"": 0o755, "queue": 0o755, "queue/pid": 0o755, "queue/private": 0o700, "queue/public": 0o755, "data": 0o700, "sasl": 0o755} {
+	for name, mode := range map[string]os.FileMode{"": 0o755, "queue": 0o755, "queue/pid": 0o755, "queue/private": 0o700, "queue/public": 0o755, "data": 0o700, "sasl": 0o755, "queue/incoming": 0o700} {
 		path := filepath.Join(s.run, name)
 		if err := os.MkdirAll(path, mode); err != nil {
 			return err
@@ -84,7 +86,7 @@ func (s *Postfix) writeFolders() error {
 		if err := os.Chmod(path, mode); err != nil {
 			return err
 		}
-		if name == "queue/private" || name == "queue/public" || name == "data" {
+		if name == "queue/incoming" || name == "queue/private" || name == "queue/public" || name == "data" {
 			if err := os.Chown(path, uid, 0); err != nil {
 				return err
 			}
@@ -98,7 +100,7 @@ func (s *Postfix) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Run": s.run, "Log": s.LogFile(), "LogDir": filepath.Dir(s.LogFile()), "Cert": cert, "Key": key, "Port": s.ports, "Dovecot": s.opts.Dovecot, "Mux": ""}
+	data := map[string]any{"Run": s.run, "Log": s.LogFile(), "LogDir": filepath.Dir(s.LogFile()), "Cert": cert, "Key": key, "Port": s.ports, "Dovecot": s.opts.Dovecot, "Mux": "", "Mail": s.opts.Mail}
 	if s.opts.Saslauthd != nil {
 		data["Mux"] = s.opts.Saslauthd.Socket()
 	}
@@ -157,7 +159,7 @@ myhostname = localhost
 mydestination =
 local_recipient_maps =
 alias_maps =
-smtpd_relay_restrictions = reject
+smtpd_relay_restrictions = {{if .Mail}}permit_sasl_authenticated, {{end}}reject
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 smtpd_tls_cert_file = {{.Cert}}
@@ -177,6 +179,7 @@ smtpd_sasl_path = {{.Dovecot}}
 127.0.0.1:{{.Port.other}} inet n - n - - smtpd -o smtpd_sasl_service=other
 tlsmgr unix - - n 1000? 1 tlsmgr
 anvil unix - - n - 1 anvil
+cleanup unix n - n - 0 cleanup
 rewrite unix - - n - - trivial-rewrite
 postlog unix-dgram n - n - 1 postlogd
 `)),

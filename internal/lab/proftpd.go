@@ -128,6 +128,7 @@ Group {{.Who.Group}}
 PidFile {{.Dir}}/proftpd.pid
 ScoreboardFile {{.Dir}}/scoreboard
 SystemLog {{.Dir}}/proftpd.log
+SyslogLevel info
 TransferLog none
 WtmpLog off
 DelayTable {{.Dir}}/delay

@@ -35,6 +35,7 @@ type Form string
 const (
 	DN         Form = "dn"          // of an LDAP entry (RFC 4514)
 	VaultLogin Form = "vault-login" // mount/name of a login to Vault
+	Login      Form = "login"       // what a person types: name, DOMAIN\name, name@realm
 	Other      Form = "other"       // as the server has it
 )
 
@@ -74,6 +75,11 @@ const (
 	// ByToken: the account is the one that Vault shows of a token; the login
 	// that made it is not in the logs.
 	ByToken Doubt = "named-by-token"
+	// ByName: the log has what was typed as a login's name, and nobody said of
+	// which authority those accounts are.
+	ByName Doubt = "named-by-login"
+	// BySaying: the address is what the one who asks says of himself.
+	BySaying Doubt = "address-said-by-client"
 )
 
 // Note is something about a log as a whole that limits what it can show.
@@ -92,5 +98,17 @@ const (
 	NoResponse  Note = "no-response"         // a request to Vault whose response is not in the logs
 	Evicted     Note = "connections-dropped" // more logins at once than are remembered
 	NoLogins    Note = "no-logins"           // the source has lines, and none is of a login
+	InUnnamed   Note = "let-in-unnamed"      // a login was let in, and its name is not in the logs
 	TooMany     Note = "too-many"            // more accounts and addresses than are kept apart
+)
+
+// Limit is something that no log of a format can show.
+type Limit string
+
+// Limits.
+const (
+	LastNameOnly Limit = "last-name-only"        // of several tries on one connection the last name alone is written
+	ClearRefused Limit = "clear-text-refused"    // a login in clear text that is refused for that leaves no line with its name
+	NoMailNoName Limit = "no-mail-no-name"       // a login is named when a mail follows, and else is not
+	AddressSaid  Limit = "address-said-by-asker" // the address is what the one who asks says
 )

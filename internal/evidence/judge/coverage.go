@@ -146,6 +146,7 @@ type Source struct {
 	Unreadable int           `json:"unreadable"`
 	Where      []event.Place `json:"unreadable_at,omitempty"` // the first few
 	Notes      []Noted       `json:"notes,omitempty"`
+	CannotShow []event.Limit `json:"cannot_show,omitempty"` // whatever is in it
 	Covered    []Stretch     `json:"covered"`
 	Gaps       []Gap         `json:"gaps,omitempty"`
 
@@ -153,8 +154,8 @@ type Source struct {
 }
 
 // NewSource begins one.
-func NewSource(authority, server, format string, quiet time.Duration) *Source {
-	return &Source{Authority: authority, Server: server, Format: format, stretches: Stretches{quiet: quiet}}
+func NewSource(authority, server, format string, quiet time.Duration, cannotShow ...event.Limit) *Source {
+	return &Source{Authority: authority, Server: server, Format: format, CannotShow: cannotShow, stretches: Stretches{quiet: quiet}}
 }
 
 // Note counts.

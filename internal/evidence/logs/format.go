@@ -34,9 +34,6 @@ type Parser interface {
 	Close()
 }
 
-// Yearless is a parser of times that may have no year.
-type Yearless interface{ SetYear(year int) }
-
 // Options of a parser.
 type Options struct {
 	// Year is that of the first line of each file whose times have none; 0
@@ -44,6 +41,8 @@ type Options struct {
 	Year int
 	// Zone is that of times without one; nil where nobody said.
 	Zone *time.Location
+	// Clock is that of other parsers of the same files; nil makes one.
+	Clock *Clock
 	// Quiet is the stretch without lines behind which the address of a
 	// connection is in doubt.
 	Quiet time.Duration
@@ -51,6 +50,13 @@ type Options struct {
 	// "" where lines name none.
 	Event func(event.Event)
 	Note  func(n event.Note, at event.Place, server string)
+}
+
+func (o Options) clock() *Clock {
+	if o.Clock != nil {
+		return o.Clock
+	}
+	return NewClock(o.Year, o.Zone)
 }
 
 // NoTime refuses a line whose time cannot be placed.
@@ -78,18 +84,58 @@ type Format struct {
 	// Hostless: its lines do not say which server wrote them.
 	Hostless func(line []byte) bool
 	New      func(Options) Parser
+	// Program reports whether a program of that name writes it into a syslog,
+	// which many programs share; nil where none does.
+	Program func(name string) bool
+	// InFront: it is the log of a server in front of an authority, which is not
+	// that authority's own.
+	InFront bool
+	// CannotShow is what no log of this format holds, however it is set.
+	CannotShow []event.Limit
 }
 
 func always([]byte) bool { return true }
+func never([]byte) bool  { return false }
+func notSyslog(line []byte) bool {
+	_, ok := ByProgram(line)
+	return !ok
+}
 
 // Formats are all that are read.
 func Formats() []Format {
 	return []Format{
-		{Name: "openldap", Writes: "slapd with loglevel stats, by syslog or to a file", Drivers: []string{"openldap"}, Recognises: isOpenLDAP, Hostless: isDebug, New: newOpenLDAP},
+		{Name: "openldap", Writes: "slapd with loglevel stats, by syslog or to a file", Drivers: []string{"openldap"}, Recognises: isOpenLDAP, Hostless: isDebug, New: newOpenLDAP, Program: called("slapd")},
 		{Name: "389ds", Writes: "the access log of 389 Directory Server", Drivers: []string{"389ds"}, Recognises: isDS389, Hostless: always, New: newDS389},
 		{Name: "389ds-json", Writes: "the access log of 389 Directory Server 3 with nsslapd-accesslog-log-format: json", Drivers: []string{"389ds"}, Recognises: isDS389JSON, Hostless: always, New: newDS389JSON},
+		{Name: "dovecot", Writes: "Dovecot, by syslog or to its own file (log_path)", InFront: true, Recognises: isDovecot, Hostless: notSyslog, New: newDovecot, Program: called("dovecot"),
+			CannotShow: []event.Limit{event.LastNameOnly, event.ClearRefused}},
+		{Name: "postfix", Writes: "Postfix's smtpd, by syslog or to its own file (maillog_file)", InFront: true, Recognises: isPostfix, Hostless: notSyslog, New: newPostfix, Program: isPostfixProgram,
+			CannotShow: []event.Limit{event.NoMailNoName}},
+		{Name: "sshd", Writes: "OpenSSH's sshd, by syslog", InFront: true, Recognises: isSSHD, Hostless: notSyslog, New: newSSHD, Program: called("sshd", "sshd-session")},
+		{Name: "proftpd", Writes: "ProFTPD, by syslog or to its own file (SystemLog)", InFront: true, Recognises: isProFTPD, Hostless: never, New: newProFTPD, Program: called("proftpd")},
+		{Name: "vsftpd", Writes: "vsftpd, by syslog or to its own file (vsftpd_log_file)", InFront: true, Recognises: isVSFTPD, Hostless: notSyslog, New: newVSFTPD, Program: called("vsftpd")},
+		{Name: "freeradius", Writes: "FreeRADIUS with auth = yes, by syslog or to its own file", InFront: true, Recognises: isFreeRADIUS, Hostless: notSyslog, New: newFreeRADIUS, Program: called("freeradius", "radiusd"),
+			CannotShow: []event.Limit{event.AddressSaid}},
 		{Name: "vault-audit", Writes: "a file audit device of Vault or OpenBao", Vault: true, Recognises: isVaultAudit, Hostless: always, New: newVaultAudit},
 	}
+}
+
+// ByProgram is the format of a line of a syslog, by the program that it names.
+func ByProgram(line []byte) (Format, bool) {
+	h, _, ok := cutSyslog(line)
+	if !ok {
+		return Format{}, false
+	}
+	all := Formats()
+	i := slices.IndexFunc(all, func(f Format) bool { return f.Program != nil && f.Program(h.program) })
+	if i < 0 {
+		return Format{}, false
+	}
+	return all[i], true
+}
+
+func called(names ...string) func(string) bool {
+	return func(name string) bool { return slices.Contains(names, name) }
 }
 
 // Named is the format of that name.

@@ -76,3 +76,27 @@ func FuzzVaultAudit(f *testing.F) {
 {"time":"2026-11-29T18:50:35Z","type":"response","auth":{"client_token":"hmac-sha256:1","display_name":"userpass-a","metadata":{"username":"a"}},"request":{"id":"1","client_token":"hmac-sha256:2","path":"auth/userpass/login/a","remote_address":"127.0.0.1"}}
 {"time":"2026-11-29T18:50:36Z","type":"request","request":{"id":"2","path":"sys/audit/test"}}`)
 }
+
+func FuzzDovecot(f *testing.F) {
+	fuzz(f, "dovecot", "Nov 29 22:10:24 imap-login: Info: Login: user=<alice>, method=PLAIN, rip=127.0.0.2, lip=127.0.0.1, TLS, session=<u5>\nNov 29 22:10:26 h dovecot[1]: pop3-login: Disconnected: Aborted login by logging out (auth failed, 2 attempts in 0 secs): user=<No body] x=<y>, rip=1.2.3.4, ?>, method=PLAIN, rip=127.0.0.3, lip=127.0.0.1, TLS, session=<5d>\n")
+}
+
+func FuzzPostfix(f *testing.F) {
+	fuzz(f, "postfix", "Nov 29 22:10:28 localhost postfix/smtpd[1]: connect from unknown[127.0.0.2]\nNov 29 22:10:28 localhost postfix/smtpd[1]: 4ABC: client=unknown[127.0.0.2], sasl_method=PLAIN, sasl_username=alice\nNov 29 22:10:29 localhost postfix/smtpd[2]: warning: unknown[::1]: SASL PLAIN authentication failed: x, sasl_username=bob\nNov 29 22:10:29 localhost postfix/smtpd[2]: disconnect from unknown[127.0.0.3] ehlo=2 starttls=1 auth=1 unknown=0/1 commands=3/5")
+}
+
+func FuzzSSHD(f *testing.F) {
+	fuzz(f, "sshd", "Nov 29 22:10:28 h sshd[1]: Accepted password for alice from 127.0.0.2 port 50705 ssh2\n2026-11-29T22:10:28Z h sshd[1]: Failed keyboard-interactive/pam for invalid user bob from 9.9.9.9 port 5 ssh2 from 127.0.0.3 port 57721 ssh2\n")
+}
+
+func FuzzProFTPD(f *testing.F) {
+	fuzz(f, "proftpd", "2026-11-29 22:10:32,362 vm proftpd[4303] 127.0.0.1 (127.0.0.3[127.0.0.3]): USER bob (Login failed): Incorrect password\nNov 29 22:10:32 vm proftpd[4305]: 127.0.0.1 (h[127.0.0.3]): USER x: no such user found from 127.0.0.3 [127.0.0.3] to 127.0.0.1:20963\n2026-11-29 22:10:32,362 vm proftpd[4303] 127.0.0.1 (127.0.0.3[127.0.0.3]): USER bob: Login successful.")
+}
+
+func FuzzVSFTPD(f *testing.F) {
+	fuzz(f, "vsftpd", "Sun Nov 29 22:10:32 2026 [pid 2] [alice] OK LOGIN: Client \"::ffff:192.0.2.1\"\nNov 29 22:10:32 h vsftpd[2]: [b] FAIL LOGIN: Client \"x\"")
+}
+
+func FuzzFreeRADIUS(f *testing.F) {
+	fuzz(f, "freeradius", "Sun Nov 29 22:10:32 2026 : Auth: (2) Login incorrect (ldap: Bind credentials incorrect): [bob] (from client here port 0 cli 127.0.0.3)\nNov 29 22:10:32 h radiusd[2]: (1) Login OK: [host/a/b] (from client here port 0 cli ::1)")
+}

@@ -17,13 +17,13 @@ import (
 type openLDAP struct {
 	o      Options
 	c      *conns
-	y      yearless
+	y      *Clock
 	server string
 	banner bool // the line before was slapd's own banner, which goes on
 }
 
 func newOpenLDAP(o Options) Parser {
-	return &openLDAP{o: o, c: newConns(o), y: yearless{first: o.Year, zone: o.Zone}}
+	return &openLDAP{o: o, c: newConns(o), y: o.clock()}
 }
 
 func isDebug(line []byte) bool { _, _, ok := cutDebug(line); return ok }
@@ -45,7 +45,7 @@ func (p *openLDAP) Line(line []byte, place event.Place) (Verdict, time.Time, err
 		p.banner = bytes.HasPrefix(text, []byte("@(#)"))
 		return p.text(p.c.at("", "", at), text, at, place), at, nil
 	}
-	h, hasYear, ok := cutSyslog(line)
+	h, has, ok := cutSyslog(line)
 	if !ok {
 		if p.banner && bytes.HasPrefix(line, []byte("\t")) {
 			return Read, time.Time{}, nil
@@ -53,12 +53,9 @@ func (p *openLDAP) Line(line []byte, place event.Place) (Verdict, time.Time, err
 		p.banner = false
 		return Unreadable, time.Time{}, nil
 	}
-	at := h.at
-	if !hasYear {
-		var err error
-		if at, err = p.y.place(at, place); err != nil {
-			return Unreadable, time.Time{}, err
-		}
+	at, err := p.y.whole(h.at, has, place)
+	if err != nil {
+		return Unreadable, time.Time{}, err
 	}
 	if h.program != "slapd" {
 		return Foreign, at, nil
@@ -66,9 +63,6 @@ func (p *openLDAP) Line(line []byte, place event.Place) (Verdict, time.Time, err
 	p.server = h.host
 	return p.text(p.c.at(h.host+"\x00"+h.pid, h.host, at), h.text, at, place), at, nil
 }
-
-// SetYear is that of the first line of the file that comes.
-func (p *openLDAP) SetYear(year int) { p.y.first = year }
 
 // Server is the host of a line of syslog.
 func (p *openLDAP) Server() string { return p.server }

@@ -8,18 +8,47 @@ import (
 	"rollcall/internal/evidence/event"
 )
 
-// yearless places times that have no year: the first of a file is in the year
-// that the operator said, and where a month goes back by more than half a year,
-// a new year has begun.
-type yearless struct {
+// Clock places the times of files that lack a part. The first time of a file
+// without a year is in the year that the operator said, and where a month goes
+// back by more than half a year, a new year has begun. Parsers that read the
+// same files share one.
+type Clock struct {
 	year, first int
 	zone        *time.Location
 	file        string
 	last        time.Time
 }
 
+// NewClock begins one. Year is 0 and zone nil where nobody said.
+func NewClock(year int, zone *time.Location) *Clock { return &Clock{first: year, zone: zone} }
+
+// SetYear is that of the first line of the file that comes.
+func (y *Clock) SetYear(year int) { y.first = year }
+
+// whole gives a time what it lacks.
+func (y *Clock) whole(t time.Time, has dated, at event.Place) (time.Time, error) {
+	switch {
+	case has == zoned:
+		return t, nil
+	case has == undated:
+		return y.place(t, at)
+	case y.zone == nil:
+		return t, &NoTime{Place: at, Needs: "zone: say it, with --zone"}
+	}
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), y.zone), nil
+}
+
+// dated says what a time has.
+type dated int
+
+const (
+	undated dated = iota // no year and no zone
+	unzoned              // a year and no zone
+	zoned                // both
+)
+
 // place gives a time of a file its year and zone.
-func (y *yearless) place(t time.Time, at event.Place) (time.Time, error) {
+func (y *Clock) place(t time.Time, at event.Place) (time.Time, error) {
 	switch {
 	case y.first == 0 && y.zone == nil:
 		return t, &NoTime{Place: at, Needs: "year and no zone: say them, with --year and --zone"}
@@ -59,9 +88,8 @@ type syslogHead struct {
 }
 
 // cutSyslog reads `Nov 29 18:50:35 host program[pid]: text`, with a time of RFC
-// 3339 in its place, with or without a priority before it. hasYear is false for
-// a time that has neither year nor zone.
-func cutSyslog(line []byte) (h syslogHead, hasYear, ok bool) {
+// 3339 in its place, with or without a priority before it.
+func cutSyslog(line []byte) (h syslogHead, has dated, ok bool) {
 	if len(line) > 2 && line[0] == '<' {
 		if end := bytes.IndexByte(line, '>'); end > 0 && end < 6 {
 			line = line[end+1:]
@@ -73,9 +101,9 @@ func cutSyslog(line []byte) (h syslogHead, hasYear, ok bool) {
 		word, after, found := bytes.Cut(line, []byte(" "))
 		at, err := time.Parse(time.RFC3339Nano, string(word))
 		if !found || err != nil {
-			return h, false, false
+			return h, has, false
 		}
-		h.at, rest, hasYear = at, after, true
+		h.at, rest, has = at, after, zoned
 	case len(line) > 16 && line[3] == ' ' && line[6] == ' ' && line[9] == ':':
 		end := 15
 		if line[15] == '.' { // slapd's own file has fractions
@@ -84,23 +112,23 @@ func cutSyslog(line []byte) (h syslogHead, hasYear, ok bool) {
 		}
 		at, err := time.Parse("Jan _2 15:04:05", string(line[:end]))
 		if err != nil || end >= len(line) || line[end] != ' ' {
-			return h, false, false
+			return h, has, false
 		}
 		h.at, rest = at, line[end+1:]
 	default:
-		return h, false, false
+		return h, has, false
 	}
 	host, rest, found := bytes.Cut(rest, []byte(" "))
 	if !found {
-		return h, false, false
+		return h, has, false
 	}
 	tag, text, found := bytes.Cut(rest, []byte(": "))
 	if !found || bytes.ContainsAny(tag, " =") {
-		return h, false, false
+		return h, has, false
 	}
 	program, pid, _ := bytes.Cut(bytes.TrimSuffix(tag, []byte("]")), []byte("["))
 	h.host, h.program, h.pid, h.text = string(host), string(program), string(pid), text
-	return h, hasYear, true
+	return h, has, true
 }
 
 // cutDebug reads `6b0c73fb.1fd75a33 0x7f13a5e1f200 text`, as slapd writes it

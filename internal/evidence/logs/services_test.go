@@ -1,0 +1,302 @@
+package logs
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/smtp"
+	"net/textproto"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+	"layeh.com/radius"
+	"layeh.com/radius/rfc2865"
+
+	"rollcall/internal/evidence/event"
+	"rollcall/internal/lab"
+)
+
+// tried is a login at a service: the right one, a wrong one, and one whose name
+// is written like what stands behind names in a log.
+type tried struct{ name, value, from string }
+
+var tries = []tried{
+	{"alice", "right", "127.0.0.2"}, {"bob", "wrong", "127.0.0.3"},
+	{"x] x=<y>, rip=192.0.2.9, from 192.0.2.9 port 5 ssh2", "wrong", "127.0.0.3"},
+}
+
+// did is what a log should have of them.
+func did() []try {
+	return []try{{"alice", "127.0.0.2", event.Accepted}, {"bob", "127.0.0.3", event.Refused}, {tries[2].name, "127.0.0.3", event.Refused}}
+}
+
+// office is a directory that services ask.
+func office(t *testing.T) (context.Context, *lab.CA, *lab.Slapd) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	ca, err := lab.NewCA()
+	require.NoError(t, err)
+	d, err := lab.StartSlapd(ctx, lab.SlapdOptions{Dir: t.TempDir(), CA: ca, Accounts: []lab.Account{{UID: "alice", Password: "right"}, {UID: "bob", Password: "right"}}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = d.Stop(context.Background()) })
+	return ctx, ca, d
+}
+
+// service that a test started.
+type started interface {
+	LogFile() string
+	Stop(context.Context) error
+}
+
+// begun is it, if it came up.
+func begun[S started](t *testing.T, s S, err error) S {
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	return s
+}
+
+func dialFrom(t *testing.T, from, to string) net.Conn {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
+	c, err := d.Dial("tcp", to)
+	require.NoError(t, err)
+	require.NoError(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+	return c
+}
+
+func trusts(ca *lab.CA) *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca.PEM)
+	return &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
+}
+
+// written is the log once it has so many lines with such a text: a server may
+// write after it has answered.
+func written(t *testing.T, s started, text string, times int) string {
+	var log []byte
+	require.Eventually(t, func() bool {
+		var err error
+		log, err = os.ReadFile(s.LogFile())
+		return err == nil && strings.Count(string(log), text) >= times
+	}, 20*time.Second, 20*time.Millisecond, "%s", log)
+	return string(log)
+}
+
+// here reads a log whose times are of this machine.
+func here(t *testing.T, format, text string) ([]event.Event, map[event.Note]int, []string) {
+	events, notes, unreadable := read(t, format, Options{Year: time.Now().Year(), Zone: time.Local}, map[string]string{"log": text}, "log")
+	for _, e := range events {
+		require.WithinDuration(t, time.Now(), e.At, 2*time.Minute)
+		require.True(t, e.Login)
+		require.Equal(t, event.Login, e.Form)
+	}
+	require.Empty(t, unreadable)
+	return events, notes, unreadable
+}
+
+// standWhere says that each event is at the line that has its name.
+func standWhere(t *testing.T, log string, events []event.Event) {
+	lines := strings.Split(log, "\n")
+	for _, e := range events {
+		require.Contains(t, lines[e.Line-1], e.Account)
+		require.Contains(t, lines[e.Line-1], e.Address.String())
+	}
+}
+
+// bySyslog has the texts of a server as a syslog has them, behind the head of a
+// line.
+func bySyslog(program string, texts []string) string {
+	var out strings.Builder
+	for _, text := range texts {
+		fmt.Fprintf(&out, "%s host1 %s: %s\n", time.Now().UTC().Format(time.RFC3339), program, text)
+	}
+	return out.String()
+}
+
+func TestWhatDovecotWritesIsReadLineForLine(t *testing.T) {
+	ctx, ca, d := office(t)
+	s, err := lab.StartDovecot(ctx, lab.DovecotOptions{Dir: t.TempDir(), CA: ca, Directory: d, AtOnce: true})
+	begun(t, s, err)
+	for _, service := range []string{"imaps", "pop3s"} {
+		for _, n := range tries {
+			c := textproto.NewConn(tls.Client(dialFrom(t, n.from, s.Address(service)), trusts(ca)))
+			says := func(format string, args ...any) {
+				if format != "" {
+					require.NoError(t, c.PrintfLine(format, args...))
+				}
+				_, err := c.ReadLine()
+				require.NoError(t, err)
+			}
+			says("")
+			if service == "imaps" {
+				says("a LOGIN %q %q", n.name, n.value)
+				says("b LOGOUT")
+			} else {
+				says("USER %s", n.name)
+				says("PASS %s", n.value)
+				says("QUIT")
+			}
+			require.NoError(t, c.Close())
+		}
+	}
+	log := written(t, s, "(auth failed", 4)
+	events, notes, _ := here(t, "dovecot", log)
+	require.ElementsMatch(t, append(did(), did()...), triesOf(events))
+	require.Empty(t, notes)
+	standWhere(t, log, events)
+
+	var texts []string
+	for _, line := range strings.Split(strings.TrimSpace(log), "\n") {
+		h, _, ok := cutDovecot([]byte(line))
+		require.True(t, ok, line)
+		texts = append(texts, string(h.text))
+	}
+	events, _, _ = here(t, "dovecot", bySyslog("dovecot", texts))
+	require.ElementsMatch(t, append(did(), did()...), triesOf(events), "by syslog")
+	require.Equal(t, "host1", events[0].Server)
+}
+
+func TestWhatPostfixWritesIsReadLineForLineAndALoginWithoutAMailHasNoName(t *testing.T) {
+	ctx, ca, d := office(t)
+	checker, err := lab.StartSaslauthd(ctx, lab.SaslauthdOptions{Dir: t.TempDir(), Directory: d})
+	begun(t, checker, err)
+	s, err := lab.StartPostfix(ctx, lab.PostfixOptions{Dir: t.TempDir(), CA: ca, Saslauthd: checker, Mail: true})
+	begun(t, s, err)
+	login := func(n tried) *smtp.Client {
+		c, err := smtp.NewClient(dialFrom(t, n.from, s.Address("submission")), "127.0.0.1")
+		require.NoError(t, err)
+		require.NoError(t, c.StartTLS(trusts(ca)))
+		require.Equal(t, n.value == "right", c.Auth(smtp.PlainAuth("", n.name, n.value, "127.0.0.1")) == nil)
+		return c
+	}
+	mail := login(tries[0])
+	require.NoError(t, mail.Mail("a@example.org"))
+	require.NoError(t, mail.Rcpt("b@example.org"))
+	require.NoError(t, mail.Quit())
+	_ = login(tries[1]).Quit()
+	_ = login(tries[2]).Quit()
+	require.NoError(t, login(tries[0]).Quit()) // and no mail
+	log := written(t, s, "disconnect from unknown[127.0.0.", 4)
+	events, notes, _ := here(t, "postfix", log)
+	require.ElementsMatch(t, did(), triesOf(events))
+	require.Equal(t, map[event.Note]int{event.InUnnamed: 1}, notes)
+	standWhere(t, log, events)
+}
+
+func TestWhatSSHDWritesIsReadLineForLine(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s, err := lab.StartSSHD(ctx, lab.SSHDOptions{Dir: t.TempDir(), Accounts: []lab.Account{{UID: "alice", Password: "right"}, {UID: "bob", Password: "right"}}})
+	begun(t, s, err)
+	ways := map[string]func(string) ssh.AuthMethod{
+		"password": ssh.Password,
+		"prompt": func(value string) ssh.AuthMethod {
+			return ssh.KeyboardInteractive(func(_, _ string, questions []string, _ []bool) (out []string, _ error) {
+				for range questions {
+					out = append(out, value)
+				}
+				return out, nil
+			})
+		},
+	}
+	for at, way := range ways {
+		for _, n := range tries {
+			c, _, _, err := ssh.NewClientConn(dialFrom(t, n.from, s.Address(at)), "x", &ssh.ClientConfig{User: n.name, Auth: []ssh.AuthMethod{way(n.value)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+			require.Equal(t, n.value == "right", err == nil)
+			if err == nil {
+				require.NoError(t, c.Close())
+			}
+		}
+	}
+	// It prints to a file what it gives to syslog, without a head.
+	log := bySyslog("sshd[7]", strings.Split(strings.TrimSpace(written(t, s, "[preauth]", 4)), "\n"))
+	events, notes, _ := here(t, "sshd", log)
+	require.ElementsMatch(t, append(did(), did()...), triesOf(events))
+	require.Empty(t, notes)
+	standWhere(t, log, events)
+}
+
+func TestWhatProFTPDWritesIsReadLineForLine(t *testing.T) {
+	ctx, ca, d := office(t)
+	s, err := lab.StartProFTPD(ctx, lab.ProFTPDOptions{Dir: t.TempDir(), CA: ca, Directory: d})
+	begun(t, s, err)
+	for _, n := range tries {
+		c := textproto.NewConn(dialFrom(t, n.from, s.Address("ftp")))
+		_, _, err := c.ReadResponse(220)
+		require.NoError(t, err)
+		for _, line := range []string{"USER " + n.name, "PASS " + n.value, "QUIT"} {
+			require.NoError(t, c.PrintfLine("%s", line))
+			_, _, _ = c.ReadResponse(0)
+		}
+		require.NoError(t, c.Close())
+	}
+	log := written(t, s, "USER ", 3)
+	events, notes, _ := here(t, "proftpd", log)
+	require.ElementsMatch(t, did(), triesOf(events))
+	require.Empty(t, notes)
+	standWhere(t, log, events)
+}
+
+func TestWhatFreeRADIUSWritesIsReadLineForLine(t *testing.T) {
+	ctx, _, d := office(t)
+	s, err := lab.StartFreeRADIUS(ctx, lab.FreeRADIUSOptions{Dir: t.TempDir(), Directory: d, Unsigned: true})
+	begun(t, s, err)
+	for _, n := range tries {
+		p := radius.New(radius.CodeAccessRequest, []byte(s.Secret))
+		require.NoError(t, rfc2865.UserName_SetString(p, n.name))
+		require.NoError(t, rfc2865.UserPassword_SetString(p, n.value))
+		require.NoError(t, rfc2865.CallingStationID_SetString(p, n.from))
+		_, err := radius.Exchange(ctx, p, s.Address())
+		require.NoError(t, err)
+	}
+	log := written(t, s, "Login ", 3)
+	events, notes, _ := here(t, "freeradius", log)
+	require.ElementsMatch(t, did(), triesOf(events))
+	require.Empty(t, notes)
+	standWhere(t, log, events)
+	for _, e := range events {
+		require.Equal(t, []event.Doubt{event.BySaying}, e.Doubts)
+	}
+}
+
+// The first four lines are those that a vsftpd 3.0.3 wrote.
+func TestVSFTPDsOwnFileIsRead(t *testing.T) {
+	events, _, unreadable := read(t, "vsftpd", Options{Zone: time.UTC}, map[string]string{"log": `Sun Nov 29 22:21:30 2026 [pid 31691] CONNECT: Client "127.0.0.2"
+Sun Nov 29 22:21:30 2026 [pid 31690] [alice] OK LOGIN: Client "127.0.0.2"
+Sun Nov 29 22:21:33 2026 [pid 31932] CONNECT: Client "127.0.0.3"
+Sun Nov 29 22:21:33 2026 [pid 31931] [no]x] FAIL LOGIN: Client "127.0.0.3"
+Sun Nov 29 22:10:32 2026 [pid 2] [alice] OK LOGIN: Client "::ffff:192.0.2.1"
+Sun Nov  1 22:10:33 2026 [pid 2] [b] OK LOGIN: Client "9.9.9.9"] FAIL LOGIN: Client "192.0.2.2"
+2026-11-29T22:10:32Z h vsftpd[9]: [bob] FAIL LOGIN: Client "192.0.2.2"
+`}, "log")
+	require.Empty(t, unreadable)
+	require.Equal(t, []try{{"alice", "127.0.0.2", event.Accepted}, {"no]x", "127.0.0.3", event.Refused}, {"alice", "192.0.2.1", event.Accepted}, {`b] ok login: client "9.9.9.9"`, "192.0.2.2", event.Refused}, {"bob", "192.0.2.2", event.Refused}}, triesOf(events))
+}
+
+func TestAPasswordBehindTheNameIsNoPartOfIt(t *testing.T) {
+	events, _, _ := read(t, "freeradius", Options{Zone: time.UTC}, map[string]string{"log": `Sun Nov 29 22:10:32 2026 : Auth: (1) Login OK: [alice/hunter2] (from client here port 0 cli 02-00-00-00-00-01)
+Sun Nov 29 22:10:32 2026 : Auth: Login incorrect: [host/pc1.example.org/<via Auth-Type = eap>] (from client here port 0)
+Sun Nov 29 22:10:32 2026 : Auth: Login incorrect (ldap: Can't contact LDAP server): [bob/a]b] (from client here port 0)
+`}, "log")
+	require.Equal(t, []try{{"alice", "invalid IP", event.Accepted}, {"host/pc1.example.org", "invalid IP", event.Refused}, {"bob", "invalid IP", event.Failed}}, triesOf(events))
+}
+
+func TestEachServicesLinesAreRecognisedAndNoOthers(t *testing.T) {
+	for want, line := range map[string]string{
+		"dovecot":    "Nov 29 22:10:24 imap-login: Info: Login: user=<alice>, method=PLAIN, rip=127.0.0.2, lip=127.0.0.1, mpid=3789, TLS, session=<u5Vcj3FhQ+Z/AAAC>",
+		"postfix":    "Nov 29 22:10:29 localhost postfix/submission/smtpd[3964]: warning: unknown[127.0.0.3]: SASL PLAIN authentication failed: (reason unavailable), sasl_username=bob",
+		"sshd":       "Nov 29 22:10:29 h sshd-session[9]: Accepted publickey for alice from 127.0.0.2 port 50705 ssh2: ED25519 SHA256:abc",
+		"proftpd":    "2026-11-29 22:10:32,362 vm proftpd[4303] 127.0.0.1 (127.0.0.3[127.0.0.3]): USER bob (Login failed): Incorrect password",
+		"vsftpd":     `Sun Nov 29 22:10:32 2026 [pid 2] [alice] OK LOGIN: Client "192.0.2.1"`,
+		"freeradius": "Sun Nov 29 22:10:32 2026 : Auth: (1) Login OK: [alice] (from client here port 0 cli 127.0.0.2)",
+		"":           "Nov 29 22:10:29 h CRON[9]: Accepted password for alice from 127.0.0.2 port 1 ssh2",
+	} {
+		format, _ := Recognise([]byte(line))
+		require.Equal(t, want, format.Name, line)
+	}
+}

@@ -1,0 +1,93 @@
+package evidence
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/evidence/event"
+	"rollcall/internal/evidence/judge"
+)
+
+// said is a line of a syslog without a year.
+func said(at time.Time, program, text string) string {
+	return at.UTC().Format("Jan _2 15:04:05") + " host1 " + program + ": " + text + "\n"
+}
+
+func byLogin(o Options) Options {
+	o.Year, o.Zone = 2025, time.UTC
+	o.Judge.Credentials[0].Accounts = append(o.Judge.Credentials[0].Accounts, judge.Account{Form: event.Login, Name: "svc"})
+	return o
+}
+
+// One syslog has the lines of many programs: each is a source of its own, across
+// its files, and its gaps are its own. The turn of the year is that of the file
+// and not of one program's lines.
+func TestASyslogIsReadForAllProgramsThatAreKnown(t *testing.T) {
+	before := hour(0).Add(-time.Minute)
+	one := write(t, "syslog.1", said(before, "sshd[9]", "Failed password for root from 203.0.113.1 port 5 ssh2")+
+		said(hour(11), "slapd[7]", "conn=1000 fd=1 ACCEPT from IP=203.0.113.1:5 (IP=192.0.2.2:389)")+
+		said(hour(11), "dovecot", "imap-login: Login: user=<svc>, method=PLAIN, rip=192.0.2.10, lip=192.0.2.2, TLS, session=<x>"))
+	o := byLogin(optionsFor(one, write(t, "syslog", said(hour(12), "slapd[7]", `conn=1000 op=0 BIND dn="uid=svc,dc=x" method=128`)+
+		said(hour(12), "slapd[7]", `conn=1000 op=0 BIND dn="uid=svc,dc=x" mech=SIMPLE ssf=0`)+
+		said(hour(12), "slapd[7]", "conn=1000 op=0 RESULT tag=97 err=0 text=")+
+		said(hour(13), "postfix/smtpd[3]", "warning: unknown[203.0.113.7]: SASL LOGIN authentication failed: x, sasl_username=EXAMPLE\\Svc")+
+		said(hour(13), "cron[1]", "x"))))
+	o.Years = map[string]int{o.Files[1].Path: 2026}
+	r, err := Read(t.Context(), o)
+	require.NoError(t, err)
+	var got []string
+	for _, s := range r.Sources {
+		got = append(got, fmt.Sprintf("%s %s %s %d of %d, %d files, %d foreign", s.Authority, s.Server, s.Format, s.Logins, s.Lines, len(s.Files), s.Foreign))
+		require.True(t, s.Covered[0].From.Equal(before) || s.Covered[0].From.After(hour(10)), "%v", s.Covered)
+	}
+	require.Equal(t, []string{
+		" host1 dovecot 1 of 1, 1 files, 0 foreign", " host1 postfix 1 of 1, 1 files, 0 foreign", " host1 sshd 1 of 2, 2 files, 1 foreign",
+		"corp host1 openldap 1 of 4, 2 files, 0 foreign",
+	}, got)
+	require.Len(t, r.Findings, 1)
+	require.Equal(t, "used-elsewhere 203.0.113.1", fmt.Sprint(r.Findings[0].Code, " ", r.Findings[0].Address), "the connection is joined across the files")
+	require.Equal(t, 1, r.Uses[0].Device.Count, "Dovecot's login is the roll's")
+	require.Equal(t, 1, r.Uses[0].Refused.Count)
+}
+
+func TestALoginsNameIsInDoubtUntilSomebodySaysWhoseAccountsTheyAre(t *testing.T) {
+	for authority, want := range map[string]string{"": "possible [named-by-login]", "corp": "probable []"} {
+		o := byLogin(optionsFor(write(t, "mail.log", said(hour(9), "dovecot", "imap-login: Login: user=<svc@example.org>, method=PLAIN, rip=198.51.100.1, lip=192.0.2.2")+
+			said(hour(12), "dovecot", "imap-login: Login: user=<svc@example.org>, method=PLAIN, rip=203.0.113.1, lip=192.0.2.2"))))
+		o.Year, o.Files[0].Authority = 2026, authority
+		r, err := Read(t.Context(), o)
+		require.NoError(t, err)
+		require.Len(t, r.Findings, 1)
+		require.Equal(t, want, fmt.Sprint(r.Findings[0].Grade, " ", r.Findings[0].Doubts))
+		require.Len(t, r.Missing, 1, "a mail server's log is not its directory's")
+		require.Contains(t, r.Sources[0].CannotShow, event.LastNameOnly)
+	}
+}
+
+func TestHostileLinesOfEachServiceAreBoundedAndEscaped(t *testing.T) {
+	evil := "\x1b[2J<script>alert(1)</script>\u202e"
+	for format, row := range map[string]struct{ first, name string }{
+		"dovecot":    {"Jan  1 11:00:00 imap-login: Info: ", "Login: user=<%s>, method=PLAIN, rip=192.0.2.10, lip=192.0.2.2"},
+		"postfix":    {"2026-01-01T11:00:00Z h postfix/smtpd[1]: ", "4A: client=unknown[192.0.2.10], sasl_method=PLAIN, sasl_username=%s"},
+		"sshd":       {"2026-01-01T11:00:00Z h sshd[1]: ", "Accepted password for %s from 192.0.2.10 port 5 ssh2"},
+		"proftpd":    {"2026-01-01 11:00:00,000 h proftpd[1] h ", "(x[192.0.2.10]): USER %s: Login successful."},
+		"vsftpd":     {"Thu Jan  1 11:00:00 2026 [pid 1] ", `[%s] OK LOGIN: Client "192.0.2.10"`},
+		"freeradius": {"Thu Jan  1 11:00:00 2026 : Auth: ", "Login OK: [%s] (from client x port 0 cli 192.0.2.10)"},
+	} {
+		line := row.first + row.name + "\n"
+		o := byLogin(optionsFor(write(t, "log", fmt.Sprintf(line, strings.ReplaceAll(evil, "/", ""))+strings.Repeat("A", 10<<20)+"\n"+fmt.Sprintf(line, strings.Repeat("b", 100_000)))))
+		o.Year = 2026
+		r, err := Read(t.Context(), o)
+		require.NoError(t, err, format)
+		require.Equal(t, format, r.Sources[0].Format)
+		require.Equal(t, 1, r.Sources[0].Unreadable, "%s: a line of 10 MB is counted", format)
+		require.Len(t, r.Findings, 2, format)
+		for _, f := range r.Findings {
+			require.Less(t, len(f.Account), 1_000)
+		}
+	}
+}
