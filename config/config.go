@@ -291,6 +291,11 @@ type Source struct {
 	// is one; "vault" for a login to Vault), field (default password, or
 	// secret_id).
 	Prefix string `json:"prefix,omitempty"`
+	// AccountField, with vault-kv: a field of each secret that says whose it is
+	// ("username"), where the metadata names no account. It is the secret's own
+	// word, as metadata is. Directory is then whose accounts are meant where
+	// the metadata names none.
+	AccountField string `json:"account_field,omitempty"`
 
 	// directory: which one, and an LDAP filter; Base narrows the search.
 	Directory string `json:"directory,omitempty"`

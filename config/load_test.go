@@ -102,6 +102,11 @@ func TestAUserpassSourceSaysWhatTiesAUserToTheDevice(t *testing.T) {
 		"{type: vault-userpass, user: x, role: y}":                         "role: does not belong to a source of type vault-userpass, which takes mount, user, cidr",
 		"{type: vault-userpass, user: x, mount: /}":                        "mount: must be the name of a userpass auth mount, for example userpass",
 		"{type: vault-approle, role: x, user: y}":                          "user: does not belong to a source of type vault-approle",
+		"{type: vault-kv, prefix: kv/a, account_field: ''}":                "account_field: names the field of each secret that says whose it is, for example username",
+		"{type: vault-kv, prefix: kv/a, account_field: bind_password}":     "account_field: is called like a field that holds a secret: name the one that says whose it is",
+		"{type: vault-kv, prefix: kv/a, directory: nowhere}":               "directory: no directory is called nowhere",
+		"{type: vault-kv, prefix: kv/a, filter: x}":                        "filter: does not belong to a source of type vault-kv, which takes prefix, account_field, directory",
+		"{type: vault-approle, role: x, account_field: username}":          "account_field: does not belong to a source of type vault-approle",
 		"{type: vault-kv, prefix: kv/a}\nvault: {password: {length: 100}}": "password: length: userpass takes no password of more than 72 bytes",
 	} {
 		_, err := load("c.yaml", t.TempDir(), []byte("device: esg-01\nsources:\n  - "+text+"\n"))

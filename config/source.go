@@ -38,8 +38,15 @@ type SourceTraits struct {
 	Hearsay bool
 }
 
-// TraitsOfSource are those of a type of source.
+// Suggested is the type of the evidence of a manifest's row that a secret
+// suggests and no person has taken up yet. No source has it.
+const Suggested = "suggested"
+
+// TraitsOfSource are those of a type of source, or of evidence.
 func TraitsOfSource(name string) SourceTraits {
+	if name == Suggested {
+		return SourceTraits{Rows: true, Hearsay: true}
+	}
 	i := slices.IndexFunc(sourceTypes, func(of sourceType) bool { return of.name == name })
 	if i < 0 {
 		return SourceTraits{}
@@ -59,7 +66,7 @@ type sourceType struct {
 // them.
 var sourceTypes = []sourceType{
 	{Manifest, SourceTraits{Rows: true}, []string{"file", "kind"}, (*loader).manifest},
-	{VaultKV, SourceTraits{Hearsay: true}, []string{"prefix"}, (*loader).kv},
+	{VaultKV, SourceTraits{Hearsay: true}, []string{"prefix", "account_field", "directory"}, (*loader).kv},
 	{FromLDAP, SourceTraits{}, []string{"directory", "filter", "base", "kind"}, (*loader).search},
 	{VaultAppRole, SourceTraits{}, []string{"mount", "role", "cidr", "metadata"}, (*loader).appRole},
 	{VaultUserpass, SourceTraits{}, []string{"mount", "user", "cidr"}, (*loader).userpass},
@@ -179,6 +186,17 @@ func (l *loader) kv(f fields, s *Source, c *Campaign) {
 		f.problem("prefix", "must be a place that secrets lie below: mount/path, without #field and *")
 	case mount == c.Vault.Mount:
 		f.problem("prefix", "is on Rollcall's own mount, which holds no credentials of a device")
+	}
+	s.AccountField = f.str("account_field")
+	switch {
+	case f.has("account_field") && s.AccountField == "":
+		f.problem("account_field", "names the field of each secret that says whose it is, for example username; or leave it out")
+	case SecretName(s.AccountField):
+		f.problem("account_field", "is called like a field that holds a secret: name the one that says whose it is, for example username. Which field holds the password, custom_metadata field says (default password)")
+	}
+	s.Directory = f.str("directory")
+	if s.Directory != "" && c.Authority(s.Directory) == nil {
+		f.unknownDirectory(c, s.Directory)
 	}
 }
 

@@ -24,18 +24,27 @@ import (
 func (a *app) listCommand() *cobra.Command {
 	var out output
 	var by selection
+	var suggest bool
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List what is tied to the device, where it lives and by what evidence",
 		Long: `list asks every source and merges what they find into a roll. It changes nothing anywhere.
 Exit codes: 0 all of it can be rotated · 1 an error, or something cannot be rotated as listed, which
 is named at the end · 2 a warning says that something may be missing from the roll or its servers.
---only, --wave, --source and --limit show a part of it; all is listed all the same.`,
+--only, --wave, --source and --limit show a part of it; all is listed all the same.
+
+--suggest-manifest writes a manifest instead (CSV, to standard output), of the secrets of which
+nothing says whose they are and which hold the name of one account: a user beside the password, in
+an address or in a document. Each row is marked as suggested: it is the secret's own word, which a
+thief may have written, and counts for no more than that until you take the mark out.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
 			if err != nil {
 				return err
+			}
+			if suggest {
+				return a.suggest(cmd, by.Given() || asJSON)
 			}
 			whole, err := a.list(cmd)
 			if err != nil {
@@ -64,6 +73,7 @@ is named at the end · 2 a warning says that something may be missing from the r
 	}
 	out.flag(c)
 	by.flags(c, "show a part")
+	c.Flags().BoolVar(&suggest, "suggest-manifest", false, "write a manifest of whose secrets say that they are, where nothing else says so")
 	return c
 }
 

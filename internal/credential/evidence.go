@@ -3,7 +3,7 @@ package credential
 // Reason is the evidence with which one source tied a credential to the device.
 type Reason struct {
 	Source string `json:"source"` // the source's name in the campaign file
-	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, vault-userpass, postgresql-roles, or own for what Rollcall itself works with
+	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, vault-userpass, postgresql-roles, suggested for a row that a secret suggests, or own for what Rollcall itself works with
 	Detail string `json:"detail"` // file and line, path, filter, CIDR: for people
 	// Owner and Due are what a secret's metadata says of who sees to it if it
 	// stays open, and for how long (24h). Whoever had the device may have

@@ -202,7 +202,7 @@ func answerClaims(t *testing.T, u *user, account []stolenAccount) {
 	api := u.e.Vault.Client()
 	for command, text := range map[string]string{"plan": u.run("plan").out, "report": u.must("report")} {
 		text = strings.Join(strings.Fields(text), " ")
-		for _, words := range []string{"/ends#password", "only that secret's own metadata says that it is the account's", `leave it out (exclude: - {path: "kv/apps/`, "if it is, name the field that holds the password (confirm:"} {
+		for _, words := range []string{"/ends#password", "only that secret's own word says that it is the account's", `leave it out (exclude: - {path: "kv/apps/`, "if it is, name the field that holds the password (confirm:"} {
 			require.Contains(t, text, words, command)
 		}
 	}
@@ -221,7 +221,7 @@ func answerClaims(t *testing.T, u *user, account []stolenAccount) {
 				said += f.Detail + "\n"
 			}
 			require.Contains(t, said, "only", o.name)
-			require.Contains(t, said, "own metadata", o.name)
+			require.Contains(t, said, "own word", o.name)
 			require.Contains(t, said, "the account is rotated", o.name)
 			line := regexp.MustCompile(a.pattern).FindString(said)
 			require.NotEmpty(t, line, "%s: %s", o.name, said)

@@ -61,6 +61,13 @@ type Candidate struct {
 	// Task is what a person has to do; nil for all else.
 	Task *credential.Task
 
+	// ByField is the field of the secret at Path that says whose it is, where
+	// its metadata does not and the source has account_field; "" otherwise. What
+	// it says is not shown before an account of that name is found: it may be a
+	// password in the wrong field. FieldSays is why it named nobody.
+	ByField   string
+	FieldSays string
+
 	// Users are what the secret at Path says of a user, in a field of that
 	// name. It is a hint for a person: nothing is written anywhere because of
 	// it.

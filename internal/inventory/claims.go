@@ -34,7 +34,7 @@ func ways(c *credential.Credential, p credential.Path, mend string) string {
 	case len(c.Paths) > 1:
 		then = "and the account is rotated all the same, with its new value at the other paths that are its own"
 	}
-	return fmt.Sprintf("; only that secret's own metadata says that it is the account's, and a thief may have written that: if it is not, leave it out (exclude: - {path: %q, reason: …}), %s; if it is, %s",
+	return fmt.Sprintf("; only that secret's own word says that it is the account's, and a thief may have written that: if it is not, leave it out (exclude: - {path: %q, reason: …}), %s; if it is, %s",
 		p.String(), then, mend)
 }
 
@@ -94,7 +94,7 @@ func (d *draft) dropGuesses(named credential.Path) {
 func manyPaths(l *draft, all int) string {
 	text := fmt.Sprintf("%d paths name it: the first %d are shown", all, len(l.Paths))
 	if slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return claim(&l.Credential, p) }) {
-		text += fmt.Sprintf("; of most, only the secrets' own metadata says that they are the account's, and a thief may have written that: leave out those that are not (exclude: - {path: …, reason: …}), "+
+		text += fmt.Sprintf("; of most, only the secrets' own word says that they are the account's, and a thief may have written that: leave out those that are not (exclude: - {path: …, reason: …}), "+
 			"or name its places once and for all (confirm: - {account: %q, path: mount/path#field, only: true, reason: …}): then the account is rotated, and the others stay as they are", strings.ReplaceAll(l.Name, `"`, ""))
 	}
 	return text

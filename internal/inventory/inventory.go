@@ -110,6 +110,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
+	l.forgetUnknown(known)
 	l.known = known
 	if err := l.lookForPasswords(ctx, known); err != nil {
 		return nil, nil, err

@@ -82,7 +82,7 @@ func (l *lister) cutPaths(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if c.Reason.Type == config.Manifest && !l.isPlace(ctx, p) {
+		if config.TraitsOfSource(c.Reason.Type).Rows && !l.isPlace(ctx, p) {
 			p = masked(c.Reason)
 		}
 		l.candidates[i].Path = &p

@@ -45,7 +45,7 @@ func (k *pathsLook) all(ctx context.Context) error {
 		}
 	}
 	if k.c.Hearsay && k.usable == 0 && k.c.Problem == "" {
-		k.trouble(credential.Unproved, "nothing but a secret's own metadata names %s, and the secret holds no value that the account could accept; %s", k.c.Name, question(k.c.Name, k.c.Paths[0]))
+		k.trouble(credential.Unproved, "nothing but a secret's own word names %s, and the secret holds no value that the account could accept; %s", k.c.Name, question(k.c.Name, k.c.Paths[0]))
 	}
 	k.c.Paths = slices.DeleteFunc(slices.Clone(k.c.Paths), func(p credential.Path) bool { return slices.Contains(k.unread, p) })
 	return nil

@@ -25,6 +25,9 @@ import (
 //	path       where Vault holds it, mount/path#field; may be left out
 //	new        true where that secret is not there yet, and is to be made
 //	line       lines of the device's profile that it answers, with blanks between them
+//	suggested  true where nothing but the secret at path says that it is the
+//	           account's (rollcall list --suggest-manifest); a person who has seen
+//	           to it takes that out
 //	note       for people; becomes part of the provenance
 //	doors      doors of the campaign file that take its secret too, with
 //	           semicolons between them
@@ -45,7 +48,7 @@ import (
 // and its doors may say at which end they are: DOOR = END. It is written
 // as a YAML list of mappings or as CSV with a header line (see readCSV). It
 // holds no secrets: a column that looks like one is refused.
-var columns = append([]string{"kind", "directory", "account", "path", "line", "note", "doors", "new"}, taskColumns...)
+var columns = append([]string{"kind", "directory", "account", "path", "line", "note", "doors", "new", "suggested"}, taskColumns...)
 
 // row is one line of a manifest as text.
 type row struct {
@@ -111,6 +114,9 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 	if cand.New && r.cells["path"] == "" {
 		t.problem(r.fileLine, "new: belongs to path: it says that the secret there is not there yet")
 	}
+	if t.yes(r, "suggested", false, "whether only the secret at path says so") {
+		t.suggested(&cand, r)
+	}
 	if cand.Kind.ByHand() {
 		return t.task(c, s, r, cand)
 	}
@@ -174,6 +180,20 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		cand.Path = &p
 	}
 	return cand
+}
+
+// suggested makes a row the word of the secret at its path alone, which
+// whoever may write that may have written.
+func (t *table) suggested(cand *Candidate, r row) {
+	switch {
+	case cand.Kind.ByHand(), cand.Kind.OnlyEnds():
+		t.problem(r.fileLine, "suggested: does not belong to a row of the kind %s, which only a person can name", cand.Kind)
+	case cand.Account == "" || r.cells["path"] == "":
+		t.problem(r.fileLine, "suggested: belongs to account and path: it says that nothing but the secret there names the account")
+	case cand.New:
+		t.problem(r.fileLine, "suggested: a secret that is not there yet suggests nothing: leave out one of new and suggested")
+	}
+	cand.Reason.Type = config.Suggested
 }
 
 // token is a row of a token of Vault: it is ended, so it has no path.
@@ -278,5 +298,5 @@ func (t *table) column(line int, name string, known int, read string) bool {
 // noColumn: nothing in the header is known, so it may be no header at all, and
 // is not repeated.
 func (t *table) noColumn(line int, read string) {
-	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns: call them account and path, and if need be %s", read, "kind, directory, line, note, new, or for what a person does "+strings.Join(taskColumns, ", "))
+	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns: call them account and path, and if need be %s", read, "kind, directory, line, note, new, suggested, or for what a person does "+strings.Join(taskColumns, ", "))
 }

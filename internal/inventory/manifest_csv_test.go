@@ -70,7 +70,7 @@ func TestACSVFileThatCannotBeReadSaysHowToWriteIt(t *testing.T) {
 		"a name that begins so, short": {"account,path\n#backup\nsvc-a,kv/a#p\n", "m.csv:2: has 1 cell where the header has 2 (read as UTF-8, separated by commas): below the header a line that begins with # is a row"},
 		"a comment among rows":         {"account,path\n# old, do not use, see wiki\n", "m.csv:2: has 3 cells where the header has 2 (read as UTF-8, separated by commas): below the header a line that begins with # is a row"},
 		"no header":                    {"svc-a;PLANTED\nsvc-b;x\n", "m.csv:1: no column of the header is known, with commas, semicolons, tabs or bars between them (it was read as UTF-8, separated by commas); the first line that is no comment must name the columns: call them account and path"},
-		"an unknown column":            {"account;Vault Pfad\nsvc-a;x\n", "m.csv:1: unknown column vault pfad; known: kind, directory, account, path, line, note, doors, new, name, owner, due, ends, make, login (read as UTF-8, separated by semicolons)"},
+		"an unknown column":            {"account;Vault Pfad\nsvc-a;x\n", "m.csv:1: unknown column vault pfad; known: kind, directory, account, path, line, note, doors, new, suggested, name, owner, due, ends, make, login (read as UTF-8, separated by semicolons)"},
 		"a column that may be a value": {"account;PLANTED-1!\nsvc-a;x\n", "m.csv:1: unknown column (a word of other characters)"},
 		"a value under no name":        {"account,,path\nsvc-a,PLANTED,kv/a#p\n", "m.csv:2: has a value in column 2, which has no name in the header"},
 		"cut off":                      {"account,path\nsvc-a,kv/a#p\nsvc-b", "m.csv:3: has 1 cell where the header has 2"},

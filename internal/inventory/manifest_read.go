@@ -84,7 +84,7 @@ func (t *table) yamlRow(item *yaml.Node) row {
 			r.ends = t.yamlEnds(v)
 			continue
 		}
-		if (k.Value == "make" || k.Value == "new") && v.Kind == yaml.ScalarNode && v.Tag == "!!bool" {
+		if (k.Value == "make" || k.Value == "new" || k.Value == "suggested") && v.Kind == yaml.ScalarNode && v.Tag == "!!bool" {
 			r.cells[k.Value] = v.Value
 			continue
 		}

@@ -74,16 +74,24 @@ func TestManifestMistakesAreToldAllAtOnceWithTheirLines(t *testing.T) {
 				"m.csv:8: account: an AppRole is written as mount/name, for example approle/esg-01",
 				"m.csv:9: directory: leave it out, Vault itself decides on an AppRole",
 			}},
+		{"suggestions", "m.csv", "account,path,directory,kind,suggested,new\na,kv/a#b,corp,,maybe,\nb,,corp,,true,\nc,kv/c#d,corp,,true,true\n,kv/x#y,corp,,true,\n8Fe1xXqXzYkYJ9sPbqSiaWqL,,,vault-token,true,\n",
+			[]string{
+				"m.csv:2: suggested: must be true or false: whether only the secret at path says so",
+				"m.csv:3: suggested: belongs to account and path: it says that nothing but the secret there names the account",
+				"m.csv:4: suggested: a secret that is not there yet suggests nothing: leave out one of new and suggested",
+				"m.csv:5: suggested: belongs to account and path: it says that nothing but the secret there names the account",
+				"m.csv:6: suggested: does not belong to a row of the kind vault-token, which only a person can name",
+			}},
 		{"a column of passwords", "m.csv", "account,Bind Password\nalice,PLANTED\n",
 			[]string{"m.csv:1: a column for secrets is refused: a manifest says where Vault holds a secret (path), never the secret; remove the column, and treat what was in it as disclosed"}},
 		{"columns", "m.csv", "account,acount,account\n",
-			[]string{"m.csv:1: unknown column acount; known: kind, directory, account, path, line, note, doors, new, name, owner, due, ends, make, login (read as UTF-8, separated by commas)", "m.csv:1: column account appears twice"}},
-		{"no header", "m.csv", "", []string{"m.csv: has no header line; it must name columns: kind, directory, account, path, line, note, doors, new, name, owner, due, ends, make, login"}},
+			[]string{"m.csv:1: unknown column acount; known: kind, directory, account, path, line, note, doors, new, suggested, name, owner, due, ends, make, login (read as UTF-8, separated by commas)", "m.csv:1: column account appears twice"}},
+		{"no header", "m.csv", "", []string{"m.csv: has no header line; it must name columns: kind, directory, account, path, line, note, doors, new, suggested, name, owner, due, ends, make, login"}},
 		{"quotes", "m.csv", "account,directory\nalice,\"PLANTED\" x\n", []string{`m.csv:2: not valid CSV (read as UTF-8, separated by commas): extraneous or missing " in quoted-field; a value with quotes or separators stands in double quotes, and a quote in it is written twice`}},
 		{"items of YAML", "m.yaml", "- account: a\n  directory: corp\n  secret: PLANTED\n- PLANTED\n- account: [PLANTED]\n  path: true\n  account: x\n",
 			[]string{
 				"m.yaml:3: a column for secrets is refused: a manifest says where Vault holds a secret (path), never the secret; remove the column, and treat what was in it as disclosed",
-				"m.yaml:4: must be a mapping of kind, directory, account, path, line, note, doors, new, name, owner, due, ends, make, login",
+				"m.yaml:4: must be a mapping of kind, directory, account, path, line, note, doors, new, suggested, name, owner, due, ends, make, login",
 				"m.yaml:5: account: must be text; quote it if it looks like something else",
 				"m.yaml:5: needs account or path, or it names nothing",
 				"m.yaml:5: directory: missing, and the campaign file does not have exactly one",
@@ -91,7 +99,7 @@ func TestManifestMistakesAreToldAllAtOnceWithTheirLines(t *testing.T) {
 				"m.yaml:7: duplicate key account",
 			}},
 		{"not a list", "m.yml", "account: PLANTED\n", []string{`m.yml:1: must be a list: each credential begins with "- "`}},
-		{"syntax", "m.yaml", "- account: \"PLANTED\n", []string{"m.yaml:2: not valid YAML: a manifest is one list, each item a mapping of kind, directory, account, path, line, note, doors, new, name, owner, due, ends, make, login"}},
+		{"syntax", "m.yaml", "- account: \"PLANTED\n", []string{"m.yaml:2: not valid YAML: a manifest is one list, each item a mapping of kind, directory, account, path, line, note, doors, new, suggested, name, owner, due, ends, make, login"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			found, err := read(two, tc.file, tc.text)

@@ -235,6 +235,8 @@ func (m *merger) unmatched(id string, c Candidate) *draft {
 		l.find(credential.FindingNoAccount, "the account %q%s was not looked for: %s", c.Account, inRow(c), hint)
 	case c.Account == "" && len(c.Misnamed) > 0:
 		l.find(credential.FindingNoAccount, "its custom_metadata has the keys %q; the keys that are read are account, directory and field, in lower case", c.Misnamed)
+	case c.Account == "" && c.ByField != "":
+		l.find(credential.FindingNoAccount, "its field %q does not say whose it is: %s (what it holds is not shown, for it may be a password); correct it, or set custom_metadata directory, account and field, or list it in a manifest, or exclude it", c.ByField, c.FieldSays)
 	case c.Account == "":
 		l.find(credential.FindingNoAccount, "nothing says whose secret this is: set custom_metadata directory, account and field on it, or list it in a manifest, or exclude it")
 	case c.Authority == "":

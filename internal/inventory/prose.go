@@ -74,7 +74,7 @@ func (l *lister) proseOf() *prose {
 		}
 	}
 	for _, c := range l.candidates {
-		if _, note, has := strings.Cut(c.Reason.Detail, ", "); has && c.Reason.Type == config.Manifest {
+		if _, note, has := strings.Cut(c.Reason.Detail, ", "); has && config.TraitsOfSource(c.Reason.Type).Rows {
 			add(note, "%s: note", rowOf(c.Reason))
 		}
 	}

@@ -35,6 +35,7 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 		if live, asked, read := m.Live(c.Path.Field); read {
 			l.held[*c.Path] = l.heldOf(live)
 			l.saw(*c.Path, live, asked)
+			c.byField(s.AccountField, live)
 			l.askKeeping(c)
 			c.Users, c.Settings, c.Fields = live.Users(), live.Settings(), live.Keys
 		}
@@ -55,6 +56,35 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 			s.Name, below, err)
 	}
 	return nil
+}
+
+// byField takes the word of one of the secret's fields for whose it is, where
+// its metadata says nothing. Whoever may write the secret may have written
+// that, as he may the metadata.
+func (c *Candidate) byField(field string, live vault.Live) {
+	if field == "" || c.Account != "" || c.Authority == credential.VaultAuthority {
+		return
+	}
+	c.ByField = field
+	if c.Account, c.FieldSays = live.UserIn(field); c.Account != "" {
+		c.Reason.Detail += ", its field " + field
+	}
+}
+
+// forgetUnknown takes the word of a field back where no authority knows an
+// account of that name: it may be a password in the wrong field, so that nobody
+// is shown it.
+func (l *lister) forgetUnknown(known accounts) {
+	for i := range l.candidates {
+		c := &l.candidates[i]
+		if c.ByField == "" || c.Account == "" || len(known[refTo(l.c, c.Authority, c.Account)]) > 0 {
+			continue
+		}
+		c.Account = ""
+		if c.FieldSays = "no account of " + c.Authority + " is called so"; c.Authority == "" {
+			c.FieldSays = "the campaign has several authorities: say in the source whose accounts it names (directory)"
+		}
+	}
 }
 
 func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candidate {
@@ -88,7 +118,9 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 	case credential.VaultAuthority:
 		cand.Kind = credential.AppRoleSecretID // if its auth mount is of another type: loginKind
 	case "":
-		cand.Authority, cand.Assumed = onlyAuthority(c), true
+		if cand.Authority = s.Directory; cand.Authority == "" {
+			cand.Authority, cand.Assumed = onlyAuthority(c), true
+		}
 		fallthrough
 	default:
 		cand.Kind = c.KindOf(cand.Authority)

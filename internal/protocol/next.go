@@ -81,7 +81,7 @@ func Next(f Facts) Decision {
 		return stop(&Stop{Reason: ReasonInternal, Detail: "undecided: " + missing + " was not observed"})
 	}
 	if f.Unproved && !f.Activated && !rightValue(f.NewBinds) {
-		return stop(&Stop{Reason: ReasonUnproved, Detail: "the account did not accept what its path in Vault holds, and nothing but that secret's own metadata says that it is the account's; nothing was changed"})
+		return stop(&Stop{Reason: ReasonUnproved, Detail: "the account did not accept what its path in Vault holds, and nothing but that secret's own word says that it is the account's; nothing was changed"})
 	}
 	// Spared values may be in force, so nothing says that somebody changed it.
 	unchanged := rightValue(f.OldBinds) || f.OldSpared

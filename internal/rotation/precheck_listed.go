@@ -66,7 +66,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.APIPath:        "nothing lies there: mount/data/… is how Vault's API writes a path; leave data/ out, then list again",
 	credential.DeletesItself:  "Vault deletes by itself what is written there (delete_version_after of the secret or its mount), and the new value would be gone; nothing was changed: set that to 0, then list again",
 	credential.DeletedVersion: "its current version is deleted; `vault kv undelete` brings it back, or exclude the path, then list again",
-	credential.Unproved:       "nothing but a secret's own metadata names the account, and the secret holds nothing that the account could accept; confirm account and path by name (confirm in the campaign file), or exclude the path",
+	credential.Unproved:       "nothing but a secret's own word names the account, and the secret holds nothing that the account could accept; confirm account and path by name (confirm in the campaign file), or exclude the path",
 	credential.PerhapsIts:     "a path in Vault may be this account's, and nothing says so for certain; nothing was changed: name the account there by its DN or immutable id, or exclude the path, then list again",
 	credential.SameName:       "no source names it, and it has the name of an account of the roll, whose password may be its own too; nothing was changed: list it, and it is rotated, or exclude it; its finding says why it was not asked",
 	credential.NotNamed:       "an earlier campaign of the device left it open, and the campaign file has no source any more that names it; nothing was changed: name it again, or exclude it with a reason, then list again",

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // userKeys end the names under which secrets and documents keep whose password
@@ -32,6 +33,40 @@ var setting = regexp.MustCompile(`^\s*(?:export\s+|-\s+)?["']?([A-Za-z][\w. -]*?
 func (l Live) Users() []string {
 	found, _ := l.names()
 	return found
+}
+
+// UserIn is what one field says of a user. Empty: it holds no text that could
+// be a name, or another field that is not of a user holds the same, so that it
+// may be a password in the wrong place; why says which. It is not to be shown
+// before an authority knows an account of that name.
+func (l Live) UserIn(field string) (user, why string) {
+	v, has := l.data[field]
+	text, isText := v.(string)
+	text = strings.TrimSpace(text)
+	switch {
+	case l.data != nil && !has:
+		return "", "the secret has no such field"
+	case !isText, text == "", len(text) > maxUserBytes, strings.ContainsFunc(text, unicode.IsControl):
+		return "", "it holds no name"
+	case l.holdsToo(field, text):
+		return "", "another field of the secret holds the same text, so that it may be a password"
+	}
+	return text, ""
+}
+
+// holdsToo reports whether a field that is not of a user holds a text.
+func (l Live) holdsToo(but, text string) bool {
+	for key, v := range l.data {
+		if other, is := v.(string); key != but && is && !isUserKey(key) && strings.TrimSpace(other) == text {
+			return true
+		}
+	}
+	return l.Value.Reveal() == text && but != l.field
+}
+
+// Named is Users without what a field that is not of a user holds as well.
+func (l Live) Named() []string {
+	return slices.DeleteFunc(l.Users(), func(text string) bool { return l.holdsToo("", text) })
 }
 
 // Settings are the names of what documents and settings in the secret's fields
