@@ -70,16 +70,21 @@ func TestALoginsNameIsInDoubtUntilSomebodySaysWhoseAccountsTheyAre(t *testing.T)
 
 func TestHostileLinesOfEachServiceAreBoundedAndEscaped(t *testing.T) {
 	evil := "\x1b[2J<script>alert(1)</script>\u202e"
+	evilByte := map[string]string{"samba": `\u001b`} // as JSON has it
 	for format, row := range map[string]struct{ first, name string }{
 		"dovecot":    {"Jan  1 11:00:00 imap-login: Info: ", "Login: user=<%s>, method=PLAIN, rip=192.0.2.10, lip=192.0.2.2"},
 		"postfix":    {"2026-01-01T11:00:00Z h postfix/smtpd[1]: ", "4A: client=unknown[192.0.2.10], sasl_method=PLAIN, sasl_username=%s"},
 		"sshd":       {"2026-01-01T11:00:00Z h sshd[1]: ", "Accepted password for %s from 192.0.2.10 port 5 ssh2"},
 		"proftpd":    {"2026-01-01 11:00:00,000 h proftpd[1] h ", "(x[192.0.2.10]): USER %s: Login successful."},
+		"samba":      {`{"timestamp": "2026-01-01T11:00:00.1+0000", "type": "Authentication", "Authentication": {"status": "NT_STATUS_OK", "remoteAddress": "ipv4:192.0.2.10:5", "clientAccount": "`, `%s"}}`},
 		"vsftpd":     {"Thu Jan  1 11:00:00 2026 [pid 1] ", `[%s] OK LOGIN: Client "192.0.2.10"`},
 		"freeradius": {"Thu Jan  1 11:00:00 2026 : Auth: ", "Login OK: [%s] (from client x port 0 cli 192.0.2.10)"},
 	} {
 		line := row.first + row.name + "\n"
-		o := byLogin(optionsFor(write(t, "log", fmt.Sprintf(line, strings.ReplaceAll(evil, "/", ""))+strings.Repeat("A", 10<<20)+"\n"+fmt.Sprintf(line, strings.Repeat("b", 100_000)))))
+		if evilByte[format] == "" {
+			evilByte[format] = "\x1b"
+		}
+		o := byLogin(optionsFor(write(t, "log", fmt.Sprintf(line, strings.NewReplacer("/", "", "\x1b", evilByte[format]).Replace(evil))+strings.Repeat("A", 10<<20)+"\n"+fmt.Sprintf(line, strings.Repeat("b", 100_000)))))
 		o.Year = 2026
 		r, err := Read(t.Context(), o)
 		require.NoError(t, err, format)

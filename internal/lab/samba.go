@@ -39,6 +39,9 @@ type SambaOptions struct {
 	Accounts []Account // seeded below OU=Services; UID is the sAMAccountName
 	People   []Account // seeded below OU=People, with passwords that expire
 	Pair     bool      // a Partner for the Binder
+	// Audit writes logins and changes of passwords and groups to LogFile too
+	// (auth_json_audit, dsdb_password_json_audit, dsdb_group_json_audit).
+	Audit bool
 }
 
 // Samba is a running domain controller of a domain of its own: a real Active
@@ -221,6 +224,19 @@ func (s *Samba) LoginName(uid string) string { return uid + "@" + strings.ToLowe
 
 // LogFile is what the server wrote to its standard output and error.
 func (s *Samba) LogFile() string { return s.path("samba.log") }
+
+// DialFrom connects to a port of the domain controller (ldap or ldaps) from an
+// address of 127.0.0.0/8, as it sees it: through LDAP and LDAPS all come from
+// 127.0.0.1.
+func (s *Samba) DialFrom(address, port string) (conn net.Conn, err error) {
+	number := map[string]string{"ldap": "389", "ldaps": "636"}[port]
+	err = s.machine.net.do(func() (err error) {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}, Timeout: 10 * time.Second}
+		conn, err = d.Dial("tcp4", "127.0.0.1:"+number)
+		return err
+	})
+	return conn, err
+}
 
 // AdminConn opens a connection bound as the Administrator. The caller closes
 // it.

@@ -32,7 +32,8 @@ var smbConf = template.Must(template.New("smb.conf").Parse(`[global]
 	binddns dir = {{.Dir}}/bind-dns
 	log file = {{.Dir}}/log.samba
 	ldb:nosync = true
-	rpc start on demand helpers = no
+{{if .Audit}}	log level = 1 auth_json_audit:3 dsdb_password_json_audit:5 dsdb_group_json_audit:5
+{{end -}}	rpc start on demand helpers = no
 	tls enabled = yes
 	tls cafile = {{.Dir}}/ca.crt
 	tls certfile = {{.Dir}}/samba.crt
@@ -51,9 +52,9 @@ func (s *Samba) writeConfig() error {
 		services += ", drepl"
 	}
 	var conf strings.Builder
-	if err := smbConf.Execute(&conf, map[string]string{
+	if err := smbConf.Execute(&conf, map[string]any{
 		"Dir": mountPoint, "Realm": sambaRealm, "Domain": sambaDomain, "Services": services,
-		"Host": strings.ToUpper(s.machine.host), "NICs": s.machine.nics(),
+		"Host": strings.ToUpper(s.machine.host), "NICs": s.machine.nics(), "Audit": s.opts.Audit,
 	}); err != nil {
 		return fmt.Errorf("lab: write smb.conf: %w", err)
 	}

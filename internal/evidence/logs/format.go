@@ -107,6 +107,8 @@ func Formats() []Format {
 		{Name: "openldap", Writes: "slapd with loglevel stats, by syslog or to a file", Drivers: []string{"openldap"}, Recognises: isOpenLDAP, Hostless: isDebug, New: newOpenLDAP, Program: called("slapd")},
 		{Name: "389ds", Writes: "the access log of 389 Directory Server", Drivers: []string{"389ds"}, Recognises: isDS389, Hostless: always, New: newDS389},
 		{Name: "389ds-json", Writes: "the access log of 389 Directory Server 3 with nsslapd-accesslog-log-format: json", Drivers: []string{"389ds"}, Recognises: isDS389JSON, Hostless: always, New: newDS389JSON},
+		{Name: "samba", Writes: "a domain controller of Samba's with auth_json_audit", Drivers: []string{"ad"}, Recognises: isSamba, Hostless: always, New: newSamba,
+			CannotShow: []event.Limit{event.ClearRefused}},
 		{Name: "dovecot", Writes: "Dovecot, by syslog or to its own file (log_path)", InFront: true, Recognises: isDovecot, Hostless: notSyslog, New: newDovecot, Program: called("dovecot"),
 			CannotShow: []event.Limit{event.LastNameOnly, event.ClearRefused}},
 		{Name: "postfix", Writes: "Postfix's smtpd, by syslog or to its own file (maillog_file)", InFront: true, Recognises: isPostfix, Hostless: notSyslog, New: newPostfix, Program: isPostfixProgram,

@@ -100,3 +100,9 @@ func FuzzVSFTPD(f *testing.F) {
 func FuzzFreeRADIUS(f *testing.F) {
 	fuzz(f, "freeradius", "Sun Nov 29 22:10:32 2026 : Auth: (2) Login incorrect (ldap: Bind credentials incorrect): [bob] (from client here port 0 cli 127.0.0.3)\nNov 29 22:10:32 h radiusd[2]: (1) Login OK: [host/a/b] (from client here port 0 cli ::1)")
 }
+
+func FuzzSamba(f *testing.F) {
+	fuzz(f, "samba", `  JSON Authentication: {"timestamp": "2022-05-20T08:38:09.967130+0200", "type": "Authentication", "Authentication": {"eventId": 4624, "status": "NT_STATUS_OK", "remoteAddress": "ipv4:192.0.2.1:5", "authDescription": "simple bind", "clientAccount": "CN=svc,DC=x", "becameAccount": "svc", "becameSid": "S-1-5-21-1"}}
+{"timestamp": "2026-11-29T22:24:17.523238+0000", "type": "passwordChange", "passwordChange": {"eventId": 4724, "status": "Success", "remoteAddress": "ipv4:127.0.0.1:33532", "userSid": "S-1-5-21-1", "dn": "CN=x,DC=x", "action": "Reset"}}
+{"timestamp": "2026-11-29T22:24:17.523238+0000", "type": "groupChange", "groupChange": {"eventId": 4728, "status": "Success", "action": "Added", "remoteAddress": "ipv4:127.0.0.1:33532", "userSid": "S-1-5-21-1", "group": "CN=g,DC=x", "user": "CN=x,DC=x"}}`)
+}

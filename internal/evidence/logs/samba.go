@@ -1,0 +1,157 @@
+package logs
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"rollcall/internal/evidence/event"
+)
+
+// A domain controller of Samba's with auth_json_audit
+// (https://wiki.samba.org/index.php/Setting_up_Audit_Logging): one object a
+// line, behind whatever else a log has on it. The workstation of a simple bind
+// is the domain controller itself and says nothing of the client.
+type samba struct {
+	o Options
+	// accounts are those that SIDs were let in as: changes name SIDs alone.
+	accounts *simplelru.LRU[string, string]
+}
+
+func newSamba(o Options) Parser {
+	p := &samba{o: o}
+	p.accounts, _ = simplelru.NewLRU[string, string](maxConns, nil)
+	return p
+}
+
+type sambaLine struct {
+	Timestamp      string
+	Type           string
+	Authentication *struct {
+		Status        string
+		RemoteAddress string
+		Description   string `json:"authDescription"`
+		ClientAccount string
+		ClientDomain  string
+		BecameAccount string
+		BecameDomain  string
+		BecameSID     string `json:"becameSid"`
+		MappedAccount string
+		MappedDomain  string
+	}
+}
+
+var sambaStart = []byte(`{"timestamp": "`)
+
+// sambaTypes are all that its audit classes write.
+var sambaTypes = map[string]bool{"Authentication": true, "Authorization": true, "KDC Authorization": true, "passwordChange": true, "groupChange": true,
+	"dsdbChange": true, "dsdbTransaction": true, "replicatedUpdate": true}
+
+func isSamba(line []byte) bool {
+	_, at := readSamba(line)
+	return !at.IsZero()
+}
+
+func readSamba(line []byte) (l sambaLine, at time.Time) {
+	i := bytes.Index(line, sambaStart)
+	if i < 0 || json.Unmarshal(line[i:], &l) != nil || !sambaTypes[l.Type] {
+		return l, at
+	}
+	at, err := time.Parse("2006-01-02T15:04:05.999999-0700", l.Timestamp)
+	if err != nil {
+		return l, time.Time{}
+	}
+	return l, at
+}
+
+func (p *samba) Line(line []byte, place event.Place) (Verdict, time.Time, error) {
+	l, at := readSamba(line)
+	switch {
+	case !at.IsZero():
+	case bytes.Contains(line, sambaStart) || bytes.HasPrefix(line, []byte("{")):
+		return Unreadable, at, nil
+	default:
+		return Foreign, at, nil // what else Samba says
+	}
+	if l.Type == "Authentication" && l.Authentication != nil {
+		p.login(&l, at, place)
+	}
+	return Read, at, nil
+}
+
+func (p *samba) login(l *sambaLine, at time.Time, place event.Place) {
+	const anonymous = "S-1-5-7"
+	a := l.Authentication
+	e := event.Event{Place: place, At: at, Form: event.Login, Login: true, Method: strings.NewReplacer(" ", "-", "/", "-").Replace(a.Description), Code: a.Status}
+	e.Address, e.Port = sambaAddress(a.RemoteAddress)
+	e.Outcome = ntOutcome(a.Status)
+	switch {
+	case a.BecameSID == anonymous || a.ClientAccount == "" && a.MappedAccount == "":
+		return // nobody's credential
+	case isDN(a.ClientAccount):
+		e.Form, e.Account = event.DN, a.ClientAccount
+	case a.BecameAccount != "":
+		e.Account = inDomain(a.BecameDomain, a.BecameAccount)
+	case a.MappedAccount != "":
+		e.Account = inDomain(a.MappedDomain, a.MappedAccount)
+	default:
+		e.Account = a.ClientAccount
+	}
+	if len(e.Account) > maxName {
+		e.Account = e.Account[:maxName]
+	}
+	if e.Outcome == event.Accepted && a.BecameSID != "" && a.BecameAccount != "" {
+		p.accounts.Add(a.BecameSID, inDomain(a.BecameDomain, a.BecameAccount))
+	}
+	if !e.Address.IsValid() {
+		p.o.Note(event.NoAddress, place, "")
+	}
+	p.o.Event(e)
+}
+
+// isDN reports whether a name was typed as that of an entry.
+func isDN(name string) bool {
+	attribute, rest, ok := strings.Cut(name, "=")
+	return ok && attribute != "" && !strings.ContainsAny(attribute, `\@ `) && strings.Contains(rest, ",")
+}
+
+func inDomain(domain, name string) string {
+	if domain == "" {
+		return name
+	}
+	return domain + `\` + name
+}
+
+// sambaAddress reads ipv4:192.0.2.1:5 and ipv6:2001:db8::1:5. A socket of the
+// machine has none.
+func sambaAddress(text string) (netip.Addr, uint16) {
+	_, text, _ = strings.Cut(text, ":")
+	i := strings.LastIndex(text, ":")
+	if i < 0 {
+		return netip.Addr{}, 0
+	}
+	return address(text[:i]), port(text[i+1:])
+}
+
+// ntOutcome reads the name of a status of Windows ([MS-ERREF] 2.3.1). What says
+// that the account is barred does not say that the value was wrong.
+func ntOutcome(status string) event.Outcome {
+	switch strings.TrimPrefix(status, "NT_STATUS_") {
+	case "OK":
+		return event.Accepted
+	case "WRONG_PASSWORD", "NO_SUCH_USER", "LOGON_FAILURE":
+		return event.Refused
+	case "ACCOUNT_LOCKED_OUT":
+		return event.Locked
+	}
+	return event.Failed
+}
+
+func (p *samba) Server() string { return "" }
+
+// Close ends it.
+func (p *samba) Close() {}
