@@ -31,7 +31,7 @@ func (j *job) writePaths(ctx context.Context) error {
 	var filled error
 	for i, p := range j.paths {
 		if j.filledSince(i) {
-			filled = &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("nothing was at path %d of this credential when it was decided that its new value goes there, and somebody has written another value there since: whose that is is not known, so it was left, and nobody reads the new value there; the new value is in force and staged: move what lies there to a path of its own and remove it here (vault kv metadata delete), and the next pass activates it", i+1)}
+			filled = filledStop(i)
 			continue // consumers at its other paths wait
 		}
 		err := j.writePath(ctx, i)
@@ -40,6 +40,10 @@ func (j *job) writePaths(ctx context.Context) error {
 			// look once more.
 			if j.lives[i], err = j.readPath(ctx, p); err == nil {
 				j.cached = false
+				if j.filledSince(i) {
+					filled = filledStop(i)
+					continue
+				}
 				err = j.writePath(ctx, i)
 			}
 		}
@@ -51,6 +55,10 @@ func (j *job) writePaths(ctx context.Context) error {
 		}
 	}
 	return filled
+}
+
+func filledStop(i int) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("nothing was at path %d of this credential when it was decided that its new value goes there, and somebody has written another value there since: whose that is is not known, so it was left, and nobody reads the new value there; the new value is in force and staged: move what lies there to a path of its own and remove it here (vault kv metadata delete), and the next pass activates it", i+1)}
 }
 
 // filledSince reports whether a path at which nothing was, so that it took part

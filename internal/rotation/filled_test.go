@@ -14,8 +14,14 @@ import (
 // written over, and consumers at the other paths get the new value all the
 // same.
 func TestWhatSomebodyPutsAtAPathThatWasEmptyIsLeftAndTold(t *testing.T) {
+	t.Run("each pass reads anew", func(t *testing.T) { filledPath(t, nil) })
+	t.Run("what was read while staging is taken over", func(t *testing.T) { filledPath(t, NewPreparedCache()) })
+}
+
+func filledPath(t *testing.T, cache *PreparedCache) {
 	synctest.Test(t, func(t *testing.T) {
 		w := plain()
+		w.cache = cache
 		w.addPath("second", "")
 		w.addPath("third", "P0")
 		at := func(i int) string { return w.readLive(w.cred.Paths[i], 0).Value.Reveal() }
