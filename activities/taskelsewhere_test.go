@@ -21,12 +21,16 @@ import (
 type namesake struct {
 	kind.Authority
 	takes  string
+	down   string // a server that does not answer
 	offers []string
 }
 
-func (*namesake) Servers() []string { return []string{"ldap1"} }
+func (*namesake) Servers() []string { return []string{"ldap1", "ldap2"} }
 
-func (*namesake) Account(context.Context, string, credential.Credential) (kind.Account, error) {
+func (n *namesake) Account(_ context.Context, server string, _ credential.Credential) (kind.Account, error) {
+	if server == n.down {
+		return kind.Account{}, protocol.StopFor(protocol.Unreachable, server)
+	}
 	return kind.Account{State: protocol.Accepted}, nil
 }
 
@@ -58,8 +62,9 @@ func TestATaskIsDeadOnlyOnceTheAccountOfItsLoginRefusesTheStolenValueToo(t *test
 		require.Equal(t, "corp", a.Authority)
 		return n, nil
 	}, DoorAsker: rotation.DoorAsker{Now: time.Now, Open: func(string) (*opened.Door, error) { return doors.Open(nas.door()) }, Settings: func(string) door.Settings { return nas.door() }}}
+	in := wire.Tasks{Campaign: "c", Snapshot: p.index.Snapshot, Refs: p.in.Refs}
 	ask := func() wire.AskedTask {
-		out, err := asking.Ask(t.Context(), wire.Tasks{Campaign: "c", Snapshot: p.index.Snapshot, Refs: p.in.Refs}, []credential.Credential{c})
+		out, err := asking.Ask(t.Context(), in, []credential.Credential{c})
 		require.NoError(t, err)
 		return out[0]
 	}
@@ -72,4 +77,30 @@ func TestATaskIsDeadOnlyOnceTheAccountOfItsLoginRefusesTheStolenValueToo(t *test
 	got = ask()
 	require.Nil(t, got.Stop)
 	require.Equal(t, protocol.ProofDoors, got.Proof)
+	require.Empty(t, got.Findings)
+
+	// A server that a person has left out need not answer for it.
+	n.down = "ldap2"
+	got = ask()
+	require.Equal(t, protocol.ReasonUnreachable, got.Stop.Reason)
+	require.Contains(t, got.Stop.Detail, "an account with the login of this task")
+	in.LeftOut = map[string][]string{"corp": {"ldap2"}, "other": {"ldap1"}}
+	got = ask()
+	require.Nil(t, got.Stop)
+	require.Equal(t, credential.FindingSameName, got.Findings[0].Code)
+	require.Contains(t, got.Findings[0].Detail, "not asked on ldap2")
+
+	// Nor is a door needed that a person has left out; what is known of the
+	// stolen value still counts.
+	in.DoorsLeftOut = []string{"nas"}
+	got = ask()
+	require.Nil(t, got.Stop)
+	require.Equal(t, protocol.ProofAttested, got.Proof)
+	n.takes = "stolen-of-nas"
+	require.Equal(t, protocol.ReasonOldAccepted, ask().Stop.Reason)
+	n.takes = "changed"
+	p.put("nas", "stolen-of-nas")
+	got = ask()
+	require.Contains(t, got.Stop.Detail, "the stolen one")
+	require.Empty(t, got.Proof)
 }

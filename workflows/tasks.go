@@ -238,7 +238,7 @@ func (t *tasks) shut() (n int) {
 
 // of refers to some of the tasks.
 func (t *tasks) of(those func(taskItem) bool) wire.Tasks {
-	in := wire.Tasks{Campaign: t.state.Roll.Campaign, Snapshot: t.state.Roll.Snapshot, Logins: slices.Clone(t.state.Control.Logins), DoorsLeftOut: slices.Clone(t.state.Control.Doors)}
+	in := wire.Tasks{Campaign: t.state.Roll.Campaign, Snapshot: t.state.Roll.Snapshot, Logins: slices.Clone(t.state.Control.Logins), DoorsLeftOut: slices.Clone(t.state.Control.Doors), LeftOut: t.state.Control.LeftOut}
 	for _, it := range t.state.Items {
 		if those(it) {
 			in.Refs = append(in.Refs, it.Ref)

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -18,16 +19,25 @@ import (
 // offered, which may be none of its own. No wrong login is made that could lock
 // the account, none before all its servers have shown it, and none twice: what
 // a server has refused this process remembers, and a look that broke off is
-// gone on with by the next one.
-func (a DoorAsker) RefusedElsewhere(ctx context.Context, au kind.Authority, at credential.AccountAt, olds []credential.Secret) *protocol.Stop {
+// gone on with by the next one. Servers that a person has left out are not
+// asked, other than the write server.
+//
+// An account that the write server does not show any more was deleted, or moved
+// to where nobody looks, or is hidden: it may take what was stolen.
+func (a DoorAsker) RefusedElsewhere(ctx context.Context, au kind.Authority, at credential.AccountAt, olds []credential.Secret, leftOut []string) *protocol.Stop {
 	c := at.Credential()
 	limited, limits := kind.As[kind.Limited](au)
 	var servers []string
-	for _, server := range au.Servers() {
+	for i, server := range au.Servers() {
+		if i > 0 && slices.Contains(leftOut, server) {
+			continue
+		}
 		switch now, err := au.Account(ctx, server, c); {
 		case err != nil:
-			return protocol.AsStop(err)
-		case now.State == protocol.Gone:
+			return atAccount(protocol.AsStop(err), at)
+		case now.State == protocol.Gone && i == 0:
+			return atAccount(&protocol.Stop{Reason: protocol.ReasonGone, Server: server, Detail: "this server does not show the account any more: it was deleted, or moved out of the base, or hidden, and may take the stolen value; where it is deleted for good, accept this as open (rollcall accept-open)"}, at)
+		case now.State == protocol.Gone: // the write server shows it, so it is there
 		case now.State != protocol.Accepted:
 			return atAccount(protocol.StopFor(now.State, server), at)
 		default:
@@ -43,7 +53,7 @@ func (a DoorAsker) RefusedElsewhere(ctx context.Context, au kind.Authority, at c
 			now, err := au.Account(ctx, server, c)
 			switch {
 			case err != nil:
-				return protocol.AsStop(err)
+				return atAccount(protocol.AsStop(err), at)
 			case now.State != protocol.Accepted:
 				return atAccount(protocol.StopFor(now.State, server), at)
 			case now.Locks > 0 && now.Locks-1-max(now.Failed, wrong) < 1, now.Locks == 0 && wrong >= maxWrongLogins:
@@ -51,7 +61,7 @@ func (a DoorAsker) RefusedElsewhere(ctx context.Context, au kind.Authority, at c
 			}
 			switch reply, err := au.Offer(ctx, server, now, old); {
 			case err != nil:
-				return protocol.AsStop(err)
+				return atAccount(protocol.AsStop(err), at)
 			case reply == protocol.Accepted || reply == protocol.MustChange || reply == protocol.PasswordExpired:
 				return atAccount(&protocol.Stop{Reason: protocol.ReasonOldAccepted, Server: server, Detail: "its doors refuse the stolen value, and this server takes it"}, at)
 			case reply != protocol.Refused:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/internal/credential"
@@ -47,8 +48,9 @@ func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credent
 	out, begun, silent := make([]wire.AskedTask, 0, len(cs)), false, unheard{}
 	for i, c := range cs {
 		it := wire.AskedTask{Ref: in.Refs[i]}
-		if c, it.DoorsLeftOut = c.WithoutDoors(in.DoorsLeftOut); len(c.Doors) == 0 {
-			it.Proof = protocol.ProofAttested // by people's word, as where there is no door
+		c, it.DoorsLeftOut = c.WithoutDoors(in.DoorsLeftOut)
+		if len(c.Doors) == 0 && c.Task.At == nil && !c.Task.Make {
+			it.Proof = protocol.ProofAttested // by people's word: no value is known
 			out = append(out, it)
 			continue
 		}
@@ -68,7 +70,9 @@ func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credent
 		default:
 			begun = true
 			if it.Doors, it.Findings, it.Stop = a.doors(ctx, c, with, silent); it.Stop == nil {
-				it.Stop = a.elsewhere(ctx, c, with.olds)
+				var f []credential.Finding
+				f, it.Stop = a.elsewhere(ctx, c, with.olds, in.LeftOut)
+				it.Findings = append(it.Findings, f...)
 			}
 			it.Stop = a.Keeps(it.Stop)
 		}
@@ -138,17 +142,20 @@ func (a *Asking) doors(ctx context.Context, c credential.Credential, with values
 
 // elsewhere asks the accounts that have the task's login, last of all: each
 // refusal may count towards a lock there.
-func (a *Asking) elsewhere(ctx context.Context, c credential.Credential, olds []credential.Secret) *protocol.Stop {
+func (a *Asking) elsewhere(ctx context.Context, c credential.Credential, olds []credential.Secret, leftOut map[string][]string) (found []credential.Finding, stop *protocol.Stop) {
 	for _, at := range c.Task.Elsewhere {
 		au, err := a.Authority(at)
 		if err != nil {
-			return protocol.AsStop(err)
+			return nil, protocol.AsStop(err)
 		}
-		if stop := a.RefusedElsewhere(ctx, au, at, olds); stop != nil {
-			return stop
+		if stop := a.RefusedElsewhere(ctx, au, at, olds, leftOut[at.Authority]); stop != nil {
+			return nil, stop
+		}
+		if without := leftOut[at.Authority]; len(without) > 0 {
+			found = append(found, credential.Finding{Code: credential.FindingSameName, Detail: fmt.Sprintf("%s has an account with the login of this task, which was not asked on %s: a person had left that out", at.Authority, strings.Join(without, ", "))})
 		}
 	}
-	return nil
+	return found, nil
 }
 
 // proofOf is what shut doors prove: less than an end without one leaves to a
@@ -164,7 +171,7 @@ func proofOf(c credential.Credential, allKnown bool) protocol.Proof {
 	for _, e := range c.Task.Ends {
 		ends = append(ends, e.Name)
 	}
-	if allKnown && protocol.AtEachEnd(ends, doors, at) {
+	if allKnown && len(doors) > 0 && protocol.AtEachEnd(ends, doors, at) {
 		return protocol.ProofDoors
 	}
 	return protocol.ProofAttested

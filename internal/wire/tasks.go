@@ -18,6 +18,8 @@ type Tasks struct {
 	Logins credential.Refs `json:"logins,omitempty"`
 	// DoorsLeftOut are doors that a person took out.
 	DoorsLeftOut []string `json:"doors_left_out,omitempty"`
+	// LeftOut are servers that a person took out, by authority.
+	LeftOut map[string][]string `json:"left_out,omitempty"`
 	// Round of looks at doors: each door is asked once in one, whichever worker
 	// dies meanwhile. 0 in campaigns that an earlier version began.
 	Round int `json:"round,omitempty"`
