@@ -174,6 +174,9 @@ type Named interface {
 	// Holder is the immutable id of the entry that has a name on a server now;
 	// empty if none has.
 	Holder(ctx context.Context, server, name string) (string, error)
+	// Hides reports whether an entry that a server does not show may be there
+	// all the same: moved to where nobody looks, or not ours to see.
+	Hides() bool
 }
 
 // Teller is an Authority whose change marks tell what was changed.

@@ -93,7 +93,7 @@ func Rechecked(in wire.RecheckedInput, page []credential.Credential, now time.Ti
 		entries = append(entries, of(credential.FindingNotLookedAgain, "%d dead credentials of %s are not shown by a server besides the write server at the end of the campaign", in.Result.Missed, in.Batch.Authority))
 	}
 	if n := len(in.Result.Unseen); n > 0 {
-		entries = append(entries, of(credential.FindingUnseenAtEnd, "%d credentials of %s that were proved dead could not be looked at again on all their servers, or in Vault, at the end of the campaign%s", n, in.Batch.Authority, someNames(page, in.Result.Unseen)))
+		entries = append(entries, of(credential.FindingUnseenAtEnd, "%d credentials of %s that were proved dead could not be looked at again on all their servers, or in Vault, at the end of the campaign, or are not shown by the write server any more%s", n, in.Batch.Authority, someNames(page, in.Result.Unseen)))
 	}
 	return entries
 }

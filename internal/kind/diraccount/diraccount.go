@@ -96,6 +96,9 @@ func (a Directory) CannotOffer(value credential.Secret) string { return director
 // SameName compares names as the directory does.
 func (a Directory) SameName(x, y string) bool { return directory.SameDN(x, y) }
 
+// Hides: a directory shows what lies below the base and bind.dn may read.
+func (Directory) Hides() bool { return true }
+
 // Holder reads whose a name is now.
 func (a Directory) Holder(ctx context.Context, server, name string) (string, error) {
 	return a.Dir.Holder(ctx, server, name)

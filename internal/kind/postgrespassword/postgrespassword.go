@@ -121,6 +121,9 @@ func (a *Authority) Accounts(ctx context.Context, server string, cs []credential
 // SameName compares names as PostgreSQL does in a login: by each byte.
 func (a *Authority) SameName(x, y string) bool { return x == y }
 
+// Hides: everybody may read the names of roles (pg_roles).
+func (*Authority) Hides() bool { return false }
+
 // Holder reads whose a name is now.
 func (a *Authority) Holder(ctx context.Context, server, name string) (string, error) {
 	r, _, err := a.db.Client.Find(ctx, server, name)

@@ -47,8 +47,9 @@ type Looked struct {
 	Stop    *protocol.Stop         // it is open again
 	Finding credential.FindingCode // it is dead, and this is to be told
 
-	// Unseen: it could not be looked at, on one server at least, or what Vault
-	// has of it could not be: nobody knows whether it is as it was proved.
+	// Unseen: it could not be looked at, on one server at least, or the write
+	// server does not show it any more, or what Vault has of it could not be
+	// looked at: nobody knows whether it is as it was proved.
 	Unseen bool
 	// ShownLess: another server than the write server does not show it, which
 	// may be by what our identity may see there.
@@ -160,6 +161,9 @@ func (s *sighted) account(ctx context.Context, c credential.Credential) (kind.Ac
 // recheck judges what the write server shows.
 func (l Look) recheck(ctx context.Context, server string, p Proved, now kind.Account) Looked {
 	if looked, done := l.identity(ctx, server, p, now); done {
+		if names, ok := kind.As[kind.Named](l.Authority); ok && looked == (Looked{}) {
+			looked.Unseen = names.Hides()
+		}
 		return looked
 	}
 	if t, ok := kind.As[kind.Teller](l.Authority); ok {
@@ -253,7 +257,7 @@ func (l Look) identity(ctx context.Context, server string, p Proved, now kind.Ac
 	case holder != "":
 		return openAgain(protocol.ReasonRenamedSince, server, "another entry has the name of the account that was proved dead: whoever logs in by that name is that entry now, which nothing was proved of, and which may have the stolen password"), true
 	case now.State == protocol.Gone:
-		return Looked{}, true // it accepts nothing
+		return Looked{}, true // it accepts nothing, if it is not hidden
 	}
 	return openAgain(protocol.ReasonRenamedSince, server, "the account that was proved dead was renamed or moved since it was listed: its consumers log in by a name that is not there, and whoever may write there can give that name to another entry"), true
 }
