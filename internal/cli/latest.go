@@ -23,6 +23,9 @@ func (a *app) findLedger(ctx context.Context, dir string, args []string) (string
 		return dir, nil
 	}
 	cfg, err := config.Load(a.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%w, or the campaign's folder alone (--ledger ledger/CAMPAIGN)", err)
+	}
 	if err != nil {
 		return "", err
 	}

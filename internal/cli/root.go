@@ -186,11 +186,33 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	case !cmd.HasAvailableSubCommands():
 		return fmt.Errorf("%s takes no arguments, not %q", cmd.CommandPath(), args[0])
 	}
+	if meant := meantBy(cmd, args[0]); meant != "" {
+		return fmt.Errorf("%s has no command %q; did you mean %s?", cmd.CommandPath(), args[0], meant)
+	}
 	cmd.SuggestionsMinimumDistance = 2
 	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
 		return fmt.Errorf("%s has no command %q; did you mean %s?", cmd.CommandPath(), args[0], strings.Join(like, " or "))
 	}
 	return fmt.Errorf("%s has no command %q; %s --help lists them", cmd.CommandPath(), args[0], cmd.CommandPath())
+}
+
+// called are commands by what people call them who know other programs.
+var called = map[string]string{
+	"unpause": "resume", "continue": "resume", "go-on": "resume", "suspend": "pause", "hold": "pause",
+	"stop": "abort", "cancel": "abort", "kill": "abort", "finish": "close", "accept": "close", "done": "close",
+	"start-over": "run", "apply": "run", "rotate": "run", "diff": "plan", "dry-run": "plan", "preview": "plan",
+	"ls": "list", "show": "status", "ps": "status", "history": "campaigns", "follow": "watch", "tail": "watch",
+	"check": "doctor", "validate": "doctor", "lint": "doctor", "verify": "ledger verify", "skip": "leave-out",
+}
+
+// meantBy is the command, below cmd, that people mean by another word; empty if
+// none is known.
+func meantBy(cmd *cobra.Command, word string) string {
+	meant := called[strings.ToLower(word)]
+	if found, rest, err := cmd.Find(strings.Fields(meant)); meant == "" || err != nil || found == cmd || len(rest) > 0 {
+		return ""
+	}
+	return meant
 }
 
 func defaultStateDir() string {

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 )
 
@@ -176,7 +177,11 @@ func ofProfile(e Entry) (out []string) {
 			out = append(out, "owner "+l.Owner+", due "+l.Due.UTC().Format(time.DateOnly))
 		}
 		if l.By != "" {
-			out = append(out, "said by "+l.By+" on "+l.On.UTC().Format(time.DateOnly))
+			said := "said by " + l.By + " on "
+			if l.Answer == credential.Covered {
+				said = "in the answers of " + l.By + " of " // see the report
+			}
+			out = append(out, said+l.On.UTC().Format(time.DateOnly))
 		}
 	}
 	if e.End != nil {

@@ -144,12 +144,18 @@ func openCredential(s *ledger.State, l *ledger.CredentialState, at standing) ope
 	return it
 }
 
+// seenToByPeople: an end of a task is not done, and has its owner. What is said
+// of all that is open takes it from nobody.
+func seenToByPeople(l *ledger.CredentialState) bool {
+	return l.Task != nil && slices.ContainsFunc(l.Task.Ends, func(e ledger.TaskEnd) bool { return e.Done == nil && e.Owner != "" })
+}
+
 // seenToBy is who sees to what is open, and until when, where the ledger says
 // so: whom a person named who accepted it as open, the owners of the ends that
 // are left of a task, who answers for a line of the profile that waits, or whom
 // the secret's metadata or the campaign file names.
 func seenToBy(s *ledger.State, l *ledger.CredentialState) (owner string, due time.Time) {
-	if a := s.AcceptedAs(l); a != nil && a.Owner != "" {
+	if a := s.AcceptedAs(l); a != nil && a.Owner != "" && (l.Accepted != nil || !seenToByPeople(l)) {
 		return a.Owner, a.Due
 	}
 	var owners []string

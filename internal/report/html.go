@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -29,12 +30,25 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"stamp":   rfc3339,
 	"moment":  moment,
 	"clean":   Clean,
-	"wave":    func(n int) string { return WaveName(n, nil) },
+	"prose":   prose,
 	"entries": entries,
 
 	"leftopen": leftOpen,
 	"owner":    func(l cardLine) string { return strings.Join(listedOwner(l.CredentialState), ", ") },
 }).Parse(pageSource))
+
+// quotedCode is a command or key that a text has between backticks.
+var quotedCode = regexp.MustCompile("`([^`\n]+)`")
+
+// prose is a text as HTML, with what stands between backticks as code. Whatever
+// else the text has is escaped.
+func prose(text string) template.HTML {
+	safe := template.HTMLEscapeString(Clean(text))
+	return template.HTML(quotedCode.ReplaceAllString(safe, "<code>$1</code>")) //nolint:gosec // escaped above
+}
+
+// WaveOf is the name of a wave.
+func (d pageData) WaveOf(n int) string { return WaveName(n, d.State.Waves) }
 
 // HTML writes the report as one file that loads nothing from anywhere: styles
 // and script are inline, and a content security policy allows exactly those two

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"html/template"
 	"strings"
 	"testing"
 	"time"
@@ -147,4 +148,19 @@ func TestHTMLOfFiveThousandStaysSmallAndQuick(t *testing.T) {
 	t.Logf("%d KB, written and parsed in %s", len(source)/1024, time.Since(began))
 	require.Len(t, elements(doc, "details"), 5000+2, "a row for each, and the rest of two reasons folded")
 	require.Less(t, len(source), 16<<20)
+}
+
+// What somebody has to do is what a report is read for: it stands before the
+// profile and all that explains it, with commands set as such.
+func TestHTMLShowsWhatIsOpenFirstAndCommandsAsCode(t *testing.T) {
+	s := sampleProfile(true, true).fold()
+	s.Waves = map[int]string{0: "the first few"}
+	page, doc := render(t, s, verified)
+	at := func(id string) int { return strings.Index(page, `<h2 id="`+id+`"`) }
+	require.Positive(t, at("open"))
+	require.Positive(t, at("profile"))
+	require.Less(t, at("open"), at("profile"))
+	require.NotContains(t, text(doc), "`")
+	require.Contains(t, page, "· the first few")
+	require.Equal(t, template.HTML("a <code>b &lt;i&gt;</code> &lt;b&gt; c ` d"), prose("a `b <i>` <b> c ` d"))
 }

@@ -64,7 +64,11 @@ func (l profileLine) Said() string {
 		parts = append(parts, fmt.Sprintf("owner %s, due %s", l.Owner, day(l.Due)))
 	}
 	if l.By != "" {
-		parts = append(parts, fmt.Sprintf("said by %s on %s", l.By, day(l.On)))
+		said := "said by %s on %s"
+		if l.Answer == credential.Covered {
+			said = "in the answers of %s of %s" // which answers init fills in by what the sources found
+		}
+		parts = append(parts, fmt.Sprintf(said, l.By, day(l.On)))
 	}
 	if l.Answer == credential.Unanswered && l.Why != "" {
 		parts = append(parts, l.Why)

@@ -61,3 +61,28 @@ func TestAnOpenItemHasItsOwnerAndDueTimeEverywhere(t *testing.T) {
 	}
 	require.NotContains(t, shown()["csv"], "mail team", "whoever closes says otherwise")
 }
+
+// What is said of all that is open takes no task from who has it; what is said
+// of that one task does.
+func TestClosingTakesNoTaskFromItsOwner(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	due := at.Add(48 * time.Hour)
+	s := ledger.NewState()
+	add := func(e ledger.Entry) {
+		e.Campaign, e.At = "c1", at
+		e.ID = ledger.EntryID("c1", e.Credential, "", e.Event)
+		s.Add(1, e)
+	}
+	add(ledger.Entry{Event: ledger.CampaignStarted, Actor: "jo"})
+	add(ledger.Entry{Event: ledger.Listed, Credential: "by-hand/radius", Name: "radius", Kind: "shared-secret"})
+	add(ledger.Entry{Event: ledger.RollClosed, Counts: &ledger.Counts{Listed: 1}})
+	l := s.Credential("by-hand/radius")
+	l.Task = &ledger.Task{Due: due, Ends: []ledger.TaskEnd{{TaskSeat: ledger.TaskSeat{End: "a", Owner: "people/kim"}}}}
+	add(ledger.Entry{Event: ledger.OpenAccepted, Actor: "jo", Detail: "tonight", Owner: "duty desk", Due: at.Add(time.Hour)})
+	owner, until := seenToBy(s, l)
+	require.Equal(t, "people/kim", owner)
+	require.Equal(t, due, until)
+	l.Accepted = &ledger.Acceptance{Owner: "duty desk"}
+	owner, _ = seenToBy(s, l)
+	require.Equal(t, "duty desk", owner)
+}
