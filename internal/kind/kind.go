@@ -158,9 +158,12 @@ type Look struct {
 	// Contradicts says what shows that several machines answered. Empty:
 	// nothing does. It travels through Temporal: it names no account.
 	Contradicts string
-	// Machine is what one machine keeps to, for comparison with an earlier
-	// look.
+	// Machine is what one machine keeps to, also when it is started again, for
+	// comparison with an earlier look.
 	Machine string
+	// Started is when the machine was started, as it says itself: one machine
+	// shows no earlier time than in an earlier look. Zero: it does not say.
+	Started time.Time
 	// Marks are the newest change marks (Account.Changed) that were shown, by
 	// credential ID.
 	Marks map[string]string

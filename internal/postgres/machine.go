@@ -20,6 +20,7 @@ type Machine struct {
 	Timeline string
 	Started  time.Time
 	Address  string // the server's own, which may be another one than we dial
+	Port     int    // at that address
 	Version  int    // 150018 is 15.18
 	// Pooler: somebody between us and the server answered the login
 	// (pgbouncer): the session's process is another one than the login was
@@ -32,6 +33,17 @@ type Machine struct {
 	// (SCRAM-SHA-256-PLUS): nobody ends TLS on the way then.
 	Method Method
 	Bound  bool
+}
+
+// Itself is what one machine keeps to when it is started again. A standby of
+// the cluster that answers in its place has another address, or is at least
+// told by Started.
+func (m Machine) Itself() string {
+	as := "standby"
+	if m.Primary {
+		as = "primary"
+	}
+	return fmt.Sprintf("%s %s %s %d", m.System, as, m.Address, m.Port)
 }
 
 // Who looks who answers at a server, over a new connection.
@@ -69,8 +81,8 @@ func (s *server) introduce(ctx context.Context, conn *session) (Machine, error) 
 	err := s.do(ctx, conn, "look who answers", func(ctx context.Context) error {
 		return conn.QueryRow(ctx, `SELECT (SELECT system_identifier::text FROM pg_control_system()), NOT pg_is_in_recovery(),
 			EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver), `+timelineNow+`,
-			pg_postmaster_start_time(), coalesce(host(inet_server_addr()), ''), current_setting('server_version_num')::int, pg_backend_pid()`).
-			Scan(&m.System, &m.Primary, &m.Follows, &m.Timeline, &m.Started, &m.Address, &m.Version, &pid)
+			pg_postmaster_start_time(), coalesce(host(inet_server_addr()), ''), coalesce(inet_server_port(), 0), current_setting('server_version_num')::int, pg_backend_pid()`).
+			Scan(&m.System, &m.Primary, &m.Follows, &m.Timeline, &m.Started, &m.Address, &m.Port, &m.Version, &pid)
 	})
 	m.Pooler = err == nil && pid != conn.PgConn().PID()
 	return m, err
@@ -119,6 +131,8 @@ func differ(ms []Machine) string {
 			return "connections met servers that were started at different times"
 		case m.Address != first.Address:
 			return "connections met servers that have different addresses"
+		case m.Port != first.Port: // as behind a balancer on their machine
+			return "connections met servers that have different ports"
 		}
 	}
 	return ""

@@ -317,10 +317,12 @@ func TestMachinesAreToldApartAndFollowersCounted(t *testing.T) {
 	for _, change := range []func(*Machine){
 		func(m *Machine) { m.System = "2" }, func(m *Machine) { m.Primary = false },
 		func(m *Machine) { m.Started = at.Add(time.Second) }, func(m *Machine) { m.Address = "10.0.0.2" },
+		func(m *Machine) { m.Port = 5433 },
 	} {
 		other := one
 		change(&other)
 		require.NotEmpty(t, differ([]Machine{one, one, other}))
+		require.Equal(t, !other.Started.Equal(one.Started), other.Itself() == one.Itself(), "only what is started again stays itself")
 	}
 	named := []*Machine{&one, {Address: "10.0.0.2", Follows: true}, {Address: "10.0.0.9"}, nil}
 	followers := []Standby{{Application: "a", Address: "10.0.0.2"}, {Application: "b", Address: "10.0.0.2"}, {Application: "c", Address: "10.0.0.3"},

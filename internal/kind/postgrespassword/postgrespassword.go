@@ -142,7 +142,7 @@ func (a *Authority) LookAgain(ctx context.Context, server string, cs []credentia
 	if err != nil {
 		return out, err
 	}
-	out.Machine = m.System + " " + m.Started.UTC().Format(time.RFC3339Nano)
+	out.Machine, out.Started = m.Itself(), m.Started
 	for id, acc := range a.Accounts(ctx, server, cs) {
 		out.Marks[id] = acc.Changed
 	}

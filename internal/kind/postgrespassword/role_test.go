@@ -152,6 +152,32 @@ func TestSeveralMachinesAtOneAddressAreSeen(t *testing.T) {
 	require.NotContains(t, look.Contradicts, c.Name)
 }
 
+func TestAServerThatIsStartedAgainIsTheSameMachine(t *testing.T) {
+	t.Parallel()
+	ca, err := lab.NewCA()
+	require.NoError(t, err)
+	own, err := lab.StartPostgres(t.Context(), lab.PostgresOptions{Dir: t.TempDir(), CA: ca})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, own.Stop(context.WithoutCancel(t.Context()))) })
+	conf := cluster(own.Admin)
+	conf.Servers, conf.CA = []string{own.URL()}, own.CA
+	look := func() kind.Look {
+		db, err := postgres.OpenSystem("appdb", conf, func(context.Context) (credential.Secret, error) {
+			return credential.NewSecret(own.AdminPassword), nil
+		})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, db.Close()) }()
+		seen, err := New(db, authority.PasswordPolicy{}, nil).LookAgain(t.Context(), own.URL(), nil, 1)
+		require.NoError(t, err)
+		return seen
+	}
+	before := look()
+	require.NoError(t, own.Restart(t.Context()))
+	after := look()
+	require.Equal(t, before.Machine, after.Machine)
+	require.True(t, after.Started.After(before.Started))
+}
+
 // Alone it is nobody's to set; of a pair each is set by the other.
 func TestOwnLoginsAreRotatedByTheOtherOfAPair(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
@@ -25,6 +26,7 @@ const (
 	wentBack   = "it showed the change while the value was proved there, and shows it no more"
 	earlier    = "several machines answered at this address earlier in the campaign"
 	otherOne   = "it answers as another machine than earlier in the campaign"
+	startedOld = "it says that it was started earlier than it said before in the campaign, and a machine that is started again says a later time"
 	goodSoLate = "it refused the new value, or showed an older state, and then was in order although no later change came"
 )
 
@@ -33,10 +35,11 @@ const (
 // use; nil remembers nothing.
 type Doubts struct {
 	mu       sync.Mutex
-	against  map[serverKey]string // what contradicted
-	machines map[serverKey]string // who answered
-	bad      map[serverKey]bool   // it lagged, or refused what it should take
-	marks    map[markKey]string   // of an account, when the server was not in order with it
+	against  map[serverKey]string    // what contradicted
+	machines map[serverKey]string    // who answered
+	started  map[serverKey]time.Time // the latest start that was shown
+	bad      map[serverKey]bool      // it lagged, or refused what it should take
+	marks    map[markKey]string      // of an account, when the server was not in order with it
 }
 
 type serverKey struct{ campaign, server string }
@@ -48,7 +51,7 @@ type markKey struct {
 
 // NewDoubts has none.
 func NewDoubts() *Doubts {
-	return &Doubts{against: map[serverKey]string{}, machines: map[serverKey]string{}, bad: map[serverKey]bool{}, marks: map[markKey]string{}}
+	return &Doubts{against: map[serverKey]string{}, machines: map[serverKey]string{}, started: map[serverKey]time.Time{}, bad: map[serverKey]bool{}, marks: map[markKey]string{}}
 }
 
 // Recall tells of a contradiction that an earlier pass of a campaign met, in
@@ -110,9 +113,10 @@ func (l Look) At(ctx context.Context, cs []credential.Credential, out []*wire.Ap
 
 // shown is what one server showed.
 type shown struct {
-	asked bool
-	look  kind.Look
-	err   error
+	asked  bool
+	before time.Time // the latest start that the server had shown when it was asked
+	look   kind.Look
+	err    error
 }
 
 func (l Look) again(ctx context.Context, again kind.Again, server string, cs []credential.Credential, out []*wire.Applied) shown {
@@ -137,8 +141,9 @@ func (l Look) again(ctx context.Context, again kind.Again, server string, cs []c
 	for _, i := range append(dead[:min(len(dead), sampled)], strange[:min(len(strange), sampled)]...) {
 		about = append(about, cs[i])
 	}
+	before := l.Doubts.lastStart(serverKey{l.Campaign, server})
 	look, err := again.LookAgain(ctx, server, about, n)
-	return shown{true, look, err}
+	return shown{true, before, look, err}
 }
 
 // odd: the proof broke off at this server, in a way in which a balancer does it
@@ -158,7 +163,7 @@ func odd(a *wire.Applied, server string) bool {
 func (l Look) judge(server string, cs []credential.Credential, out []*wire.Applied, a shown) {
 	at := serverKey{l.Campaign, server}
 	if a.asked && a.err == nil {
-		l.Doubts.heard(at, a.look, cs, out)
+		l.Doubts.heard(at, a, cs, out)
 	}
 	doubt := l.Doubts.Of(l.Campaign, server)
 	if doubt == nil && a.look.Contradicts != "" { // nobody remembers, as in a test
@@ -224,18 +229,33 @@ func (d *Doubts) wasBad(at serverKey) bool {
 	return d.bad[at]
 }
 
+func (d *Doubts) lastStart(at serverKey) time.Time {
+	if d == nil {
+		return time.Time{}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.started[at]
+}
+
 // heard takes in what a server showed of the credentials that were proved on
 // it, and of those whose proof broke off there.
-func (d *Doubts) heard(at serverKey, look kind.Look, cs []credential.Credential, out []*wire.Applied) {
+func (d *Doubts) heard(at serverKey, a shown, cs []credential.Credential, out []*wire.Applied) {
 	if d == nil {
 		return
 	}
-	what := look.Contradicts
+	look, what := a.look, a.look.Contradicts
 	d.mu.Lock()
 	if first := d.machines[at]; first == "" {
 		d.machines[at] = look.Machine
 	} else if what == "" && look.Machine != "" && look.Machine != first {
 		what = otherOne
+	}
+	if what == "" && !look.Started.IsZero() && look.Started.Before(a.before) {
+		what = startedOld
+	}
+	if look.Started.After(d.started[at]) {
+		d.started[at] = look.Started
 	}
 	for i, c := range cs {
 		key, mark := markKey{at, c.ID}, changedAt(out[i], at.server)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,12 +22,17 @@ type front struct {
 	err   error
 	asked []int // connections of each look
 	about []credential.Credential
+	// meanwhile is what goes on while a look is under way.
+	meanwhile func()
 }
 
 func (f *front) Servers() []string { return []string{"ldap1"} }
 
 func (f *front) LookAgain(_ context.Context, _ string, cs []credential.Credential, n int) (kind.Look, error) {
 	f.about, f.asked = cs, append(f.asked, n)
+	if f.meanwhile != nil {
+		f.meanwhile()
+	}
 	return f.look, f.err
 }
 
@@ -106,6 +112,27 @@ func TestOneGoodLookNeverTakesBackABadOne(t *testing.T) {
 		require.True(t, f.after(t, d, inOrder("2"), "2").Dead())
 		f.look.Machine = "dc2"
 		require.Equal(t, protocol.ReasonContradicts, f.after(t, d, inOrder("2"), "2").Stop.Reason)
+	})
+	t.Run("a machine that was started again is the same one", func(t *testing.T) {
+		f, d := &front{look: kind.Look{Machine: "db1", Started: time.Unix(1, 0)}}, NewDoubts()
+		require.True(t, f.after(t, d, inOrder("2"), "2").Dead())
+		f.look.Started = time.Unix(2, 0)
+		require.True(t, f.after(t, d, inOrder("2"), "2").Dead())
+		f.look.Started = time.Time{}
+		require.True(t, f.after(t, d, inOrder("2"), "2").Dead(), "nothing is said of it")
+		f.look.Started = time.Unix(1, 0)
+		a := f.after(t, d, inOrder("2"), "2")
+		require.Equal(t, protocol.ReasonContradicts, a.Stop.Reason, "but none goes back to an earlier start")
+		require.Contains(t, a.Stop.Detail, "started earlier")
+	})
+	t.Run("a look that began before a machine was started again, and ended after one that began later", func(t *testing.T) {
+		f, d := &front{look: kind.Look{Machine: "db1", Started: time.Unix(1, 0)}}, NewDoubts()
+		f.meanwhile = func() {
+			f.meanwhile = nil
+			later := &front{look: kind.Look{Machine: "db1", Started: time.Unix(2, 0)}}
+			require.True(t, later.after(t, d, inOrder("2"), "2").Dead())
+		}
+		require.True(t, f.after(t, d, inOrder("2"), "2").Dead())
 	})
 	t.Run("a look that failed", func(t *testing.T) {
 		f, d := &front{err: errors.New("nothing came")}, NewDoubts()
