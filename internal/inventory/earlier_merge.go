@@ -112,8 +112,10 @@ func (m *merger) draftOf(k kept) *draft {
 	return l
 }
 
-// leftStaged refuses to leave out what may be cut off from its consumers, and
-// says what lies in staging alone and is on no roll.
+// leftStaged refuses to leave out what this device's campaigns may have cut off
+// from its consumers, and says what lies in staging alone and is on no roll. What
+// a campaign of another device left there is only said: an exclude here is no
+// slip, for that device's campaign sees to it.
 func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 	var warnings []Warning
 	for _, left := range m.lost.past.leftovers {
@@ -133,11 +135,15 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 		if left.Campaign != "" {
 			from = "campaign " + left.Campaign
 		}
+		others := left.Device != "" && !m.c.IsDevice(left.Device)
 		const alone = "left a new value staged that may be in force and lies nowhere else"
 		switch name := m.nameOf(left); {
 		case m.drafts[left.ID] == nil && m.isGone(left.ID): // so a person left it out
 			// Nothing accepts what is staged, and no campaign could finish it.
 			warnings = append(warnings, Warning{Code: credential.FindingAccepted, Detail: fmt.Sprintf("%s: %s left a new value staged for it, and it is excluded: its authority shows no such account any more; one that is restored accepts that value (%s/%s) or the stolen one", name, from, m.c.Vault.Mount, ownmount.StagingPath(left.ID))})
+		case others && (i >= 0 || j >= 0):
+			warnings = append(warnings, Warning{Code: credential.FindingLeftStaged, Detail: fmt.Sprintf("%s: %s of device %s %s, and this campaign leaves %s: run a campaign of that device, which goes on with it, or copy the value from %s/%s to where its consumers read",
+				name, from, left.Device, alone, leavesOut(roll, j), m.c.Vault.Mount, ownmount.StagingPath(left.ID))})
 		case i >= 0 && left.Campaign != "":
 			return nil, &naming{
 				fmt.Errorf("exclude: %s: %s %s: nothing was listed; take the exclude out, let a campaign finish it, then exclude it (or copy the value from %s/%s to where its consumers read, and delete it there)",
@@ -150,13 +156,21 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 				"an exclude names a path for which " + from + " " + alone + "; take it out, let a campaign finish it, then exclude it",
 			}
 		case m.drafts[left.ID] != nil:
-		case left.Device != "" && !m.c.IsDevice(left.Device):
+		case others:
 			warnings = append(warnings, Warning{Code: credential.FindingLeftStaged, Detail: fmt.Sprintf("%s: %s of device %s %s: run a campaign of that device, which goes on with it", name, from, left.Device, alone)})
 		default:
 			warnings = append(warnings, Warning{Code: credential.FindingLeftStaged, Detail: fmt.Sprintf("%s: %s %s, and nothing of this campaign names it: name the account in a source, and the next campaign goes on with it", name, from, alone)})
 		}
 	}
 	return warnings, nil
+}
+
+// leavesOut says what an exclusion of a path is about; below 0, of the account.
+func leavesOut(roll *credential.Roll, i int) string {
+	if i < 0 {
+		return "it out"
+	}
+	return "out " + strings.TrimPrefix(roll.Excluded[i].ID, placeOf) + ", for which it was meant"
 }
 
 // isGone reports whether the authority was asked for a credential's account and

@@ -162,17 +162,20 @@ func TestAStagedValueThatMayBeInForceIsFinishedSaidOrKeepsItsAccountOn(t *testin
 		warning string
 		err     string
 	}{
-		"of the device":                 {left: of("esg-01", &alice), want: "[kv/x/a#password] (directory rollcall) FINDING no-longer-named"},
-		"of the device, without a roll": {left: of("esg-01", nil), warning: "campaign c1 left a new value staged that may be in force and lies nowhere else, and nothing of this campaign names it"},
-		"of another device":             {left: of("vpn-01", &alice), warning: "of device vpn-01 left a new value staged"},
-		"named":                         {left: of("vpn-01", &alice), found: "a alice kv/x/b#password", want: "[kv/x/b#password] (a)"},
-		"excluded by name":              {left: of("esg-01", &alice), exclude: config.Exclude{Account: "alice"}, err: "take the exclude out, let a campaign finish it"},
-		"excluded by the device's next": {left: of("vpn-01", nil), exclude: config.Exclude{Account: "alice"}, found: "a alice -", err: "rollcall/staging/corp/"},
-		"its path excluded":             {left: of("esg-01", &alice), exclude: config.Exclude{Path: "kv/x/a#password"}, err: "it was meant for that path"},
-		"its secret excluded":           {left: of("esg-01", &alice), exclude: config.Exclude{Path: "kv/x/a"}, found: "a alice kv/x/a#password", err: "take the exclude out"},
-		"who may not read it":           {left: ownmount.Leftover{ID: alice.ID}, warning: "corp/" + uuidOf("alice") + ": a campaign left a new value staged"},
-		"who may not read it, excluded": {left: ownmount.Leftover{ID: alice.ID}, exclude: config.Exclude{Account: "alice"}, found: "a alice -", warning: "a campaign left a new value staged"},
-		"of a directory of others":      {left: ownmount.Leftover{ID: "plant/1", Campaign: "c1", Device: "vpn-01"}},
+		"of the device":                          {left: of("esg-01", &alice), want: "[kv/x/a#password] (directory rollcall) FINDING no-longer-named"},
+		"of the device, without a roll":          {left: of("esg-01", nil), warning: "campaign c1 left a new value staged that may be in force and lies nowhere else, and nothing of this campaign names it"},
+		"of another device":                      {left: of("vpn-01", &alice), warning: "of device vpn-01 left a new value staged"},
+		"named":                                  {left: of("vpn-01", &alice), found: "a alice kv/x/b#password", want: "[kv/x/b#password] (a)"},
+		"excluded by name":                       {left: of("esg-01", &alice), exclude: config.Exclude{Account: "alice"}, err: "take the exclude out, let a campaign finish it"},
+		"excluded by the device's next":          {left: of("vpn-01", nil), exclude: config.Exclude{Account: "alice"}, found: "a alice -", warning: "and this campaign leaves it out: run a campaign of that device, which goes on with it, or copy the value from rollcall/staging/corp/"},
+		"its path excluded":                      {left: of("esg-01", &alice), exclude: config.Exclude{Path: "kv/x/a#password"}, err: "it was meant for that path"},
+		"its secret excluded":                    {left: of("esg-01", &alice), exclude: config.Exclude{Path: "kv/x/a"}, found: "a alice kv/x/a#password", err: "take the exclude out"},
+		"who may not read it":                    {left: ownmount.Leftover{ID: alice.ID}, warning: "corp/" + uuidOf("alice") + ": a campaign left a new value staged"},
+		"who may not read it, excluded":          {left: ownmount.Leftover{ID: alice.ID}, exclude: config.Exclude{Account: "alice"}, found: "a alice -", warning: "a campaign left a new value staged"},
+		"excluded, of another device":            {left: of("vpn-01", &alice), exclude: config.Exclude{Account: "alice"}, found: "a alice -", warning: "run a campaign of that device"},
+		"its path excluded, of another device":   {left: of("vpn-01", &alice), exclude: config.Exclude{Path: "kv/x/a#password"}, found: "a alice kv/x/a#password", warning: "run a campaign of that device"},
+		"its secret excluded, of another device": {left: of("vpn-01", nil), exclude: config.Exclude{Path: "kv/x/a"}, found: "a alice kv/x/a#password", warning: "run a campaign of that device"},
+		"of a directory of others":               {left: ownmount.Leftover{ID: "plant/1", Campaign: "c1", Device: "vpn-01"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := campaign()
