@@ -122,6 +122,8 @@ type Exclusion struct {
 	Logins []string `json:"logins,omitempty"`
 	// Names of its account, where the roll has tasks of people.
 	Names []string `json:"names,omitempty"`
+	// Paths are where its value is read, and stays as it is.
+	Paths []Path `json:"paths,omitempty"`
 }
 
 // DeadBefore is the latest campaign that called a value of a credential dead,

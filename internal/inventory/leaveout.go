@@ -91,7 +91,7 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 		l := m.drafts[id]
 		m.complete(l)
 		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons, Kind: l.Kind, Hearsay: !l.told,
-			Logins: l.VaultLogins(), Names: l.AccountNames()})
+			Logins: l.VaultLogins(), Names: l.AccountNames(), Paths: l.Paths})
 		gone = append(gone, leftAccount{l.Credential, reason, l.resets && !l.protected})
 		delete(m.drafts, id)
 	}

@@ -283,6 +283,9 @@ func TestExclude(t *testing.T) {
 			require.Len(t, roll.Excluded, 1)
 			require.Equal(t, tc.out, roll.Excluded[0].Name)
 			require.Equal(t, "because", roll.Excluded[0].Reason)
+			if tc.out == person("alice").Name && tc.e.Account != "" {
+				require.Equal(t, []credential.Path{{Mount: "kv", Path: "x/alice", Field: "password"}}, roll.Excluded[0].Paths, "consumers of it are of something")
+			}
 			require.NotEmpty(t, roll.Excluded[0].Found)
 			require.NotContains(t, roll.Findings, roll.Excluded[0].ID)
 		})

@@ -304,7 +304,7 @@ func (l *lister) addTasks(roll *credential.Roll, now time.Time) {
 			return namesTask(e, c) || c.Problem == credential.NotNamed && e.Campaign != "" && e.Campaign == openedBy(c.Reasons, "")
 		})
 		if left >= 0 {
-			roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: c.ID, Name: c.Name, Reason: l.c.Exclude[left].Reason, Found: c.Reasons})
+			roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: c.ID, Name: c.Name, Reason: l.c.Exclude[left].Reason, Found: c.Reasons, Paths: c.Paths})
 			if i := slices.IndexFunc(l.past.leftovers, func(o ownmount.Leftover) bool { return o.ID == c.ID }); i >= 0 {
 				l.warn(credential.FindingTakenFromPeople, "%s is left out (%s), and campaign %s handed a new value over: the campaign takes it back from whoever has it, and keeps it staged (%s/%s), for somebody may have set it at one end already", c.Name, l.c.Exclude[left].Reason, l.past.leftovers[i].Campaign, l.c.Vault.Mount, ownmount.StagingPath(c.ID))
 			}

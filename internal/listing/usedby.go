@@ -18,13 +18,16 @@ func usedByNothing(spec *config.Campaign, roll *credential.Roll) (out []credenti
 			paths = append(paths, p.Mount+"/"+p.Path)
 		}
 	}
+	for _, x := range roll.Excluded {
+		for _, p := range x.Paths {
+			paths = append(paths, p.Mount+"/"+p.Path)
+		}
+	}
 	for _, e := range spec.Exclude {
 		if p, err := credential.ParsePath(e.Path); err == nil {
 			paths = append(paths, p.Mount+"/"+p.Path)
 		}
 	}
-	// Of an account that is left out nobody has its paths.
-	excludes := slices.ContainsFunc(spec.Exclude, func(e config.Exclude) bool { return e.Account != "" })
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
 	for _, u := range spec.UsedBy {
@@ -33,7 +36,7 @@ func usedByNothing(spec *config.Campaign, roll *credential.Roll) (out []credenti
 			continue
 		}
 		w := credential.Finding{Code: credential.FindingExcludeUnused, Detail: fmt.Sprintf("used_by %s: no credential of the roll has such a path: correct it or remove it", u.Path)}
-		if u.Reload != nil && !excludes {
+		if u.Reload != nil {
 			w = credential.Finding{Code: credential.FindingReloadNothing, Detail: fmt.Sprintf("used_by %s: no credential of the roll has such a path, so its reload runs after no new value, and what reads the right path goes on with the old one: correct it or remove it", u.Path)}
 		}
 		out = append(out, w)
