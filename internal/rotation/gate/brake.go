@@ -17,7 +17,9 @@ import (
 //
 // Until a first value was seen to work one credential is set at a time, so that
 // the first one shows it. Where values did work before, a single failure may be
-// that account's own matter: one other is tried, alone. All batches of a
+// that account's own matter: one other is tried, alone. So it may where the
+// server refuses the first one again in another pass: somebody may set his own
+// value there each time, who must not hold up all others. All batches of a
 // process go through one brake for each directory and kind of a campaign; nil
 // never brakes.
 type Brake struct {
@@ -31,6 +33,7 @@ type Brake struct {
 // brakeState is what the decision takes.
 type brakeState struct {
 	worked bool   // some value was set and seen to work
+	again  bool   // one that was refused was tried once more, in vain
 	failed int    // how many did not work since then
 	alone  string // who is set alone now
 }
@@ -44,7 +47,7 @@ const (
 // and does not work, so setting it once more cuts nobody off.
 func (s brakeState) turn(again bool) verdict {
 	most := firstFails
-	if s.worked {
+	if s.worked || s.again {
 		most = laterFails
 	}
 	switch {
@@ -135,6 +138,7 @@ func (b *Brake) Verified(id string, err error, perhapsAll bool) {
 		delete(b.known, id)
 	case b.known[id]:
 		b.why = stop // it is tried in each pass, and must not hold up the others for that
+		b.state.again = b.state.again || stop.Reason == protocol.ReasonNewRefused
 	default:
 		b.known[id], b.why = true, stop
 		b.state.failed++

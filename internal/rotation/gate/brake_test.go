@@ -81,15 +81,17 @@ func (b *braked) one(ctx context.Context, i int) {
 	b.mu.Unlock()
 }
 
-func TestWhereNoValueWorksOneIsSetHoweverManyPasses(t *testing.T) {
+func TestWhereNoValueWorksOneIsSetAndOneMoreHoweverManyPasses(t *testing.T) {
 	for slots := 1; slots <= 8; slots++ {
 		synctest.Test(t, func(t *testing.T) {
 			mended := false
 			b := newBraked(func(int) bool { return mended })
+			b.pass(t.Context(), 30, slots)
+			require.Len(t, b.cut, 1, "%d slots", slots)
 			for range 5 {
 				b.pass(t.Context(), 30, slots)
 			}
-			require.Len(t, b.cut, 1, "%d slots", slots)
+			require.Len(t, b.cut, 2, "%d slots", slots)
 			mended = true
 			b.pass(t.Context(), 30, slots)
 			require.Empty(t, b.cut, "the one that was cut off is tried again in each pass")
@@ -103,7 +105,7 @@ func TestWhereNoValueWorksOneIsSetHoweverManyPasses(t *testing.T) {
 
 func TestAnAccountOfItsOwnKindHoldsUpNobodyElse(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		slots, odd := rapid.IntRange(1, 8).Draw(r, "slots"), rapid.IntRange(8, 29).Draw(r, "odd")
+		slots, odd := rapid.IntRange(1, 8).Draw(r, "slots"), rapid.IntRange(0, 29).Draw(r, "odd")
 		synctest.Test(t, func(t *testing.T) {
 			b := newBraked(func(i int) bool { return i != odd })
 			for range 3 {
@@ -126,6 +128,19 @@ func TestWhereValuesCeaseToWorkNoMoreAreSetThanAreUnderWayAndOne(t *testing.T) {
 			require.Len(t, b.done, 10)
 			require.LessOrEqual(t, len(b.cut), slots+1, "%d slots", slots)
 		})
+	}
+}
+
+// What the account's own entry shows to be so for each reset (it must be
+// changed) is no odd account.
+func TestWhereEachNewValueMustBeChangedNoOtherIsTried(t *testing.T) {
+	b := NewBrake()
+	for range 3 {
+		require.Nil(t, b.Enter(t.Context(), "first", false))
+		b.Verified("first", &protocol.Stop{Reason: protocol.ReasonMustChange}, true)
+		b.Leave("first")
+		stop := b.Enter(t.Context(), "other", false)
+		require.Equal(t, protocol.ReasonHeldBack, stop.Reason)
 	}
 }
 
