@@ -191,10 +191,12 @@ func sourceName(s *judge.Source) string {
 
 // evidenceLimits say what no log of a format holds.
 var evidenceLimits = map[string]string{
-	"last-name-only":        "of several tries on one connection the log has the last name alone",
-	"clear-text-refused":    "a login in clear text that is refused for that leaves no line with its name, and its password has crossed the network",
-	"no-mail-no-name":       "a login is named when a mail follows; one without a mail is counted, without a name",
-	"address-said-by-asker": "addresses are what the asking server says of who asked it, and may be none",
+	"last-name-only":          "of several tries on one connection the log has the last name alone",
+	"clear-text-refused":      "a login in clear text that is refused for that leaves no line with its name, and its password has crossed the network",
+	"no-mail-no-name":         "a login is named when a mail follows; one without a mail is counted, without a name",
+	"ntlm-without-address":    "who logs in by NTLM (4776) is a machine's name, as the client says it, and no address",
+	"ldap-binds-not-for-sure": "that each LDAP login leaves an event with its client's address is not documented: 2889 has those in clear text alone, and 4624 may have the others",
+	"address-said-by-asker":   "addresses are what the asking server says of who asked it, and may be none",
 }
 
 // evidenceNotes say what a note means for who reads the findings.
@@ -209,6 +211,7 @@ var evidenceNotes = map[string]string{
 	"salt-changed":        "the audit device was enabled anew: hashes of before are others, and values are not found there",
 	"no-response":         "requests to Vault whose response is not in the logs: how they ended is not known",
 	"connections-dropped": "more logins of one connection at once than are remembered: some are counted without an answer",
+	"cut-off":             "the log ends in the middle of a record, which is not read: it was taken while it was written, or cut",
 	"let-in-unnamed":      "logins were let in of which the log does not have the name: whose they were is in the log of what checked the password",
 	"no-logins":           "not one login is in the log: perhaps it is not logged at that level, or the log is of something else",
 }

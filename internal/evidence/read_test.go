@@ -175,7 +175,7 @@ func TestWhatCannotBeReadForSureIsRefusedWithFileAndLine(t *testing.T) {
 	require.ErrorContains(t, err, "hold none of 389ds with a time")
 	o.Format = "nothing"
 	_, err = Read(t.Context(), o)
-	require.ErrorContains(t, err, `no format is called "nothing"; there are openldap, 389ds, 389ds-json, dovecot, `)
+	require.ErrorContains(t, err, `no format is called "nothing"; there are openldap, 389ds, 389ds-json, `)
 	a, b := write(t, "a", plain(hour(11))), write(t, "b", plain(hour(11).Add(time.Minute)))
 	o = optionsFor()
 	o.Files = []File{{Path: a, Server: "ldap1"}, {Path: b, Server: "ldap2", Authority: "corp"}}

@@ -70,13 +70,17 @@ func TestALoginsNameIsInDoubtUntilSomebodySaysWhoseAccountsTheyAre(t *testing.T)
 
 func TestHostileLinesOfEachServiceAreBoundedAndEscaped(t *testing.T) {
 	evil := "\x1b[2J<script>alert(1)</script>\u202e"
-	evilByte := map[string]string{"samba": `\u001b`} // as JSON has it
+	// As JSON has it, and as XML cannot.
+	evilByte := map[string]string{"samba": `\u001b`, "windows-xml": "&#27;"}
 	for format, row := range map[string]struct{ first, name string }{
-		"dovecot":    {"Jan  1 11:00:00 imap-login: Info: ", "Login: user=<%s>, method=PLAIN, rip=192.0.2.10, lip=192.0.2.2"},
-		"postfix":    {"2026-01-01T11:00:00Z h postfix/smtpd[1]: ", "4A: client=unknown[192.0.2.10], sasl_method=PLAIN, sasl_username=%s"},
-		"sshd":       {"2026-01-01T11:00:00Z h sshd[1]: ", "Accepted password for %s from 192.0.2.10 port 5 ssh2"},
-		"proftpd":    {"2026-01-01 11:00:00,000 h proftpd[1] h ", "(x[192.0.2.10]): USER %s: Login successful."},
-		"samba":      {`{"timestamp": "2026-01-01T11:00:00.1+0000", "type": "Authentication", "Authentication": {"status": "NT_STATUS_OK", "remoteAddress": "ipv4:192.0.2.10:5", "clientAccount": "`, `%s"}}`},
+		"dovecot":     {"Jan  1 11:00:00 imap-login: Info: ", "Login: user=<%s>, method=PLAIN, rip=192.0.2.10, lip=192.0.2.2"},
+		"postfix":     {"2026-01-01T11:00:00Z h postfix/smtpd[1]: ", "4A: client=unknown[192.0.2.10], sasl_method=PLAIN, sasl_username=%s"},
+		"sshd":        {"2026-01-01T11:00:00Z h sshd[1]: ", "Accepted password for %s from 192.0.2.10 port 5 ssh2"},
+		"proftpd":     {"2026-01-01 11:00:00,000 h proftpd[1] h ", "(x[192.0.2.10]): USER %s: Login successful."},
+		"samba":       {`{"timestamp": "2026-01-01T11:00:00.1+0000", "type": "Authentication", "Authentication": {"status": "NT_STATUS_OK", "remoteAddress": "ipv4:192.0.2.10:5", "clientAccount": "`, `%s"}}`},
+		"windows-csv": {"Id,TimeCreated,TargetUserName,IpAddress\n", "4624,2026-01-01 11:00:00,%s,192.0.2.10"},
+		"windows-xml": {"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Microsoft-Windows-Security-Auditing'/><EventID>4624</EventID><TimeCreated SystemTime='2026-01-01T11:00:00Z'/></System>",
+			"<EventData><Data Name='TargetUserName'>%s</Data><Data Name='IpAddress'>192.0.2.10</Data></EventData></Event>"},
 		"vsftpd":     {"Thu Jan  1 11:00:00 2026 [pid 1] ", `[%s] OK LOGIN: Client "192.0.2.10"`},
 		"freeradius": {"Thu Jan  1 11:00:00 2026 : Auth: ", "Login OK: [%s] (from client x port 0 cli 192.0.2.10)"},
 	} {
@@ -84,7 +88,7 @@ func TestHostileLinesOfEachServiceAreBoundedAndEscaped(t *testing.T) {
 		if evilByte[format] == "" {
 			evilByte[format] = "\x1b"
 		}
-		o := byLogin(optionsFor(write(t, "log", fmt.Sprintf(line, strings.NewReplacer("/", "", "\x1b", evilByte[format]).Replace(evil))+strings.Repeat("A", 10<<20)+"\n"+fmt.Sprintf(line, strings.Repeat("b", 100_000)))))
+		o := byLogin(optionsFor(write(t, "log", fmt.Sprintf(line, strings.NewReplacer("/", "", "\x1b", evilByte[format]).Replace(inXML(format, evil)))+strings.Repeat("A", 10<<20)+"\n"+fmt.Sprintf(line, strings.Repeat("b", 100_000)))))
 		o.Year = 2026
 		r, err := Read(t.Context(), o)
 		require.NoError(t, err, format)
@@ -95,4 +99,11 @@ func TestHostileLinesOfEachServiceAreBoundedAndEscaped(t *testing.T) {
 			require.Less(t, len(f.Account), 1_000)
 		}
 	}
+}
+
+func inXML(format, text string) string {
+	if format != "windows-xml" {
+		return text
+	}
+	return strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(text)
 }

@@ -99,6 +99,7 @@ const (
 	Evicted     Note = "connections-dropped" // more logins at once than are remembered
 	NoLogins    Note = "no-logins"           // the source has lines, and none is of a login
 	InUnnamed   Note = "let-in-unnamed"      // a login was let in, and its name is not in the logs
+	CutOff      Note = "cut-off"             // the log ends in the middle of a record
 	TooMany     Note = "too-many"            // more accounts and addresses than are kept apart
 )
 
@@ -107,8 +108,10 @@ type Limit string
 
 // Limits.
 const (
-	LastNameOnly Limit = "last-name-only"        // of several tries on one connection the last name alone is written
-	ClearRefused Limit = "clear-text-refused"    // a login in clear text that is refused for that leaves no line with its name
-	NoMailNoName Limit = "no-mail-no-name"       // a login is named when a mail follows, and else is not
-	AddressSaid  Limit = "address-said-by-asker" // the address is what the one who asks says
+	LastNameOnly    Limit = "last-name-only"          // of several tries on one connection the last name alone is written
+	ClearRefused    Limit = "clear-text-refused"      // a login in clear text that is refused for that leaves no line with its name
+	NoMailNoName    Limit = "no-mail-no-name"         // a login is named when a mail follows, and else is not
+	NTLMNameless    Limit = "ntlm-without-address"    // who asks by NTLM is a name that he says, and has no address
+	LDAPByNoAddress Limit = "ldap-binds-not-for-sure" // that a bind over TLS leaves an event with its client is not documented
+	AddressSaid     Limit = "address-said-by-asker"   // the address is what the one who asks says
 )

@@ -13,6 +13,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // Bounds on what a compressed file may make of itself.
@@ -37,6 +39,7 @@ type File struct {
 	file *os.File
 	in   *counter
 	out  io.Reader
+	text io.Reader // out, as UTF-8
 	free func()
 	n    int64
 }
@@ -73,7 +76,32 @@ func Open(name string) (*File, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	if err := f.decode(); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	return f, nil
+}
+
+// decode looks whether it is UTF-16, as Windows writes, by its first bytes. A
+// mark of UTF-8 is left out.
+func (f *File) decode() error {
+	in := bufio.NewReaderSize(unpacked{f}, 1<<16)
+	head, err := in.Peek(3)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	f.text = in
+	switch {
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}):
+		f.text = transform.NewReader(in, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder())
+	case bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		f.text = transform.NewReader(in, unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewDecoder())
+	case bytes.HasPrefix(head, []byte{0xef, 0xbb, 0xbf}):
+		_, err = in.Discard(3)
+		return err
+	}
+	return nil
 }
 
 func (f *File) unpack() error {
@@ -142,8 +170,13 @@ func dictionary(bits byte) int64 {
 	return int64(2|bits&1) << (bits/2 + 11)
 }
 
-// Read gives what the file holds, unpacked.
-func (f *File) Read(p []byte) (int, error) {
+// Read gives what the file holds, unpacked, in UTF-8.
+func (f *File) Read(p []byte) (int, error) { return f.text.Read(p) }
+
+// unpacked is what a file holds, as its bytes.
+type unpacked struct{ *File }
+
+func (f unpacked) Read(p []byte) (int, error) {
 	n, err := f.out.Read(p)
 	f.n += int64(n)
 	if f.Packed != "" && f.n > FreeBytes && f.n/MaxRatio > f.in.n {

@@ -94,6 +94,8 @@ type Format struct {
 	CannotShow []event.Limit
 }
 
+var winLimits = []event.Limit{event.NTLMNameless, event.LDAPByNoAddress}
+
 func always([]byte) bool { return true }
 func never([]byte) bool  { return false }
 func notSyslog(line []byte) bool {
@@ -101,14 +103,21 @@ func notSyslog(line []byte) bool {
 	return !ok
 }
 
-// Formats are all that are read.
-func Formats() []Format {
-	return []Format{
+// Formats are all that are read. Do not change them.
+func Formats() []Format { return formats }
+
+var formats []Format
+
+// init and no value of its own: parsers ask for the formats.
+func init() {
+	formats = []Format{
 		{Name: "openldap", Writes: "slapd with loglevel stats, by syslog or to a file", Drivers: []string{"openldap"}, Recognises: isOpenLDAP, Hostless: isDebug, New: newOpenLDAP, Program: called("slapd")},
 		{Name: "389ds", Writes: "the access log of 389 Directory Server", Drivers: []string{"389ds"}, Recognises: isDS389, Hostless: always, New: newDS389},
 		{Name: "389ds-json", Writes: "the access log of 389 Directory Server 3 with nsslapd-accesslog-log-format: json", Drivers: []string{"389ds"}, Recognises: isDS389JSON, Hostless: always, New: newDS389JSON},
 		{Name: "samba", Writes: "a domain controller of Samba's with auth_json_audit", Drivers: []string{"ad"}, Recognises: isSamba, Hostless: always, New: newSamba,
 			CannotShow: []event.Limit{event.ClearRefused}},
+		{Name: "windows-xml", Writes: "events of Windows as XML (wevtutil qe /f:xml, Event Viewer, Get-WinEvent with ToXml)", Drivers: []string{"ad"}, Recognises: isWindowsXML, Hostless: never, New: newWindowsXML, CannotShow: winLimits},
+		{Name: "windows-csv", Writes: "events of Windows as CSV (Get-WinEvent with Export-Csv, Event Viewer)", Drivers: []string{"ad"}, Recognises: isWindowsCSV, Hostless: always, New: newWindowsCSV, CannotShow: winLimits},
 		{Name: "dovecot", Writes: "Dovecot, by syslog or to its own file (log_path)", InFront: true, Recognises: isDovecot, Hostless: notSyslog, New: newDovecot, Program: called("dovecot"),
 			CannotShow: []event.Limit{event.LastNameOnly, event.ClearRefused}},
 		{Name: "postfix", Writes: "Postfix's smtpd, by syslog or to its own file (maillog_file)", InFront: true, Recognises: isPostfix, Hostless: notSyslog, New: newPostfix, Program: isPostfixProgram,
@@ -154,6 +163,10 @@ func Named(name string) (Format, error) {
 
 // Recognise names the format of a line, or none.
 func Recognise(line []byte) (Format, bool) {
+	const shortest = 12 // of lines that are recognised
+	if len(line) < shortest {
+		return Format{}, false
+	}
 	all := Formats()
 	i := slices.IndexFunc(all, func(f Format) bool { return f.Recognises(line) })
 	if i < 0 {

@@ -106,3 +106,15 @@ func FuzzSamba(f *testing.F) {
 {"timestamp": "2026-11-29T22:24:17.523238+0000", "type": "passwordChange", "passwordChange": {"eventId": 4724, "status": "Success", "remoteAddress": "ipv4:127.0.0.1:33532", "userSid": "S-1-5-21-1", "dn": "CN=x,DC=x", "action": "Reset"}}
 {"timestamp": "2026-11-29T22:24:17.523238+0000", "type": "groupChange", "groupChange": {"eventId": 4728, "status": "Success", "action": "Added", "remoteAddress": "ipv4:127.0.0.1:33532", "userSid": "S-1-5-21-1", "group": "CN=g,DC=x", "user": "CN=x,DC=x"}}`)
 }
+
+func FuzzWindowsXML(f *testing.F) {
+	seeds := []string{"<?xml version=\"1.0\"?>\n<Events>\n</Events>"}
+	for i, c := range winCases() {
+		seeds = append(seeds, c.asXML(i), "<?xml version=\"1.0\"?><Events>\n"+strings.ReplaceAll(c.asXML(i), "><", ">\n<"))
+	}
+	fuzz(f, "windows-xml", seeds...)
+}
+
+func FuzzWindowsCSV(f *testing.F) {
+	fuzz(f, "windows-csv", "Id,TimeCreated,Message\n4625,2026-11-29 22:10:32,\"x\nAccount For Which Logon Failed:\n\tAccount Name:\t\tsvc\nFailure Information:\n\tSub Status:\t\t0xC000006A\n\"\n", "Id;TimeCreated;TargetUserName\n4624;29.11.2026 22:10:32;svc")
+}

@@ -91,12 +91,12 @@ func (s *service) Line(line []byte, place event.Place) (Verdict, time.Time, erro
 
 // recognises reports whether a line is a login of the server's for certain.
 func (s service) recognises(line []byte) bool {
-	s.o.Note = func(event.Note, event.Place, string) {}
-	s.named, _ = simplelru.NewLRU[string, bool](1, nil)
 	h, _, ok := s.cut(line)
 	if !ok || !s.mine(h.program) {
 		return false
 	}
+	s.o.Note = func(event.Note, event.Place, string) {}
+	s.named, _ = simplelru.NewLRU[string, bool](1, nil)
 	_, known := s.text(&s, string(h.text))
 	return known
 }

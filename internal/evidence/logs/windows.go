@@ -1,0 +1,189 @@
+package logs
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"rollcall/internal/evidence/event"
+)
+
+// winRecord is one event of Windows, by the names that the documentation gives
+// its data (https://learn.microsoft.com/windows/security/threat-protection/auditing/).
+type winRecord struct {
+	id       string
+	computer string
+	at       time.Time
+	data     map[string]string
+}
+
+func (r *winRecord) is(name string) string {
+	v := strings.TrimSpace(r.data[name])
+	if v == "-" {
+		return ""
+	}
+	return v
+}
+
+// winEvents are those of which anything is read, with how each is.
+var winEvents = map[string]func(r *winRecord, e *event.Event) bool{
+	"4624": winLogon, "4625": winLogon, "4768": winTicket, "4769": winService, "4771": winTicket, "4776": winNTLM, "4740": winLockOut, "2889": winClear,
+}
+
+// windows makes events of records, however they were exported.
+type windows struct {
+	o      Options
+	server string
+}
+
+// take gives out what a record says.
+func (w *windows) take(r *winRecord, place event.Place) {
+	w.server = r.computer
+	how := winEvents[r.id]
+	if how == nil {
+		return
+	}
+	e := event.Event{Place: place, At: r.at, Server: r.computer, Form: event.Login, Login: true}
+	if !how(r, &e) || e.Account == "" {
+		return
+	}
+	if len(e.Account) > maxName {
+		e.Account = e.Account[:maxName]
+	}
+	w.o.Event(e)
+}
+
+// winAccount is the account that a record is of. One of the machine itself, its
+// services and nobody (S-1-5-7) is none that could be on a roll.
+func winAccount(r *winRecord, e *event.Event, name, domain string) bool {
+	account, of := r.is(name), r.is(domain)
+	host, _, _ := strings.Cut(r.computer, ".")
+	switch sid := r.is("TargetUserSid"); {
+	case account == "", sid == "S-1-5-7", sid == "S-1-5-18", sid == "S-1-5-19", sid == "S-1-5-20":
+		return false
+	case strings.HasPrefix(sid, "S-1-5-90-"), strings.HasPrefix(sid, "S-1-5-96-"), strings.EqualFold(of, "NT AUTHORITY"):
+		return false
+	case of != "" && strings.EqualFold(of, host):
+		e.Form = event.Other // the machine's own, of whatever name
+	}
+	e.Account = account
+	if of != "" && !strings.Contains(account, "@") {
+		e.Account = of + `\` + account
+	}
+	return true
+}
+
+// winLogon is 4624 and 4625, at the machine that was logged on to.
+func winLogon(r *winRecord, e *event.Event) bool {
+	if !winAccount(r, e, "TargetUserName", "TargetDomainName") {
+		return false
+	}
+	e.Address, e.Port = address(r.is("IpAddress")), port(r.is("IpPort"))
+	e.Method = "logon-" + r.is("LogonType")
+	e.Outcome = event.Accepted
+	if r.id == "4625" {
+		e.Code = r.is("SubStatus")
+		if zero(e.Code) {
+			e.Code = r.is("Status")
+		}
+		e.Outcome = winStatus(e.Code)
+	}
+	return true
+}
+
+// winTicket is 4768 and 4771: a login to the domain by Kerberos.
+func winTicket(r *winRecord, e *event.Event) bool {
+	if !winAccount(r, e, "TargetUserName", "TargetDomainName") {
+		return false
+	}
+	e.Address, e.Port = address(r.is("IpAddress")), port(r.is("IpPort"))
+	e.Method, e.Code = "kerberos", r.is("Status")
+	e.Outcome = kerberosStatus(e.Code)
+	if r.id == "4771" && e.Outcome == event.Accepted {
+		e.Outcome = event.Failed
+	}
+	return true
+}
+
+// winService is 4769: what a ticket was used for. It is no login.
+func winService(r *winRecord, e *event.Event) bool {
+	if !winAccount(r, e, "TargetUserName", "TargetDomainName") {
+		return false
+	}
+	e.Address, e.Port = address(r.is("IpAddress")), port(r.is("IpPort"))
+	e.Login, e.Method, e.Code, e.Outcome = false, "kerberos-service", r.is("Status"), event.Failed
+	if zero(e.Code) {
+		e.Outcome = event.Accepted
+	}
+	return true
+}
+
+// winNTLM is 4776. It has a name of the client, as the client says it, and no
+// address.
+func winNTLM(r *winRecord, e *event.Event) bool {
+	if !winAccount(r, e, "TargetUserName", "") {
+		return false
+	}
+	e.Method, e.Code = "ntlm", r.is("Status")
+	e.Outcome = winStatus(e.Code)
+	return true
+}
+
+// winLockOut is 4740. What stands in the domain's place is the machine that
+// asked, by the name that it says.
+func winLockOut(r *winRecord, e *event.Event) bool {
+	if !winAccount(r, e, "TargetUserName", "") {
+		return false
+	}
+	e.Login, e.Method, e.Outcome = false, "lock-out", event.Locked
+	return true
+}
+
+// winClear is 2889: a simple bind in clear text, or a SASL bind that signs
+// nothing. It does not say how it ended.
+func winClear(r *winRecord, e *event.Event) bool {
+	if !winAccount(r, e, "Identity", "") {
+		return false
+	}
+	at, err := netip.ParseAddrPort(r.is("Client"))
+	if err == nil {
+		e.Address, e.Port = at.Addr().Unmap().WithZone(""), at.Port()
+	}
+	e.Method, e.Outcome = "unsigned-bind", event.Unknown
+	return true
+}
+
+// zero reports whether a code says that nothing failed.
+func zero(code string) bool {
+	return code == "" || strings.Trim(strings.TrimPrefix(code, "0x"), "0") == ""
+}
+
+// winStatus reads a status ([MS-ERREF] 2.3.1). What says that an account is
+// barred does not say that the value was wrong.
+func winStatus(code string) event.Outcome {
+	switch strings.TrimPrefix(strings.ToLower(code), "0x") {
+	case "c000006a", "c0000064", "c000006d":
+		return event.Refused
+	case "c0000234":
+		return event.Locked
+	}
+	if zero(code) {
+		return event.Accepted
+	}
+	return event.Failed
+}
+
+// kerberosStatus reads an error of RFC 4120, 7.5.9. KDC_ERR_CLIENT_REVOKED is
+// disabled, expired or locked.
+func kerberosStatus(code string) event.Outcome {
+	switch strings.TrimLeft(strings.TrimPrefix(strings.ToLower(code), "0x"), "0") {
+	case "":
+		return event.Accepted
+	case "6", "18": // no such client, wrong password
+		return event.Refused
+	}
+	return event.Failed
+}
+
+// Server is the machine that wrote the record.
+func (w *windows) Server() string { return w.server }

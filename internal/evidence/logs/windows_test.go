@@ -1,0 +1,243 @@
+package logs
+
+import (
+	"fmt"
+	"html"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/evidence/event"
+	"rollcall/internal/evidence/logfile"
+)
+
+// No Windows wrote these: they are made from the schema that Microsoft
+// documents of each event.
+type winCase struct {
+	id   string
+	data []string // name=value
+	want try
+}
+
+const winDC = "dc1.corp.example.org"
+
+func winCases() []winCase {
+	in, no, locked, failed := event.Accepted, event.Refused, event.Locked, event.Failed
+	return []winCase{
+		{"4624", []string{"TargetUserSid=S-1-5-21-1-2-3-1104", "TargetUserName=svc", "TargetDomainName=CORP", "TargetLogonId=0x1f", "LogonType=3", "IpAddress=::ffff:192.0.2.10", "IpPort=49254"}, try{`corp\svc`, "192.0.2.10", in}},
+		{"4625", []string{"TargetUserName=svc", "TargetDomainName=CORP", "Status=0xc000006d", "SubStatus=0xc000006a", "LogonType=8", "IpAddress=192.0.2.11", "IpPort=1"}, try{`corp\svc`, "192.0.2.11", no}},
+		{"4625", []string{"TargetUserName=svc", "TargetDomainName=CORP", "Status=0xc0000234", "SubStatus=0x0", "LogonType=3", "IpAddress=192.0.2.11", "IpPort=-"}, try{`corp\svc`, "192.0.2.11", locked}},
+		{"4625", []string{"TargetUserName=svc", "TargetDomainName=CORP", "Status=0xc000006e", "SubStatus=0xc0000072", "LogonType=3", "IpAddress=2001:db8::1", "IpPort=5"}, try{`corp\svc`, "2001:db8::1", failed}},
+		{"4768", []string{"TargetUserName=svc", "TargetDomainName=corp.example.org", "TargetUserSid=S-1-5-21-1-2-3-1104", "Status=0x0", "IpAddress=::ffff:192.0.2.12", "IpPort=50135"}, try{`corp.example.org\svc`, "192.0.2.12", in}},
+		{"4768", []string{"TargetUserName=nobody", "TargetDomainName=CORP", "TargetUserSid=S-1-0-0", "Status=0x6", "IpAddress=::ffff:192.0.2.12", "IpPort=50135"}, try{`corp\nobody`, "192.0.2.12", no}},
+		{"4769", []string{"TargetUserName=svc@CORP.EXAMPLE.ORG", "TargetDomainName=CORP.EXAMPLE.ORG", "Status=0x0", "IpAddress=::ffff:192.0.2.13", "IpPort=50136"}, try{"svc@corp.example.org", "192.0.2.13", in}},
+		{"4771", []string{"TargetUserName=svc", "Status=0x18", "IpAddress=::ffff:192.0.2.14", "IpPort=50137"}, try{"svc", "192.0.2.14", no}},
+		{"4771", []string{"TargetUserName=svc", "Status=0x12", "IpAddress=::ffff:192.0.2.14", "IpPort=50137"}, try{"svc", "192.0.2.14", failed}},
+		{"4776", []string{"TargetUserName=svc", "Workstation=WIN81", "Status=0xc000006a"}, try{"svc", "invalid IP", no}},
+		{"4776", []string{"TargetUserName=svc", "Workstation=WIN81", "Status=0x0"}, try{"svc", "invalid IP", in}},
+		{"4740", []string{"TargetUserName=svc", "TargetDomainName=WIN81", "TargetSid=S-1-5-21-1-2-3-1104"}, try{"svc", "invalid IP", locked}},
+		{"2889", []string{"=192.0.2.15:51772", `=CORP\svc`, "=0"}, try{`corp\svc`, "192.0.2.15", event.Unknown}},
+		// Nobody's: the machine itself, anonymous, and an event of no account.
+		{"4624", []string{"TargetUserSid=S-1-5-18", "TargetUserName=SYSTEM", "TargetDomainName=NT AUTHORITY", "LogonType=5", "IpAddress=-"}, try{}},
+		{"4624", []string{"TargetUserSid=S-1-5-7", "TargetUserName=ANONYMOUS LOGON", "TargetDomainName=NT AUTHORITY", "LogonType=3", "IpAddress=192.0.2.9"}, try{}},
+		{"4634", []string{"TargetUserName=svc"}, try{}},
+	}
+}
+
+func winWant() (out []try) {
+	for _, c := range winCases() {
+		if c.want.account != "" {
+			out = append(out, c.want)
+		}
+	}
+	return out
+}
+
+// asXML is a record as the schema has it.
+func (c winCase) asXML(n int) string {
+	provider, channel := "Microsoft-Windows-Security-Auditing", "Security"
+	if c.id == "2889" {
+		provider, channel = "Microsoft-Windows-ActiveDirectory_DomainService", "Directory Service"
+	}
+	var data strings.Builder
+	for _, d := range c.data {
+		name, value, _ := strings.Cut(d, "=")
+		if name != "" {
+			name = " Name='" + name + "'"
+		}
+		fmt.Fprintf(&data, "<Data%s>%s</Data>", name, html.EscapeString(value))
+	}
+	return fmt.Sprintf("<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='%s' Guid='{0}'/><EventID Qualifiers='16384'>%s</EventID><Version>0</Version><TimeCreated SystemTime='2026-11-29T22:10:%02d.1234567Z'/><EventRecordID>%d</EventRecordID><Channel>%s</Channel><Computer>%s</Computer><Security/></System><EventData>%s</EventData></Event>",
+		provider, c.id, n, n, channel, winDC, data.String())
+}
+
+// byFile reads a file with the parts that it is read in.
+func byFile(t *testing.T, format string, o Options, content []byte) (events []event.Event, unreadable int) {
+	name := filepath.Join(t.TempDir(), "export")
+	require.NoError(t, os.WriteFile(name, content, 0o600))
+	in, err := logfile.Open(name)
+	require.NoError(t, err)
+	defer in.Close()
+	o.Event = func(e event.Event) { events = append(events, e) }
+	o.Note = func(n event.Note, at event.Place, _ string) { t.Errorf("%s at %v", n, at) }
+	f, err := Named(format)
+	require.NoError(t, err)
+	p := f.New(o)
+	lines, recognised := logfile.NewLines(in), false
+	for {
+		line, n, tooLong, err := lines.Next()
+		if err != nil {
+			break
+		}
+		is, ok := Recognise(line)
+		recognised = recognised || ok && is.Name == format
+		v := Unreadable
+		if !tooLong {
+			v, _, err = p.Line(line, event.Place{File: "f", Line: n})
+			require.NoError(t, err)
+		}
+		if v == Unreadable {
+			unreadable++
+		}
+	}
+	p.Close()
+	require.True(t, recognised)
+	return events, unreadable
+}
+
+func utf16LE(text string) []byte {
+	out := []byte{0xff, 0xfe}
+	for _, u := range utf16.Encode([]rune(text)) {
+		out = append(out, byte(u), byte(u>>8))
+	}
+	return out
+}
+
+func TestEventsOfWindowsAsXMLAreReadHoweverTheyStand(t *testing.T) {
+	var all []string
+	for i, c := range winCases() {
+		all = append(all, c.asXML(i))
+	}
+	pretty := strings.NewReplacer("><", ">\r\n  <").Replace(strings.Join(all, "\r\n"))
+	for name, content := range map[string][]byte{
+		"one on each line":             []byte(strings.Join(all, "\n")),
+		"all on one line":              []byte(strings.Join(all, "")),
+		"the Event Viewer's":           []byte("\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\" standalone=\"yes\"?>\r\n<Events>" + strings.Join(all, "") + "</Events>"),
+		"UTF-16, as PowerShell writes": utf16LE(strings.Join(all, "\r\n") + "\r\n"),
+		"on many lines":                []byte(pretty),
+	} {
+		events, unreadable := byFile(t, "windows-xml", Options{}, content)
+		require.Equal(t, winWant(), triesOf(events), name)
+		require.Zero(t, unreadable, name)
+		require.Equal(t, "2026-11-29T22:10:00.1234567Z", events[0].At.UTC().Format(time.RFC3339Nano))
+		require.Equal(t, winDC, events[0].Server)
+		for _, e := range events {
+			require.Equal(t, e.Method != "kerberos-service" && e.Method != "lock-out", e.Login, e.Method)
+			if name == "one on each line" {
+				require.Equal(t, e.At.Second()+1, e.Line)
+			}
+		}
+	}
+}
+
+func TestAnAccountOfTheMachineItselfIsNotTheDomains(t *testing.T) {
+	own := winCase{"4624", []string{"TargetUserName=svc", "TargetDomainName=DC1", "LogonType=3", "IpAddress=192.0.2.10"}, try{}}
+	events, _ := byFile(t, "windows-xml", Options{}, []byte(own.asXML(0)))
+	require.Equal(t, event.Other, events[0].Form)
+}
+
+func TestHostileEventsOfWindowsAreBounded(t *testing.T) {
+	good := winCases()[0]
+	evil := winCase{"4625", []string{"TargetUserName=</Data></EventData></Event><Event><System><EventID>4624</EventID>", "TargetDomainName=CORP", "SubStatus=0xc000006a", "IpAddress=192.0.2.66"}, try{}}
+	text := good.asXML(0) + evil.asXML(1) + "\n<Event " + strings.Repeat("A", 10<<20) + "</Event>" + good.asXML(2) + "\n<Event xmlns='" + string(winSchema) + "'>\n" + strings.Repeat("A\n", 1<<20) + "</Event>\n" + good.asXML(3)
+	events, unreadable := byFile(t, "windows-xml", Options{}, []byte(text))
+	require.Len(t, events, 4)
+	require.Equal(t, event.Refused, events[1].Outcome, "a name is a name, whatever is written in it")
+	require.Equal(t, "192.0.2.66", events[1].Address.String())
+	require.Positive(t, unreadable)
+}
+
+// asMessage is the text that Windows shows of a record: its labels in their
+// sections.
+func (c winCase) asMessage() string {
+	sections := map[string][]string{}
+	var order []string
+	var top strings.Builder
+	for _, d := range c.data {
+		name, value, _ := strings.Cut(d, "=")
+		for label, of := range winLabels[c.id] {
+			section, label, _ := strings.Cut(label, "/")
+			switch {
+			case of != name && !(name == "" && of == "Client" && strings.Contains(value, ":")) && !(name == "" && of == "Identity" && strings.Contains(value, `\`)):
+			case section == "Logon Information": // of another version
+			case section == "" && c.id == "2889":
+				fmt.Fprintf(&top, "%s:\r\n%s\r\n", label, value)
+			case section == "":
+				fmt.Fprintf(&top, "%s:\t\t%s\r\n", label, value)
+			default:
+				if sections[section] == nil {
+					order = append(order, section)
+				}
+				sections[section] = append(sections[section], label+":\t\t"+value)
+			}
+		}
+	}
+	out := "An event, in words: of \"which\" nothing is read.\r\n\r\nSubject:\r\n\tSecurity ID:\t\tS-1-5-18\r\n\tAccount Name:\t\tDC1$\r\n\tAccount Domain:\t\tCORP\r\n\r\n" + top.String()
+	for _, s := range order {
+		out += s + ":\r\n\t" + strings.Join(sections[s], "\r\n\t") + "\r\n\r\n"
+	}
+	return out + "This event is generated when something: happens."
+}
+
+func TestEventsOfWindowsAsCSVAreReadFromTheirColumnsOrTheirMessage(t *testing.T) {
+	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+	export, german, viewer := "#TYPE System.Diagnostics.Eventing.Reader.EventLogRecord\r\n\"Message\",\"Id\",\"ProviderName\",\"MachineName\",\"TimeCreated\"\r\n", "Id;TimeCreated;MachineName;Message\r\n",
+		"\xef\xbb\xbfLevel,Date and Time,Source,Event ID,Task Category\r\n"
+	columns := "TimeCreated,EventID,Computer,TargetUserName,TargetDomainName,TargetUserSid,LogonType,IpAddress,IpPort,Status,SubStatus,Client,Identity\n"
+	names := strings.Split(strings.TrimSpace(columns), ",")[3:]
+	for i, c := range winCases() {
+		provider := "Microsoft-Windows-Security-Auditing"
+		if c.id == "2889" {
+			provider = "Microsoft-Windows-ActiveDirectory_DomainService"
+		}
+		at := fmt.Sprintf("2026-11-29 22:10:%02d", i)
+		export += strings.Join([]string{quote(c.asMessage()), quote(c.id), quote(provider), quote(winDC), quote(at)}, ",") + "\r\n"
+		german += strings.Join([]string{c.id, fmt.Sprintf("29.11.2026 22:10:%02d", i), winDC, quote(c.asMessage())}, ";") + "\r\n"
+		viewer += strings.Join([]string{"Information", at, provider, c.id, "Logon", quote(c.asMessage())}, ",") + "\r\n"
+		row := []string{fmt.Sprintf("2026-11-29T22:10:%02dZ", i), c.id, winDC}
+		for _, name := range names {
+			value := ""
+			for j, d := range c.data {
+				of, v, _ := strings.Cut(d, "=")
+				if of == name || of == "" && (name == "Client" && j == 0 || name == "Identity" && j == 1) {
+					value = v
+				}
+			}
+			row = append(row, value)
+		}
+		columns += strings.Join(row, ",") + "\n"
+	}
+	for name, text := range map[string]string{"Export-Csv": export, "with semicolons": german, "the Event Viewer's": viewer, "by columns": columns} {
+		events, unreadable := byFile(t, "windows-csv", Options{Zone: time.UTC}, []byte(text))
+		require.Equal(t, winWant(), triesOf(events), name)
+		require.Zero(t, unreadable, name)
+		for _, e := range events {
+			require.Equal(t, "2026-11-29T22:10", e.At.UTC().Format("2006-01-02T15:04"))
+			lines := strings.Split(text, "\n")
+			require.Contains(t, lines[e.Line-1]+lines[min(e.Line, len(lines)-1)], map[bool]string{true: "An event", false: winDC}[name != "by columns"], "an event is where its record begins")
+		}
+	}
+}
+
+func TestATimeOfWhichTheOrderIsNotSureIsRefused(t *testing.T) {
+	p := newWindowsCSV(Options{Zone: time.UTC})
+	_, _, err := p.Line([]byte("Id,TimeCreated"), event.Place{File: "f", Line: 1})
+	require.NoError(t, err)
+	_, _, err = p.Line([]byte("4624,03/04/2026 10:10:32 PM"), event.Place{File: "f", Line: 2})
+	require.ErrorContains(t, err, "f line 2: its time has no order of day and month that is sure")
+}

@@ -1,0 +1,242 @@
+package logs
+
+import (
+	"bytes"
+	"encoding/csv"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/internal/evidence/event"
+)
+
+// windowsCSV reads events as Get-WinEvent | Export-Csv and the Event Viewer
+// write them: a head with the names of columns, and records whose message
+// stands on many lines. Where columns have the names of an event's data, those
+// are read, else the message, which has to be in English.
+type windowsCSV struct {
+	windows
+	clock   *Clock
+	file    string
+	head    []string
+	comma   rune
+	first   []byte // the head's line
+	pending []byte
+	quotes  int // in pending
+	since   event.Place
+}
+
+func newWindowsCSV(o Options) Parser {
+	return &windowsCSV{windows: windows{o: o}, clock: o.clock()}
+}
+
+// Names of columns, by what exports call them.
+var (
+	winIDs       = []string{"id", "eventid", "event id", "eventcode"}
+	winTimes     = []string{"timecreated", "date and time", "timegenerated", "systemtime", "time created"}
+	winComputers = []string{"machinename", "computer", "computername"}
+	winMessages  = []string{"message", "description"}
+	winProviders = []string{"providername", "source", "sourcename", "provider"}
+)
+
+func isWindowsCSV(line []byte) bool {
+	head, _ := winHead(line)
+	return head != nil
+}
+
+// winHead reads the names of the columns, in small letters; nil where it is no
+// head.
+func winHead(line []byte) (head []string, comma rune) {
+	comma = ','
+	if bytes.Count(line, []byte(";")) > bytes.Count(line, []byte(",")) {
+		comma = ';'
+	}
+	if bytes.IndexByte(line, byte(comma)) < 0 {
+		return nil, comma
+	}
+	head, err := winRow(line, comma)
+	if err != nil {
+		return nil, comma
+	}
+	for i := range head {
+		head[i] = strings.ToLower(strings.TrimSpace(head[i]))
+	}
+	if column(head, winIDs) < 0 || column(head, winTimes) < 0 {
+		return nil, comma
+	}
+	return head, comma
+}
+
+func column(head, names []string) int {
+	return slices.IndexFunc(head, func(h string) bool { return slices.Contains(names, h) })
+}
+
+func winRow(record []byte, comma rune) ([]string, error) {
+	r := csv.NewReader(bytes.NewReader(record))
+	r.Comma, r.FieldsPerRecord = comma, -1
+	return r.Read()
+}
+
+func (p *windowsCSV) Line(line []byte, place event.Place) (Verdict, time.Time, error) {
+	if place.File != p.file {
+		p.cutOff()
+		p.file, p.head = place.File, nil
+	}
+	if len(p.pending) == 0 {
+		if len(bytes.TrimSpace(line)) == 0 || bytes.HasPrefix(line, []byte("#TYPE ")) {
+			return Read, time.Time{}, nil
+		}
+		if p.head == nil || bytes.Equal(line, p.first) {
+			if head, comma := winHead(line); head != nil {
+				p.head, p.comma, p.first = head, comma, bytes.Clone(line)
+				return Read, time.Time{}, nil
+			}
+		}
+		p.since, p.quotes = place, 0
+	}
+	if p.head == nil {
+		return Unreadable, time.Time{}, nil
+	}
+	if len(p.pending)+len(line) > maxPending {
+		p.pending = p.pending[:0]
+		return Unreadable, time.Time{}, nil
+	}
+	p.pending = append(append(p.pending, line...), '\n')
+	if p.quotes += bytes.Count(line, []byte(`"`)); p.quotes%2 == 1 {
+		return Read, time.Time{}, nil // its message goes on
+	}
+	row, err := winRow(p.pending, p.comma)
+	p.pending = p.pending[:0]
+	if err != nil {
+		return Unreadable, time.Time{}, nil
+	}
+	return p.row(row)
+}
+
+func (p *windowsCSV) row(row []string) (Verdict, time.Time, error) {
+	of := func(names []string) string {
+		if i := column(p.head, names); i >= 0 && i < len(row) {
+			return strings.TrimSpace(row[i])
+		}
+		return ""
+	}
+	t, has, ok := exportTime(of(winTimes))
+	switch {
+	case !ok && strings.Count(of(winTimes), "/") == 2:
+		return Unreadable, t, &NoTime{Place: p.since, Needs: "order of day and month that is sure: export the events again, with times as in 2026-11-29T22:10:32Z"}
+	case !ok:
+		return Unreadable, t, nil
+	}
+	at, err := p.clock.whole(t, has, p.since)
+	if err != nil {
+		return Unreadable, time.Time{}, err
+	}
+	r := winRecord{id: of(winIDs), computer: of(winComputers), at: at, data: map[string]string{}}
+	message := of(winMessages)
+	if column(p.head, winMessages) < 0 && len(row) > len(p.head) {
+		message = row[len(row)-1] // the Event Viewer's has no name
+	}
+	messageData(r.id, message, r.data)
+	for i, name := range p.head {
+		if proper, ok := winData[name]; ok && i < len(row) && row[i] != "" {
+			r.data[proper] = row[i]
+		}
+	}
+	p.server = r.computer
+	if provider := of(winProviders); provider != "" && !ofProvider(r.id, provider) {
+		return Read, at, nil
+	}
+	p.take(&r, p.since)
+	return Read, at, nil
+}
+
+// winData are the data that are read, by their names in small letters.
+var winData = func() map[string]string {
+	out := map[string]string{}
+	for _, name := range []string{"TargetUserName", "TargetDomainName", "TargetUserSid", "TargetLogonId", "SubjectUserName", "SubjectDomainName", "SubjectLogonId",
+		"MemberName", "MemberSid", "IpAddress", "IpPort", "LogonType", "Status", "SubStatus", "Client", "Identity"} {
+		out[strings.ToLower(name)] = name
+	}
+	return out
+}()
+
+// winLabels are the labels of messages, with their sections, by the data that
+// they stand for.
+var winLabels = map[string]map[string]string{
+	"4624": {"New Logon/Security ID": "TargetUserSid", "New Logon/Account Name": "TargetUserName", "New Logon/Account Domain": "TargetDomainName", "New Logon/Logon ID": "TargetLogonId",
+		"/Logon Type": "LogonType", "Logon Information/Logon Type": "LogonType", "Network Information/Source Network Address": "IpAddress", "Network Information/Source Port": "IpPort"},
+	"4625": {"Account For Which Logon Failed/Account Name": "TargetUserName", "Account For Which Logon Failed/Account Domain": "TargetDomainName", "/Logon Type": "LogonType",
+		"Failure Information/Status": "Status", "Failure Information/Sub Status": "SubStatus", "Network Information/Source Network Address": "IpAddress", "Network Information/Source Port": "IpPort"},
+	"4768": {"Account Information/Account Name": "TargetUserName", "Account Information/Supplied Realm Name": "TargetDomainName", "Network Information/Client Address": "IpAddress",
+		"Network Information/Client Port": "IpPort", "Additional Information/Result Code": "Status"},
+	"4769": {"Account Information/Account Name": "TargetUserName", "Account Information/Account Domain": "TargetDomainName", "Network Information/Client Address": "IpAddress",
+		"Network Information/Client Port": "IpPort", "Additional Information/Failure Code": "Status"},
+	"4771": {"Account Information/Account Name": "TargetUserName", "Network Information/Client Address": "IpAddress", "Network Information/Client Port": "IpPort",
+		"Additional Information/Failure Code": "Status"},
+	"4776": {"/Logon Account": "TargetUserName", "/Error Code": "Status"},
+	"4740": {"Account That Was Locked Out/Account Name": "TargetUserName"},
+	"2889": {"/Client IP address": "Client", "/Identity the client attempted to authenticate as": "Identity"},
+}
+
+// messageData reads the text that Windows shows of an event.
+func messageData(id, message string, to map[string]string) {
+	labels := winLabels[id]
+	if labels == nil {
+		return
+	}
+	section, waits := "", ""
+	for line := range strings.Lines(message) {
+		line = strings.TrimRight(line, "\r\n \t")
+		if waits != "" && line != "" { // the value of a label without one
+			to[waits] = strings.TrimSpace(line)
+			waits = ""
+			continue
+		}
+		label, value, ok := strings.Cut(line, ":")
+		if !ok {
+			continue
+		}
+		inside := strings.HasPrefix(label, "\t") || strings.HasPrefix(label, " ")
+		label, value = strings.TrimSpace(label), strings.TrimSpace(value)
+		key := section + "/" + label
+		if !inside {
+			section, key = "", "/"+label
+			if value == "" {
+				section = label
+			}
+		}
+		if name := labels[key]; name != "" {
+			if value == "" {
+				waits = name
+			} else if _, there := to[name]; !there {
+				to[name] = value
+			}
+		}
+	}
+}
+
+// exportTime reads a time as exports have it. One with strokes may be of either
+// order of day and month, and is refused.
+func exportTime(text string) (t time.Time, has dated, ok bool) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05.999999-0700"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, zoned, true
+		}
+	}
+	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02T15:04:05", "02.01.2006 15:04:05", "2.1.2006 15:04:05"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, unzoned, true
+		}
+	}
+	return t, unzoned, false
+}
+
+func (p *windowsCSV) cutOff() {
+	if len(p.pending) > 0 {
+		p.o.Note(event.CutOff, p.since, p.server)
+		p.pending = p.pending[:0]
+	}
+}
+
+// Close ends it.
+func (p *windowsCSV) Close() { p.cutOff() }
