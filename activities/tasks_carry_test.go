@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/protocol"
 	"rollcall/internal/tasks"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
 
@@ -37,10 +38,12 @@ func TestWhatPeopleAreGivenIsAValueThatEachDoorCanCarry(t *testing.T) {
 	spec := &config.Campaign{Device: "esg-01",
 		Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit", Password: config.PasswordPolicy{VaultPolicy: "api"}},
 		Doors: map[string]door.Settings{"cloud": {Type: "https", Auth: door.ByBearer}}}
+	meanwhile := func() {}
 	open := func(leftOut ...string) wire.OpenedTask {
 		kinds := registry.New(w.store.Client)
 		defer kinds.Close()
 		h := tasks.Handing{Store: w.store, Kinds: kinds, Spec: spec, Ask: func(context.Context, []credential.Credential, []credential.Credential) (tasks.Around, error) {
+			meanwhile()
 			return tasks.Around{}, nil
 		}}
 		in := wire.Tasks{Campaign: "c", Snapshot: w.index.Snapshot, Refs: credential.Refs{{Index: 4}}, DoorsLeftOut: leftOut}
@@ -68,4 +71,19 @@ func TestWhatPeopleAreGivenIsAValueThatEachDoorCanCarry(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, cards, 1)
 	require.False(t, strings.Contains(cards[0].Value.Reveal(), "é"))
+
+	// A campaign that lets go of it after what lies with people was looked at:
+	// who could read that is looked at first.
+	st, _, err := w.store.ReadStaged(t.Context(), "person/esg-01/api")
+	require.NoError(t, err)
+	require.NoError(t, w.store.OpenCampaign(t.Context(), ownmount.CampaignRecord{Campaign: "other", Device: "esg-02"}))
+	st.Campaign, st.Looked = "other", ""
+	_, err = w.store.Restage(t.Context(), "person/esg-01/api", st)
+	require.NoError(t, err)
+	meanwhile = func() { require.NoError(t, w.store.CloseCampaign(t.Context(), "other")) }
+	got = open()
+	require.Equal(t, protocol.ReasonOtherOwner, got.Stop.Reason)
+	require.Contains(t, got.Stop.Detail, "looked at in the next try")
+	meanwhile = func() {}
+	require.Nil(t, open().Stop)
 }

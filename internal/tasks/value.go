@@ -128,6 +128,10 @@ func (h *Handing) next(ctx context.Context, c credential.Credential, seats []str
 		next.Instead = fmt.Sprintf("the value that campaign %s handed over is not handed over again: %s. Another was made; where the first one is set already it has to be changed once more, and it stays staged beside the new one until the task is done", staged.Campaign, staged.Spoiled)
 		return next, stop, err
 	}
+	if staged.Looked != h.campaign {
+		// It was not free when what lies with people was looked at.
+		return staged, &protocol.Stop{Reason: protocol.ReasonOtherOwner, Detail: fmt.Sprintf("campaign %s has just let go of it; who could read what it handed over is looked at in the next try", staged.Campaign)}, nil
+	}
 	staged.Campaign, staged.Attempt, staged.Renewals, staged.Instead = h.campaign, staged.Attempt+1, 0, ""
 	staged.Handed = with(staged.Handed, seats)
 	return staged, nil, nil
