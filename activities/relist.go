@@ -115,7 +115,11 @@ func (r *Rotation) Amend(ctx context.Context, in wire.AmendInput) (wire.Amended,
 	if err != nil {
 		return wire.Amended{}, err
 	}
-	fit, instead := listing.Fits(p, was, take, in.Replaced)
+	replaced, err := r.comesOff(ctx, in, was)
+	if err != nil {
+		return wire.Amended{}, err
+	}
+	fit, instead := listing.Fits(p, was, take, replaced)
 	left := listing.LeftOf(p, in.Take, in.Replaced, fit, instead)
 	told := index.Warnings
 	if n := len(index.Amended); n > 0 && index.Amended[n-1].Proposal == in.Proposal {
@@ -131,6 +135,15 @@ func (r *Rotation) Amend(ctx context.Context, in wire.AmendInput) (wire.Amended,
 	}
 	if err := tasks.KeepStolen(ctx, r.Store, taken); err != nil {
 		return wire.Amended{}, classify(errVault, err)
+	}
+	for _, w := range was {
+		if !slices.Contains(instead, w.Ref) {
+			continue
+		}
+		// On no roll, nobody would bring what is staged to its end.
+		if err := r.Store.Withdraw(ctx, w.ID, in.Campaign); err != nil {
+			return wire.Amended{}, classify(errVault, err)
+		}
 	}
 	a, err := r.Store.Amend(ctx, in.Campaign, p, fit, instead, in.Wave)
 	if err != nil {
@@ -152,6 +165,25 @@ func (r *Rotation) unstaged(ctx context.Context, in wire.AmendInput, p ownmount.
 		}
 	}
 	return take, nil
+}
+
+// comesOff are the places asked for of which nothing that is staged may be in
+// force: neither a value of this campaign that was sent, nor one that it took
+// over. That one would be on no roll, and lie nowhere else.
+func (r *Rotation) comesOff(ctx context.Context, in wire.AmendInput, was []listing.Was) (off credential.Refs, err error) {
+	for _, w := range was {
+		if !slices.Contains(in.Replaced, w.Ref) {
+			continue
+		}
+		staged, found, err := r.Store.ReadStaged(ctx, w.ID)
+		if err != nil {
+			return nil, classify(errVault, err)
+		}
+		if !found || !staged.HoldsOthers() && staged.Late.IsZero() {
+			off = append(off, w.Ref)
+		}
+	}
+	return off, nil
 }
 
 // rollAt is rollNow as it was before a proposal became part of the roll.

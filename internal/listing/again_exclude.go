@@ -16,7 +16,7 @@ func ExcludedStays(c credential.Credential) string {
 
 // ExcludedLate says why what a new value was announced for stays on the roll,
 // whatever the campaign file excludes by now.
-const ExcludedLate = "the exclude comes too late: it is dead, a new value of it was announced, or it was being worked on. It ends as it began, and its old value does not come back by the exclude: whatever cannot do without needs the new one"
+const ExcludedLate = "the exclude comes too late: it is dead, a new value of it was announced, it was being worked on, or an earlier campaign left one staged that may be in force. It ends as it began, and its old value does not come back by the exclude: whatever cannot do without needs the new one"
 
 // Settled is a proposal as it becomes part of the roll, when what is at the
 // places off comes off it: its exclusions are those that count, and of the

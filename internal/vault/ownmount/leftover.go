@@ -86,7 +86,7 @@ func (s *Store) Leftovers(ctx context.Context, device, campaign string, formerly
 				return nil
 			}
 			l := &Leftover{ID: id, Campaign: st.Campaign, Device: owner.Device, Before: st.Before, Paths: st.MeantFor()}
-			if st.holdsOthers() {
+			if st.HoldsOthers() {
 				l.Before = "" // what an earlier campaign had set was in force by then
 			}
 			all[i] = l
@@ -153,12 +153,33 @@ func (s *Store) listedBy(ctx context.Context, campaign string, ids []string) (ma
 
 // MayBeInForce reports whether a server may have the value, or one that an
 // ended campaign had staged before it.
-func (st Staged) MayBeInForce() bool { return !st.Unsent || st.holdsOthers() }
+func (st Staged) MayBeInForce() bool { return !st.Unsent || st.HoldsOthers() }
 
-func (st Staged) holdsOthers() bool {
+// HoldsOthers reports whether the entry has a value that an ended campaign had
+// staged, and that a server may have.
+func (st Staged) HoldsOthers() bool {
 	return slices.ContainsFunc(slices.Collect(maps.Keys(st.Old)), func(key string) bool {
 		return strings.HasPrefix(key, TakenOver) && !strings.Contains(key, BeforeIt)
 	})
+}
+
+// Withdraw takes back what a campaign staged, of which it knows that it was
+// never announced, so that no server has it. It is marked as never sent before
+// it is deleted: a twin that would still send it fails, and where the delete
+// does, it is in nobody's way. Nothing staged is no error, nor is what another
+// campaign has.
+func (s *Store) Withdraw(ctx context.Context, id, campaign string) error {
+	st, found, err := s.ReadStaged(ctx, id)
+	if err != nil || !found || st.Campaign != campaign {
+		return err
+	}
+	if !st.Unsent {
+		st.Unsent = true
+		if st, err = s.Restage(ctx, id, st); err != nil {
+			return err
+		}
+	}
+	return s.Unstage(ctx, id, campaign, st.Attempt)
 }
 
 // MeantFor are the live paths of the entry, and of those that it took over,
