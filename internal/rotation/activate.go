@@ -31,7 +31,7 @@ func (j *job) writePaths(ctx context.Context) error {
 	var filled error
 	for i, p := range j.paths {
 		if j.filledSince(i) {
-			filled = filledStop(i)
+			filled = j.filledStop(i)
 			continue // consumers at its other paths wait
 		}
 		err := j.writePath(ctx, i)
@@ -41,14 +41,14 @@ func (j *job) writePaths(ctx context.Context) error {
 			if j.lives[i], err = j.readPath(ctx, p); err == nil {
 				j.cached = false
 				if j.filledSince(i) {
-					filled = filledStop(i)
+					filled = j.filledStop(i)
 					continue
 				}
 				err = j.writePath(ctx, i)
 			}
 		}
 		if vault.IsCASMismatch(err) {
-			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential just now; the new value is in force and staged, and is activated on the next pass", i+1)}
+			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote %s just now; the new value is in force and staged, and is activated on the next pass", j.called(i))}
 		}
 		if err != nil {
 			return err
@@ -57,17 +57,29 @@ func (j *job) writePaths(ctx context.Context) error {
 	return filled
 }
 
-func filledStop(i int) *protocol.Stop {
-	return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("nothing was at path %d of this credential when it was decided that its new value goes there, and somebody has written another value there since: whose that is is not known, so it was left, and nobody reads the new value there; the new value is in force and staged: move what lies there to a path of its own and remove it here (vault kv metadata delete), and the next pass activates it", i+1)}
+func (j *job) filledStop(i int) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("nothing was at %s when it was decided that its new value goes there, and somebody has written another value there since: whose that is is not known, so it was left, and nobody reads the new value there; the new value is in force and staged: move what lies there to a path of its own and remove it here (vault kv metadata delete), and the next pass activates it", j.called(i))}
 }
 
+// called is a path in the words of a stop, which travels.
+func (j *job) called(i int) string {
+	if j.isSpare(i) {
+		return "Rollcall's own path for this credential"
+	}
+	return fmt.Sprintf("path %d of this credential", i+1)
+}
+
+// isSpare: it is Rollcall's own path, behind those of the roll.
+func (j *job) isSpare(i int) bool { return i >= len(j.c.Paths) }
+
 // filledSince reports whether a path at which nothing was, so that it took part
-// by a person's word alone, holds what nobody saw to be the account's by now.
+// by a person's word or as Rollcall's own, holds what nobody saw to be the
+// account's by now.
 func (j *job) filledSince(i int) bool {
 	p, live := j.paths[i], j.lives[i]
 	base, looked := j.staged.Base[p.String()]
 	switch {
-	case !looked || base > 0 || j.parts[i] != seen || !live.Found:
+	case !looked || base > 0 || j.parts[i] != seen && !j.isSpare(i) || !live.Found:
 		return false
 	case live.Value.Equal(j.staged.Secret), standsFor(live.Value, j.inForce):
 		return false
@@ -77,7 +89,7 @@ func (j *job) filledSince(i int) bool {
 			return false // it was the account's
 		}
 	}
-	return !j.c.Adopted || live.Owner == "" || live.Owner != j.c.Subject
+	return !j.c.Adopted && !j.isSpare(i) || live.Owner == "" || live.Owner != j.c.Subject
 }
 
 func (j *job) writePath(ctx context.Context, i int) error {
@@ -86,7 +98,7 @@ func (j *job) writePath(ctx context.Context, i int) error {
 		return nil
 	}
 	if live.Problem != "" && !overDeleted(j.c, p, live) {
-		return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential, and it holds no bare secret in its field now (%s); its password was changed, and the new value waits in staging: put the field right, and the next pass activates it", i+1, live.Problem)}
+		return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote %s, and it holds no bare secret in its field now (%s); its password was changed, and the new value waits in staging: put the field right, and the next pass activates it", j.called(i), live.Problem)}
 	}
 	listed := live.Value.Equal(j.staged.Old[p.String()])
 	if live.Found && live.Version != j.staged.Base[p.String()] && !listed {

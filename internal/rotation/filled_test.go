@@ -51,3 +51,45 @@ func filledPath(t *testing.T, cache *PreparedCache) {
 		require.Equal(t, w.write().inForce(), at(1))
 	})
 }
+
+// Rollcall's own path is nobody's else, and what lies there all the same may be
+// the only copy of something. What was there before is kept as an older
+// version; what comes later is left.
+func TestWhatSomebodyPutsAtRollcallsOwnPathAfterItWasFoundEmptyIsLeftAndTold(t *testing.T) {
+	for name, set := range map[string]bool{"after Set": true, "before it": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := plain()
+				w.strangerSets("X") // so it refuses what its path holds
+				own := w.secrets["kv/spare"]
+				filled := false
+				for n := range 200 {
+					w.events[n] = func(w *world) {
+						if noted := w.staging[w.cred.ID]; !filled && noted != nil && noted.Places["kv/spare#password"] != "" && set == (w.write().inForce() != "X") {
+							own.versions = append(own.versions, version{fields: map[string]string{"password": "theirs"}, strangers: true})
+							filled = true
+						}
+					}
+				}
+				w.binder.refuses = map[string]bool{}
+				if !set {
+					w.binder.noRights = true
+				}
+				w.pass(false)
+				w.binder.noRights = false
+				for range 3 {
+					a, dead := w.pass(false)
+					require.False(t, dead)
+					require.Equal(t, protocol.ReasonConflict, a.Stop.Reason, a.Stop.Detail)
+					require.Contains(t, a.Stop.Detail, "Rollcall's own path")
+					require.Equal(t, "theirs", w.at(*w.cred.Spare))
+					require.Equal(t, set, w.write().inForce() != "X")
+				}
+				*own = kv{}
+				_, dead := w.run(false)
+				require.True(t, dead)
+				require.Equal(t, w.write().inForce(), w.at(*w.cred.Spare))
+			})
+		})
+	}
+}

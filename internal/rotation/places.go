@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -136,6 +137,9 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 		}
 		j.parts = append(j.parts, how)
 	}
+	if stop := j.spareFilled(); stop != nil {
+		return false, stop
+	}
 	takes := slices.ContainsFunc(j.parts, func(p part) bool { return p != apart })
 	if takes || j.rationed || j.c.Spare != nil {
 		if err := j.odd(ctx); err != nil {
@@ -164,6 +168,9 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 	}
 	j.paths, j.lives = append(slices.Clone(j.paths), *j.c.Spare), append(j.lives, live)
 	j.parts = append(j.parts, how)
+	if stop := j.spareFilled(); stop != nil {
+		return false, stop
+	}
 	j.out.From = versions(j.paths, j.staged.Base)
 	j.out.From[len(j.paths)-1] = live.Version
 	return false, nil
@@ -228,6 +235,33 @@ func pathsOf(c credential.Credential, st ownmount.Staged) []credential.Path {
 		return c.Places()
 	}
 	return c.Paths
+}
+
+// spareFilled keeps a credential from being set whose value would go to
+// Rollcall's own path, where somebody has put another one meanwhile.
+func (j *job) spareFilled() error {
+	if i := len(j.paths) - 1; !j.isSpare(i) || !j.filledSince(i) {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: "none of its paths holds what the account accepts, so its new value goes to Rollcall's own path; nothing was there when that was decided, and somebody has written a value there since: whose that is is not known, so it was left, and the account was not set: move what lies there to a path of its own and remove it here (vault kv metadata delete), and the next pass goes on"}
+}
+
+// emptySpare notes in an entry that nothing was at Rollcall's own path when it
+// was decided that the new value goes there: what is there later somebody else
+// has written.
+func (j *job) emptySpare(entry *ownmount.Staged) {
+	i := len(j.c.Paths)
+	if len(j.paths) <= i || j.lives[i].Version > 0 {
+		return
+	}
+	at := j.paths[i].String()
+	if _, noted := entry.Base[at]; noted {
+		return
+	}
+	if entry.Base = maps.Clone(entry.Base); entry.Base == nil {
+		entry.Base = map[string]int{}
+	}
+	entry.Base[at] = 0
 }
 
 func versions(paths []credential.Path, by map[string]int) []int {

@@ -62,6 +62,7 @@ func (j *job) noteSent(ctx context.Context, facts protocol.Facts, d protocol.Dec
 	}
 	entry := j.staged
 	entry.Unsent, entry.Places = false, places
+	j.emptySpare(&entry)
 	if refused && !entry.Asked {
 		entry.Asked, entry.Changed = true, d.Finding
 	}
