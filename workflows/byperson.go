@@ -65,10 +65,12 @@ func (c *campaign) ending() error {
 	switch {
 	case c.closing:
 		return refuse("the campaign has ended")
-	case c.by.closed != "":
-		return refuse("the campaign is being closed" + by(c.by.closed))
-	case c.control.Aborting:
+	case c.control.Aborting && !c.control.Accepted:
 		return refuse("the campaign is being aborted" + by(c.by.aborted))
+	case c.by.closed != "" && !c.control.Aborting:
+		return refuse("the campaign is being closed" + by(c.by.closed) + "; the ledger does not have it yet: where that takes long, no worker writes the ledger (rollcall doctor), and rollcall abort ends the campaign without it")
+	case c.control.Aborting:
+		return refuse("the campaign is being closed" + by(c.by.closed))
 	}
 	return nil
 }
@@ -101,13 +103,19 @@ func (c *campaign) mayResume() error {
 	return refuse("the campaign is not paused")
 }
 
+// mayAbort: a close takes effect once the ledger has it, which may take as long
+// as no worker writes it. Until then nothing ends the campaign but an abort.
 func (c *campaign) mayAbort() error {
-	if err := c.ending(); err != nil && c.control.Aborting && !c.closing && c.by.closed == "" {
+	switch err := c.ending(); {
+	case err == nil || c.closing:
+		return err
+	case !c.control.Aborting:
+		return nil
+	case !c.control.Accepted:
 		return refuse("the campaign is being aborted already" + by(c.by.aborted))
-	} else if err != nil {
+	default:
 		return err
 	}
-	return nil
 }
 
 // request is what every request of a person has. The rest is for the words of a

@@ -14,17 +14,24 @@ import (
 const mostAccepted = 500
 
 // acceptRest ends the campaign because a person accepts that what is open stays
-// open: as an abort ends it, but that nothing was left untried.
+// open: as an abort ends it, but that nothing was left untried. Who aborted it
+// before the ledger had that ended it.
 func (c *campaign) acceptRest(ctx workflow.Context, in wire.Acceptance) (Status, error) {
 	in.Reason, in.Owner = strings.TrimSpace(in.Reason), strings.TrimSpace(in.Owner)
 	c.by.closed = in.Actor
 	st, err := c.byPerson(ctx, wire.EventInput{
 		Event: ledger.OpenAccepted, Actor: in.Actor, Detail: in.Reason, Snapshot: c.status.Snapshot, Accepted: &in,
 	}, func() {
+		if c.control.Aborting {
+			return
+		}
 		c.control.Aborting, c.control.Accepted, c.status.Phase = true, true, ledger.Closing
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		c.by.closed = ""
+	case !c.control.Accepted:
+		return st, refuse("the campaign was aborted" + by(c.by.aborted) + ", before the ledger had your word: it has that now, and the campaign ends as aborted")
 	}
 	return st, err
 }

@@ -56,7 +56,6 @@ func TestOfTwoWhoAskForTheSameOneIsToldWhoWasFirst(t *testing.T) {
 		events        []ledger.Event
 	}{
 		"close, close":     {UpdateClose, UpdateClose, [2]any{alice, bob}, "the campaign is being closed, by alice@one", []ledger.Event{ledger.OpenAccepted, ledger.CampaignClosed}},
-		"close, abort":     {UpdateClose, UpdateAbort, [2]any{alice, "bob@two"}, "the campaign is being closed, by alice@one", []ledger.Event{ledger.OpenAccepted, ledger.CampaignClosed}},
 		"abort, close":     {UpdateAbort, UpdateClose, [2]any{"alice@one", bob}, "the campaign is being aborted, by alice@one", []ledger.Event{ledger.CampaignAborted, ledger.CampaignClosed}},
 		"abort, abort":     {UpdateAbort, UpdateAbort, [2]any{"alice@one", "bob@two"}, "the campaign is being aborted already, by alice@one", []ledger.Event{ledger.CampaignAborted, ledger.CampaignClosed}},
 		"abort, pause":     {UpdateAbort, UpdatePause, [2]any{"alice@one", "bob@two"}, "the campaign is being aborted, by alice@one", []ledger.Event{ledger.CampaignAborted, ledger.CampaignClosed}},
@@ -75,6 +74,28 @@ func TestOfTwoWhoAskForTheSameOneIsToldWhoWasFirst(t *testing.T) {
 			require.Equal(t, c.first == UpdateAbort, result[Result](t, env).Aborted)
 		})
 	}
+}
+
+// No worker writes the ledger: a close takes no effect, and whoever has to end
+// the campaign at once can.
+func TestAnAbortEndsACampaignWhoseCloseTheLedgerDoesNotHaveYet(t *testing.T) {
+	f := newFake(waveOf(0, 3)).slowly()
+	f.outcome = always(protocol.Prove, protocol.ReasonLagging)
+	f.takes["RecordEvent"] = time.Minute
+	env := f.env(t)
+	const when = 20 * time.Minute
+	closes := updateWith(env, UpdateClose, when, wire.Acceptance{Actor: "alice@one", Reason: "it does not follow", Owner: "jo"})
+	pauses := updateWith(env, UpdatePause, when+time.Second, "bob@two")
+	aborts := updateWith(env, UpdateAbort, when+2*time.Second, "bob@two")
+	again := updateWith(env, UpdateAbort, when+3*time.Second, "carol@three")
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.True(t, result[Result](t, env).Aborted)
+	require.ErrorContains(t, pauses.refused, "the campaign is being closed, by alice@one; the ledger does not have it yet")
+	require.True(t, aborts.done, aborts.refused)
+	require.Equal(t, ledger.Aborting, aborts.status.Phase)
+	require.ErrorContains(t, again.refused, "the campaign is being aborted already, by bob@two")
+	require.ErrorContains(t, closes.err, "the campaign was aborted, by bob@two, before the ledger had your word")
+	require.Equal(t, []ledger.Event{ledger.OpenAccepted, ledger.CampaignAborted, ledger.CampaignClosed}, f.told())
 }
 
 func TestWhoPausesOrResumesASecondTimeIsToldWhoDid(t *testing.T) {

@@ -103,10 +103,10 @@ func (s *State) phase() Phase {
 	switch {
 	case !s.ClosedAt.IsZero():
 		return Closed
+	case s.aborted: // also where what is open was accepted a moment before
+		return Aborting
 	case s.OpenAccepted != nil:
 		return Closing
-	case s.aborted:
-		return Aborting
 	case s.paused:
 		return Paused
 	case s.rollClosed:

@@ -160,6 +160,7 @@ func apart(was, now credential.Credential, doors map[string]bool) string {
 // sameListed reports whether two listings say the same of a credential, as far
 // as it decides what is done with it.
 func sameListed(a, b credential.Credential) bool {
+	b = asThen(a, b)
 	return reflect.DeepEqual(deciding(a), deciding(b))
 }
 
@@ -171,7 +172,25 @@ func sameBut(a, b credential.Credential) bool {
 		d.Adopted, d.Spare, d.Named, d.Confirmed, d.ConfirmedAt, d.ConfirmedWritten, d.ReadBy = false, nil, nil, nil, nil, nil, nil
 		return d
 	}
+	b = asThen(a, b)
 	return reflect.DeepEqual(plain(a), plain(b))
+}
+
+// asThen is now without what the roll of an earlier version does not say of
+// was: other logins at its doors, and that its time counts from the listing.
+func asThen(was, now credential.Credential) credential.Credential {
+	now.Doors = slices.Clone(now.Doors)
+	for i, d := range now.Doors {
+		if slices.ContainsFunc(was.Doors, func(w credential.DoorLogin) bool { return w.Door == d.Door && w.End == d.End && len(w.Own) == 0 }) {
+			now.Doors[i].Own = nil
+		}
+	}
+	if now.Task != nil && now.Task.After > 0 && was.Task != nil && was.Task.After == 0 {
+		task := *now.Task
+		task.After, task.Due = 0, was.Task.Due
+		now.Task = &task
+	}
+	return now
 }
 
 // deciding leaves out what may change from one moment to the next, and in which

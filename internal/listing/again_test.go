@@ -232,3 +232,29 @@ func TestWhatTheCampaignItselfChangedOfALoginIsNoChangeOfTheListing(t *testing.T
 	p = Again("p1", rollOf(login), &credential.Roll{Credentials: []credential.Credential{rotated}}, nil, nil)
 	require.Equal(t, map[string]string{login.ID: ApartLogin}, p.Apart, "it is to be written to another path too")
 }
+
+// The rolls of earlier versions do not say which other logins an account has at
+// a door, nor that a task's time counts from the listing.
+func TestWhatTheRollOfAnEarlierVersionDoesNotSayIsNoChange(t *testing.T) {
+	mail := acc("svc", "mail")
+	mail.Doors = []credential.DoorLogin{{Door: "mail", Login: "svc"}, {Door: "web", Login: "svc"}}
+	task := credential.Credential{ID: "people/esg-01/radius", Kind: credential.SecretByHand, Authority: credential.PersonAuthority, Subject: "radius", Name: "radius",
+		Task: &credential.Task{Due: time.Date(2026, 12, 5, 8, 0, 0, 0, time.UTC)}}
+	was := rollOf(mail, task)
+	now := func(own string, do ...string) *credential.Roll {
+		c, again := mail, *task.Task
+		c.Doors = []credential.DoorLogin{{Door: "mail", Login: own, Own: []string{"svc@example.org"}}, {Door: "web", Login: "svc"}}
+		again.After, again.Due, again.Do = 8*time.Hour, again.Due.Add(time.Hour), do
+		other := task
+		other.Task = &again
+		return &credential.Roll{Credentials: []credential.Credential{c, other}}
+	}
+	doors := map[string]bool{"mail": true, "web": true}
+	p := Again("p1", was, now("svc"), doors, nil)
+	require.Empty(t, p.Items)
+	require.Empty(t, p.Apart)
+	require.Zero(t, p.Incomplete)
+	p = Again("p2", was, now("other", "change it"), doors, nil)
+	require.Len(t, p.Items, 1, "what both say is compared")
+	require.Len(t, p.Apart, 1)
+}
