@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+const notAskedYet = "this door was not asked yet, so whether it still takes the stolen value is not known; the next pass asks it"
+
 // Shut decides whether evidence proves that the old value opens no door: at
 // each of them the new one was accepted, the old one refused as wrong, and the
 // new one accepted again. What refuses everything proves nothing, and a refusal
@@ -22,7 +24,7 @@ func Shut(doors []string, ev []DoorEvidence, oldKnown bool) *Stop {
 	for _, d := range doors {
 		e, ok := seen[d]
 		if !ok {
-			return &Stop{Reason: ReasonDoorSilent, Server: d, Detail: "this door was not asked yet"}
+			return &Stop{Reason: ReasonDoorSilent, Server: d, Detail: notAskedYet}
 		}
 		if stop := e.Open(oldKnown); stop != nil {
 			return stop
@@ -44,7 +46,7 @@ func (e DoorEvidence) Open(oldKnown bool) *Stop {
 		case e.Old == NotCarried:
 			return &Stop{Reason: ReasonNotCarried, Server: e.Door, Detail: "this door takes the new value; a login as Rollcall makes it there cannot carry the stolen one (its length or a character), so it was not offered. Another program may carry it, so that is no proof that the door refuses it: end what the door keeps, wait until that is over, and leave the door out (rollcall leave-out --door), which says so in the record"}
 		case e.TookOld():
-			return &Stop{Reason: ReasonDoorTakesOld, Server: e.Door, Detail: "this door still takes the stolen value, although every server of the authority refuses it: it goes by a copy of its own" + e.why()}
+			return &Stop{Reason: ReasonDoorTakesOld, Server: e.Door, Detail: "this door still takes the stolen value, although every server of the authority refuses it: it goes by a copy of its own" + e.why() + ". End what it keeps (docs/doors.md says how) and close the sessions there; the next pass asks again"}
 		default:
 			return e.atDoor(e.Old, "this door takes the new value, and answered %q to the stolen one, so that whether it still takes that is not known")
 		}
@@ -60,15 +62,15 @@ func (e DoorEvidence) atDoor(a Reply, said string) *Stop {
 	case Accepted:
 		return nil
 	case Refused:
-		return &Stop{Reason: ReasonDoorRefusesNew, Server: e.Door, Detail: "this door refuses the new value, so its refusal of the old one proves nothing" + e.why()}
+		return &Stop{Reason: ReasonDoorRefusesNew, Server: e.Door, Detail: "this door refuses the new value, so its refusal of the old one proves nothing" + e.why() + ". See whether the account may log in there, and whether the login of the door in the campaign file is right; the next pass asks again"}
 	case NotCarried:
 		return &Stop{Reason: ReasonNotCarried, Server: e.Door, Detail: "a login at this door cannot carry the new value (its length or a character), so it was asked nothing: whoever uses that door with it is cut off. Have new values made that it can carry (password:, or Vault's password policy), or leave the door out (rollcall leave-out --door) if nobody uses it"}
 	case Guest:
-		return &Stop{Reason: ReasonDoorGuest, Server: e.Door, Detail: "this door lets in whoever comes, so that a login proves nothing, and a refusal neither" + e.why()}
+		return &Stop{Reason: ReasonDoorGuest, Server: e.Door, Detail: "this door lets in whoever comes, so that a login proves nothing, and a refusal neither" + e.why() + ". Close it to guests, or take it out of the campaign file and accept that by its name"}
 	case NotAsked:
-		return &Stop{Reason: ReasonDoorSilent, Server: e.Door, Detail: "this door was not asked yet"}
+		return &Stop{Reason: ReasonDoorSilent, Server: e.Door, Detail: notAskedYet}
 	}
-	return &Stop{Reason: ReasonDoorSilent, Server: e.Door, Detail: fmt.Sprintf(said, a) + e.why()}
+	return &Stop{Reason: ReasonDoorSilent, Server: e.Door, Detail: fmt.Sprintf(said, a) + e.why() + ". See that it is in order (rollcall doctor asks it); the next pass asks again"}
 }
 
 // why quotes the door.

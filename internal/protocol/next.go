@@ -78,10 +78,10 @@ func Next(f Facts) Decision {
 		}
 	}
 	if missing := unobserved(f); missing != "" {
-		return stop(&Stop{Reason: ReasonInternal, Detail: "undecided: " + missing + " was not observed"})
+		return stop(&Stop{Reason: ReasonInternal, Detail: "undecided: " + missing + " was not observed; nothing was changed: keep the worker's log (-v) and report it"})
 	}
 	if f.Unproved && !f.Activated && !rightValue(f.NewBinds) {
-		return stop(&Stop{Reason: ReasonUnproved, Detail: "the account did not accept what its path in Vault holds, and nothing but that secret's own word says that it is the account's; nothing was changed"})
+		return stop(&Stop{Reason: ReasonUnproved, Detail: "the account did not accept what its path in Vault holds, and nothing but that secret's own word says that it is the account's; nothing was changed: ask who reads it, then confirm account and path in the campaign file, or exclude the path"})
 	}
 	// Spared values may be in force, so nothing says that somebody changed it.
 	unchanged := rightValue(f.OldBinds) || f.OldSpared

@@ -304,35 +304,6 @@ func AsStop(err error) *Stop {
 	return &Stop{Reason: ReasonUnreachable, Detail: text}
 }
 
-// StopFor turns a server's reply into the reason that keeps a credential open.
-// It must not be asked about Accepted or Refused, whose meaning depends on
-// which value was offered.
-func StopFor(a Reply, server string) *Stop {
-	reasons := map[Reply]struct {
-		r Reason
-		d string
-	}{
-		MustChange:      {ReasonMustChange, "the login succeeds and everything else is refused until the owner changes the password; clear the reset mark (OpenLDAP pwdReset) or exempt the account from pwdMustChange"},
-		PasswordExpired: {ReasonMustChange, "the password is right and has expired, so the login is refused; if a reset left it so, bind.dn lacks the right Unexpire Password on the domain: grant it, and the next pass resets it once more"},
-		Restricted:      {ReasonRestricted, "the account may log in only at certain hours or from certain computers (logonHours, userWorkstations), so no value can be tried from here; lift that for the time of the campaign"},
-		NotThisWay:      {ReasonRestricted, "the account takes no login by password over LDAP, whatever the value (a member of Protected Users, sub-code 52f), so no value can be tried; take it out of the group for the time of the campaign"},
-		LockNotShown: {ReasonRestricted, "the server refuses every password of the account with the answer of a locked one, and its entry shows no lock: a rule keeps it from logging in, for a while or for good " +
-			"(389 Directory Server: passwordTPRDelayValidFrom, passwordTPRDelayExpireAt or passwordTPRMaxUse under passwordMustChange, for what an administrator sets, or disuse; OpenLDAP: pwdMaxIdle); exempt the account from it. " +
-			"If bind.dn may not read what shows a lock (passwordRetryCount, accountUnlockTime, pwdAccountLockedTime), it may be one all the same"},
-		Locked:      {ReasonLocked, "the account is locked, so a refusal proves nothing; unlock it, or wait for the lock to expire"},
-		RoleLocked:  {ReasonRoleLocked, "Vault refuses every login of the role for now, whatever the secret-id: after five wrong ones it locks the role and not who offered them (user lockout), and some consumer, or a thief, still offers one that was destroyed; find it in Vault's audit log and stop it or give it the new one, then unlock the role (vault write -f sys/locked-users/ACCESSOR-OF-THE-MOUNT/unlock/ROLE-ID) or wait for 15 minutes"},
-		LoginLocked: {ReasonLoginLocked, "Vault refuses every login of the user for now, whatever the password: after five wrong ones it locks the name, and a new password does not lift that (user lockout); some consumer, or a thief, still offers an old one; find it in Vault's audit log and stop it or give it the new one, then unlock the user (vault write -f sys/locked-users/ACCESSOR-OF-THE-MOUNT/unlock/NAME) or wait for 15 minutes"},
-		Disabled:    {ReasonDisabled, "the account is disabled, so a refusal proves nothing"},
-		Expired:     {ReasonExpired, "the account or its password is expired, so a refusal proves nothing"},
-		Gone:        {ReasonGone, "the account is gone"},
-		Unreachable: {ReasonUnreachable, "the server does not answer"},
-	}
-	if s, ok := reasons[a]; ok {
-		return &Stop{Reason: s.r, Server: server, Detail: s.d}
-	}
-	return &Stop{Reason: ReasonInternal, Server: server, Detail: fmt.Sprintf("unexpected answer %q", a)}
-}
-
 // Proof is the strength of a proof of death.
 type Proof string
 

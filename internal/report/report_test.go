@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -149,6 +150,20 @@ func TestEveryReasonFindingAndProofHasWordsForPeople(t *testing.T) {
 	}
 	for _, p := range constants(t, "../protocol", "Proof") {
 		require.Contains(t, proofs, protocol.Proof(p))
+	}
+}
+
+// What somebody reads of a reason at three in the night: what to do first, and,
+// of what is met while a campaign works, how things were left.
+func TestTheWordsForEachReasonSayWhatToDoAndHowThingsWereLeft(t *testing.T) {
+	do := regexp.MustCompile(`(?:^|[.;:] |, (?:and )?|\b[Oo]r |, then )(?:by name |else )?(?i:ask|bring|change|check|clear|close|confirm|contain|correct|destroy|disable|do|enable|end|exclude|exempt|extend|find|fit|give|grant|have|keep|leave|let|lift|log in|look|make|mend|name|narrow|nothing to rotate|put|raise|read|repair|rotate|run|say|see|set|start|take|unlock|update|upgrade|vault kv undelete|wait|write)\b`)
+	left := regexp.MustCompile(`(?i)nothing (?:is|was|more is|new is|is lost)|not set|is set|as good|is good|may (?:still )?be good|works|is dead|is known|not known|staging|consumers|changes nothing|keeps all|nowhere|as it was|proved dead|in force|neither a login|accept the stolen|not asked|lets a thief|goes on with`)
+	for r, a := range reasons {
+		require.Regexp(t, do, a.Next, "%s: what to do", r)
+		require.NotRegexp(t, `(?i)^nothing;`, a.Next, r)
+		if !r.Listed() {
+			require.Regexp(t, left, a.Title+". "+a.Next, "%s: how things were left", r)
+		}
 	}
 }
 
