@@ -173,6 +173,33 @@ func TestDoorsOfAnotherDirectoryLockNoAccountThereHoweverOftenAPassComesBack(t *
 type vaultNotes struct {
 	mu  sync.Mutex
 	all []ownmount.Once
+	of  map[ownmount.Once]credential.Secret
+	at  map[ownmount.Once]time.Time
+}
+
+func (n *vaultNotes) NotedAt(_ context.Context, _, what, where, id string) (time.Time, bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	note := ownmount.Once{What: what, Where: where, ID: id}
+	return n.at[note], slices.Contains(n.all, note), nil
+}
+
+func (n *vaultNotes) NoteOnceOf(ctx context.Context, campaign, what, where, id string, value credential.Secret) (bool, error) {
+	first, err := n.NoteOnce(ctx, campaign, what, where, id)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.of == nil {
+		n.of = map[ownmount.Once]credential.Secret{}
+	}
+	if first {
+		n.of[ownmount.Once{What: what, Where: where, ID: id}] = value
+	}
+	return first, err
+}
+
+func (n *vaultNotes) NotedOf(ctx context.Context, campaign, what, where, id string, value credential.Secret) (bool, time.Time, bool, error) {
+	at, noted, err := n.NotedAt(ctx, campaign, what, where, id)
+	return noted && n.of[ownmount.Once{What: what, Where: where, ID: id}].Equal(value), at, noted, err
 }
 
 func (n *vaultNotes) NoteOnce(_ context.Context, _, what, where, id string) (bool, error) {
@@ -182,6 +209,10 @@ func (n *vaultNotes) NoteOnce(_ context.Context, _, what, where, id string) (boo
 		return false, nil
 	}
 	n.all = append(n.all, ownmount.Once{What: what, Where: where, ID: id})
+	if n.at == nil {
+		n.at = map[ownmount.Once]time.Time{}
+	}
+	n.at[ownmount.Once{What: what, Where: where, ID: id}] = time.Now()
 	return true, nil
 }
 

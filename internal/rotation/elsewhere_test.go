@@ -1,11 +1,15 @@
 package rotation
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
 )
@@ -47,4 +51,60 @@ func TestWhatAPersonChangesIsDeadOnlyWhereTheDirectorysAccountRefusesItToo(t *te
 	require.Nil(t, ask("another value", "a third one"), "what was refused is offered once")
 	at.Subject, at.Name = "00000000-0000-0000-0000-000000000000", "uid=gone,"+r.slapd.BaseDN()
 	require.Equal(t, protocol.ReasonGone, ask(right).Reason, "deleted, or moved to where nobody looks")
+}
+
+// counted is an account's authority that counts what it is offered, and loses
+// answers while it is told to.
+type counted struct {
+	kind.Authority
+	offers map[string]int
+	loses  bool
+}
+
+func (c *counted) Offer(ctx context.Context, server string, a kind.Account, value credential.Secret) (protocol.Reply, error) {
+	c.offers[value.Reveal()]++
+	reply, err := c.Authority.Offer(ctx, server, a, value)
+	if c.loses {
+		return "", errors.New("the worker was killed")
+	}
+	return reply, err
+}
+
+// Each worker that is started anew would begin again, at a wrong login of
+// somebody else's account each time.
+func TestWhatAnAccountBesideATaskHasRefusedIsKnownToEachWorker(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 9}})
+	c, right := r.credential(0), r.accounts[0].Password
+	at := credential.AccountAt{Authority: c.Authority, Kind: c.Kind, Subject: c.Subject, Name: c.Name}
+	vault, now := &vaultNotes{}, time.Now()
+	au := &counted{r.rotator().Authority, map[string]int{}, false}
+	worker := func(olds ...string) *protocol.Stop {
+		by := DoorAsker{Campaign: "c", Refusals: &Refusals{Notes: vault}, Now: func() time.Time { return now }}
+		var all []credential.Secret
+		for _, o := range olds {
+			all = append(all, credential.NewSecret(o))
+		}
+		return by.RefusedElsewhere(t.Context(), au, at, all, nil)
+	}
+	for range 3 {
+		require.Equal(t, protocol.ReasonOldAccepted, worker("stolen", right).Reason)
+	}
+	require.Equal(t, map[string]int{"stolen": 1, right: 3}, au.offers, "what it takes is no wrong login")
+	require.Nil(t, worker("stolen"))
+	require.Equal(t, 1, au.offers["stolen"])
+
+	au.loses = true
+	for range maxWrongLogins {
+		require.Equal(t, protocol.ReasonUnreachable, worker("another").Reason)
+	}
+	au.loses = false
+	stop := worker("another")
+	require.Equal(t, protocol.ReasonNearLock, stop.Reason)
+	require.Contains(t, stop.Detail, "not offered again for 12 hours")
+	require.Equal(t, maxWrongLogins, au.offers["another"])
+
+	now = now.Add(progressFor + time.Hour)
+	require.Nil(t, worker("stolen", "another"))
+	require.Equal(t, map[string]int{"stolen": 2, "another": maxWrongLogins + 1, right: 3}, au.offers)
 }

@@ -168,6 +168,9 @@ type Refusals struct {
 	Notes interface {
 		NoteOnce(ctx context.Context, campaign, what, where, id string) (first bool, err error)
 		NotedOnce(ctx context.Context, campaign string) ([]ownmount.Once, error)
+		NotedAt(ctx context.Context, campaign, what, where, id string) (at time.Time, noted bool, err error)
+		NoteOnceOf(ctx context.Context, campaign, what, where, id string, value credential.Secret) (first bool, err error)
+		NotedOf(ctx context.Context, campaign, what, where, id string, value credential.Secret) (same bool, at time.Time, noted bool, err error)
 	}
 
 	mu   sync.Mutex

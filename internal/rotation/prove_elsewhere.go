@@ -2,8 +2,6 @@ package rotation
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"time"
@@ -18,9 +16,9 @@ import (
 // refuses each stolen value. Nothing is changed there, and the new value is not
 // offered, which may be none of its own. No wrong login is made that could lock
 // the account, none before all its servers have shown it, and none twice: what
-// a server has refused this process remembers, and a look that broke off is
-// gone on with by the next one. Servers that a person has left out are not
-// asked, other than the write server.
+// a server has refused is noted in Vault, and a look that broke off is gone on
+// with by the next one, of this process or of another. Servers that a person
+// has left out are not asked, other than the write server.
 //
 // An account that the write server does not show any more was deleted, or moved
 // to where nobody looks, or is hidden: it may take what was stolen.
@@ -47,8 +45,15 @@ func (a DoorAsker) RefusedElsewhere(ctx context.Context, au kind.Authority, at c
 	wrong := 0
 	for _, server := range servers {
 		for _, old := range olds {
-			if limits && limited.CannotOffer(old) != "" || a.Refusals.elsewhere(a.Campaign, c.ID, server, old, a.now(), false) {
-				continue // no login there can carry it, or it was refused
+			if limits && limited.CannotOffer(old) != "" {
+				continue // no login there can carry it
+			}
+			try, stop := a.tryElsewhere(ctx, c.ID, server, old)
+			switch {
+			case stop != nil:
+				return atAccount(stop, at)
+			case try.refused:
+				continue
 			}
 			now, err := au.Account(ctx, server, c)
 			switch {
@@ -59,10 +64,14 @@ func (a DoorAsker) RefusedElsewhere(ctx context.Context, au kind.Authority, at c
 			case now.Locks > 0 && now.Locks-1-max(now.Failed, wrong) < 1, now.Locks == 0 && wrong >= maxWrongLogins:
 				return atAccount(&protocol.Stop{Reason: protocol.ReasonNearLock, Server: server, Detail: "one more wrong login could lock the account, so it was not asked in this look"}, at)
 			}
+			if err := try.begin(ctx); err != nil {
+				return protocol.AsStop(err)
+			}
 			switch reply, err := au.Offer(ctx, server, now, old); {
 			case err != nil:
 				return atAccount(protocol.AsStop(err), at)
 			case reply == protocol.Accepted || reply == protocol.MustChange || reply == protocol.PasswordExpired:
+				try.note(ctx, took)
 				return atAccount(&protocol.Stop{Reason: protocol.ReasonOldAccepted, Server: server, Detail: "its doors refuse the stolen value, and this server takes it"}, at)
 			case reply != protocol.Refused:
 				return atAccount(protocol.StopFor(reply, server), at)
@@ -70,7 +79,7 @@ func (a DoorAsker) RefusedElsewhere(ctx context.Context, au kind.Authority, at c
 			if wrong++; !inOrder(ctx, au, server, c) {
 				return atAccount(&protocol.Stop{Reason: protocol.ReasonLocked, Server: server, Detail: "the account refused the stolen value, and whether as a wrong one is not known: it is not in order since"}, at)
 			}
-			a.Refusals.elsewhere(a.Campaign, c.ID, server, old, a.now(), true)
+			try.note(ctx, refuses)
 		}
 	}
 	return nil
@@ -81,27 +90,6 @@ func (a DoorAsker) now() time.Time {
 		return time.Now()
 	}
 	return a.Now()
-}
-
-// elsewhere reports whether a server has refused a stolen value at an account,
-// not long ago, and notes that it does.
-func (r *Refusals) elsewhere(campaign, id, server string, old credential.Secret, now time.Time, refuses bool) bool {
-	if r == nil {
-		return false
-	}
-	h := hmac.New(sha256.New, seal[:])
-	h.Write([]byte(old.Reveal()))
-	key := [4]string{campaign, id, server, string(h.Sum(nil))}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if refuses {
-		if r.gone == nil {
-			r.gone = map[[4]string]time.Time{}
-		}
-		r.gone[key] = now
-	}
-	at, known := r.gone[key]
-	return known && now.Sub(at) < progressFor
 }
 
 func inOrder(ctx context.Context, au kind.Authority, server string, c credential.Credential) bool {

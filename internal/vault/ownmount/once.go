@@ -2,10 +2,14 @@ package ownmount
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"strings"
 	"time"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/vault"
 )
 
@@ -40,7 +44,11 @@ func (s *Store) NoteOnce(ctx context.Context, campaign, what, where, id string) 
 	if err != nil {
 		return false, err
 	}
-	body, err := json.Marshal(what)
+	return s.noteOnce(ctx, at, what)
+}
+
+func (s *Store) noteOnce(ctx context.Context, at string, note any) (first bool, err error) {
+	body, err := json.Marshal(note)
 	if err != nil {
 		return false, err
 	}
@@ -52,6 +60,51 @@ func (s *Store) NoteOnce(ctx context.Context, campaign, what, where, id string) 
 		return false, nil
 	}
 	return false, err
+}
+
+// ofValue tells of which value a note is, to whoever has that value. It lies in
+// the body, where Vault keeps values; the path stands in Vault's logs.
+type ofValue struct {
+	Salt string `json:"salt"`
+	Mac  []byte `json:"mac"`
+}
+
+func (o ofValue) of(value credential.Secret) []byte {
+	h := hmac.New(sha256.New, []byte(o.Salt))
+	h.Write([]byte(value.Reveal()))
+	return h.Sum(nil)
+}
+
+// NoteOnceOf is NoteOnce about a value, which the note does not show.
+func (s *Store) NoteOnceOf(ctx context.Context, campaign, what, where, id string, value credential.Secret) (first bool, err error) {
+	at, err := s.onceAt(ctx, campaign, what, where, id)
+	if err != nil {
+		return false, err
+	}
+	note := ofValue{Salt: rand.Text() + rand.Text()}
+	note.Mac = note.of(value)
+	return s.noteOnce(ctx, at, note)
+}
+
+// NotedOf is NotedAt, and whether NoteOnceOf noted it of this value.
+func (s *Store) NotedOf(ctx context.Context, campaign, what, where, id string, value credential.Secret) (same bool, at time.Time, noted bool, err error) {
+	path, err := s.onceAt(ctx, campaign, what, where, id)
+	if err != nil {
+		return false, at, false, err
+	}
+	e, err := s.Get(ctx, "read what is done once", s.mount, path, 0)
+	if vault.IsNotFound(err) || err == nil && e.Version == 0 {
+		return false, at, false, nil
+	}
+	if err != nil {
+		return false, at, false, err
+	}
+	var note ofValue
+	text, _ := e.Data[pageField].(string)
+	if json.Unmarshal([]byte(text), &note) != nil { // somebody else's: of no value that we know
+		return false, e.Written, true, nil
+	}
+	return hmac.Equal(note.Mac, note.of(value)), e.Written, true, nil
 }
 
 // NotedAt is when NoteOnce noted it, by Vault's clock; false if nobody has.
