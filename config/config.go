@@ -86,6 +86,9 @@ type Campaign struct {
 	// Open is who sees to what stays open; nil where nobody says.
 	Open *OpenItems `json:"open,omitempty"`
 
+	// Logs are formats of logs of the operator's own.
+	Logs []Log `json:"logs,omitempty"`
+
 	// LedgerDir holds one ledger per campaign in a folder of its own. Relative
 	// paths are relative to the campaign file; Load makes it absolute. Default:
 	// "ledger".

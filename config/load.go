@@ -46,7 +46,7 @@ func load(name, dir string, text []byte) (*Campaign, error) {
 	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
-			append([]string{"device", "formerly", "containment", "profile", "answers", "exposure", "vault", "directories", "doors", "sources", "exclude", "accept", "confirm", "waves", "limits", "notify", "used_by", "open", "ledger"}, Sections()...)...))
+			append([]string{"device", "formerly", "containment", "profile", "answers", "exposure", "vault", "directories", "doors", "sources", "exclude", "accept", "confirm", "waves", "limits", "notify", "used_by", "open", "logs", "ledger"}, Sections()...)...))
 	}
 	if len(l.errs.List) > 0 {
 		l.errs.sort()
@@ -90,6 +90,7 @@ func (l *loader) campaign(top fields) *Campaign {
 	c.Notify = l.notify(top, c)
 	c.UsedBy = l.usedBy(top, c)
 	c.Open = l.open(top)
+	c.Logs = l.logs(top)
 	ledger := l.mapping(top.vals["ledger"], "ledger", "dir")
 	c.LedgerDir = "ledger"
 	if s := ledger.str("dir"); s != "" {

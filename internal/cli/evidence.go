@@ -12,12 +12,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"rollcall/config"
 	"rollcall/internal/evidence"
+	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/judge"
+	"rollcall/internal/evidence/logs"
 )
 
 // evidenceFlags are what a person says beside the campaign file.
@@ -117,6 +120,9 @@ func (a *app) evidence(ctx context.Context, f evidenceFlags, args []string) erro
 // evidenceOptions are all but the roll.
 func (a *app) evidenceOptions(cfg *config.Campaign, f evidenceFlags, args []string) (o evidence.Options, err error) {
 	o = evidence.Options{Format: f.format, Quiet: f.quiet, Drivers: map[string]string{}, Years: map[string]int{}}
+	if o.Mapped, err = a.mappedLogs(cfg); err != nil {
+		return o, err
+	}
 	for name, d := range cfg.Directories {
 		o.Drivers[name] = d.Driver
 	}
@@ -142,6 +148,21 @@ func (a *app) evidenceOptions(cfg *config.Campaign, f evidenceFlags, args []stri
 	}
 	o.Judge, err = a.knownBeside(cfg, f)
 	return o, err
+}
+
+// mappedLogs are the formats of the operator's own.
+func (a *app) mappedLogs(cfg *config.Campaign) (out []logs.Format, err error) {
+	for _, l := range cfg.Logs {
+		if _, err := logs.Named(l.Name); err == nil {
+			return nil, fmt.Errorf("%s:%d: logs.%s: a format that Rollcall reads by itself is called so; choose another name", a.file, l.Line, l.Name)
+		}
+		separator, _ := utf8.DecodeRuneInString(l.Separator)
+		out = append(out, logs.Mapping{
+			Name: l.Name, Type: l.Type, Separator: separator, Account: l.Account, Address: l.Address, Time: l.Time, Outcome: l.Outcome, Server: l.Server, Method: l.Method,
+			Form: event.Form(l.Form), Layout: l.TimeFormat, Accepted: l.Accepted, Refused: l.Refused, Locked: l.Locked, Only: l.Only,
+		}.Format())
+	}
+	return out, nil
 }
 
 func addYear(o *evidence.Options, said string) error {

@@ -53,7 +53,7 @@ func (o *Options) look(f *File) (err error) {
 		p = format.New(o.parser(func(event.Event) {}, func(event.Note, event.Place, string) {}, logs.NewClock(o.year(f), o.Zone)))
 	}
 	if o.Format != "" {
-		format, err := logs.Named(o.Format)
+		format, err := logs.Named(o.Format, o.Mapped...)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (o *Options) look(f *File) (err error) {
 			continue
 		}
 		if p == nil {
-			format, ok := logs.Recognise(line)
+			format, ok := logs.Recognise(line, o.Mapped...)
 			if !ok {
 				continue
 			}
@@ -90,13 +90,13 @@ func (o *Options) look(f *File) (err error) {
 	if p != nil {
 		return fmt.Errorf("%s: its first %d lines hold none of %s with a time", f.Path, headLines, f.format.Name)
 	}
-	return fmt.Errorf("%s is no log that Rollcall reads, by its first lines: %s", f.Path, known())
+	return fmt.Errorf("%s is no log that Rollcall reads, by its first lines: %s", f.Path, known(o.Mapped))
 }
 
 // known names the formats for people.
-func known() string {
+func known(mapped []logs.Format) string {
 	var out []string
-	for _, f := range logs.Formats() {
+	for _, f := range slices.Concat(logs.Formats(), mapped) {
 		out = append(out, fmt.Sprintf("%s (%s)", f.Name, f.Writes))
 	}
 	return "there are " + strings.Join(out, "; ")

@@ -18,6 +18,7 @@ import (
 type Options struct {
 	Files  []File
 	Format string         // of all files; "" finds it by looking
+	Mapped []logs.Format  // that the campaign file maps
 	Year   int            // of the first line of each file whose times have none
 	Years  map[string]int // of single files, by their path
 	Zone   *time.Location // of times that have none; nil refuses them
@@ -288,7 +289,7 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 		g.foreign()
 		return nil
 	case logs.Unreadable:
-		if other, ok := logs.Recognise(line); ok && other.Name != g.format.Name {
+		if other, ok := logs.Recognise(line, g.Mapped...); ok && other.Name != g.format.Name {
 			return fmt.Errorf("%s line %d is of another format (%s) than the lines before it (%s): part the two, and give each as a file of its own", place.File, place.Line, other.Name, g.format.Name)
 		}
 		g.notRead(place)
@@ -361,7 +362,7 @@ func (r *reading) authorityOf(g *group, format logs.Format) string {
 func (r *reading) missing() (out []string) {
 	for _, c := range r.Options.Judge.Credentials {
 		has := slices.ContainsFunc(r.sources, func(s *judge.Source) bool {
-			format, err := logs.Named(s.Format)
+			format, err := logs.Named(s.Format, r.Mapped...)
 			return s.Authority == c.Authority && err == nil && !format.InFront
 		})
 		if !has && !slices.Contains(out, c.Authority) {

@@ -100,6 +100,7 @@ const (
 	NoLogins    Note = "no-logins"           // the source has lines, and none is of a login
 	InUnnamed   Note = "let-in-unnamed"      // a login was let in, and its name is not in the logs
 	CutOff      Note = "cut-off"             // the log ends in the middle of a record
+	NotMapped   Note = "outcome-not-mapped"  // the campaign file does not say what this outcome is
 	TooMany     Note = "too-many"            // more accounts and addresses than are kept apart
 )
 

@@ -150,9 +150,9 @@ func called(names ...string) func(string) bool {
 }
 
 // Named is the format of that name.
-func Named(name string) (Format, error) {
+func Named(name string, mapped ...Format) (Format, error) {
 	var names []string
-	for _, f := range Formats() {
+	for _, f := range slices.Concat(Formats(), mapped) {
 		if f.Name == name {
 			return f, nil
 		}
@@ -161,16 +161,20 @@ func Named(name string) (Format, error) {
 	return Format{}, fmt.Errorf("no format is called %q; there are %s", name, strings.Join(names, ", "))
 }
 
-// Recognise names the format of a line, or none.
-func Recognise(line []byte) (Format, bool) {
+// Recognise names the format of a line, or none. Those that are mapped come
+// last.
+func Recognise(line []byte, mapped ...Format) (Format, bool) {
 	const shortest = 12 // of lines that are recognised
 	if len(line) < shortest {
 		return Format{}, false
 	}
 	all := Formats()
-	i := slices.IndexFunc(all, func(f Format) bool { return f.Recognises(line) })
-	if i < 0 {
-		return Format{}, false
+	recognises := func(f Format) bool { return f.Recognises(line) }
+	if i := slices.IndexFunc(all, recognises); i >= 0 {
+		return all[i], true
 	}
-	return all[i], true
+	if i := slices.IndexFunc(mapped, recognises); i >= 0 {
+		return mapped[i], true
+	}
+	return Format{}, false
 }

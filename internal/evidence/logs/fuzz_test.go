@@ -19,39 +19,41 @@ func fuzz(f *testing.F, format string, seeds ...string) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		lines := bytes.Split(text, []byte("\n"))
-		check := func(p event.Place) {
-			if p.File != "f" || p.Line < 1 || p.Line > len(lines) {
-				t.Fatalf("points at %+v of %d lines", p, len(lines))
-			}
+	f.Fuzz(func(t *testing.T, text []byte) { through(t, is, text) })
+}
+
+func through(t *testing.T, is Format, text []byte) {
+	lines := bytes.Split(text, []byte("\n"))
+	check := func(p event.Place) {
+		if p.File != "f" || p.Line < 1 || p.Line > len(lines) {
+			t.Fatalf("points at %+v of %d lines", p, len(lines))
 		}
-		p := is.New(Options{Year: 2026, Zone: time.UTC, Quiet: time.Hour, Event: func(e event.Event) {
-			check(e.Place)
-			if len(e.Account) > maxName+1 || e.Outcome == "" {
-				t.Fatalf("%+v", e)
-			}
-			if e.Account == "" && e.Outcome == event.Accepted && e.Login && e.Form == event.DN {
-				t.Fatalf("let in, and nobody: %+v", e)
-			}
-		}, Note: func(n event.Note, at event.Place, _ string) {
-			if n == "" {
-				t.Fatal("a note of nothing")
-			}
-			check(at)
-		}})
-		for i, line := range lines {
-			_, _, err := p.Line(line, event.Place{File: "f", Line: i + 1})
-			if err != nil && !strings.Contains(err.Error(), "its time has no") {
-				t.Fatal(err)
-			}
-			if is.Recognises(line) {
-				is.Hostless(line)
-			}
-			Recognise(line)
+	}
+	p := is.New(Options{Year: 2026, Zone: time.UTC, Quiet: time.Hour, Event: func(e event.Event) {
+		check(e.Place)
+		if len(e.Account) > maxName+1 || e.Outcome == "" {
+			t.Fatalf("%+v", e)
 		}
-		p.Close()
-	})
+		if e.Account == "" && e.Outcome == event.Accepted && e.Login && e.Form == event.DN {
+			t.Fatalf("let in, and nobody: %+v", e)
+		}
+	}, Note: func(n event.Note, at event.Place, _ string) {
+		if n == "" {
+			t.Fatal("a note of nothing")
+		}
+		check(at)
+	}})
+	for i, line := range lines {
+		_, _, err := p.Line(line, event.Place{File: "f", Line: i + 1})
+		if err != nil && !strings.Contains(err.Error(), "its time has no") {
+			t.Fatal(err)
+		}
+		if is.Recognises(line) {
+			is.Hostless(line)
+		}
+		Recognise(line)
+	}
+	p.Close()
 }
 
 func FuzzOpenLDAP(f *testing.F) {

@@ -2,7 +2,6 @@ package logs
 
 import (
 	"bytes"
-	"encoding/csv"
 	"slices"
 	"strings"
 	"time"
@@ -16,18 +15,12 @@ import (
 // are read, else the message, which has to be in English.
 type windowsCSV struct {
 	windows
-	clock   *Clock
-	file    string
-	head    []string
-	comma   rune
-	first   []byte // the head's line
-	pending []byte
-	quotes  int // in pending
-	since   event.Place
+	records
+	clock *Clock
 }
 
 func newWindowsCSV(o Options) Parser {
-	return &windowsCSV{windows: windows{o: o}, clock: o.clock()}
+	return &windowsCSV{windows: windows{o: o}, records: records{isHead: winHead}, clock: o.clock()}
 }
 
 // Names of columns, by what exports call them.
@@ -54,7 +47,7 @@ func winHead(line []byte) (head []string, comma rune) {
 	if bytes.IndexByte(line, byte(comma)) < 0 {
 		return nil, comma
 	}
-	head, err := winRow(line, comma)
+	head, err := csvRow(line, comma)
 	if err != nil {
 		return nil, comma
 	}
@@ -71,44 +64,16 @@ func column(head, names []string) int {
 	return slices.IndexFunc(head, func(h string) bool { return slices.Contains(names, h) })
 }
 
-func winRow(record []byte, comma rune) ([]string, error) {
-	r := csv.NewReader(bytes.NewReader(record))
-	r.Comma, r.FieldsPerRecord = comma, -1
-	return r.Read()
-}
-
 func (p *windowsCSV) Line(line []byte, place event.Place) (Verdict, time.Time, error) {
 	if place.File != p.file {
-		p.cutOff()
-		p.file, p.head = place.File, nil
+		p.Close()
 	}
-	if len(p.pending) == 0 {
-		if len(bytes.TrimSpace(line)) == 0 || bytes.HasPrefix(line, []byte("#TYPE ")) {
-			return Read, time.Time{}, nil
-		}
-		if p.head == nil || bytes.Equal(line, p.first) {
-			if head, comma := winHead(line); head != nil {
-				p.head, p.comma, p.first = head, comma, bytes.Clone(line)
-				return Read, time.Time{}, nil
-			}
-		}
-		p.since, p.quotes = place, 0
-	}
-	if p.head == nil {
+	row, ok := p.add(line, place)
+	switch {
+	case !ok:
 		return Unreadable, time.Time{}, nil
-	}
-	if len(p.pending)+len(line) > maxPending {
-		p.pending = p.pending[:0]
-		return Unreadable, time.Time{}, nil
-	}
-	p.pending = append(append(p.pending, line...), '\n')
-	if p.quotes += bytes.Count(line, []byte(`"`)); p.quotes%2 == 1 {
-		return Read, time.Time{}, nil // its message goes on
-	}
-	row, err := winRow(p.pending, p.comma)
-	p.pending = p.pending[:0]
-	if err != nil {
-		return Unreadable, time.Time{}, nil
+	case row == nil:
+		return Read, time.Time{}, nil
 	}
 	return p.row(row)
 }
@@ -231,12 +196,9 @@ func exportTime(text string) (t time.Time, has dated, ok bool) {
 	return t, unzoned, false
 }
 
-func (p *windowsCSV) cutOff() {
+// Close ends it.
+func (p *windowsCSV) Close() {
 	if len(p.pending) > 0 {
 		p.o.Note(event.CutOff, p.since, p.server)
-		p.pending = p.pending[:0]
 	}
 }
-
-// Close ends it.
-func (p *windowsCSV) Close() { p.cutOff() }

@@ -17,9 +17,6 @@ type windowsXML struct {
 	since   event.Place
 }
 
-// maxPending bounds a record that stands on several lines.
-const maxPending = 1 << 20
-
 func newWindowsXML(o Options) Parser { return &windowsXML{windows: windows{o: o}} }
 
 var (

@@ -1,0 +1,233 @@
+package logs
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rollcall/internal/evidence/event"
+)
+
+// Mapping says how a log of somebody's own is read: one login on each line of
+// JSON, or in each record of CSV.
+type Mapping struct {
+	Name      string
+	Type      string // CSV or JSONL
+	Separator rune   // of CSV
+
+	// Columns, or keys; a key of an object within is behind a dot.
+	Account, Address, Time, Outcome, Server, Method string
+
+	Form event.Form
+	// Layout of times: RFC3339, Unix, UnixMS, or the moment 2006-01-02 15:04:05
+	// as the log would write it.
+	Layout string
+	// Values of Outcome. Others are counted, and say nothing.
+	Accepted, Refused, Locked []string
+	// Only lines whose columns have one of these values are logins.
+	Only map[string][]string
+}
+
+// Types of logs that are mapped, and forms of times.
+const (
+	CSV     = "csv"
+	JSONL   = "jsonl"
+	RFC3339 = "rfc3339"
+	Unix    = "unix"
+	UnixMS  = "unix-ms"
+)
+
+// Format is the one that a mapping makes.
+func (m Mapping) Format() Format {
+	f := Format{Name: m.Name, Writes: "as the campaign file maps it", InFront: true, Hostless: always, New: func(o Options) Parser { return newMapped(m, o) }}
+	f.Recognises = func(line []byte) bool {
+		if m.Type == CSV {
+			head, _ := m.head(line)
+			return head != nil
+		}
+		get, ok := readJSON(line)
+		return ok && get(m.Account) != "" && get(m.Time) != "" && get(m.Outcome) != ""
+	}
+	if m.Server != "" {
+		f.Hostless = never
+	}
+	return f
+}
+
+func (m Mapping) dated() dated {
+	switch {
+	case strings.Contains(m.Layout, "Z07") || strings.Contains(m.Layout, "-07"):
+		return zoned
+	case strings.Contains(m.Layout, "06"):
+		return unzoned
+	}
+	return undated
+}
+
+func (m Mapping) moment(text string) (t time.Time, has dated, err error) {
+	switch m.Layout {
+	case RFC3339:
+		t, err = time.Parse(time.RFC3339Nano, text)
+		return t, zoned, err
+	case Unix, UnixMS:
+		n, err := strconv.ParseFloat(text, 64)
+		if m.Layout == UnixMS {
+			n /= 1000
+		}
+		if err == nil && (n < 0 || n > 1<<33) {
+			err = fmt.Errorf("%s is no time", text)
+		}
+		return time.UnixMilli(int64(n * 1000)).UTC(), zoned, err
+	}
+	t, err = time.Parse(m.Layout, text)
+	return t, m.dated(), err
+}
+
+// head reads the names of columns; nil where one that is mapped is missing.
+func (m Mapping) head(line []byte) ([]string, rune) {
+	head, err := csvRow(line, m.Separator)
+	if err != nil {
+		return nil, m.Separator
+	}
+	for i := range head {
+		head[i] = strings.TrimSpace(head[i])
+	}
+	for _, name := range append([]string{m.Account, m.Address, m.Time, m.Outcome, m.Server, m.Method}, slices.Collect(maps.Keys(m.Only))...) {
+		if name != "" && !slices.Contains(head, name) {
+			return nil, m.Separator
+		}
+	}
+	return head, m.Separator
+}
+
+// readJSON is an object whose values are got by their keys.
+func readJSON(line []byte) (get func(key string) string, ok bool) {
+	var object map[string]any
+	if len(line) == 0 || line[0] != '{' || json.Unmarshal(line, &object) != nil {
+		return nil, false
+	}
+	return func(key string) string { return valueAt(object, key) }, true
+}
+
+// valueAt is the text of a key, as it stands or through the objects that its
+// dots name.
+func valueAt(object map[string]any, key string) string {
+	if key == "" {
+		return ""
+	}
+	v, ok := object[key]
+	if !ok {
+		first, rest, dotted := strings.Cut(key, ".")
+		inner, is := object[first].(map[string]any)
+		if !dotted || !is {
+			return ""
+		}
+		return valueAt(inner, rest)
+	}
+	switch v := v.(type) {
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	return ""
+}
+
+// mapped reads a log by a mapping.
+type mapped struct {
+	records
+	m      Mapping
+	o      Options
+	clock  *Clock
+	server string
+}
+
+func newMapped(m Mapping, o Options) Parser {
+	return &mapped{m: m, o: o, clock: o.clock(), records: records{isHead: m.head}}
+}
+
+func (p *mapped) Line(line []byte, place event.Place) (Verdict, time.Time, error) {
+	if p.m.Type == JSONL {
+		get, ok := readJSON(line)
+		if !ok {
+			return Unreadable, time.Time{}, nil
+		}
+		return p.take(get, place)
+	}
+	if place.File != p.file {
+		p.Close()
+	}
+	row, ok := p.add(line, place)
+	switch {
+	case !ok:
+		return Unreadable, time.Time{}, nil
+	case row == nil:
+		return Read, time.Time{}, nil
+	}
+	return p.take(func(name string) string {
+		if i := slices.Index(p.records.head, name); i >= 0 && i < len(row) {
+			return strings.TrimSpace(row[i])
+		}
+		return ""
+	}, p.since)
+}
+
+func (p *mapped) take(get func(string) string, place event.Place) (Verdict, time.Time, error) {
+	t, has, err := p.m.moment(get(p.m.Time))
+	if err != nil {
+		return Unreadable, time.Time{}, nil
+	}
+	at, err := p.clock.whole(t, has, place)
+	if err != nil {
+		return Unreadable, time.Time{}, err
+	}
+	p.server = get(p.m.Server)
+	for key, values := range p.m.Only {
+		if !slices.Contains(values, get(key)) {
+			return Read, at, nil
+		}
+	}
+	e := event.Event{Place: place, At: at, Server: p.server, Account: get(p.m.Account), Form: p.m.Form, Method: get(p.m.Method), Login: true, Outcome: event.Unknown}
+	if len(e.Account) > maxName {
+		e.Account = e.Account[:maxName]
+	}
+	e.Address = address(get(p.m.Address))
+	switch word := get(p.m.Outcome); {
+	case slices.Contains(p.m.Accepted, word):
+		e.Outcome = event.Accepted
+	case slices.Contains(p.m.Refused, word):
+		e.Outcome = event.Refused
+	case slices.Contains(p.m.Locked, word):
+		e.Outcome = event.Locked
+	default:
+		p.o.Note(event.NotMapped, place, p.server)
+	}
+	switch {
+	case e.Account != "":
+		p.o.Event(e)
+	case e.Outcome.Bad():
+		p.o.Note(event.NamesNobody, place, p.server)
+	default:
+		p.o.Note(event.InUnnamed, place, p.server)
+	}
+	if !e.Address.IsValid() {
+		p.o.Note(event.NoAddress, place, p.server)
+	}
+	return Read, at, nil
+}
+
+// Server is what the line before said.
+func (p *mapped) Server() string { return p.server }
+
+// Close ends it.
+func (p *mapped) Close() {
+	if len(p.pending) > 0 {
+		p.o.Note(event.CutOff, p.since, p.server)
+	}
+}

@@ -1,0 +1,66 @@
+package logs
+
+import (
+	"bytes"
+	"encoding/csv"
+
+	"rollcall/internal/evidence/event"
+)
+
+// records puts the records of a CSV together, which may stand on several lines
+// each, behind a head in each file.
+type records struct {
+	// isHead reads a line as the names of columns; nil where it is none.
+	isHead func(line []byte) (head []string, comma rune)
+
+	file    string
+	head    []string
+	comma   rune
+	first   []byte // the head's line
+	pending []byte
+	quotes  int         // in pending
+	since   event.Place // where the record begins
+}
+
+// maxPending bounds a record that stands on several lines.
+const maxPending = 1 << 20
+
+// add takes a line. row is the record that it ends, nil where it ends none; ok
+// is false where it is none that can be read.
+func (r *records) add(line []byte, place event.Place) (row []string, ok bool) {
+	if place.File != r.file {
+		r.file, r.head, r.pending = place.File, nil, r.pending[:0]
+	}
+	if len(r.pending) == 0 {
+		if len(bytes.TrimSpace(line)) == 0 || bytes.HasPrefix(line, []byte("#TYPE ")) {
+			return nil, true
+		}
+		if r.head == nil || bytes.Equal(line, r.first) {
+			if head, comma := r.isHead(line); head != nil {
+				r.head, r.comma, r.first = head, comma, bytes.Clone(line)
+				return nil, true
+			}
+		}
+		r.since, r.quotes = place, 0
+	}
+	if r.head == nil {
+		return nil, false
+	}
+	if len(r.pending)+len(line) > maxPending {
+		r.pending = r.pending[:0]
+		return nil, false
+	}
+	r.pending = append(append(r.pending, line...), '\n')
+	if r.quotes += bytes.Count(line, []byte(`"`)); r.quotes%2 == 1 {
+		return nil, true // it goes on
+	}
+	row, err := csvRow(r.pending, r.comma)
+	r.pending = r.pending[:0]
+	return row, err == nil
+}
+
+func csvRow(record []byte, comma rune) ([]string, error) {
+	r := csv.NewReader(bytes.NewReader(record))
+	r.Comma, r.FieldsPerRecord = comma, -1
+	return r.Read()
+}
