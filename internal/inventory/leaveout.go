@@ -79,8 +79,14 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(one) == 0 && !m.wasHere(e.Account) {
-			unused(e)
+		if len(one) == 0 {
+			gone, known := m.wasHere(e.Account)
+			if !known {
+				unused(e)
+			}
+			if l := m.drafts[gone]; l != nil {
+				why[gone] = cmp.Or(why[gone], e.Reason)
+			}
 		}
 		for _, t := range one {
 			why[t.id] = cmp.Or(why[t.id], e.Reason)
@@ -100,19 +106,6 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 	}
 	slices.SortFunc(roll.Excluded, func(a, b credential.Exclusion) int { return strings.Compare(a.ID, b.ID) })
 	return warnings, nil
-}
-
-// wasHere reports whether an account that an exclude names is one that a path
-// which is left out names, or that campaigns knew and its authority has no
-// more: nothing of it can be on the roll by another name.
-func (m *merger) wasHere(account string) bool {
-	is := func(name string) bool {
-		return fold(name) == fold(account) || fold(rdnValue(name)) == fold(account) || formOf(account) == byDN && dnKey(name) == dnKey(account)
-	}
-	return slices.ContainsFunc(m.leftOut, func(p leftPath) bool { return p.Account != "" && is(p.Account) }) ||
-		slices.ContainsFunc(m.lost.past.kept, func(k kept) bool {
-			return (is(k.Name) || is(k.Subject)) && m.isGone(k.ID)
-		})
 }
 
 // takesNothing warns of an exclude. like is on the roll, and may be meant.
@@ -225,6 +218,9 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (g
 		byID[x.ID].Name, byID[x.ID].Reason = min(byID[x.ID].Name, x.Name), min(byID[x.ID].Reason, x.Reason)
 		byID[x.ID].Kind = min(byID[x.ID].Kind, p.Kind)
 		byID[x.ID].Found = append(byID[x.ID].Found, p.Reason)
+		if !slices.Contains(byID[x.ID].Paths, *p.Path) {
+			byID[x.ID].Paths = append(byID[x.ID].Paths, *p.Path)
+		}
 		byID[x.ID].Hearsay = byID[x.ID].Hearsay && config.TraitsOfSource(p.Reason.Type).Hearsay
 		logins := append(byID[x.ID].Logins, x.Logins...)
 		slices.Sort(logins)

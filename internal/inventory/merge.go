@@ -38,6 +38,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 			loose = append(loose, cand)
 		}
 	}
+	m.stillLeftOut()
 	m.applyDefaultFields()
 	m.loose(loose)
 	m.keep()
