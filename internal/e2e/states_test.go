@@ -40,7 +40,7 @@ var states = []state{
 	}, map[string]string{"lockoutTime": "0"}, "Unlock it"},
 	{protocol.ReasonDisabled, func(e *estate.Estate, dn string) error {
 		return change(e, dn, map[string]string{"userAccountControl": strconv.Itoa(normalAccount | accountDisable)})
-	}, map[string]string{"userAccountControl": strconv.Itoa(normalAccount)}, "Enable it for the rotation"},
+	}, map[string]string{"userAccountControl": strconv.Itoa(normalAccount)}, "Enable it for the time"},
 	{protocol.ReasonExpired, func(e *estate.Estate, dn string) error {
 		return change(e, dn, map[string]string{"accountExpires": "132000000000000000"}) // in 2019
 	}, map[string]string{"accountExpires": "0"}, "Extend the expiry"},
