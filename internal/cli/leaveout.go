@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"net"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,9 +32,9 @@ name neither a secret nor an account in it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			what := "door " + ask.Door
 			if ask.Door == "" {
-				url, err := config.ServerURL(ask.Server)
+				url, err := a.serverCalled(ask.Server)
 				if err != nil {
-					return fmt.Errorf("--server %w", err)
+					return fmt.Errorf("--server %w; nothing was done", err)
 				}
 				ask.Server, what = url, url
 			}
@@ -51,7 +53,7 @@ name neither a secret nor an account in it.`,
 	}
 	out.flag(c)
 	a.yesFlag(c)
-	c.Flags().StringVar(&ask.Server, "server", "", "URL of the server, as status and report name it")
+	c.Flags().StringVar(&ask.Server, "server", "", "URL of the server, as status and report name it, or its host where the file has one server there")
 	c.Flags().StringVar(&ask.Door, "door", "", "name of the door, as plan and report have it")
 	c.Flags().StringVar(&ask.Reason, "reason", "", "why; it goes into the ledger")
 	c.Flags().StringVar(&ask.Directory, "directory", "", "which directory's, where several have that server")
@@ -60,4 +62,47 @@ name neither a secret nor an account in it.`,
 	c.MarkFlagsMutuallyExclusive("directory", "door")
 	_ = c.MarkFlagRequired("reason")
 	return c
+}
+
+// serverCalled is the URL of a server, which may be given by its host, with its
+// port or without, where the campaign file has one such server.
+func (a *app) serverCalled(text string) (string, error) {
+	asURL, err := config.ServerURL(text)
+	if err == nil {
+		return asURL, nil
+	}
+	cfg := a.fileThere()
+	var found, all []string
+	for _, name := range cfg.Authorities() {
+		for _, s := range cfg.Authority(name).ServerNames() {
+			all = append(all, s)
+			if slices.ContainsFunc(shortOf(s), func(short string) bool { return strings.EqualFold(short, text) }) {
+				found = append(found, s)
+			}
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return "", fmt.Errorf("is the host of %s: name the one that is meant", strings.Join(found, " and "))
+	case len(all) > 0:
+		return "", fmt.Errorf("%w; the campaign file has %s", err, strings.Join(all, ", "))
+	}
+	return "", err
+}
+
+// shortOf is what people call a server without its scheme: host and port, the
+// host alone, the address at which it is dialled.
+func shortOf(server string) []string {
+	_, rest, _ := strings.Cut(server, "://")
+	at, address, _ := strings.Cut(rest, "@")
+	out := []string{at}
+	if host, _, err := net.SplitHostPort(at); err == nil {
+		out = append(out, host)
+	}
+	if address != "" {
+		out = append(out, address)
+	}
+	return out
 }

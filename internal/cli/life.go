@@ -9,6 +9,7 @@ import (
 
 	"rollcall/internal/engine"
 	"rollcall/internal/ledger"
+	"rollcall/internal/report"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -29,7 +30,7 @@ const (
 )
 
 // lifeOf asks Vault when a campaign was last seen, and Temporal who serves it.
-func (a *app) lifeOf(ctx context.Context, state *ledger.State) life {
+func (a *app) lifeOf(ctx context.Context, folder string, state *ledger.State) life {
 	if state.Phase == ledger.Closed || state.Campaign == "" {
 		return life{}
 	}
@@ -46,7 +47,11 @@ func (a *app) lifeOf(ctx context.Context, state *ledger.State) life {
 		return life{Words: "whether anybody works on it is not known: " + err.Error()}
 	case !found:
 		return life{Words: "Vault knows no campaign of that name, so nobody works on it with this Vault"}
-	case !rec.ClosedAt.IsZero():
+	}
+	if text := s.olderCopy(ctx, folder, state.Campaign); text != "" {
+		return life{Seen: rec.Seen, Words: text}
+	}
+	if !rec.ClosedAt.IsZero() {
 		return life{Seen: rec.Seen, Nobody: true, Words: (&ownmount.ClosedMeanwhile{CampaignRecord: rec.CampaignRecord}).Error() + ", and this ledger was not told: nobody works on it"}
 	}
 	out := life{Seen: rec.Seen}
@@ -72,6 +77,25 @@ func (a *app) lifeOf(ctx context.Context, state *ledger.State) life {
 		out.Nobody, out.Words = true, fmt.Sprintf("nobody works on it: %s, and %s; %s. `rollcall run` elsewhere takes over %s after the last sign of life", seen, why, do, ownmount.SupersededGrace)
 	}
 	return out
+}
+
+// olderCopy says that a folder has fewer entries than Vault has anchored: the
+// ledger went on elsewhere. Empty if it has not, or nobody can tell.
+func (s *session) olderCopy(ctx context.Context, folder, campaign string) string {
+	anchored, err := s.store.AnchoredSize(ctx, campaign)
+	if err != nil {
+		return ""
+	}
+	r, err := ledger.OpenReader(folder) // after the anchor, for a ledger may grow meanwhile
+	if err != nil {
+		return ""
+	}
+	cp, err := r.Checkpoint()
+	if err != nil || cp.Size >= anchored {
+		return ""
+	}
+	return fmt.Sprintf("%s is an older copy: it has %s, and Vault has anchored %d. What is shown is of then. Where the ledger is written `rollcall status` shows what is so; here it does once this copy is taken away, if a ledger worker gives the ledger out",
+		folder, report.Plural(int(cp.Size), "entry", "entries"), anchored)
 }
 
 // onlyPeopleLeft reports whether all that is open are people's tasks.

@@ -64,7 +64,7 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 	if err != nil {
 		return err
 	}
-	alive := a.lifeOf(ctx, state)
+	alive := a.lifeOf(ctx, folder, state)
 	var compared, profile string
 	if p := state.Profile; p != nil {
 		compared, profile = thisBuild(p.Name, p.Reviewed, p.Digest)

@@ -54,6 +54,10 @@ func TestAServerThatIsGoneIsLeftOutByNameWithAReasonAndNothingElseEndsTheWait(t 
 	u.refuses("a reason is missing", "leave-out", "--server", gone, "--reason", " ")
 	u.refuses("reason", "leave-out", "--server", gone)
 	u.refuses("must be a URL like", "leave-out", "--server", "replica", "--reason", "x")
+	u.refuses("the campaign file has "+e.Slapd.LDAPS()+", "+gone, "leave-out", "--server", "replica", "--reason", "x")
+	short := strings.TrimPrefix(gone, "ldaps://")
+	host, _, _ := strings.Cut(short, ":")
+	u.refuses("is the host of "+e.Slapd.LDAPS()+" and "+gone+": name the one that is meant", "leave-out", "--server", host, "--reason", "x")
 	u.refuses("is no server of the campaign; its servers are "+e.Slapd.LDAPS()+", "+gone, "leave-out", "--server", "ldaps://other.example.org", "--reason", "x")
 	u.refuses("is the write server of corp", "leave-out", "--server", e.Slapd.LDAPS(), "--reason", "x")
 	u.refuses("no directory nowhere", "leave-out", "--server", gone, "--reason", "x", "--directory", "nowhere")
@@ -67,7 +71,12 @@ func TestAServerThatIsGoneIsLeftOutByNameWithAReasonAndNothingElseEndsTheWait(t 
 
 	const reason = "its disk burnt; a new one comes on Monday"
 	asked := time.Now()
-	require.Contains(t, u.must("leave-out", "--server", gone, "--reason", reason), "left out: "+gone)
+	older := copiedLedger(t, u)
+	require.Contains(t, u.must("leave-out", "--server", short, "--reason", reason), "left out: "+gone)
+	requireSoon(t, "a copy of the ledger is told from the ledger", said, func() bool {
+		return strings.Contains(strings.Join(strings.Fields(u.run("status", "--ledger", older).out), " "), " is an older copy: it has ")
+	})
+	require.NotContains(t, u.run("status").out, "older copy")
 	_ = cmd.Wait()
 	require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())
 	require.Less(t, time.Since(asked), time.Minute, "the wait of up to ten minutes is over at once")
@@ -182,4 +191,15 @@ doors:
 	require.Contains(t, u.must("ledger", "verify"), "VERIFIED")
 	require.Contains(t, strings.Join(strings.Fields(u.must("report")), " "), "old, imaps://"+off.Addr().String()+": 0 of 2 values refused as stolen, the new one accepted before and after; 2 dead without it")
 	require.Contains(t, u.must("status"), "left out  door old")
+}
+
+// copiedLedger is a copy of the running campaign's ledger, as it is now.
+func copiedLedger(t *testing.T, u *user) string {
+	t.Helper()
+	folders, err := filepath.Glob(filepath.Join(u.e.Dir, "ledger", "*", "ledger.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, folders)
+	copied := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, os.CopyFS(copied, os.DirFS(filepath.Dir(folders[len(folders)-1]))))
+	return copied
 }

@@ -97,6 +97,13 @@ func (s *Store) Anchors(ctx context.Context, campaign string) ([]byte, error) {
 	return bytes.Join(slices.DeleteFunc(all, func(c []byte) bool { return c == nil }), []byte("\n")), nil
 }
 
+// AnchoredSize is how many entries of a campaign's ledger the newest anchor
+// signs; 0 if none is there.
+func (s *Store) AnchoredSize(ctx context.Context, campaign string) (uint64, error) {
+	n, err := s.newestAnchor(ctx, campaign)
+	return n.size, err
+}
+
 // newest is the largest anchored checkpoint.
 type newest struct {
 	size  uint64
