@@ -29,6 +29,9 @@ type planChange struct {
 type planWrite struct {
 	Path string `json:"path"` // mount/path#field
 	New  bool   `json:"new,omitempty"`
+	// Stays: the account refuses what it holds, for an earlier campaign has set
+	// another value, so nothing is written there.
+	Stays bool `json:"stays,omitempty"`
 }
 
 // What a campaign does with a credential.
@@ -69,7 +72,7 @@ func changesOf(roll *credential.Roll) []planChange {
 
 func (p *planChange) writes(c credential.Credential) {
 	for _, at := range c.Paths {
-		p.Writes = append(p.Writes, planWrite{at.String(), c.Adopted || c.HandsOver() || slices.Contains(c.Makes, at)})
+		p.Writes = append(p.Writes, planWrite{at.String(), c.Adopted || c.HandsOver() || slices.Contains(c.Makes, at), slices.Contains(c.Behind, at)})
 	}
 }
 
@@ -96,11 +99,14 @@ func printChanges(w io.Writer, changes []planChange, width int) {
 		}
 		fmt.Fprint(w, report.Wrap(report.Clean(head+": "+more), mark, width))
 		for _, at := range p.Writes {
-			sign := "~ "
-			if at.New {
+			sign, text := "~ ", at.Path
+			switch {
+			case at.Stays:
+				sign, text = "! ", at.Path+": stays as it is, for an earlier campaign has set another value"
+			case at.New:
 				sign = "+ "
 			}
-			fmt.Fprint(w, report.Wrap(report.Clean(at.Path), "    "+sign, width))
+			fmt.Fprint(w, report.Wrap(report.Clean(text), "    "+sign, width))
 		}
 	}
 	fmt.Fprintln(w)
@@ -111,9 +117,11 @@ func sumOf(device string, changes []planChange) string {
 	n, places, made, servers := map[string]int{}, 0, 0, map[string]bool{}
 	for _, p := range changes {
 		n[p.Does]++
-		places += len(p.Writes)
 		for _, at := range p.Writes {
-			if at.New {
+			if at.Stays {
+				continue
+			}
+			if places++; at.New {
 				made++
 			}
 		}

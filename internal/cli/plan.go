@@ -26,7 +26,7 @@ func (a *app) planCommand() *cobra.Command {
 		Short: "Show what would be written where, and what would go wrong; change nothing",
 		Long: `plan lists the roll and shows what would become of each credential: where its new value is set,
 and each place in Vault that gets it (~ a place that has a value, + a new one, - what is ended, ?
-what people do, ! what stays as it is). Then it shows the order, and the servers. It looks at each
+what people do, ! what stays as it is, a place among them). Then it shows the order, and the servers. It looks at each
 of them, and at the rights on each account where the directory shows them, as doctor does. Exit
 codes: 0 all of it can be rotated · 1 an error, or something is wrong there, or cannot be rotated
 as listed, which is named at the end · 2 a warning says that something may be missing from the

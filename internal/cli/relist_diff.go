@@ -203,6 +203,10 @@ func (s *session) refuseExcludes(ctx context.Context, index ownmount.RollIndex, 
 // listedAs is what decides what is done with a credential, in words.
 func listedAs(c credential.Credential) (out []string) {
 	for _, p := range c.Paths {
+		if slices.Contains(c.Behind, p) {
+			out = append(out, "path "+p.String()+", which stays as it is, for an earlier campaign has set another value")
+			continue
+		}
 		out = append(out, "path "+p.String())
 	}
 	for _, p := range c.Confirmed {

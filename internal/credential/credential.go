@@ -118,6 +118,11 @@ type Credential struct {
 	// for as long as they hold it.
 	Ours []Path `json:"ours,omitempty"`
 
+	// Behind are those of Paths that, when it was listed, held another value
+	// than what an earlier campaign had put at another of them, which held it
+	// still: the account will refuse them, and they stay as they are.
+	Behind []Path `json:"behind,omitempty"`
+
 	// Beside are fields of the same secrets, paths of other credentials of the
 	// roll, that held the same value when it was listed: they get new values of
 	// their own.

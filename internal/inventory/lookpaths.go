@@ -44,6 +44,9 @@ func (k *pathsLook) all(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := k.behind(ctx); err != nil {
+		return err
+	}
 	if k.c.Hearsay && k.usable == 0 && k.c.Problem == "" {
 		k.trouble(credential.Unproved, "nothing but a secret's own word names %s, and the secret holds no value that the account could accept; %s", k.c.Name, question(k.c.Name, k.c.Paths[0]))
 	}
