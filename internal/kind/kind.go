@@ -91,6 +91,15 @@ func As[T any](a Authority) (T, bool) {
 	}
 }
 
+// Evicting is an Authority where whoever is logged in as the account may set
+// another value after each of ours, and which can end that.
+type Evicting interface {
+	// SetAlone is Set with no session of the account left when it takes effect,
+	// where it is seen that somebody has set another value since ours. set is
+	// false where that is not seen: then nothing was done.
+	SetAlone(ctx context.Context, a Account, new credential.Secret) (set bool, err error)
+}
+
 // Shorter is an Authority that can make a new value somewhat shorter than the
 // campaign file says, for a place that takes some lengths only. A longer one
 // might be more than a consumer takes.

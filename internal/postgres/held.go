@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 )
 
@@ -33,14 +32,14 @@ func (h holder) String() string {
 // transaction that is never ended. Sessions of the role itself that stand in
 // the way are ended: they end a moment later anyway. Those of others are not
 // ours to end.
-func (s *server) setAgain(ctx context.Context, conn *session, id, role string, v credential.Secret) error {
+func (s *server) setAgain(ctx context.Context, conn *session, id, role string, set func(context.Context) error) error {
 	pid := conn.PgConn().PID()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watched := make(chan *holder, 1)
 	watch, stop := context.WithCancel(ctx)
 	go func() { watched <- s.clear(watch, role, id, pid) }()
-	err := s.do(ctx, conn, "set a password", func(ctx context.Context) error { return conn.setPassword(ctx, id, role, v) })
+	err := s.do(ctx, conn, "set a password", set)
 	stop()
 	h := <-watched
 	if !errors.Is(err, errHeld) {
@@ -80,6 +79,36 @@ func (s *server) clear(ctx context.Context, role, id string, pid uint32) (other 
 	})
 	return other
 }
+
+// alone ends the role's sessions until it sees none. Whoever comes in after
+// that has been let in by the password that is about to be replaced, and has a
+// moment as long as a commit to set another one.
+func (s *server) alone(ctx context.Context, id, role, which string) error {
+	err := s.apart(ctx, role, func(conn *session) error {
+		for {
+			var left int
+			err := s.do(ctx, conn, "end sessions", func(ctx context.Context) error {
+				return conn.QueryRow(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity
+					WHERE usesysid = $1::text::oid AND `+which, id).Scan(&left)
+			})
+			if err != nil || left == 0 {
+				return err
+			}
+			select {
+			case <-time.After(alonePoll):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	})
+	if refusal(err) == codeInsufficientRight {
+		return &protocol.Stop{Reason: protocol.ReasonRights, Server: s.name, Detail: "somebody who is logged in as the account sets another password after each of ours, and the worker's role may not end the account's sessions: grant it pg_signal_backend (a superuser's need a superuser), or end them (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE …)"}
+	}
+	return err
+}
+
+// alonePoll is short: who is thrown out comes back as fast as he can.
+const alonePoll = 2 * time.Millisecond
 
 // apart runs f on a connection of its own: the pool's may all wait for the row.
 func (s *server) apart(ctx context.Context, role string, f func(*session) error) error {

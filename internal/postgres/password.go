@@ -22,6 +22,7 @@ type Change struct {
 	At       time.Time // by the primary's clock
 	Timeline string    // eight hexadecimal digits
 	LSN      string    // flushed to disk (pg_lsn)
+	Mark     string    // the change's own, as Role.Mark; empty of a Moment
 }
 
 // SetPassword gives the role that has an id and, when it was last looked at,
@@ -39,6 +40,25 @@ type Change struct {
 // up overtakes a later one. Change is from after the commit: sessions that
 // began before Change.At on the primary were not opened with the new value.
 func (c *Client) SetPassword(ctx context.Context, id, role string, value credential.Secret) (Change, error) {
+	return c.setPassword(ctx, id, role, value, nil)
+}
+
+// SetPasswordAlone is SetPassword for a role of which somebody who is logged in
+// sets another password after each of ours (ALTER ROLE CURRENT_USER needs no
+// right). While the row is locked the role's sessions are ended, those that
+// wait for the row among them, until there is none: then it is committed.
+// followers says that what takes the server's log goes on.
+func (c *Client) SetPasswordAlone(ctx context.Context, id, role string, value credential.Secret, followers bool) (Change, error) {
+	s, which := c.servers[0], allSessions
+	if followers {
+		which = allButFollowers
+	}
+	return c.setPassword(ctx, id, role, value, func(ctx context.Context) error { return s.alone(ctx, id, role, which) })
+}
+
+// setPassword: ready, if there is one, is called between the statement and its
+// commit.
+func (c *Client) setPassword(ctx context.Context, id, role string, value credential.Secret, ready func(context.Context) error) (Change, error) {
 	s := c.servers[0]
 	if c.IsIdentity(role) {
 		return Change{}, s.self()
@@ -49,13 +69,19 @@ func (c *Client) SetPassword(ctx context.Context, id, role string, value credent
 	}
 	var at Change
 	err = s.admin(ctx, role, false, func(conn *session) error {
-		err := s.do(ctx, conn, "set a password", func(ctx context.Context) error { return conn.setPassword(ctx, id, role, v) })
+		var mark string
+		set := func(ctx context.Context) (err error) {
+			mark, err = conn.setPassword(ctx, id, role, v, ready)
+			return err
+		}
+		err := s.do(ctx, conn, "set a password", set)
 		if errors.Is(err, errHeld) {
-			err = s.setAgain(ctx, conn, id, role, v)
+			err = s.setAgain(ctx, conn, id, role, set)
 		}
 		if err == nil {
 			err = s.do(ctx, conn, "read the time of the change", func(ctx context.Context) error {
 				at, err = conn.moment(ctx)
+				at.Mark = mark
 				return err
 			})
 		}
@@ -97,17 +123,17 @@ const errAnother = ourError("another role has the name")
 const errStandby = ourError("the server is a standby")
 
 // setPassword: the statement takes a name, so that the id is looked at in the
-// same transaction.
-func (c *session) setPassword(ctx context.Context, id, role string, verifier credential.Secret) error {
+// same transaction. mark is the one that the role has by it.
+func (c *session) setPassword(ctx context.Context, id, role string, verifier credential.Secret, ready func(context.Context) error) (mark string, err error) {
 	if !verifierForm.MatchString(verifier.Reveal()) || strings.ContainsRune(role, 0) {
-		return ourError("not a verifier, or not a name")
+		return "", ourError("not a verifier, or not a name")
 	}
 	tx, err := c.BeginTx(ctx, pgx.TxOptions{AccessMode: pgx.ReadWrite})
 	if codeOf(err) == "0A000" {
-		return errStandby
+		return "", errStandby
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	b := &pgx.Batch{}
@@ -119,17 +145,22 @@ func (c *session) setPassword(ctx context.Context, id, role string, verifier cre
 	b.Queue("SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local')")
 	b.Queue(fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", pgx.Identifier{role}.Sanitize(), verifier.Reveal()))
 	var is string
-	b.Queue("SELECT oid::text FROM pg_catalog.pg_roles WHERE rolname = $1::text", role).QueryRow(func(row pgx.Row) error { return row.Scan(&is) })
-	if err := tx.SendBatch(ctx, b).Close(); codeOf(err) == codeLocked {
-		return errHeld
+	b.Queue("SELECT oid::text, lpad(pg_current_xact_id()::text, 20, '0') FROM pg_catalog.pg_roles WHERE rolname = $1::text", role).QueryRow(func(row pgx.Row) error { return row.Scan(&is, &mark) })
+	if err := tx.SendBatch(ctx, b).Close(); codeOf(err) == codeLocked || codeOf(err) == codeInternal {
+		return "", errHeld // locked, or somebody was quicker ("tuple concurrently updated")
 	} else if err != nil {
-		return err
+		return "", err
 	}
 	if is != id {
-		return errAnother
+		return "", errAnother
+	}
+	if ready != nil {
+		if err := ready(ctx); err != nil {
+			return "", err
+		}
 	}
 	defer c.dropUnsent()()
-	return tx.Commit(ctx)
+	return mark, tx.Commit(ctx)
 }
 
 // dropUnsent has what was not yet sent dropped with the connection, if it is

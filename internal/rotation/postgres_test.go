@@ -2,7 +2,9 @@ package rotation
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -150,4 +152,55 @@ func TestAValueThatNoLoginCanCarryIsToldForWhatItIs(t *testing.T) {
 		require.GreaterOrEqual(t, refused, 0)
 		require.Contains(t, a.Findings[refused].Detail, "was offered to no server, because "+row.why)
 	}
+}
+
+// Who kept a session of the stolen password sets one of his own after each of
+// ours, as often as he can, and comes back with it when he is thrown out: a
+// role needs no right for that. It dies all the same.
+func TestWhoKeepsASessionOfARoleAndSetsItsPasswordOverAndOverLosesIt(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	x := c.role("svc", "LOGIN PASSWORD 'stolen'", "stolen")
+	ctx, stop := context.WithCancel(t.Context())
+	ready, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		mine, began := "stolen", sync.OnceFunc(func() { close(ready) })
+		for n := 0; ctx.Err() == nil; n++ {
+			conn, err := c.pg.Connect(ctx, "svc", mine, "postgres")
+			if err != nil {
+				if mine == "stolen" {
+					began()
+				}
+				continue
+			}
+			for ; ctx.Err() == nil; n++ {
+				next := fmt.Sprintf("of-the-thief-%d", n)
+				if _, err := conn.Exec(ctx, "ALTER ROLE CURRENT_USER PASSWORD '"+next+"'"); err == nil {
+					mine = next
+				} else if conn.IsClosed() {
+					break
+				}
+				began()
+			}
+			_ = conn.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	defer func() { stop(); <-ended }()
+	<-ready
+	var got Applied
+	for range 40 {
+		if got = rotate(t.Context(), c.as(c.pg.Admin, c.pg.AdminPassword, 10*time.Second), x); got.Dead() {
+			break
+		}
+	}
+	require.True(t, got.Dead(), "%+v", got)
+	live, err := c.store.ReadLive(t.Context(), x.Paths[0], 0)
+	require.NoError(t, err)
+	conn, err := c.pg.Connect(t.Context(), "svc", live.Value.Reveal(), "postgres")
+	require.NoError(t, err, "consumers log in")
+	require.NoError(t, conn.Close(t.Context()))
+	var sessions int
+	c.scan("SELECT count(*) FROM pg_stat_activity WHERE usename = 'svc'", &sessions)
+	require.Zero(t, sessions)
 }

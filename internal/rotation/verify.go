@@ -1,12 +1,14 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 )
 
@@ -41,7 +43,47 @@ func (j *job) tryNew(ctx context.Context) error {
 	case reply == protocol.Accepted:
 		return nil
 	case reply == protocol.Refused:
-		return j.unlessReverted(ctx, &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: j.writeServer(), Detail: "the server took the new value and refuses it; consumers still read the old one and the new one is staged"})
+		err := j.unlessReverted(ctx, &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: j.writeServer(), Detail: "the server took the new value and refuses it; consumers still read the old one and the new one is staged"})
+		if stop, ok := errors.AsType[*protocol.Stop](err); ok && stop.Reason == protocol.ReasonNewRefused {
+			return j.setAlone(ctx, stop)
+		}
+		return err
+	}
+	return protocol.StopFor(reply, j.writeServer())
+}
+
+// setAlone sets the staged value once more where somebody has set another one
+// since, with nobody logged in as the account: who kept a session would do that
+// after each set, and what ends sessions (Retire) comes only once the new value
+// was seen to work. refused is what stands where that is not so.
+func (j *job) setAlone(ctx context.Context, refused *protocol.Stop) error {
+	e, ok := kind.As[kind.Evicting](j.Authority)
+	if !ok {
+		return refused
+	}
+	if err := j.stillOurs(ctx); err != nil {
+		return err
+	}
+	account, sent := j.account, j.Now()
+	account.LeftOut, account.Accepted = j.LeftOut, j.c.Accepted
+	set, err := e.SetAlone(ctx, account, j.staged.Secret)
+	if set || err != nil {
+		j.late.send(sent, err)
+	}
+	if err != nil || !set {
+		return cmp.Or(err, error(refused))
+	}
+	j.setAt = j.Now()
+	j.out.SetAt = j.setAt.UTC().Truncate(time.Millisecond)
+	j.noteDetail(credential.Finding{Code: credential.FindingChangedDuring, Detail: "somebody set another value right after ours, as one who is logged in as the account may; all its sessions were ended, and the value was set again"})
+	reply, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
+	switch {
+	case err != nil:
+		return err
+	case reply == protocol.Accepted:
+		return nil
+	case reply == protocol.Refused:
+		return refused
 	}
 	return protocol.StopFor(reply, j.writeServer())
 }

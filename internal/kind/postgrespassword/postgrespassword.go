@@ -186,6 +186,29 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential
 	return a.notGone(ctx, acc, err)
 }
 
+// SetAlone is kind.Evicting. Where what is kept for the role shows that it is
+// ours (rolpassword, or xmin, of pg_authid) nobody else has set another one.
+// Where that is not shown, somebody is taken to have: the account shows nothing
+// that would have the value refused, whose consumers are cut off already.
+func (a *Authority) SetAlone(ctx context.Context, acc kind.Account, new credential.Secret) (set bool, err error) {
+	r, found, err := a.db.ByID(ctx, a.Servers()[0], acc.Subject)
+	if err != nil || !found || r.Holds(new) {
+		return false, err
+	}
+	if r.State != protocol.Accepted {
+		return false, nil
+	}
+	ours, err := a.change(ctx, acc, new)
+	if err != nil || r.Verifier.IsZero() && r.Mark != "" && r.Mark == ours.Mark {
+		return false, err
+	}
+	change, err := a.db.SetPasswordAlone(ctx, acc.Subject, acc.Name, new, slices.Contains(acc.Accepted, credential.Replicates))
+	if err == nil {
+		a.set.Store(acc.Subject, done{new, change})
+	}
+	return err == nil, a.notGone(ctx, acc, err)
+}
+
 // notGone: the statement names the role, and nobody has that name any more. By
 // its oid it may be there all the same, under another one.
 func (a *Authority) notGone(ctx context.Context, acc kind.Account, err error) error {
