@@ -212,6 +212,7 @@ var evidenceNotes = map[string]string{
 	"no-response":         "requests to Vault whose response is not in the logs: how they ended is not known",
 	"connections-dropped": "more logins of one connection at once than are remembered: some are counted without an answer",
 	"outcome-not-mapped":  "logins have an outcome of which the campaign file (logs) does not say what it is: whether they were let in is not known",
+	"changed-by-unknown":  "changes of which the log has the number of who made them, and no login before that names him: older logs may",
 	"cut-off":             "the log ends in the middle of a record, which is not read: it was taken while it was written, or cut",
 	"let-in-unnamed":      "logins were let in of which the log does not have the name: whose they were is in the log of what checked the password",
 	"no-logins":           "not one login is in the log: perhaps it is not logged at that level, or the log is of something else",

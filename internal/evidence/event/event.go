@@ -60,7 +60,23 @@ type Event struct {
 
 	Hashes []string
 	Doubts []Doubt
+
+	// Change is what Account did to Target; "" of a use that changes nothing.
+	// Group is the one that Target was put into.
+	Change Change
+	Target string
+	Group  string
 }
+
+// Change is one of an account.
+type Change string
+
+// Changes.
+const (
+	Reset     Change = "password-reset"   // of another's, or as if it were
+	OwnChange Change = "password-changed" // by who knew the old one
+	NewMember Change = "new-member"       // of a group
+)
 
 // Doubt is a reason to trust a part of an event less.
 type Doubt string
@@ -99,6 +115,7 @@ const (
 	Evicted     Note = "connections-dropped" // more logins at once than are remembered
 	NoLogins    Note = "no-logins"           // the source has lines, and none is of a login
 	InUnnamed   Note = "let-in-unnamed"      // a login was let in, and its name is not in the logs
+	ByUnknown   Note = "changed-by-unknown"  // a change whose maker's login is not in the logs
 	CutOff      Note = "cut-off"             // the log ends in the middle of a record
 	NotMapped   Note = "outcome-not-mapped"  // the campaign file does not say what this outcome is
 	TooMany     Note = "too-many"            // more accounts and addresses than are kept apart

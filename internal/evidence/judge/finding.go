@@ -19,6 +19,7 @@ const (
 	DeviceAfter   Code = "from-device-after"    // a credential of the roll, from the device, behind the window or its containment
 	TriedAfter    Code = "tried-after-rotation" // refused, behind the proof that the stolen value is dead
 	ValueTried    Code = "value-tried"          // the value of one credential, offered as another account
+	Changed       Code = "account-changed"      // by a credential of the roll, or from the device or an indicator's address
 	IndicatorMet  Code = "indicator"            // an address of the intruder's
 	Burst         Code = "burst-of-failures"
 )
@@ -52,6 +53,10 @@ type Finding struct {
 	Addresses  int           `json:"addresses,omitempty"` // of a burst
 	First      time.Time     `json:"first"`
 	Last       time.Time     `json:"last"`
+	// Change is what was done to Target, and Group the one that it was put into.
+	Change event.Change `json:"change,omitempty"`
+	Target string       `json:"target,omitempty"`
+	Group  string       `json:"group,omitempty"`
 	// Indicator that was met, and where it stands.
 	Indicator   string `json:"indicator,omitempty"`
 	IndicatorAt string `json:"indicator_at,omitempty"`
@@ -76,7 +81,8 @@ func (j *Judge) findings() (out []Finding) {
 		return cmp.Or(
 			cmp.Compare(slices.Index(grades, a.Grade), slices.Index(grades, b.Grade)),
 			a.First.Compare(b.First), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Credential, b.Credential),
-			cmp.Compare(a.Account, b.Account), cmp.Compare(a.Address, b.Address), cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(a.Phase, b.Phase))
+			cmp.Compare(a.Account, b.Account), cmp.Compare(a.Address, b.Address), cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(a.Phase, b.Phase),
+			cmp.Compare(a.Target, b.Target), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Change, b.Change))
 	})
 	return out
 }
@@ -86,7 +92,7 @@ func (j *Judge) findings() (out []Finding) {
 func (j *Judge) baselines() map[int]map[string]bool {
 	out := map[int]map[string]bool{}
 	for k, g := range j.seen {
-		if k.credential < 0 || k.phase != Before || k.outcome != event.Accepted || g.indicator != "" || !k.address.IsValid() || g.place == device {
+		if k.change != "" || k.credential < 0 || k.phase != Before || k.outcome != event.Accepted || g.indicator != "" || !k.address.IsValid() || g.place == device {
 			continue
 		}
 		if out[k.credential] == nil {
@@ -110,6 +116,9 @@ func (j *Judge) finding(k key, g *group, known map[int]map[string]bool) (f Findi
 	places := known[k.credential]
 	own := g.place == usual || places[k.address.String()]
 	switch {
+	case k.change != "":
+		f.Change, f.Target, f.Group = k.change, k.target, k.group
+		f.Code, f.Grade, f.Rule = changed(k, g, own, len(places) > 0 || len(j.o.Usual) > 0)
 	case k.value >= 0:
 		f.Code, f.Grade, f.Rule, f.ValueOf = ValueTried, Confirmed, "the-value-itself", j.o.Credentials[k.value].ID
 	case k.credential < 0 && g.place == device:
@@ -118,7 +127,7 @@ func (j *Judge) finding(k key, g *group, known map[int]map[string]bool) (f Findi
 	case k.credential >= 0:
 		f.Code, f.Grade, f.Rule = onRoll(k, g, own, len(places) > 0 || len(j.o.Usual) > 0)
 	}
-	if f.Code == "" && g.indicator != "" {
+	if f.Code == "" && g.indicator != "" && k.change == "" {
 		f.Code, f.Grade, f.Rule = IndicatorMet, Possible, "indicator-tried"
 		if k.outcome == event.Accepted {
 			f.Grade, f.Rule = Probable, "indicator-let-in"
@@ -131,6 +140,28 @@ func (j *Judge) finding(k key, g *group, known map[int]map[string]bool) (f Findi
 		f.Grade, f.Doubts = f.Grade.lower(), g.doubts
 	}
 	return f, f.Code != ""
+}
+
+// changed judges a change of an account. Before the first window it is none of
+// the intruder's.
+func changed(k key, g *group, own, any bool) (Code, Grade, string) {
+	switch {
+	case g.indicator != "":
+		return Changed, Confirmed, "indicator"
+	case k.phase == Before:
+		return "", "", ""
+	case k.outcome != event.Accepted:
+		return Changed, Possible, "change-refused"
+	case g.place == device:
+		return Changed, Probable, "by-device"
+	case own:
+		return Changed, Possible, "usual-place"
+	case g.place == nowhere:
+		return Changed, Possible, "no-address"
+	case any:
+		return Changed, Probable, "new-place"
+	}
+	return Changed, Possible, "no-usual-places"
 }
 
 func notOnRoll(k key) (Grade, string) {
@@ -213,6 +244,8 @@ func (f Finding) Words() string {
 		from = f.Address
 	}
 	switch f.Code {
+	case Changed:
+		return f.changeWords(who, from, times)
 	case NotOnRoll:
 		return fmt.Sprintf("%s was %s from the device (%s), %s, and is not on the roll", who, f.Outcome, from, times)
 	case UsedElsewhere:
@@ -230,4 +263,23 @@ func (f Finding) Words() string {
 		return fmt.Sprintf("%d refused logins of %s from %d addresses", f.Count, who, f.Addresses)
 	}
 	return fmt.Sprintf("%d refused logins of %d accounts from %s", f.Count, f.Accounts, from)
+}
+
+func (f Finding) changeWords(who, from, times string) string {
+	verb := "was " + string(f.Outcome) + " in changing"
+	if f.Outcome == event.Accepted {
+		verb = "changed"
+	}
+	switch f.Change {
+	case event.Reset:
+		return fmt.Sprintf("%s %s the password of %s from %s, %s", who, verb, f.Target, from, times)
+	case event.OwnChange:
+		return fmt.Sprintf("%s %s a password of which it gave the old one (%s) from %s, %s", who, verb, f.Target, from, times)
+	case event.NewMember:
+		if f.Target == "" {
+			return fmt.Sprintf("%s %s the members of %s from %s, %s", who, verb, f.Group, from, times)
+		}
+		return fmt.Sprintf("%s %s the groups of %s, which became a member of %s, from %s, %s", who, verb, f.Target, f.Group, from, times)
+	}
+	return fmt.Sprintf("%s %s the entry %s from %s, %s", who, verb, f.Target, from, times)
 }

@@ -82,6 +82,9 @@ type key struct {
 	phase      Phase
 	outcome    event.Outcome
 	value      int // the credential whose value was offered, or -1
+	change     event.Change
+	target     string
+	group      string
 }
 
 type group struct {
@@ -146,7 +149,7 @@ func (j *Judge) Add(e event.Event) {
 		j.bursts.add(e, n, whole || len(on) > 0, indicator)
 	}
 	if len(on) == 0 {
-		if e.Outcome == event.Failed || at != device && indicator == "" && value < 0 {
+		if e.Outcome == event.Failed && e.Change == "" || at != device && indicator == "" && value < 0 {
 			return
 		}
 		on = []int{-1}
@@ -187,7 +190,7 @@ func (j *Judge) onRoll(n name, authority string) []int {
 }
 
 func (j *Judge) count(i int, n name, value int, at place, indicator, indicatorAt string, whole bool, e event.Event) {
-	k := key{credential: i, address: e.Address, outcome: e.Outcome, value: -1}
+	k := key{credential: i, address: e.Address, outcome: e.Outcome, value: -1, change: e.Change, target: short(e.Target), group: short(e.Group)}
 	var rotated time.Time
 	if i >= 0 {
 		rotated = j.o.Credentials[i].Rotated

@@ -278,3 +278,35 @@ func TestAListOfIndicatorsIsReadOrRefusedWithItsLine(t *testing.T) {
 		require.Equal(t, row.n, x.Len(), name)
 	}
 }
+
+func TestAChangeByACredentialOfTheRollIsGradedByItsPlace(t *testing.T) {
+	for name, row := range map[string]struct {
+		day      int
+		by, from string
+		outcome  event.Outcome
+		want     string
+	}{
+		"before the window":          {5, "uid=a,dc=x", "203.0.113.1", event.Accepted, ""},
+		"from a new place":           {11, "uid=a,dc=x", "203.0.113.1", event.Accepted, "probable new-place uid=v,dc=x"},
+		"from its usual place":       {11, "uid=a,dc=x", "198.51.100.1", event.Accepted, "possible usual-place uid=v,dc=x"},
+		"from the device":            {11, "uid=a,dc=x", "192.0.2.10", event.Accepted, "probable by-device uid=v,dc=x"},
+		"refused":                    {11, "uid=a,dc=x", "203.0.113.1", event.Failed, "possible change-refused uid=v,dc=x"},
+		"by another from the device": {11, "uid=z,dc=x", "192.0.2.10", event.Accepted, "probable by-device uid=v,dc=x"},
+		"by another from elsewhere":  {11, "uid=z,dc=x", "203.0.113.1", event.Accepted, ""},
+	} {
+		j := New(options())
+		j.Add(at(1, "uid=a,dc=x", "198.51.100.1", event.Accepted))
+		e := at(row.day, row.by, row.from, row.outcome)
+		e.Login, e.Change, e.Target = false, event.Reset, "uid=v,dc=x"
+		j.Add(e)
+		var got []string
+		r := j.Finish(nil, nil)
+		for _, f := range r.Findings {
+			require.Equal(t, Changed, f.Code, name)
+			got = append(got, fmt.Sprintf("%s %s %s", f.Grade, f.Rule, f.Target))
+			require.Contains(t, f.Words(), "the password of uid=v,dc=x")
+		}
+		require.Equal(t, row.want, strings.Join(got, ", "), name)
+		require.Zero(t, r.Uses[0].Elsewhere.Count, "a change is no use of its own")
+	}
+}

@@ -100,7 +100,7 @@ func (j *Judge) uses() []Use {
 	}
 	known := j.baselines()
 	for k, g := range j.seen {
-		if k.credential < 0 {
+		if k.credential < 0 || k.change != "" {
 			continue
 		}
 		u := &out[k.credential]

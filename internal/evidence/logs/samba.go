@@ -31,6 +31,8 @@ func newSamba(o Options) Parser {
 type sambaLine struct {
 	Timestamp      string
 	Type           string
+	PasswordChange *sambaChange
+	GroupChange    *sambaChange
 	Authentication *struct {
 		Status        string
 		RemoteAddress string
@@ -43,6 +45,16 @@ type sambaLine struct {
 		MappedAccount string
 		MappedDomain  string
 	}
+}
+
+type sambaChange struct {
+	Status        string
+	RemoteAddress string
+	UserSID       string `json:"userSid"`
+	Action        string
+	DN            string `json:"dn"`
+	Group         string
+	User          string
 }
 
 var sambaStart = []byte(`{"timestamp": "`)
@@ -77,8 +89,13 @@ func (p *samba) Line(line []byte, place event.Place) (Verdict, time.Time, error)
 	default:
 		return Foreign, at, nil // what else Samba says
 	}
-	if l.Type == "Authentication" && l.Authentication != nil {
+	switch {
+	case l.Type == "Authentication" && l.Authentication != nil:
 		p.login(&l, at, place)
+	case l.Type == "passwordChange" && l.PasswordChange != nil:
+		p.change(l.PasswordChange, at, place)
+	case l.Type == "groupChange" && l.GroupChange != nil:
+		p.change(l.GroupChange, at, place)
 	}
 	return Read, at, nil
 }
@@ -111,6 +128,42 @@ func (p *samba) login(l *sambaLine, at time.Time, place event.Place) {
 		p.o.Note(event.NoAddress, place, "")
 	}
 	p.o.Event(e)
+}
+
+// change is one of a password or of a group. Who made it is a SID, which a login
+// before it names.
+func (p *samba) change(c *sambaChange, at time.Time, place event.Place) {
+	e := event.Event{Place: place, At: at, Form: event.Login, Target: c.DN, Outcome: event.Accepted}
+	switch c.Action {
+	case "Reset":
+		e.Change = event.Reset
+	case "Change":
+		e.Change = event.OwnChange
+	case "Added":
+		if strings.EqualFold(c.Group, c.User) {
+			return // how 4.17 writes the primary group of an account that is made
+		}
+		e.Change, e.Target, e.Group = event.NewMember, c.User, c.Group
+	default:
+		return
+	}
+	if c.Status != "Success" {
+		e.Outcome, e.Code = event.Failed, c.Status
+	}
+	e.Address, e.Port = sambaAddress(c.RemoteAddress)
+	var known bool
+	if e.Account, known = p.accounts.Get(c.UserSID); !known {
+		p.o.Note(event.ByUnknown, place, "")
+	}
+	e.Target, e.Group = cutName(e.Target), cutName(e.Group)
+	p.o.Event(e)
+}
+
+func cutName(name string) string {
+	if len(name) > maxName {
+		return name[:maxName]
+	}
+	return name
 }
 
 // isDN reports whether a name was typed as that of an entry.

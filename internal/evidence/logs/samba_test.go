@@ -23,7 +23,7 @@ func TestWhatSambaWritesIsReadLineForLineAndARefusalOfClearTextIsNowhere(t *test
 	s, err := lab.StartSamba(ctx, lab.SambaOptions{Dir: t.TempDir(), CA: ca, Audit: true, Accounts: []lab.Account{{UID: "alice", Password: "right-Alice-1"}, {UID: "bob", Password: "right-Bob-1"}}})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Stop(context.Background()) })
-	login := func(how, from, name, password string) error {
+	connect := func(how, from, name, password string) (*ldap.Conn, error) {
 		port := strings.Replace(how, "starttls", "ldap", 1)
 		conn, err := s.DialFrom(from, port)
 		require.NoError(t, err)
@@ -32,11 +32,15 @@ func TestWhatSambaWritesIsReadLineForLineAndARefusalOfClearTextIsNowhere(t *test
 		}
 		c := ldap.NewConn(conn, how == "ldaps")
 		c.Start()
-		defer c.Close()
 		if how == "starttls" {
 			require.NoError(t, c.StartTLS(trusts(ca)))
 		}
-		return c.Bind(name, password)
+		return c, c.Bind(name, password)
+	}
+	login := func(how, from, name, password string) error {
+		c, err := connect(how, from, name, password)
+		defer c.Close()
+		return err
 	}
 	alice := s.AccountDN("alice")
 	var did []try
@@ -55,16 +59,37 @@ func TestWhatSambaWritesIsReadLineForLineAndARefusalOfClearTextIsNowhere(t *test
 	did = append(did, try{strings.ToLower(alice), "127.0.0.2", event.Accepted})
 	log, err := os.ReadFile(s.LogFile())
 	require.NoError(t, err)
-	require.Equal(t, 1, strings.Count(string(log[len(before):]), "\n"), "one line for two logins")
+	lines1 := strings.Count(string(log[len(before):]), "\n")
+	binder, err := connect("ldaps", "127.0.0.5", s.BinderDN, s.BinderPassword)
+	require.NoError(t, err)
+	defer binder.Close()
+	reset := ldap.NewModifyRequest(s.AccountDN("bob"), nil)
+	reset.Replace("unicodePwd", []string{inQuotes("New-Bob-12345")})
+	require.NoError(t, binder.Modify(reset))
+	admin, err := connect("ldaps", "127.0.0.6", s.AdminDN, s.AdminPassword)
+	require.NoError(t, err)
+	defer admin.Close()
+	admins := "CN=Domain Admins,CN=Users," + s.BaseDN()
+	member := ldap.NewModifyRequest(admins, nil)
+	member.Add("member", []string{alice})
+	require.NoError(t, admin.Modify(member))
+	log, err = os.ReadFile(s.LogFile())
+	require.NoError(t, err)
+	require.Equal(t, 1, lines1, "one line for two logins")
 
 	events, notes, unreadable := readText(t, "samba", string(log))
-	require.Equal(t, did, triesOf(events, s.AdminDN), "in their order")
+	require.Equal(t, did, triesOf(events, s.AdminDN, s.BinderDN), "in their order")
+	require.Equal(t, []done{{`example\rollcall`, "127.0.0.5", event.Reset, strings.ToLower(s.AccountDN("bob")), ""}}, donesOf(events, "127.0.0.5"))
+	require.Equal(t, []done{{`example\administrator`, "127.0.0.6", event.NewMember, strings.ToLower(alice), strings.ToLower(admins)}}, donesOf(events, "127.0.0.6"))
 	require.Empty(t, unreadable)
 	require.Empty(t, notes)
 	lines := strings.Split(string(log), "\n")
 	for _, e := range events {
 		require.WithinDuration(t, time.Now(), e.At, 2*time.Minute)
 		require.Contains(t, lines[e.Line-1], `"remoteAddress": "ipv4:`+e.Address.String())
+		if e.Change != "" {
+			continue
+		}
 		require.Contains(t, lines[e.Line-1], `"workstation": "DC1"`, "the domain controller's own name, whoever asks")
 	}
 	format, ok := Recognise([]byte(lines[events[0].Line-1]))
@@ -82,4 +107,14 @@ func TestSambasLinesAreFoundBehindWhatElseItWrites(t *testing.T) {
 	require.Equal(t, "2022-05-20T06:38:09.96713Z", events[0].At.UTC().Format(time.RFC3339Nano))
 	require.Empty(t, notes)
 	require.Len(t, unreadable, 1)
+}
+
+// inQuotes is the form of unicodePwd.
+func inQuotes(password string) string {
+	var out strings.Builder
+	for _, r := range `"` + password + `"` {
+		out.WriteByte(byte(r))
+		out.WriteByte(0)
+	}
+	return out.String()
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
 	"rollcall/internal/evidence/event"
 )
 
@@ -27,6 +29,7 @@ func (r *winRecord) is(name string) string {
 
 // winEvents are those of which anything is read, with how each is.
 var winEvents = map[string]func(r *winRecord, e *event.Event) bool{
+	"4723": winPassword, "4724": winPassword, "4728": winMember, "4732": winMember, "4756": winMember,
 	"4624": winLogon, "4625": winLogon, "4768": winTicket, "4769": winService, "4771": winTicket, "4776": winNTLM, "4740": winLockOut, "2889": winClear,
 }
 
@@ -34,6 +37,14 @@ var winEvents = map[string]func(r *winRecord, e *event.Event) bool{
 type windows struct {
 	o      Options
 	server string
+	// from are the addresses of logons, by machine and number: a change names
+	// the logon in which it was made.
+	from *simplelru.LRU[string, netip.Addr]
+}
+
+func newWindows(o Options) windows {
+	from, _ := simplelru.NewLRU[string, netip.Addr](maxConns, nil)
+	return windows{o: o, from: from}
 }
 
 // take gives out what a record says.
@@ -47,8 +58,12 @@ func (w *windows) take(r *winRecord, place event.Place) {
 	if !how(r, &e) || e.Account == "" {
 		return
 	}
-	if len(e.Account) > maxName {
-		e.Account = e.Account[:maxName]
+	e.Account, e.Target, e.Group = cutName(e.Account), cutName(e.Target), cutName(e.Group)
+	if id := r.is("TargetLogonId"); r.id == "4624" && id != "" && e.Address.IsValid() {
+		w.from.Add(r.computer+"\x00"+strings.ToLower(id), e.Address)
+	}
+	if e.Change != "" {
+		e.Address, _ = w.from.Get(r.computer + "\x00" + strings.ToLower(r.is("SubjectLogonId")))
 	}
 	w.o.Event(e)
 }
@@ -58,7 +73,7 @@ func (w *windows) take(r *winRecord, place event.Place) {
 func winAccount(r *winRecord, e *event.Event, name, domain string) bool {
 	account, of := r.is(name), r.is(domain)
 	host, _, _ := strings.Cut(r.computer, ".")
-	switch sid := r.is("TargetUserSid"); {
+	switch sid := r.is(strings.TrimSuffix(name, "Name") + "Sid"); {
 	case account == "", sid == "S-1-5-7", sid == "S-1-5-18", sid == "S-1-5-19", sid == "S-1-5-20":
 		return false
 	case strings.HasPrefix(sid, "S-1-5-90-"), strings.HasPrefix(sid, "S-1-5-96-"), strings.EqualFold(of, "NT AUTHORITY"):
@@ -151,6 +166,43 @@ func winClear(r *winRecord, e *event.Event) bool {
 	}
 	e.Method, e.Outcome = "unsigned-bind", event.Unknown
 	return true
+}
+
+// winPassword is 4723 and 4724.
+func winPassword(r *winRecord, e *event.Event) bool {
+	if !winSubject(r, e) {
+		return false
+	}
+	e.Change, e.Target = event.Reset, inDomain(r.is("TargetDomainName"), r.is("TargetUserName"))
+	if r.id == "4723" {
+		e.Change = event.OwnChange
+	}
+	return true
+}
+
+// winMember is 4728, 4732 and 4756: a group of each scope.
+func winMember(r *winRecord, e *event.Event) bool {
+	if !winSubject(r, e) {
+		return false
+	}
+	e.Change, e.Group, e.Target = event.NewMember, inDomain(r.is("TargetDomainName"), r.is("TargetUserName")), r.is("MemberName")
+	if e.Target == "" {
+		e.Target = r.is("MemberSid")
+	}
+	return true
+}
+
+// winSubject is who made a change. That it failed is among the event's keywords
+// alone.
+func winSubject(r *winRecord, e *event.Event) bool {
+	e.Login, e.Outcome = false, event.Accepted
+	if words := strings.ToLower(r.is("Keywords")); strings.Contains(words, "failure") || strings.HasPrefix(words, "0x801") {
+		e.Outcome = event.Failed
+	}
+	if r.is("SubjectUserSid") == "S-1-5-18" {
+		return false // the machine itself
+	}
+	return winAccount(r, e, "SubjectUserName", "SubjectDomainName")
 }
 
 // zero reports whether a code says that nothing failed.

@@ -145,6 +145,27 @@ func TestEventsOfWindowsAsXMLAreReadHoweverTheyStand(t *testing.T) {
 	}
 }
 
+func TestAChangeInWindowsIsFromTheAddressOfItsLogon(t *testing.T) {
+	by := []string{"SubjectUserSid=S-1-5-21-1-2-3-1104", "SubjectUserName=svc", "SubjectDomainName=CORP", "SubjectLogonId=0x1F"}
+	cases := []winCase{winCases()[0],
+		{"4724", append([]string{"TargetUserName=admin", "TargetDomainName=CORP"}, by...), try{}},
+		{"4723", append([]string{"TargetUserName=svc", "TargetDomainName=CORP"}, by...), try{}},
+		{"4728", append([]string{"MemberName=CN=svc,DC=corp", "TargetUserName=Domain Admins", "TargetDomainName=CORP"}, by...), try{}},
+		{"4724", []string{"TargetUserName=x", "SubjectUserName=other", "SubjectDomainName=CORP", "SubjectLogonId=0x2f"}, try{}},
+		{"4724", []string{"TargetUserName=x", "SubjectUserSid=S-1-5-18", "SubjectUserName=DC1$", "SubjectDomainName=CORP", "SubjectLogonId=0x3e7"}, try{}},
+	}
+	var text strings.Builder
+	for i, c := range cases {
+		text.WriteString(c.asXML(i))
+	}
+	events, _ := byFile(t, "windows-xml", Options{}, []byte(text.String()))
+	require.Equal(t, []done{
+		{`corp\svc`, "192.0.2.10", event.Reset, `corp\admin`, ""}, {`corp\svc`, "192.0.2.10", event.OwnChange, `corp\svc`, ""},
+		{`corp\svc`, "192.0.2.10", event.NewMember, "cn=svc,dc=corp", `corp\domain admins`},
+	}, donesOf(events, "192.0.2.10"))
+	require.Equal(t, []done{{`corp\other`, "invalid IP", event.Reset, "x", ""}}, donesOf(events, "invalid IP"))
+}
+
 func TestAnAccountOfTheMachineItselfIsNotTheDomains(t *testing.T) {
 	own := winCase{"4624", []string{"TargetUserName=svc", "TargetDomainName=DC1", "LogonType=3", "IpAddress=192.0.2.10"}, try{}}
 	events, _ := byFile(t, "windows-xml", Options{}, []byte(own.asXML(0)))

@@ -20,7 +20,7 @@ type windowsCSV struct {
 }
 
 func newWindowsCSV(o Options) Parser {
-	return &windowsCSV{windows: windows{o: o}, records: records{isHead: winHead}, clock: o.clock()}
+	return &windowsCSV{windows: newWindows(o), records: records{isHead: winHead}, clock: o.clock()}
 }
 
 // Names of columns, by what exports call them.
@@ -118,7 +118,7 @@ func (p *windowsCSV) row(row []string) (Verdict, time.Time, error) {
 // winData are the data that are read, by their names in small letters.
 var winData = func() map[string]string {
 	out := map[string]string{}
-	for _, name := range []string{"TargetUserName", "TargetDomainName", "TargetUserSid", "TargetLogonId", "SubjectUserName", "SubjectDomainName", "SubjectLogonId",
+	for _, name := range []string{"TargetUserName", "TargetDomainName", "TargetUserSid", "TargetLogonId", "SubjectUserSid", "Keywords", "SubjectUserName", "SubjectDomainName", "SubjectLogonId",
 		"MemberName", "MemberSid", "IpAddress", "IpPort", "LogonType", "Status", "SubStatus", "Client", "Identity"} {
 		out[strings.ToLower(name)] = name
 	}
@@ -140,8 +140,15 @@ var winLabels = map[string]map[string]string{
 		"Additional Information/Failure Code": "Status"},
 	"4776": {"/Logon Account": "TargetUserName", "/Error Code": "Status"},
 	"4740": {"Account That Was Locked Out/Account Name": "TargetUserName"},
+	"4723": winChangeLabels, "4724": winChangeLabels, "4728": winMemberLabels, "4732": winMemberLabels, "4756": winMemberLabels,
 	"2889": {"/Client IP address": "Client", "/Identity the client attempted to authenticate as": "Identity"},
 }
+
+var winChangeLabels = map[string]string{"Subject/Security ID": "SubjectUserSid", "Subject/Account Name": "SubjectUserName", "Subject/Account Domain": "SubjectDomainName", "Subject/Logon ID": "SubjectLogonId",
+	"Target Account/Account Name": "TargetUserName", "Target Account/Account Domain": "TargetDomainName"}
+
+var winMemberLabels = map[string]string{"Subject/Security ID": "SubjectUserSid", "Subject/Account Name": "SubjectUserName", "Subject/Account Domain": "SubjectDomainName", "Subject/Logon ID": "SubjectLogonId",
+	"Member/Account Name": "MemberName", "Member/Security ID": "MemberSid", "Group/Group Name": "TargetUserName", "Group/Group Domain": "TargetDomainName"}
 
 // messageData reads the text that Windows shows of an event.
 func messageData(id, message string, to map[string]string) {

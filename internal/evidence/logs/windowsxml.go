@@ -17,7 +17,7 @@ type windowsXML struct {
 	since   event.Place
 }
 
-func newWindowsXML(o Options) Parser { return &windowsXML{windows: windows{o: o}} }
+func newWindowsXML(o Options) Parser { return &windowsXML{windows: newWindows(o)} }
 
 var (
 	winSchema = []byte("http://schemas.microsoft.com/win/2004/08/events/event")
@@ -105,6 +105,8 @@ func (p *windowsXML) event(text []byte) (at time.Time, ok bool) {
 	provider, _ := attribute(text, "<Provider", " Name=")
 	if r := (winRecord{id: string(bytes.TrimSpace(id)), computer: p.server, at: at}); ofProvider(r.id, provider) {
 		r.data = eventData(text, r.id == "2889")
+		keywords, _ := cutBetween(text, "<Keywords>", "<")
+		r.data["Keywords"] = string(keywords)
 		p.take(&r, p.since)
 	}
 	return at, true
