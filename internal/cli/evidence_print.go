@@ -191,12 +191,14 @@ func sourceName(s *judge.Source) string {
 
 // evidenceLimits say what no log of a format holds.
 var evidenceLimits = map[string]string{
-	"last-name-only":          "of several tries on one connection the log has the last name alone",
-	"clear-text-refused":      "a login in clear text that is refused for that leaves no line with its name, and its password has crossed the network",
-	"no-mail-no-name":         "a login is named when a mail follows; one without a mail is counted, without a name",
-	"ntlm-without-address":    "who logs in by NTLM (4776) is a machine's name, as the client says it, and no address",
-	"ldap-binds-not-for-sure": "that each LDAP login leaves an event with its client's address is not documented: 2889 has those in clear text alone, and 4624 may have the others",
-	"address-said-by-asker":   "addresses are what the asking server says of who asked it, and may be none",
+	"last-name-only":           "of several tries on one connection the log has the last name alone",
+	"clear-text-refused":       "a login in clear text that is refused for that leaves no line with its name, and its password has crossed the network",
+	"no-mail-no-name":          "a login is named when a mail follows; one without a mail is counted, without a name",
+	"ntlm-without-address":     "who logs in by NTLM (4776) is a machine's name, as the client says it, and no address",
+	"ldap-binds-not-for-sure":  "that each LDAP login leaves an event with its client's address is not documented: 2889 has those in clear text alone, and 4624 may have the others",
+	"no-login-that-was-let-in": "refused logins alone are written: what was let in is in the logs of what checked the password",
+	"written-by-the-device":    "the device itself wrote it: who held the device could change it, and what is not in it may have been taken out",
+	"address-said-by-asker":    "addresses are what the asking server says of who asked it, and may be none",
 }
 
 // evidenceNotes say what a note means for who reads the findings.

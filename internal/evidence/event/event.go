@@ -126,10 +126,12 @@ type Limit string
 
 // Limits.
 const (
-	LastNameOnly    Limit = "last-name-only"          // of several tries on one connection the last name alone is written
-	ClearRefused    Limit = "clear-text-refused"      // a login in clear text that is refused for that leaves no line with its name
-	NoMailNoName    Limit = "no-mail-no-name"         // a login is named when a mail follows, and else is not
-	NTLMNameless    Limit = "ntlm-without-address"    // who asks by NTLM is a name that he says, and has no address
-	LDAPByNoAddress Limit = "ldap-binds-not-for-sure" // that a bind over TLS leaves an event with its client is not documented
-	AddressSaid     Limit = "address-said-by-asker"   // the address is what the one who asks says
+	LastNameOnly    Limit = "last-name-only"           // of several tries on one connection the last name alone is written
+	ClearRefused    Limit = "clear-text-refused"       // a login in clear text that is refused for that leaves no line with its name
+	NoMailNoName    Limit = "no-mail-no-name"          // a login is named when a mail follows, and else is not
+	NTLMNameless    Limit = "ntlm-without-address"     // who asks by NTLM is a name that he says, and has no address
+	LDAPByNoAddress Limit = "ldap-binds-not-for-sure"  // that a bind over TLS leaves an event with its client is not documented
+	RefusedOnly     Limit = "no-login-that-was-let-in" // it has refused logins alone
+	ByDevice        Limit = "written-by-the-device"    // who held the device could change it
+	AddressSaid     Limit = "address-said-by-asker"    // the address is what the one who asks says
 )

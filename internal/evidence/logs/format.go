@@ -127,6 +127,8 @@ func init() {
 		{Name: "vsftpd", Writes: "vsftpd, by syslog or to its own file (vsftpd_log_file)", InFront: true, Recognises: isVSFTPD, Hostless: notSyslog, New: newVSFTPD, Program: called("vsftpd")},
 		{Name: "freeradius", Writes: "FreeRADIUS with auth = yes, by syslog or to its own file", InFront: true, Recognises: isFreeRADIUS, Hostless: notSyslog, New: newFreeRADIUS, Program: called("freeradius", "radiusd"),
 			CannotShow: []event.Limit{event.AddressSaid}},
+		{Name: "esg", Writes: "the mail syslog of a Barracuda Email Security Gateway", InFront: true, Recognises: isESG, Hostless: never, New: newESG, Program: isESGProgram,
+			CannotShow: []event.Limit{event.RefusedOnly, event.ByDevice}},
 		{Name: "vault-audit", Writes: "a file audit device of Vault or OpenBao", Vault: true, Recognises: isVaultAudit, Hostless: always, New: newVaultAudit},
 	}
 }

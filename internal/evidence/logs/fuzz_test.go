@@ -120,3 +120,7 @@ func FuzzWindowsXML(f *testing.F) {
 func FuzzWindowsCSV(f *testing.F) {
 	fuzz(f, "windows-csv", "Id,TimeCreated,Message\n4625,2026-11-29 22:10:32,\"x\nAccount For Which Logon Failed:\n\tAccount Name:\t\tsvc\nFailure Information:\n\tSub Status:\t\t0xC000006A\n\"\n", "Id;TimeCreated;TargetUserName\n4624;29.11.2026 22:10:32;svc")
 }
+
+func FuzzESG(f *testing.F) {
+	fuzz(f, "esg", "Jan 11 06:58:03 10.10.10.111  inbound/pass1: unknown[192.0.2.1] 1704927410-1 1704927410 1704927410 RECV - - 2 83 535 Error: authentication failed [svc@example.org]\nJan 11 06:58:05 esg scan[9390]: m[192.0.2.3] 1-R 1 2 SCAN - a b - 7 61 - SZ:34602 SUBJ:x")
+}

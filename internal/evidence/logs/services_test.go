@@ -300,3 +300,20 @@ func TestEachServicesLinesAreRecognisedAndNoOthers(t *testing.T) {
 		require.Equal(t, want, format.Name, line)
 	}
 }
+
+// In the form that the vendor documents; no appliance wrote these.
+func TestOfAnEmailSecurityGatewayRefusedLoginsAreRead(t *testing.T) {
+	log := "Jan 11 06:58:03 10.10.10.111  inbound/pass1: unknown[192.0.2.1] 1704927410-1920756-20844-227386-1 1704927410 1704927410 RECV - - 2 83 535 Error: authentication failed [svc@example.org]\n" +
+		"Jan 11 06:58:04 esg inbound/pass1[27564]: 192.0.2.2 1126226282-27564-2-0 1126226286 1126226328 RECV a@example.org b@example.org 2 7 x 535 authentication failed [here] 535 Error: authentication failed [svc]\n" +
+		"Jan 11 06:58:05 esg scan[9390]: mail.example.net[192.0.2.3] 1300386126-4739a8be0001-R6OEVB 1300386126 1300386128 SCAN - a@example.net b@example.com - 7 61 - SZ:34602 SUBJ:RECV 535 Error: authentication failed [no]\n" +
+		"Jan 11 06:58:06 esg web: [192.0.2.4] somebody did something\n"
+	events, notes, unreadable := read(t, "esg", Options{Year: 2026, Zone: time.UTC}, map[string]string{"log": log}, "log")
+	require.Equal(t, []try{{"svc@example.org", "192.0.2.1", event.Refused}, {"svc", "192.0.2.2", event.Refused}}, triesOf(events))
+	require.Equal(t, "10.10.10.111", events[0].Server)
+	require.Empty(t, notes)
+	require.Empty(t, unreadable)
+	for i, line := range strings.Split(log, "\n")[:4] {
+		format, _ := Recognise([]byte(line))
+		require.Equal(t, []string{"esg", "esg", "esg", ""}[i], format.Name)
+	}
+}

@@ -122,7 +122,8 @@ func cutSyslog(line []byte) (h syslogHead, has dated, ok bool) {
 	if !found {
 		return h, has, false
 	}
-	tag, text, found := bytes.Cut(rest, []byte(": "))
+	// An Email Security Gateway writes two blanks behind the host.
+	tag, text, found := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(": "))
 	if !found || bytes.ContainsAny(tag, " =") {
 		return h, has, false
 	}
