@@ -76,6 +76,7 @@ const (
 	Reset     Change = "password-reset"   // of another's, or as if it were
 	OwnChange Change = "password-changed" // by who knew the old one
 	NewMember Change = "new-member"       // of a group
+	Modified  Change = "entry-changed"    // the log does not say in what
 )
 
 // Doubt is a reason to trust a part of an event less.

@@ -152,6 +152,8 @@ func changed(k key, g *group, own, any bool) (Code, Grade, string) {
 		return "", "", ""
 	case k.outcome != event.Accepted:
 		return Changed, Possible, "change-refused"
+	case k.change == event.Modified:
+		return Changed, Possible, "in-what-is-not-said"
 	case g.place == device:
 		return Changed, Probable, "by-device"
 	case own:
@@ -281,5 +283,5 @@ func (f Finding) changeWords(who, from, times string) string {
 		}
 		return fmt.Sprintf("%s %s the groups of %s, which became a member of %s, from %s, %s", who, verb, f.Target, f.Group, from, times)
 	}
-	return fmt.Sprintf("%s %s the entry %s from %s, %s", who, verb, f.Target, from, times)
+	return fmt.Sprintf("%s %s entries from %s, %s, in what the log does not say", who, verb, from, times)
 }

@@ -191,6 +191,9 @@ func (j *Judge) onRoll(n name, authority string) []int {
 
 func (j *Judge) count(i int, n name, value int, at place, indicator, indicatorAt string, whole bool, e event.Event) {
 	k := key{credential: i, address: e.Address, outcome: e.Outcome, value: -1, change: e.Change, target: short(e.Target), group: short(e.Group)}
+	if e.Change == event.Modified {
+		k.target = "" // of whatever entries: programs write many
+	}
 	var rotated time.Time
 	if i >= 0 {
 		rotated = j.o.Credentials[i].Rotated

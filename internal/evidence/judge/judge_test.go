@@ -310,3 +310,15 @@ func TestAChangeByACredentialOfTheRollIsGradedByItsPlace(t *testing.T) {
 		require.Zero(t, r.Uses[0].Elsewhere.Count, "a change is no use of its own")
 	}
 }
+
+func TestChangesOfWhichTheLogSaysNothingAreOneFinding(t *testing.T) {
+	j := New(options())
+	for i := range 50 {
+		e := at(11, "uid=a,dc=x", "203.0.113.1", event.Accepted)
+		e.Login, e.Change, e.Target = false, event.Modified, fmt.Sprintf("uid=%d,dc=x", i)
+		j.Add(e)
+	}
+	all := j.Finish(nil, nil).Findings
+	require.Len(t, all, 1)
+	require.Equal(t, "possible in-what-is-not-said 50", fmt.Sprint(all[0].Grade, " ", all[0].Rule, " ", all[0].Count))
+}

@@ -48,6 +48,11 @@ type conn struct {
 	doubt   bool
 	gap     int
 	logins  map[int64]*login
+	// bound is as whom it goes on, in the server's own words; "" is nobody, or
+	// a login that the logs do not have.
+	bound string
+	// changes wait for an answer.
+	changes map[int64]*event.Event
 	// early are logins that were over before the connection's first line was
 	// written: threads write out of order.
 	early []event.Event
@@ -97,6 +102,13 @@ func (c *conns) drop(is *conn) {
 		c.send(is, l)
 	}
 	is.logins = nil
+	for _, op := range slices.Sorted(maps.Keys(is.changes)) {
+		if e := is.changes[op]; e.Change != "" {
+			c.o.Note(event.NoResult, e.Place, e.Server)
+			c.changed(is, *e)
+		}
+	}
+	is.changes = nil
 	for _, e := range is.early {
 		c.o.Note(event.NoAddress, e.Place, e.Server)
 		c.o.Event(e)
@@ -237,6 +249,12 @@ func (c *conns) goesOn(r *run, number uint64, op int64) {
 
 func (c *conns) send(is *conn, l *login) {
 	e := l.event
+	switch { // a bind that failed leaves nobody (RFC 4513, 4)
+	case e.Outcome == event.Accepted && l.named:
+		is.bound = e.Account
+	default:
+		is.bound = ""
+	}
 	if e.Outcome == event.Accepted && e.Account != "" && !l.named {
 		// A name without a password is let in as nobody (RFC 4513 section
 		// 5.1.2), or the line that says as whom is lost: it is no proof of a
@@ -269,6 +287,64 @@ func (c *conns) give(is *conn, e event.Event) {
 		e.Doubts = append(e.Doubts, event.AfterBackwards)
 	}
 	c.o.Event(e)
+}
+
+// changing takes the line of a change to an entry; what it is may come on lines
+// behind it.
+func (c *conns) changing(r *run, number uint64, op int64, place event.Place, at time.Time, target string) *event.Event {
+	key := connKey{r.id, number}
+	is, ok := c.table.Get(key)
+	if !ok {
+		is = &conn{gap: r.gap, doubt: r.doubt}
+		c.table.Add(key, is)
+	}
+	if is.changes == nil {
+		is.changes = map[int64]*event.Event{}
+	}
+	if e := is.changes[op]; e != nil {
+		return e
+	}
+	if len(is.changes) >= maxOps {
+		c.o.Note(event.Evicted, place, r.server)
+		clear(is.changes)
+	}
+	e := &event.Event{Place: place, At: at, Server: r.server, Form: event.DN, Account: is.bound, Target: cutName(target), Outcome: event.Unknown}
+	if is.gap != r.gap {
+		e.Doubts = append(e.Doubts, event.OverGap)
+	}
+	is.changes[op] = e
+	return e
+}
+
+// isChanged takes the answer to a change, if there is one that waits.
+func (c *conns) isChanged(r *run, number uint64, op int64, code int, word string) {
+	is, ok := c.table.Get(connKey{r.id, number})
+	if !ok || is.changes[op] == nil {
+		return
+	}
+	e := *is.changes[op]
+	delete(is.changes, op)
+	if e.Change == "" {
+		return // of what is none of an account's credentials
+	}
+	e.Outcome, e.Code = event.Failed, "err="+word
+	if code == 0 {
+		e.Outcome = event.Accepted
+	}
+	c.changed(is, e)
+}
+
+// changed hands on a change.
+func (c *conns) changed(is *conn, e event.Event) {
+	if e.Account == "" {
+		c.o.Note(event.ByUnknown, e.Place, e.Server)
+	}
+	if !is.known {
+		c.o.Note(event.NoAddress, e.Place, e.Server)
+		c.o.Event(e)
+		return
+	}
+	c.give(is, e)
 }
 
 // close ends the source.

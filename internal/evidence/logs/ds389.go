@@ -96,6 +96,13 @@ func (p *ds389) Line(line []byte, place event.Place) (Verdict, time.Time, error)
 			method, name = strings.TrimSpace(mech), ""
 		}
 		p.c.asks(r, uint64(number), op, place, at, name, method, false)
+	case bytes.HasPrefix(body, []byte("MOD dn=")): // in what, no line says
+		p.c.changing(r, uint64(number), op, place, at, quoted(string(body[7:]), "")).Change = event.Modified
+	case bytes.HasPrefix(body, []byte("RESULT err=")) && bytes.Contains(body, []byte(" tag=103 ")):
+		word, _, _ := strings.Cut(string(body[len("RESULT err="):]), " ")
+		if code, err := strconv.Atoi(word); err == nil {
+			p.c.isChanged(r, uint64(number), op, code, word)
+		}
 	case bytes.HasPrefix(body, []byte("RESULT err=")) && bytes.Contains(body, []byte(" tag=97 ")):
 		p.result(r, uint64(number), op, string(body), at, place)
 	}

@@ -108,6 +108,14 @@ func (p *openLDAP) text(r *run, text []byte, at time.Time, place event.Place) Ve
 		p.c.asks(r, id, op, place, at, typed, "simple", false)
 	case bytes.HasPrefix(body, []byte("RESULT tag=97 ")):
 		p.result(r, id, op, string(body), at, place)
+	case bytes.HasPrefix(body, []byte("RESULT tag=103 ")), bytes.HasPrefix(body, []byte("RESULT oid=")):
+		if code, word, ok := resultCode(string(body)); ok {
+			p.c.isChanged(r, id, op, code, word)
+		}
+	case bytes.HasPrefix(body, []byte("MOD ")):
+		p.modify(r, id, op, string(body[4:]), at, place)
+	case bytes.HasPrefix(body, []byte("PASSMOD")):
+		p.passmod(r, id, op, string(body), at, place)
 	}
 	return Read
 }
@@ -138,11 +146,56 @@ func (p *openLDAP) bind(r *run, conn uint64, op int64, body string, at time.Time
 	}
 }
 
-func (p *openLDAP) result(r *run, conn uint64, op int64, body string, at time.Time, place event.Place) {
+// modify reads the entry of a change, and the names of its attributes on the
+// lines behind: values are not in the log.
+func (p *openLDAP) modify(r *run, conn uint64, op int64, body string, at time.Time, place event.Place) {
+	if target, ok := strings.CutPrefix(body, "dn="); ok {
+		p.c.changing(r, conn, op, place, at, quoted(target, ""))
+		return
+	}
+	names, ok := strings.CutPrefix(body, "attr=")
+	if !ok {
+		return
+	}
+	e := p.c.changing(r, conn, op, place, at, "")
+	for _, name := range strings.Fields(strings.ToLower(names)) {
+		switch name {
+		case "userpassword":
+			e.Change = event.Reset
+		case "member", "uniquemember", "memberuid":
+			if e.Change == "" {
+				e.Change, e.Group, e.Target = event.NewMember, e.Target, ""
+			}
+		}
+	}
+}
+
+// passmod is a change of a password by the operation that is for it (RFC 3062);
+// without an id it is that of who asks.
+func (p *openLDAP) passmod(r *run, conn uint64, op int64, body string, at time.Time, place event.Place) {
+	_, text, ok := strings.Cut(body, ` id="`)
+	end := strings.LastIndex(text, `"`)
+	if !ok || end < 0 {
+		e := p.c.changing(r, conn, op, place, at, "")
+		e.Change, e.Target = event.OwnChange, e.Account
+		return
+	}
+	e := p.c.changing(r, conn, op, place, at, text[:end])
+	if e.Change = event.Reset; strings.Contains(text[end:], " old") {
+		e.Change = event.OwnChange
+	}
+}
+
+func resultCode(body string) (code int, word string, ok bool) {
 	_, after, _ := strings.Cut(body, " err=")
-	word, _, _ := strings.Cut(after, " ")
+	word, _, _ = strings.Cut(after, " ")
 	code, err := strconv.Atoi(word)
-	if err != nil {
+	return code, word, err == nil
+}
+
+func (p *openLDAP) result(r *run, conn uint64, op int64, body string, at time.Time, place event.Place) {
+	code, word, ok := resultCode(body)
+	if !ok {
 		return
 	}
 	outcome, more := ldapOutcome(code)
