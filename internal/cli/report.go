@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/internal/ledger"
+	"rollcall/internal/paste"
 	"rollcall/internal/report"
 	"rollcall/workflows"
 )
@@ -156,8 +157,8 @@ func readLedger(ctx context.Context, folder string) (*ledger.State, report.Verif
 	}
 	v := report.Verification{
 		Size: found.Size, Root: found.Root.String(), VerifierKey: r.VerifierKey(), At: time.Now().UTC(),
-		Command: "rollcall ledger verify --ledger " + folder + " --key ledger.key --anchor anchor",
-		Fetch:   []string{"rollcall ledger key --ledger " + folder + " > ledger.key", "rollcall ledger anchor --ledger " + folder + " > anchor"},
+		Command: "rollcall ledger verify --ledger " + paste.Shell(folder) + " --key ledger.key --anchor anchor",
+		Fetch:   []string{"rollcall ledger key --ledger " + paste.Shell(folder) + " > ledger.key", "rollcall ledger anchor --ledger " + paste.Shell(folder) + " > anchor"},
 	}
 	if cp, err := r.Checkpoint(); err == nil {
 		v.Checkpoint = string(cp.Raw)

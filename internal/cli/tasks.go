@@ -19,6 +19,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/people"
 	"rollcall/internal/report"
 	"rollcall/internal/vault/ownmount"
@@ -136,9 +137,9 @@ func printCard(w io.Writer, c ownmount.Card, width int) {
 	}
 	if !c.Value.IsZero() {
 		mount, path, _ := strings.Cut(c.Path, "/")
-		fmt.Fprintf(w, "  the new value: vault kv get -mount=%s -field=%s %s\n", mount, credential.AnyByHand.Traits().Field, path)
+		fmt.Fprintf(w, "  the new value: vault kv get -mount=%s -field=%s %s\n", paste.Shell(mount), credential.AnyByHand.Traits().Field, report.Clean(paste.Last(path)))
 	}
-	fmt.Fprintf(w, "  when an end is done: rollcall tasks done %q --end 1\n", c.Name)
+	fmt.Fprintf(w, "  when an end is done: rollcall tasks done --end 1 %s\n", report.Clean(paste.Last(c.Name)))
 }
 
 func (a *app) tasksDoneCommand() *cobra.Command {
@@ -265,7 +266,7 @@ func (a *app) state(ctx context.Context, s *ownmount.Store, me, campaign, id, na
 	case !look.Known:
 		a.say("said, and not taken up: the task is not open any more, or not yet; `rollcall tasks list` where the ledger is says more")
 	case st.Does == people.Renew:
-		fmt.Fprintf(a.Out, "discarded: the value of %s; another one is made and handed over at once, or as soon as nothing is in the way (`rollcall tasks show %q` has it then)\n", name, name)
+		fmt.Fprintf(a.Out, "discarded: the value of %s; another one is made and handed over at once, or as soon as nothing is in the way (`rollcall tasks show %s` has it then)\n", report.Clean(name), report.Clean(paste.Last(name)))
 	case st.Does == people.Reassign:
 		fmt.Fprintf(a.Out, "given to %s: %s\n", st.To, name)
 		if owed := owedLine(look); owed != "" {

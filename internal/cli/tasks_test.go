@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,6 +45,17 @@ func TestWhichTaskAndWhichEndIsMeantIsNotGuessed(t *testing.T) {
 	got, err := endOf(c, "2")
 	require.NoError(t, err)
 	require.Equal(t, "2", got)
+}
+
+// A task has the name that a line of a manifest gives it, or a directory.
+func TestTheCommandsOfATaskRunNothingThatItsNameSays(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"radius": "radius", "a $(id)": "'a $(id)'", "it's": `'it'\''s'`, "--note": "-- --note", "a\x1b[2J": "'a\uFFFD[2J'"} {
+		var out bytes.Buffer
+		printCard(&out, ownmount.Card{Name: name, Path: "rollcall/people/x;y", Value: credential.NewSecret("x")}, 100)
+		require.Contains(t, out.String(), "rollcall tasks done --end 1 "+want+"\n")
+		require.Contains(t, out.String(), "vault kv get -mount=rollcall -field="+credential.AnyByHand.Traits().Field+" 'people/x;y'\n")
+	}
 }
 
 func TestANoteDoesNotHoldWhatWasHandedOver(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"rollcall/config"
+	"rollcall/internal/paste"
 )
 
 // databaseEngine is the type of Vault's secrets engine for databases
@@ -74,7 +75,7 @@ func (l *lister) keptInDatabases(ctx context.Context, e *engine) error {
 		}
 		if username != "" && len(c.in) > 0 && l.concerns(c.in) {
 			at := e.mount + "/static-roles/" + k.name
-			l.uses = append(l.uses, vaultUse{at: at, names: []string{username}, in: c.in, rotate: "vault write -f " + e.mount + "/rotate-role/" + k.name, unsure: c.question(e.mount + "/config/" + db)})
+			l.uses = append(l.uses, vaultUse{at: at, names: []string{username}, in: c.in, rotate: "vault write -f " + paste.Shell(e.mount+"/rotate-role/"+k.name), unsure: c.question(e.mount + "/config/" + db)})
 		}
 	}
 	if len(e.hidden) > 0 {

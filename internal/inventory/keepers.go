@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 )
 
@@ -21,12 +22,12 @@ type keptFolder struct {
 
 func staticRole(folder string) keptFolder {
 	return keptFolder{folder, []string{"dn", "username", "service_account_name"}, func(engine, name string) string {
-		return fmt.Sprintf("vault write -f %s/rotate-role/%s", engine, name)
+		return "vault write -f " + paste.Shell(engine+"/rotate-role/"+name)
 	}}
 }
 
 var checkOutSets = keptFolder{"library", []string{"service_account_names"}, func(engine, name string) string {
-	return fmt.Sprintf("check it out and in again (vault write -f %s/library/%s/check-out, then check-in)", engine, name)
+	return fmt.Sprintf("check it out and in again (vault write -f %s, then check-in)", paste.Shell(engine+"/library/"+name+"/check-out"))
 }}
 
 // directoryEngines are the types of secrets engines for directories, under the

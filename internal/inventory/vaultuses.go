@@ -8,6 +8,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 )
 
 // vaultUse is an account with which Vault itself works at an authority: it
@@ -127,7 +128,7 @@ func (u vaultUse) told() string {
 		field, write = "username", u.write
 	}
 	return fmt.Sprintf("Vault itself binds with it (%s of %s): from its new password on every login or request there fails until Vault has it too. "+
-		"Give Vault an account of its own, that the device never had, and list again; or accept it, and right after the rotation: vault write %s %s (the path of the account in Vault holds it)", field, u.at, u.at, write) + u.unsure
+		"Give Vault an account of its own, that the device never had, and list again; or accept it, and right after the rotation: vault write %s %s (the path of the account in Vault holds it)", field, u.at, paste.Shell(u.at), write) + u.unsure
 }
 
 // usedByVault marks a draft whose account Vault itself works with.

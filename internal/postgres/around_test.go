@@ -207,17 +207,17 @@ func TestAPasswordThatTheClusterKeepsItselfIsSeenByASuperuserAndElseSaidToBeHidd
 	require.NoError(t, err)
 	defer func() { _ = app.Close(context.WithoutCancel(ctx)) }()
 	for _, q := range []string{"CREATE EXTENSION postgres_fdw",
-		"CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '192.0.2.1')",
-		"CREATE USER MAPPING FOR CURRENT_USER SERVER far OPTIONS (user 'mapped', password 'of-mapped')",
-		"CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (user 'namesake', password 'of a role of that name elsewhere')",
+		`CREATE SERVER "far; DROP ROLE ""a""" FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '192.0.2.1')`,
+		`CREATE USER MAPPING FOR CURRENT_USER SERVER "far; DROP ROLE ""a""" OPTIONS (user 'mapped', password 'of-mapped')`,
+		`CREATE USER MAPPING FOR PUBLIC SERVER "far; DROP ROLE ""a""" OPTIONS (user 'namesake', password 'of a role of that name elsewhere')`,
 		"CREATE SUBSCRIPTION sub CONNECTION 'host=192.0.2.1 user=subscribed password=of-subscribed' PUBLICATION p WITH (connect = false)"} {
 		_, err := app.Exec(ctx, q)
 		require.NoError(t, err, q)
 	}
 	s := looking(t, own.Super, own.SuperPassword, own)
 	seen := lookAt(t, s, ids[:]...)
-	require.Contains(t, told(seen, ids[0], credential.KeptElsewhere), "in the user mapping of postgres for the foreign server far in database app")
-	require.Contains(t, told(seen, ids[0], credential.KeptElsewhere), "ALTER USER MAPPING FOR postgres SERVER far OPTIONS (SET password '…')")
+	require.Contains(t, told(seen, ids[0], credential.KeptElsewhere), "in the user mapping of postgres for the foreign server far; DROP ROLE \"a\" in database app")
+	require.Contains(t, told(seen, ids[0], credential.KeptElsewhere), `ALTER USER MAPPING FOR "postgres" SERVER "far; DROP ROLE ""a""" OPTIONS (SET password '…')`)
 	require.Contains(t, told(seen, ids[1], credential.KeptElsewhere), "in the subscription sub in database app")
 	require.Empty(t, seen.Problems[ids[2]], "another cluster's role of that name")
 	for _, ps := range seen.Problems {

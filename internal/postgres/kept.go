@@ -13,6 +13,7 @@ import (
 
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 )
 
 // A cluster keeps passwords itself, for what it does at other servers or at
@@ -94,7 +95,7 @@ func (c *session) subscriptions(ctx context.Context) (out []keptAt, hidden []str
 		if err := rows.Scan(&database, &name, &text); err != nil {
 			return nil, nil, err
 		}
-		k := keptAt{where: fmt.Sprintf("the subscription %s in database %s", name, database), mend: fmt.Sprintf("ALTER SUBSCRIPTION %s CONNECTION '…'", name)}
+		k := keptAt{where: fmt.Sprintf("the subscription %s in database %s", name, database), mend: fmt.Sprintf("ALTER SUBSCRIPTION %s CONNECTION '…'", paste.SQL(name))}
 		var value string
 		k.user, value = connectionString(text)
 		k.value = credential.NewSecret(value)
@@ -102,6 +103,18 @@ func (c *session) subscriptions(ctx context.Context) (out []keptAt, hidden []str
 	}
 	return out, nil, rows.Err()
 }
+
+// mapped is whose a mapping is, in a statement: that of all is of no role.
+func mapped(whose string) string {
+	if whose == everybody {
+		return whose
+	}
+	return paste.SQL(whose)
+}
+
+// everybody is of whom a user mapping is that holds for all; no role may be
+// called so.
+const everybody = "public"
 
 // mappings are those of one database.
 func (s *server) mappings(ctx context.Context, database string) (out []keptAt, hidden []string, err error) {
@@ -124,7 +137,7 @@ func (s *server) mappings(ctx context.Context, database string) (out []keptAt, h
 				continue
 			}
 			k := keptAt{where: fmt.Sprintf("the user mapping of %s for the foreign server %s in database %s", whose, server, database),
-				mend: fmt.Sprintf("ALTER USER MAPPING FOR %s SERVER %s OPTIONS (SET password '…')", whose, server)}
+				mend: fmt.Sprintf("ALTER USER MAPPING FOR %s SERVER %s OPTIONS (SET password '…')", mapped(whose), paste.SQL(server))}
 			for _, option := range options {
 				switch name, value, _ := strings.Cut(option, "="); name {
 				case "user", "username":

@@ -12,6 +12,7 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 )
 
 // Keeping is what Vault does by itself with the versions of a secret, by the
@@ -62,10 +63,10 @@ func (k Keeping) Setting() string {
 func (k Keeping) Mend(p credential.Path) string {
 	var out []string
 	if k.BySecret {
-		out = append(out, fmt.Sprintf("`vault kv metadata put -mount=%s -delete-version-after=0s %s`", p.Mount, p.Path))
+		out = append(out, fmt.Sprintf("`vault kv metadata put -mount=%s -delete-version-after=0s %s`", paste.Shell(p.Mount), paste.Last(p.Path)))
 	}
 	if k.ByMount {
-		out = append(out, fmt.Sprintf("`vault write %s/config delete_version_after=0s`, which is about every secret there", p.Mount))
+		out = append(out, fmt.Sprintf("`vault write %s delete_version_after=0s`, which is about every secret there", paste.Shell(p.Mount+"/config")))
 	}
 	return strings.Join(out, ", and ")
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/protocol"
 )
 
@@ -51,8 +52,8 @@ func (o *ownLogin) refuse(s *Client, secretID credential.Secret, err error) {
 	}
 	place := OwnSecretID(s.own)
 	e.Hint = fmt.Sprintf("the secret-id in %s has ended or was destroyed, and is not offered again until the file holds another one; "+
-		"if Rollcall rotated it, an administrator finds the one in force by `vault kv get -field=%s %s/%s`: write it there, and a worker that runs goes on by itself",
-		o.who.secretIDFile, place.Field, place.Mount, place.Path)
+		"if Rollcall rotated it, an administrator finds the one in force by `vault kv get -field=%s %s`: write it there, and a worker that runs goes on by itself",
+		o.who.secretIDFile, paste.Shell(place.Field), paste.Shell(place.Mount+"/"+place.Path))
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.refused, o.refusedE = secretID, err

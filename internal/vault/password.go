@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/protocol"
 )
 
@@ -25,7 +26,7 @@ func (c *Client) GeneratePassword(ctx context.Context, policy string) (credentia
 	switch {
 	case err == nil && got == nil, IsKind(err, NotFound):
 		return credential.Secret{}, &protocol.Stop{Reason: protocol.ReasonNoGenerator, Server: c.api.Address(), Detail: fmt.Sprintf(
-			"Vault has no password policy %q, by which new values are made; write it (`vault write sys/policies/password/%s policy=@FILE`) or correct password.vault_policy in the campaign file", policy, policy)}
+			"Vault has no password policy %q, by which new values are made; write it (`vault write %s policy=@FILE`) or correct password.vault_policy in the campaign file", policy, paste.Shell("sys/policies/password/"+policy))}
 	case err != nil:
 		return credential.Secret{}, err
 	}

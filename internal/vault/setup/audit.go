@@ -10,6 +10,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
@@ -46,7 +47,7 @@ func InClear(ctx context.Context, s *ownmount.Store, c *config.Campaign, known [
 			if raw, err := strconv.ParseBool(text); err == nil && raw {
 				at := auditDevices + "/" + strings.Trim(name, "/")
 				all = append(all, Clear{at, fmt.Sprintf("the audit device %s (%v) keeps values as they are (log_raw), and so each new value as it is staged", at, about["type"]),
-					"find out who enabled it, and when; vault audit disable " + strings.Trim(name, "/")})
+					"find out who enabled it, and when; vault audit disable " + paste.Last(strings.Trim(name, "/"))})
 			}
 		}
 	}
@@ -111,7 +112,7 @@ func mountsInClear(ctx context.Context, s *ownmount.Store, c *config.Campaign, k
 				if plain := holdValues(tuned[key], fields); len(plain) > 0 {
 					tune := map[string]string{"secret": "sys/mounts/", "auth": "sys/auth/"}[sort] + strings.Trim(name, "/") + "/tune"
 					out = append(out, Clear{tune, fmt.Sprintf("for the mount %s audit devices keep %s as it is (%s), and so each new value", name, strings.Join(plain, ", "), key),
-						fmt.Sprintf("find out who set it; vault write %s %s=", tune, key)})
+						fmt.Sprintf("find out who set it; vault write %s %s=", paste.Shell(tune), key)})
 				}
 			}
 		}
