@@ -69,7 +69,7 @@ ledger: name neither a secret nor an account in them.`,
 // accept finds the named ones on the roll, and asks the campaign.
 func (a *app) accept(cmd *cobra.Command, out *output, ask wire.Acceptance, said []saidOfItem, file string) error {
 	if len(said) > 0 {
-		err := a.withVault(cmd.Context(), func(s *session) (err error) {
+		err := a.withTemporal(cmd.Context(), false, cannot(workflows.UpdateClose, errNoCampaignHere), func(s *session) (err error) {
 			ask.Items, err = s.itemsOf(cmd.Context(), said, file)
 			return err
 		})
@@ -165,17 +165,18 @@ func dueOf(text string, now time.Time) (due time.Time, err error) {
 	return due.UTC(), nil
 }
 
-// itemsOf finds the named credentials on the roll of the running campaign, by
-// their places there.
+// itemsOf finds the named credentials on the roll of the campaign that runs on
+// this Temporal, by their places there: that one hears of them. A later one that
+// runs elsewhere has another roll.
 func (s *session) itemsOf(ctx context.Context, said []saidOfItem, file string) (out []wire.AcceptedItem, err error) {
-	all, err := s.store.Others(ctx, s.cfg.Device, "")
+	running, err := s.running(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("cannot %s: no campaign of device %s is running", workflows.UpdateClose, s.cfg.Device)
+	if running == nil {
+		return nil, fmt.Errorf("cannot %s: %w", workflows.UpdateClose, s.noneRuns(ctx))
 	}
-	campaign := all[0].Campaign // the newest that has not ended
+	campaign := running.Campaign
 	index, err := s.store.ReadIndex(ctx, campaign)
 	if err != nil {
 		return nil, err

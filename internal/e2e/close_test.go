@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/estate"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/ownmount"
 )
 
 // A replica that does not come back tonight: who has done all that can be done
@@ -42,10 +43,14 @@ func TestWhatIsOpenIsAcceptedWithAnOwnerAndTheCampaignEnds(t *testing.T) {
 		write(text)
 		u.refuses(want, "close", "--reason", "tonight", "--owner", "jo", "--items", items)
 	}
+	// A later one of the device, which runs elsewhere, has a roll of its own.
+	store := rootStore(t, e)
+	require.NoError(t, store.OpenCampaign(t.Context(), ownmount.CampaignRecord{Campaign: "elsewhere", Device: u.ledger().Device, Actor: "bo", Starter: "bo"}))
 	u.refuses("--due: is over", "close", "--reason", "tonight", "--owner", "jo", "--due", "2020-01-01")
 	u.refuses("--reason", "close", "--owner", "jo", "--reason", "it was "+stolenValue(e, e.ID("svc-esg-0001")))
 	write("- {name: \"" + dn + "\", owner: bo, reason: its scanner goes anyway, due: 2999-01-01}\n")
 	require.Contains(t, u.must("close", "--reason", "the replica is rebuilt", "--owner", "directory team", "--due", "72h", "--items", items), "closing: campaign")
+	require.NoError(t, store.CloseCampaign(t.Context(), "elsewhere"))
 	_ = cmd.Wait()
 	require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())
 
