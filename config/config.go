@@ -13,7 +13,6 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
 	"rollcall/internal/notify/settings"
-	"rollcall/internal/paste"
 	"rollcall/internal/profile"
 )
 
@@ -147,7 +146,7 @@ type Vault struct {
 func (v Vault) AdoptElsewhere() string {
 	mount, _, _ := strings.Cut(v.Adopt, "/")
 	return fmt.Sprintf("it is where the campaign file sends the new value of an account that has no path of its own (vault.adopt, %s unless it says otherwise): make that mount (`vault secrets enable -path=%s -version=2 kv`), or name one that is there (vault: {adopt: \"MOUNT/rollcall/{directory}/{account}#password\"}), then `rollcall init` again",
-		DefaultAdopt, paste.Shell(mount))
+		DefaultAdopt, mount)
 }
 
 // Directory is one LDAP directory with all its servers.
