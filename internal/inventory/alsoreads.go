@@ -278,9 +278,9 @@ func (l *lister) alsoIn(ctx context.Context, m secretMount, r *alsoRead, known k
 	case len(found) == 0 && !more:
 		return "", nil
 	case more:
-		return fmt.Sprintf("at least %d secrets of %s/ (%s)", len(found), m.name, some(found)), nil
+		return fmt.Sprintf("at least %s of %s/ (%s)", counted(len(found), "secret", "secrets"), m.name, some(found)), nil
 	}
-	return fmt.Sprintf("%d secrets of %s/ (%s)", len(found), m.name, some(found)), nil
+	return fmt.Sprintf("%s of %s/ (%s)", counted(len(found), "secret", "secrets"), m.name, some(found)), nil
 }
 
 func orAll(rest string) string { return rest + "…" }

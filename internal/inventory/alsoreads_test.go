@@ -75,7 +75,7 @@ func TestWhatAStolenLoginReadsBesidesTheRollIsTold(t *testing.T) {
 	require.NotContains(t, told, "denied", "Vault's most specific rule holds")
 	told, _ = list(root, "one", "v1", "template")
 	require.Contains(t, told, "reads kv/also/one, and no source lists it")
-	require.Contains(t, told, "1 secrets of also-v1/ (also-v1/apps/old)")
+	require.Contains(t, told, "1 secret of also-v1/ (also-v1/apps/old)")
 	require.Contains(t, told, "kv/also/shared/deep/er")
 	require.Equal(t, 3, strings.Count(told, "accept: - "), "each rule is answered by itself")
 

@@ -224,7 +224,7 @@ func whoMayResetGoesFirst(t *testing.T, s *lab.Samba, admin *ldap.Conn) {
 	for _, w := range hidden.Warnings {
 		if w.Code == credential.FindingResetsHidden {
 			said++
-			require.Contains(t, w.Detail, "of 1 accounts")
+			require.Contains(t, w.Detail, "of 1 account")
 		}
 	}
 	require.Equal(t, 1, said, "once, for all that are not shown")

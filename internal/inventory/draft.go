@@ -101,3 +101,19 @@ func sortedPaths(p []credential.Path) []credential.Path {
 	})
 	return slices.Compact(p)
 }
+
+// counted is a number of things, for people.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// newValues are those of so many credentials.
+func newValues(n int) string {
+	if n == 1 {
+		return "value of 1 credential"
+	}
+	return fmt.Sprintf("values of %d credentials", n)
+}

@@ -122,21 +122,21 @@ func (r *readers) hold(o otherLogin, nth int) {
 		return
 	}
 	if o.stolen && o.device == listedNow {
-		r.l.warn(credential.FindingReader, "%s: a login to Vault is of %s, and it may read the new values of %d credentials (%s) by the policies %s. They wait, for the running campaign does not end it: the next one does, before them; or, if nobody stole it: accept: - {vault: %q, on: TIME, reason: …}%s",
-			o.place, o.device, len(whose), r.what(paths, o.rises), strings.Join(o.by, ", "), o.place, r.l.outdated(o.place))
+		r.l.warn(credential.FindingReader, "%s: a login to Vault is of %s, and it may read the new %s (%s) by the policies %s. They wait, for the running campaign does not end it: the next one does, before them; or, if nobody stole it: accept: - {vault: %q, on: TIME, reason: …}%s",
+			o.place, o.device, newValues(len(whose)), r.what(paths, o.rises), strings.Join(o.by, ", "), o.place, r.l.outdated(o.place))
 		return
 	}
 	if o.stolen {
-		r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists is on %s, and it may read the new values of %d credentials (%s) by the policies %s. They wait, for whoever had that device may log in with it: have that campaign end it, or take the right from it, and run again, which lists anew; or, if nobody else has it: accept: - {vault: %q, on: TIME, reason: …}%s",
-			o.place, o.device, len(whose), r.what(paths, o.rises), strings.Join(o.by, ", "), o.place, r.l.outdated(o.place))
+		r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists is on %s, and it may read the new %s (%s) by the policies %s. They wait, for whoever had that device may log in with it: have that campaign end it, or take the right from it, and run again, which lists anew; or, if nobody else has it: accept: - {vault: %q, on: TIME, reason: …}%s",
+			o.place, o.device, newValues(len(whose)), r.what(paths, o.rises), strings.Join(o.by, ", "), o.place, r.l.outdated(o.place))
 		return
 	}
 	also := r.l.outdated(o.place)
 	if o.byPolicy {
 		also = ", or for all that have its policies: " + acceptPolicies(o.by) + r.l.outdatedPolicies(o.by, o.place)
 	}
-	r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists names the device by %s, and may read the new values of %d credentials (%s) by the policies %s. They wait, for whoever had the device may log in with it again: list it (%s), and it is rotated before them; or, if it is not the device's: accept: - {vault: %q, on: TIME, reason: …}%s",
-		o.place, o.device, len(whose), r.what(paths, o.rises), strings.Join(o.by, ", "), o.listed(), o.place, also)
+	r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists names the device by %s, and may read the new %s (%s) by the policies %s. They wait, for whoever had the device may log in with it again: list it (%s), and it is rotated before them; or, if it is not the device's: accept: - {vault: %q, on: TIME, reason: …}%s",
+		o.place, o.device, newValues(len(whose)), r.what(paths, o.rises), strings.Join(o.by, ", "), o.listed(), o.place, also)
 }
 
 // listed is how a source lists it.

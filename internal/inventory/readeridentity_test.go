@@ -74,7 +74,7 @@ func TestALoginThatReadsByItsEntityOrAGroupAloneIsToldAndHeldIfItNamesTheDevice(
 		return told, roll
 	}
 	told, roll := list(realVault.RootToken().Reveal())
-	require.Contains(t, told, "auth/approle/role/esg-ri-reads: a login to Vault that no source lists names the device by its name, and may read the new values of 1 credentials")
+	require.Contains(t, told, "auth/approle/role/esg-ri-reads: a login to Vault that no source lists names the device by its name, and may read the new value of 1 credential")
 	require.Equal(t, []string{"auth/approle/role/esg-ri-reads"}, roll.Credentials[0].ReadBy)
 	require.Contains(t, told, "logins to Vault that no source lists may read new values (kv/ri/a) by the policies ri-reads: auth/ri-people/users/jdoe")
 	require.NotContains(t, told, "ri-plain")

@@ -103,12 +103,12 @@ func TestLoginsOnNoRollThatReadItAreToldAndThoseOfTheDeviceHoldItUp(t *testing.T
 	roll := list(root)
 	held := map[string]string{
 		"auth/lo/role/esg-07":        "names the device by its name, and may read the new values of 2 credentials",
-		"auth/lo/role/meta":          "by the metadata of a secret-id, and may read the new values of 1 credentials (kv/logins/b)",
+		"auth/lo/role/meta":          "by the metadata of a secret-id, and may read the new value of 1 credential (kv/logins/b)",
 		"auth/lo/role/address":       "by an address that it is bound to",
 		"auth/lo/role/policy":        "by the name of its policy lo-esg-07",
 		"auth/lo/role/esg-07-open":   "by its name",
-		"auth/lo-users/users/esg-07": "by its name, and may read the new values of 1 credentials",
-		"auth/lo-else/users/esg-07":  "by its name, and may read the new values of 1 credentials",
+		"auth/lo-users/users/esg-07": "by its name, and may read the new value of 1 credential",
+		"auth/lo-else/users/esg-07":  "by its name, and may read the new value of 1 credential",
 	}
 	alike := []string{
 		"by the policies lo-apps: auth/lo-deep/er/role/web, auth/lo-else/users/esg0202, auth/lo-users/users/batch and 2 more",

@@ -117,7 +117,7 @@ func TestTokensThatNoLoginOfTheRollMadeAndThatReadItAreTold(t *testing.T) {
 	}
 	require.Contains(t, one(accessors["named"]), `names the device by its display name, and may read the new values of 2 credentials`)
 	require.Contains(t, one(accessors["named"]), `metadata ["owner=mail"]`)
-	require.Contains(t, one(accessors["meta"]), `names the device by its metadata, and may read the new values of 1 credentials (kv/readers/b)`)
+	require.Contains(t, one(accessors["meta"]), `names the device by its metadata, and may read the new value of 1 credential (kv/readers/b)`)
 	require.Contains(t, one(accessors["policy"]), `by the name of its policy rd-esg-01`)
 	other := accessors["of the device, and not on the roll"]
 	require.Contains(t, one(other), "names the device by its metadata")

@@ -321,17 +321,17 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 		also = ", or for all that have its policies: " + acceptPolicies(g.by)
 	}
 	if t.stolen && strings.HasPrefix(t.device, listedNow) {
-		r.l.warn(credential.FindingReader, "a token of Vault is of %s; it may read the new values of %d credentials (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), or have the next campaign end its login before them; or, if nobody stole it: accept: - {vault: %q, reason: …}",
-			t.device, len(whose), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor)
+		r.l.warn(credential.FindingReader, "a token of Vault is of %s; it may read the new %s (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), or have the next campaign end its login before them; or, if nobody stole it: accept: - {vault: %q, reason: …}",
+			t.device, newValues(len(whose)), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor)
 		return nil
 	}
 	if t.stolen {
-		r.l.warn(credential.FindingReader, "a token of Vault that no login of this roll made is of %s; it may read the new values of %d credentials (%s): %s. They wait until it is gone: have that campaign end it, or revoke it (vault token revoke -accessor %s); or, if nobody else has it: accept: - {vault: %q, reason: …}",
-			t.device, len(whose), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor)
+		r.l.warn(credential.FindingReader, "a token of Vault that no login of this roll made is of %s; it may read the new %s (%s): %s. They wait until it is gone: have that campaign end it, or revoke it (vault token revoke -accessor %s); or, if nobody else has it: accept: - {vault: %q, reason: …}",
+			t.device, newValues(len(whose)), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor)
 		return nil
 	}
-	r.l.warn(credential.FindingReader, "a token of Vault that no login of the roll made names the device by %s, and may read the new values of %d credentials (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), which revokes too what was made with it, and give its consumer another one afterwards; or have a campaign do that before all else (a source of type vault-tokens with its accessor); or, if it is not the device's: accept: - {vault: %q, reason: …}%s",
-		t.device, len(whose), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor, also)
+	r.l.warn(credential.FindingReader, "a token of Vault that no login of the roll made names the device by %s, and may read the new %s (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), which revokes too what was made with it, and give its consumer another one afterwards; or have a campaign do that before all else (a source of type vault-tokens with its accessor); or, if it is not the device's: accept: - {vault: %q, reason: …}%s",
+		t.device, newValues(len(whose)), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor, also)
 	return nil
 }
 

@@ -46,8 +46,8 @@ func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]dire
 			return nil, fmt.Errorf("looking in directory %s for who may reset whom: %w; the listing was given up and nothing was changed: check that the server answers (rollcall doctor), then list again", name, err)
 		}
 		if len(got.Hidden) > 0 || got.Why != "" {
-			l.acceptable(name, credential.FindingResetsHidden, "%s does not show bind.dn who may reset whom, of %d accounts (%s): one that may is not put first by itself, and one that may read what the others are set to is not waited for; let bind.dn read the security descriptors and groups of the domain, or find out who may, and name such accounts in an early wave of the campaign file",
-				name, len(got.Hidden), firstText(got.Why, "their security descriptors are not shown"))
+			l.acceptable(name, credential.FindingResetsHidden, "%s does not show bind.dn who may reset whom, of %s (%s): one that may is not put first by itself, and one that may read what the others are set to is not waited for; let bind.dn read the security descriptors and groups of the domain, or find out who may, and name such accounts in an early wave of the campaign file",
+				name, counted(len(got.Hidden), "account", "accounts"), firstText(got.Why, "their security descriptors are not shown"))
 		}
 		got.Copies.Accounts = slices.DeleteFunc(got.Copies.Accounts, func(id string) bool { return none[id] })
 		if len(got.Copies.Accounts) > 0 {
