@@ -33,6 +33,7 @@ const (
 	Mounts   What = "it may write or move mounts (sys/mounts/, sys/remount), and so have a secret where it may read"
 	Audit    What = "it may write audit devices (sys/audit/), to which Vault then shows each new value as it is written (log_raw)"
 	Storage  What = "it may read or write Vault's storage (sys/raw/, sys/storage/)"
+	Sync     What = "it may have Vault push secrets to another store (sys/sync/), and so each new value to one of its own"
 	System   What = "it may write to what Vault itself is run with (sys/): plugins, namespaces, replication, its configuration, or new keys"
 )
 
@@ -84,6 +85,7 @@ var places = slices.Concat(
 		{"sys/raw/+/*", Storage, []string{"read", "create", "update", "patch"}},
 	},
 	below("sys/", Storage, "storage/+"),
+	below("sys/", Sync, "sync/+"),
 	below("sys/", System, "plugins/+", "config/+", "namespaces/+", "replication/+", "rekey/+", "rekey-recovery-key/+", "generate-root/+", "generate-recovery-token/+", "managed-keys/+", "mfa/+"),
 )
 

@@ -44,6 +44,8 @@ func TestRulesThatAreWorthMoreThanTheySay(t *testing.T) {
 		`path "sys/storage/raft/snapshot" { capabilities = ["read"] }`:                            Storage,
 		`path "sys/storage/raft/snapshot-force" { capabilities = ["update"] }`:                    Storage,
 		`path "sys/plugins/catalog/auth/mine" { capabilities = ["update"] }`:                      System,
+		`path "sys/sync/destinations/aws-sm/mine" { capabilities = ["create"] }`:                  Sync,
+		`path "sys/sync/destinations/+/+/associations/set" { capabilities = ["update"] }`:         Sync,
 		`path "sys/config/auditing/request-headers/x" { capabilities = ["update"] }`:              System,
 		"path \"kv/*\" { capabilities = [\"read\"] }\npath \"sys/remount\" { policy = \"sudo\" }": Mounts,
 	} {
