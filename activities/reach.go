@@ -2,8 +2,10 @@ package activities
 
 import (
 	"context"
+	"slices"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
 	"rollcall/internal/reach"
 	"rollcall/internal/wire"
 )
@@ -27,6 +29,38 @@ func (r *Rotation) reachOf(ctx context.Context, b wire.Batch, cs []credential.Cr
 	}
 	within, err := r.logins.Of(ctx, of, cs, begun)
 	return within, classify(errSpec, err)
+}
+
+// goesOn reports whether what may be in force is brought to its end although a
+// login that was found since could read it: its consumers would be cut off, and
+// what may have been read is open again at the end.
+func goesOn(in wire.PrepareInput, index int, c credential.Credential) bool {
+	return in.Batch.Found > 0 && slices.Contains(in.Sent, index) && !c.ReachesVault()
+}
+
+// beforeSet says, right before each is set, why it is not: what has changed
+// since its batch began.
+func (r *Rotation) beforeSet(ctx context.Context, in wire.ApplyInput, page []credential.Credential) (func(context.Context, credential.Credential) *protocol.Stop, error) {
+	var within *reach.Reach
+	if in.Batch.Found > 0 {
+		defer beat(ctx)()
+		var err error
+		if within, err = r.reachOf(ctx, in.Batch, applicable(page, in.Items), true); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context, c credential.Credential) *protocol.Stop {
+		if stop := r.deviceAnswers(ctx, in.Batch.Campaign); stop != nil {
+			return stop
+		}
+		if stop := r.logins.Unknown(ctx, in.Batch.Campaign, in.Batch.Found); stop != nil {
+			return stop
+		}
+		if within == nil || c.ReachesVault() { // which rotation asks about by itself
+			return nil
+		}
+		return within.Within(ctx, c)
+	}, nil
 }
 
 // LookForTokens looks once more, when everything has been set, for tokens that

@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/record"
 	"rollcall/internal/rotation/recheck"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
 
@@ -33,7 +34,13 @@ func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, e
 	if err != nil {
 		return nil, classify(errVault, err)
 	}
-	return record.Proved(b, page, state, index.Counts), nil
+	read, err := record.ReadBefore(index, state, func(a ownmount.Amended) ([]credential.Credential, error) {
+		return l.Store.ReadRefs(ctx, b.Campaign, index.Snapshot, a.Logins)
+	})
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	return record.Proved(b, page, state, index.Counts, read), nil
 }
 
 // proved is what the look at the end goes by.
@@ -45,7 +52,10 @@ func proved(it wire.ProvedItem, c credential.Credential) recheck.Proved {
 	return recheck.Proved{Credential: c, Mark: it.Mark, Marks: marks, To: it.To, Written: it.Written}
 }
 
-// Recheck looks at dead credentials once more. It changes nothing.
+const perhapsRead = "its stolen value is proved dead, and its new one was made before a login to Vault was dead that was found while the campaign ran and could read where that goes: whoever stole that login may have the new value. Run again once the campaign has ended, which sets another one"
+
+// Recheck looks at dead credentials once more, but for those of which the new
+// value may have been read: they are open again. It changes nothing.
 func (r *Rotation) Recheck(ctx context.Context, in wire.RecheckInput) (wire.Rechecked, error) {
 	defer beat(ctx)()
 	var out wire.Rechecked
@@ -60,27 +70,33 @@ func (r *Rotation) Recheck(ctx context.Context, in wire.RecheckInput) (wire.Rech
 	if err != nil {
 		return out, err
 	}
-	all := make([]recheck.Proved, 0, len(in.Items))
+	items, all := make([]wire.ProvedItem, 0, len(in.Items)), make([]recheck.Proved, 0, len(in.Items))
 	for _, it := range in.Items {
+		if it.Read {
+			out.Reopened = append(out.Reopened, wire.OpenItem{Index: it.Index, Step: protocol.Outcome, Reason: protocol.ReasonPerhapsRead})
+			out.Tell(it.Index, perhapsRead)
+			continue
+		}
+		items = append(items, it)
 		all = append(all, proved(it, page[it.Index]))
 	}
 	for i, looked := range rot.Recheck(ctx, all) {
 		switch { // what is open again is no longer called dead
 		case looked.Stop != nil:
 		case looked.Unseen:
-			out.Unseen = append(out.Unseen, in.Items[i].Index)
+			out.Unseen = append(out.Unseen, items[i].Index)
 		case looked.ShownLess:
 			out.Missed++
 		}
 		switch {
 		case looked.Stop != nil:
-			out.Reopened = append(out.Reopened, wire.OpenItem{Index: in.Items[i].Index, Step: protocol.Outcome, Reason: looked.Stop.Reason, Server: looked.Stop.Server})
-			out.Tell(in.Items[i].Index, looked.Stop.Detail)
+			out.Reopened = append(out.Reopened, wire.OpenItem{Index: items[i].Index, Step: protocol.Outcome, Reason: looked.Stop.Reason, Server: looked.Stop.Server})
+			out.Tell(items[i].Index, looked.Stop.Detail)
 		case looked.Finding != "":
 			if out.Told == nil {
 				out.Told = map[credential.FindingCode][]int{}
 			}
-			out.Told[looked.Finding] = append(out.Told[looked.Finding], in.Items[i].Index)
+			out.Told[looked.Finding] = append(out.Told[looked.Finding], items[i].Index)
 		}
 	}
 	var again credential.Refs

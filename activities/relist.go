@@ -145,11 +145,14 @@ func (r *Rotation) Amend(ctx context.Context, in wire.AmendInput) (wire.Amended,
 			return wire.Amended{}, classify(errVault, err)
 		}
 	}
+	if p.Staged, err = r.stagedOf(ctx, in.Campaign, index.Snapshot, p.Read); err != nil {
+		return wire.Amended{}, err
+	}
 	a, err := r.Store.Amend(ctx, in.Campaign, p, fit, instead, in.Wave)
 	if err != nil {
 		return wire.Amended{}, classify(errVault, err)
 	}
-	return wire.Amended{Waves: a.Waves, Pages: a.Pages, Changed: a.Changed, Added: a.Added, Replaced: a.Replaced, Left: left, Proposal: p.ID, Warnings: len(a.Warnings), Incomplete: a.Incomplete}, nil
+	return wire.Amended{Waves: a.Waves, Pages: a.Pages, Changed: a.Changed, Added: a.Added, Replaced: a.Replaced, Logins: a.Logins, Left: left, Proposal: p.ID, Warnings: len(a.Warnings), Incomplete: a.Incomplete}, nil
 }
 
 // unstaged are the items asked for of which this campaign has staged nothing:
@@ -184,6 +187,25 @@ func (r *Rotation) comesOff(ctx context.Context, in wire.AmendInput, was []listi
 		}
 	}
 	return off, nil
+}
+
+// stagedOf are those of places on the roll of which this campaign has staged a
+// value.
+func (r *Rotation) stagedOf(ctx context.Context, campaign, snapshot string, refs credential.Refs) (out credential.Refs, err error) {
+	all, err := r.Store.ReadRefs(ctx, campaign, snapshot, refs)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	for i, c := range all {
+		staged, found, err := r.Store.ReadStaged(ctx, c.ID)
+		if err != nil {
+			return nil, classify(errVault, err)
+		}
+		if found && !staged.Freed && staged.Campaign == campaign {
+			out = append(out, refs[i])
+		}
+	}
+	return out, nil
 }
 
 // rollAt is rollNow as it was before a proposal became part of the roll.

@@ -164,7 +164,7 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 	still := beat(ctx)
 	rot.LookUp(ctx, rotatable(page, in.Items))
 	within, err := r.reachOf(ctx, in.Batch, rotatable(page, in.Items), false)
-	readers := r.logins.Living(ctx, rotatable(page, in.Items))
+	readers := r.logins.Living(ctx, in.Batch.Campaign, rotatable(page, in.Items))
 	r.lookOnce(ctx, in.Batch.Campaign)
 	since, notAsked := r.logins.MadeSince(ctx, spec, in.Batch.Campaign, in.Batch.Authority, in.Batch.Logins, rotatable(page, in.Items))
 	still()
@@ -185,7 +185,10 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 				out[i].Stop = reach.ReadSince()
 			}
 		}
-		if c := page[in.Items[i]]; out[i].Stop == nil && within != nil {
+		if out[i].Stop == nil && !slices.Contains(in.Sent, in.Items[i]) {
+			out[i].Stop = r.logins.Unknown(ctx, in.Batch.Campaign, in.Batch.Found)
+		}
+		if c := page[in.Items[i]]; out[i].Stop == nil && within != nil && !goesOn(in, in.Items[i], c) {
 			out[i].Stop = within.BeforeStaging(ctx, c)
 		}
 		if out[i].Stop == nil {
@@ -234,7 +237,9 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	}
 	first, unheard := firstAttempt(ctx), map[string]bool{}
 	rot.Retried, rot.Unheard = !first, unheard
-	rot.BeforeSet = func(ctx context.Context) *protocol.Stop { return r.deviceAnswers(ctx, in.Batch.Campaign) }
+	if rot.BeforeSet, err = r.beforeSet(ctx, in, page); err != nil {
+		return nil, err
+	}
 	cs, done := make([]credential.Credential, len(in.Items)), make([]rotation.Applied, len(in.Items))
 	for i, it := range in.Items {
 		cs[i] = page[it.Index]

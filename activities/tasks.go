@@ -30,7 +30,7 @@ func (r *Rotation) OpenTasks(ctx context.Context, in wire.Tasks) ([]wire.OpenedT
 		if err != nil {
 			return tasks.Around{}, err
 		}
-		return tasks.Around{Reach: within, Living: r.logins.Living(ctx, hand), Device: r.deviceAnswers(ctx, in.Campaign)}, nil
+		return tasks.Around{Reach: within, Living: r.logins.Living(ctx, in.Campaign, hand), Device: r.deviceAnswers(ctx, in.Campaign)}, nil
 	}}
 	out, err := h.Open(ctx, in, cs)
 	return out, classify(errVault, err)

@@ -90,6 +90,7 @@ type fake struct {
 type preparedOne struct {
 	at     place
 	logins credential.Refs
+	found  int // logins that it knows were found
 }
 
 func newFake(waves ...credential.WaveIndex) *fake {
@@ -186,7 +187,7 @@ func (f *fake) prepare(_ context.Context, in wire.PrepareInput) (out []wire.Prep
 	for _, i := range in.Items {
 		at := place{in.Batch.Span.Page, i}
 		f.tries[at]++
-		f.prepared = append(f.prepared, preparedOne{at, in.Batch.Logins})
+		f.prepared = append(f.prepared, preparedOne{at, in.Batch.Logins, in.Batch.Found})
 		p := wire.Prepared{Attempt: 1, Fresh: f.tries[at] == 1, From: []int{1}}
 		if step, reason := f.stop(at); step == protocol.Precheck || step == protocol.Stage {
 			stop := &protocol.Stop{Reason: reason}

@@ -133,6 +133,20 @@ var scenes = []struct {
 	{name: "held", watched: true, settings: func(s *Settings) { s.Deadline = time.Minute }, during: func(ctx context.Context, s *stage) error {
 		return errors.Join(s.tell(ctx, UpdatePause, operator), s.comesBack(ctx, CampaignID(estate.Device), 2), s.tell(ctx, UpdateResume, operator))
 	}},
+	// A login to Vault that nobody had listed is found and taken up while the
+	// replica does not follow. It is on the roll of what follows.
+	{name: "found", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {
+		s.estate.Replica.PauseReplication()
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 2 }); err != nil {
+			return err
+		}
+		if err := s.forgotten(ctx); err != nil {
+			return err
+		}
+		return errors.Join(s.tell(ctx, UpdateRelist, wire.RelistAsk{Proposal: "again", Actor: operator}),
+			s.tell(ctx, UpdateTakeUp, wire.TakeUp{Proposal: "again", Actor: operator, Reason: "a login was forgotten"}),
+			s.estate.Replica.ResumeReplication(ctx))
+	}},
 }
 
 // comesBack has the device answer until a workflow has sent so many events to

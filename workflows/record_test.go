@@ -298,6 +298,31 @@ func (s *stage) correct(ctx context.Context) error {
 	return s.store.SaveSpec(ctx, ownmount.RelistSpec(fmt.Sprintf("%s-%d", estate.Device, s.n), "again"), s.spec)
 }
 
+// forgotten makes a login of the device to Vault that reads what it has, and
+// stores the campaign file to list again with.
+func (s *stage) forgotten(ctx context.Context) error {
+	api := s.estate.Vault.Client().Logical()
+	const role = "auth/approle/role/storage"
+	if err := s.estate.Vault.Client().Sys().PutPolicyWithContext(ctx, "storage-reads", `path "kv/data/apps/`+estate.Device+`/*" { capabilities = ["read"] }`); err != nil {
+		return err
+	}
+	if _, err := api.WriteWithContext(ctx, role, map[string]any{"token_policies": "storage-reads"}); err != nil {
+		return err
+	}
+	made, err := api.WriteWithContext(ctx, role+"/secret-id", nil)
+	if err != nil {
+		return err
+	}
+	at := "apps/" + estate.Device + "/storage"
+	if err := s.estate.Vault.SeedKV(ctx, map[string]map[string]any{at: {"secret_id": made.Data["secret_id"]}}); err != nil {
+		return err
+	}
+	if err := s.estate.Vault.SeedMetadata(ctx, map[string]map[string]any{at: {"account": "approle/storage", "directory": "vault", "field": "secret_id"}}); err != nil {
+		return err
+	}
+	return s.store.SaveSpec(ctx, ownmount.RelistSpec(fmt.Sprintf("%s-%d", estate.Device, s.n), "again"), s.spec)
+}
+
 // role is the AppRole with which the device logs in.
 func (s *stage) role() string {
 	for _, stolen := range s.estate.Stolen {

@@ -313,6 +313,7 @@ func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended 
 	if runs := runsOf(c.roll.Waves, rest); len(runs) > 0 {
 		waves = append(waves, credential.WaveIndex{Wave: nextWave(append(slices.Clone(c.roll.Waves), waves...)), Name: "goes on", Runs: runs})
 	}
+	c.join(ctx, now.Logins)
 	var failed error
 	for _, w := range waves {
 		i := len(c.roll.Waves)
@@ -320,6 +321,7 @@ func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended 
 			w.Wave = nextWave(c.roll.Waves)
 		}
 		c.roll.Waves = append(slices.Clone(c.roll.Waves), w)
+		c.loginsOf[w.Wave] = loginsIn(w, c.roll.Logins)
 		c.status.Waves = append(c.status.Waves, WaveStatus{Wave: w.Wave, Name: w.Name, Listed: listed(w)})
 		roll := c.roll
 		roll.Again = c.again.count
@@ -330,6 +332,7 @@ func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended 
 			}
 			w.Wave = nextWave(c.roll.Waves)
 			c.roll.Waves[i].Wave, c.status.Waves[i].Wave = w.Wave, w.Wave
+			c.loginsOf[w.Wave] = loginsIn(w, c.roll.Logins)
 			_, err = c.begin(c.whole, ctx, roll, w, i)
 		}
 		if err != nil {
@@ -340,6 +343,20 @@ func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended 
 		}
 	}
 	return failed
+}
+
+// join makes logins to Vault that were found the campaign's own, before any of
+// them is tried: from here on no batch begins that does not ask what they read,
+// and what was in hand sets nothing more (reach.Logins.Unknown).
+func (c *campaign) join(ctx workflow.Context, found credential.Refs) {
+	if len(found) == 0 {
+		return
+	}
+	c.roll.Logins = append(slices.Clone(c.roll.Logins), found...)
+	c.logins = append(slices.Clone(c.logins), found...)
+	c.control.Logins = append(slices.Clone(c.control.Logins), found...)
+	c.control.Found += len(found)
+	c.tell(ctx)
 }
 
 // moreNumbers are tried where a wave of a number does not start: what it has is

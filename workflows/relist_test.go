@@ -365,3 +365,74 @@ func TestAnotherListingIsRefusedWhereItWouldTouchWhatIsInHand(t *testing.T) {
 		})
 	}
 }
+
+// withFound is relisted, of which the new one is a login to Vault that what is
+// listed again could read, and what is open where it was.
+func withFound(dies func(try int) bool) *fake {
+	f := relisted()
+	was := f.outcome
+	login := place{2, 0}
+	f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+		if at == login && !dies(try) {
+			return protocol.Precheck, protocol.ReasonRoleLocked
+		}
+		return was(at, try)
+	}
+	f.waitsFor = credential.Ref{Page: 2, Index: 0}
+	span := func(page, to int) []credential.Run {
+		return []credential.Run{{Authority: "corp", Kind: credential.LDAPPassword, Span: credential.Span{Page: page, To: to}}}
+	}
+	f.amended = wire.Amended{
+		Waves: []credential.WaveIndex{{Wave: 2, Name: "logins", Runs: span(2, 1)}, {Wave: 3, Name: "listed again 1", Runs: span(3, 2)}},
+		Pages: 2, Changed: credential.Refs{{Page: 3, Index: 0}, {Page: 3, Index: 1}}, Added: credential.Refs{{Page: 2, Index: 0}}, Logins: credential.Refs{{Page: 2, Index: 0}},
+		Replaced: credential.Refs{{Page: 0, Index: 3}},
+	}
+	return f
+}
+
+func TestALoginThatIsFoundIsOneOfTheCampaignAndWhatItReadsWaitsForIt(t *testing.T) {
+	f := withFound(func(try int) bool { return try > 3 })
+	env := f.env(t)
+	seen(env, 20*time.Minute)
+	taken := updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.NoError(t, errors.Join(taken.refused, taken.err))
+	require.Equal(t, Result{Listed: 5, Excluded: 2, Dead: 5}, result[Result](t, env))
+	began, waited := false, map[place]int{}
+	for _, p := range f.prepared {
+		login := p.at == place{2, 0}
+		began = began || login
+		require.True(t, login || p.at.page != 3 || began, "it goes first")
+		if began && !login && len(p.logins) > 0 {
+			waited[p.at]++
+		}
+		require.Equal(t, began, p.found > 0, "each batch says whether it knows of it: %v", p.at)
+	}
+	require.Positive(t, waited[place{3, 0}])
+	require.Positive(t, waited[place{0, 1}], "what is open where it was is asked about it too")
+	last := f.prepared[len(f.prepared)-1]
+	require.Empty(t, last.logins, "it is dead")
+	require.Equal(t, 1, last.found)
+	require.LessOrEqual(t, f.tries[place{3, 0}], 5, "it came back at once when the login was dead")
+}
+
+// A person may go on without it, by name and with a reason, as with each other
+// login of the campaign.
+func TestAPersonLetsTheRestGoOnAlthoughALoginThatWasFoundIsOpen(t *testing.T) {
+	f := withFound(func(int) bool { return false })
+	env := f.env(t)
+	seen(env, 20*time.Minute)
+	updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+	accepted := updateWith(env, UpdateAcceptOpen, 25*time.Minute, AcceptOpen{Login: f.waitsFor, Actor: operator, Reason: "it is locked by a scanner"})
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.NoError(t, errors.Join(accepted.refused, accepted.err))
+	require.Equal(t, Result{Listed: 5, Excluded: 2, Dead: 4, Open: 1, Accepted: 1}, result[Result](t, env))
+
+	f = withFound(func(int) bool { return false })
+	env = f.env(t)
+	seen(env, 20*time.Minute)
+	updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.Equal(t, Result{Listed: 5, Excluded: 2, Dead: 1, Open: 4}, result[Result](t, env))
+	require.Equal(t, protocol.ReasonWithinReach, f.exceptions[place{3, 1}].Reason)
+}

@@ -149,6 +149,9 @@ type control struct {
 	// Logins of the roll to Vault that are still open, and that nobody has
 	// accepted.
 	Logins credential.Refs `json:"logins,omitempty"`
+	// Found is how many logins to Vault were found while the campaign ran. They
+	// are among Logins until they are dead or accepted.
+	Found int `json:"found,omitempty"`
 	// Readers are accounts that may read what others are set to, and that
 	// nobody has accepted. A dead one stays: what was logged in reads on.
 	Readers credential.Refs `json:"readers,omitempty"`
@@ -161,8 +164,9 @@ type control struct {
 type refList []credential.Ref
 
 // relief grows with whatever lets open credentials go on: a server or door that
-// was left out, a login that is dead or was accepted.
-func (c control) relief() int { return c.leftOut() - len(c.Logins) - len(c.Readers) }
+// was left out, a login that is dead or was accepted. A login that is found
+// lets nobody go on, and holds nobody from hearing of the rest.
+func (c control) relief() int { return c.leftOut() + c.Found - len(c.Logins) - len(c.Readers) }
 
 // ended says how a campaign that is being ended comes to it.
 func (c control) ended() string {

@@ -109,7 +109,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	defer func() { w.inFlight--; w.trying -= len(todo.Items) }()
 	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
 	in.Batch.LeftOut, in.Batch.DoorsLeftOut = w.state.Control.LeftOut[in.Batch.Authority], w.state.Control.Doors
-	in.Batch.Logins = slices.Clone(w.state.Control.Logins)
+	in.Batch.Logins, in.Batch.Found = slices.Clone(w.state.Control.Logins), w.state.Control.Found
 	in.Batch.Readers = slices.Clone(w.state.Control.Readers)
 	if !finishing {
 		ctx, w.halt[todo.Batch] = workflow.WithCancel(ctx)

@@ -35,15 +35,17 @@ shows what is listed otherwise than the campaign began with. Without --reason th
 it, it asks, and what it showed takes part from then on, at once:
 
   ~ goes on with other paths, doors or consumers, or can be rotated by now
-  + is new on the roll
+  + is new on the roll: a login to Vault goes first, and what it may read waits until it is dead
   - comes off the roll: the campaign file excludes it, or it was no account, and what it stood for
     is the path of another one now
   ! is listed otherwise and stays as it is, with why
   ? nothing names it any more: it stays on the roll
 
 Of what is dead, and of what a new value was announced for, nothing is changed: that ends as it
-began. Nor are logins to Vault, people's tasks and what Rollcall works with; where the campaign file
-excludes one of these by now relist refuses. Whose a path is the account says, as ever. The ledger
+began. Where a login that is found could read it, it is open again when the campaign ends
+(perhaps-read, exit code 2), for its new value may have been read: run again. Nor is anything
+changed of the campaign's own logins to Vault, people's tasks and what Rollcall works with; where
+the campaign file excludes one of these by now relist refuses. Whose a path is the account says, as ever. The ledger
 holds who had it listed again, why, and each credential as it is listed now. Other parts of the
 campaign file (servers, doors, limits, what reloads consumers) stay as the campaign began: where one
 differs relist refuses, and says what. What is warned of and cannot be taken up goes into the ledger

@@ -55,12 +55,18 @@ func (s *session) relistChanges(ctx context.Context, index ownmount.RollIndex, p
 		if it.Old != nil {
 			c.Does = relistChanges
 			c.Less, c.More = apartFrom(listedAs(was[*it.Old]), listedAs(it.Now))
+		} else if it.Now.ReachesVault() {
+			c.Why = "it opens Vault, and goes first, at once: what it may read waits until it is dead"
 		}
 		if !slices.Contains(seen.Take, i) {
 			if it.Old != nil && len(c.Less)+len(c.More) == 0 {
 				continue // what differs is what the campaign did with it
 			}
 			c.Does, c.Why = relistStays, "it is dead, or a new value was announced for it: it ends as it began, and the next campaign lists it so"
+			if it.Old != nil && slices.Contains(p.Read, *it.Old) {
+				c.Why = "it is dead, or a new value was announced for it, which a login that is found may have read: it ends as it began, is open again when the campaign ends (perhaps-read), and the next one sets another value"
+				c.More = slices.DeleteFunc(c.More, func(more string) bool { return strings.HasPrefix(more, waitsFor) })
+			}
 		}
 		out = append(out, c)
 	}
@@ -200,6 +206,8 @@ func (s *session) refuseExcludes(ctx context.Context, index ownmount.RollIndex, 
 	return nil, nil
 }
 
+const waitsFor = "waits, for its new value may be read by "
+
 // listedAs is what decides what is done with a credential, in words.
 func listedAs(c credential.Credential) (out []string) {
 	for _, p := range c.Paths {
@@ -222,7 +230,7 @@ func listedAs(c credential.Credential) (out []string) {
 		if by == credential.MoreReaders {
 			by = "more than are named"
 		}
-		out = append(out, "waits, for its new value may be read by "+by)
+		out = append(out, waitsFor+by)
 	}
 	for _, p := range c.Accepted {
 		out = append(out, "accepted: "+string(p))

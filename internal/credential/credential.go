@@ -250,35 +250,6 @@ func (c Credential) ConfirmedNow(p Path, version int, written time.Time, untouch
 	return untouched && slices.Contains(c.Confirmed, p)
 }
 
-// ReachesVault reports whether it is a way into Vault: with it, a thief reads
-// what its policies let him.
-func (c Credential) ReachesVault() bool {
-	if (c.Kind.OpensVault() || c.Kind.OnlyEnds()) && c.Subject != "" {
-		return true
-	}
-	for _, l := range c.Logins {
-		if !l.Plain {
-			return true
-		}
-	}
-	return false
-}
-
-// VaultLogins are the logins to Vault that it is, or that its password opens,
-// as mount/name in lower case.
-func (c Credential) VaultLogins() (out []string) {
-	if c.Kind.OpensVault() {
-		out = append(out, strings.ToLower(c.Subject), strings.ToLower(c.Name))
-	}
-	for _, l := range c.Logins {
-		for _, name := range l.Names {
-			out = append(out, strings.ToLower(l.Mount+"/"+name))
-		}
-	}
-	slices.Sort(out)
-	return slices.DeleteFunc(slices.Compact(out), func(s string) bool { return s == "" })
-}
-
 // AccountNames are what a login may be called that somebody makes with its
 // password elsewhere, folded: its names, the part of each before an @, and the
 // last part of a userpass user's. What a person does has no account.

@@ -101,6 +101,7 @@ const (
 	FindingRenamedSince FindingCode = "renamed-since-proof"
 	FindingTakenBack    FindingCode = "taken-back-since-proof"
 	FindingMadeAnew     FindingCode = "secret-made-anew"
+	FindingPerhapsRead  FindingCode = "perhaps-read"
 	// FindingHandedOver: a person's temporary password was changed once, as its
 	// owner was to do.
 	FindingHandedOver FindingCode = "temporary-value-changed"

@@ -96,9 +96,10 @@ func TestWhatWasCorrectedIsTakenUpInsideTheRunningCampaign(t *testing.T) {
 	require.Contains(t, u.must("campaigns"), "5 of 5")
 }
 
-// Whoever had the device has its AppRole too, which nobody had listed. Listed
-// while the campaign runs, it is not ended by that campaign, so what it reads
-// is not set; what has nothing to do with it is.
+// Whoever had the device has its AppRole too, which nobody had listed, and
+// which gives tokens that nobody can revoke. Taken up while the campaign runs,
+// it leaves those, so what they read is not set; what has nothing to do with it
+// is.
 func TestWhatALoginReadsThatIsFoundWhileTheCampaignRunsIsNotSet(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 5, Replica: true})
@@ -115,7 +116,7 @@ func TestWhatALoginReadsThatIsFoundWhileTheCampaignRunsIsNotSet(t *testing.T) {
 	names("svc-esg-0005", "svc-nobody")
 	names("svc-esg-0001", "svc-nobody-either")
 	require.NoError(t, e.Vault.Client().Sys().PutPolicy("storage-reads", `path "kv/data/apps/esg-01/svc-esg-0005" { capabilities = ["read"] }`))
-	write("auth/approle/role/storage", map[string]any{"token_policies": "storage-reads"})
+	write("auth/approle/role/storage", map[string]any{"token_policies": "storage-reads", "token_type": "batch"})
 	write("auth/approle/role/storage/secret-id", nil)
 	u.must("init")
 	e.Replica.PauseReplication()
@@ -133,9 +134,8 @@ func TestWhatALoginReadsThatIsFoundWhileTheCampaignRunsIsNotSet(t *testing.T) {
 	taken := u.atTerminal("esg-01\n", "relist", "--reason", "two accounts and a login were missing")
 	require.Equal(t, 0, taken.code, taken.out)
 	flat := strings.Join(strings.Fields(taken.out), " ")
-	require.Contains(t, flat, "it opens Vault, or may read what others are set to")
+	require.Contains(t, flat, "+ approle/storage [vault]: it opens Vault, and goes first, at once")
 	require.Contains(t, flat, "waits, for its new value may be read by auth/approle/role/storage")
-	require.Contains(t, flat, "storage was listed again, and is not taken up while the campaign runs", "before the question")
 	require.Contains(t, flat, "warning: other-reader: auth/approle/role/storage")
 	requireSoon(t, "they are tried", said, func() bool {
 		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonWithinReach }) == 1 &&
@@ -143,7 +143,7 @@ func TestWhatALoginReadsThatIsFoundWhileTheCampaignRunsIsNotSet(t *testing.T) {
 	})
 	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
 	requireSoon(t, "the others are dead", said, func() bool {
-		return u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }) == 4
+		return u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }) == 5
 	})
 	u.must("abort")
 	requireSoon(t, "it has ended", said, u.closed)
@@ -157,13 +157,13 @@ func TestWhatALoginReadsThatIsFoundWhileTheCampaignRunsIsNotSet(t *testing.T) {
 	for _, f := range s.Findings {
 		warned += string(f.Code) + ": " + f.Detail + "\n"
 	}
-	require.Contains(t, warned, "storage was listed again, and is not taken up")
+	require.Contains(t, codes(s.Credential("vault/approle/storage")), credential.FindingBatchTokens)
 	require.Contains(t, warned, "other-reader: auth/approle/role/storage")
 	u.must("ledger", "verify")
 }
 
-// A login that nobody had listed is not taken up, and that it was found is in
-// the record once a person says so. What no running campaign takes up of the
+// A task that nobody had listed is not taken up, and that it was found is in the
+// record once a person says so. What no running campaign takes up of the
 // file is refused by its name, with what to do instead.
 func TestWhatAnotherListingCannotTakeUpIsInTheLedgerOrRefusedByItsName(t *testing.T) {
 	t.Parallel()
@@ -171,8 +171,7 @@ func TestWhatAnotherListingCannotTakeUpIsInTheLedgerOrRefusedByItsName(t *testin
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10m}\naccept:\n  - {directory: corp, finding: replicators-not-shown, reason: jo looked}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
-	_, err = e.Vault.Client().Logical().WriteWithContext(t.Context(), "auth/approle/role/storage", map[string]any{"token_policies": "default"})
-	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(file), "tasks.yaml"), []byte("- {kind: shared-secret, name: radius, due: 9h, owner: people/alice, ends: [gateway]}\n"), 0o600))
 	u.must("init")
 	e.Replica.PauseReplication()
 	cmd, said := u.begin("run")
@@ -190,21 +189,21 @@ func TestWhatAnotherListingCannotTakeUpIsInTheLedgerOrRefusedByItsName(t *testin
 	write("used_by:\n  - {path: \"kv/*\", consumers: [postfix], reload: {command: [/etc/rollcall/reload.d/postfix]}}\n", "")
 	u.refuses("in used_by (reload of kv/*: hooks are those that the campaign began with; leave reload out, and have these consumers read the new value by hand)", "relist")
 
-	write("", "  - {name: login, type: vault-approle, mount: approle, role: storage}\n")
+	write("", "  - {name: tasks, type: manifest, file: tasks.yaml}\n")
 	looked := u.run("relist")
 	require.Equal(t, 0, looked.code, looked.err)
-	require.Contains(t, looked.err, "warning: not-taken-up: vault: ")
+	require.Contains(t, looked.err, "warning: not-taken-up: ")
 	require.Contains(t, looked.err, "nothing was changed: with --reason, what was warned of goes into the ledger")
 	require.Nil(t, u.ledgerSoFar().By(ledger.Relisted))
-	taken := u.run("relist", "--reason", "a login was forgotten")
+	taken := u.run("relist", "--reason", "a task was forgotten")
 	require.Equal(t, 0, taken.code, taken.err)
 	s := u.ledgerSoFar()
-	require.Equal(t, "a login was forgotten", s.By(ledger.Relisted).Why)
+	require.Equal(t, "a task was forgotten", s.By(ledger.Relisted).Why)
 	found := ""
 	for _, f := range s.Findings {
 		found += string(f.Code) + ": " + f.Detail + "\n"
 	}
-	require.Contains(t, found, "not-taken-up: vault: ")
+	require.Contains(t, found, "radius was listed again, and is not taken up while the campaign runs: people see to it")
 	require.Contains(t, u.run("relist", "--reason", "once more").err, "nothing is listed otherwise", "it is said once")
 
 	require.NoError(t, e.Replica.ResumeReplication(t.Context()))

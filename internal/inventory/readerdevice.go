@@ -122,7 +122,7 @@ func (r *readers) hold(o otherLogin, nth int) {
 		return
 	}
 	if o.stolen && o.device == listedNow {
-		r.l.warn(credential.FindingReader, "%s: a login to Vault is of %s, and it may read the new %s (%s) by the policies %s. They wait, for the running campaign does not end it: the next one does, before them; or, if nobody stole it: accept: - {vault: %q, on: TIME, reason: …}%s",
+		r.l.warn(credential.FindingReader, "%s: a login to Vault is of %s, and it may read the new %s (%s) by the policies %s. They wait for it: taken up (rollcall relist --reason …) the running campaign ends it at once and before them, and what was announced before it is dead is open again at the end (perhaps-read), but for people's tasks, which get another value by rollcall tasks renew; or, if nobody stole it: accept: - {vault: %q, on: TIME, reason: …}%s",
 			o.place, o.device, newValues(len(whose)), r.what(paths, o.rises), strings.Join(o.by, ", "), o.place, r.l.outdated(o.place))
 		return
 	}

@@ -40,6 +40,8 @@ type readers struct {
 
 	entities map[string]map[string][]string // policies that entities give who logs in, by auth mount of another type and name
 
+	found map[string]bool // logins to Vault, by credential, that a running campaign has not
+
 	waits map[string][]string // by credential: for whom it waits, Credential.ReadBy
 }
 
@@ -73,7 +75,7 @@ func (l *lister) otherReaders(ctx context.Context, roll *credential.Roll) error 
 	if mounts == nil {
 		l.notShown("sys/auth", "this login may not list Vault's auth mounts (sys/auth): whether somebody logs in there, by a login that is not on the roll, and reads new values is not known")
 	}
-	l.notEnded(roll)
+	r.found = l.notEnded(roll)
 	ends := l.ends(roll)
 	if err := r.loginsThatRead(ctx, mounts, ends); err != nil {
 		return err

@@ -310,7 +310,7 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 	whose := map[string]bool{}
 	for _, p := range paths {
 		for _, id := range r.of[p] {
-			if !whose[id] {
+			if !whose[id] && !(r.found[id] && t.foundNow()) {
 				whose[id] = true
 				waits[id] = append(waits[id], t.accessor)
 			}
@@ -320,8 +320,8 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 	if t.byPolicy {
 		also = ", or for all that have its policies: " + acceptPolicies(g.by)
 	}
-	if t.stolen && strings.HasPrefix(t.device, listedNow) {
-		r.l.warn(credential.FindingReader, "a token of Vault is of %s; it may read the new %s (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), or have the next campaign end its login before them; or, if nobody stole it: accept: - {vault: %q, reason: …}",
+	if t.foundNow() {
+		r.l.warn(credential.FindingReader, "a token of Vault is of %s; it may read the new %s (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), or take its login up (rollcall relist --reason …), which the running campaign then ends before them; or, if nobody stole it: accept: - {vault: %q, reason: …}",
 			t.device, newValues(len(whose)), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor)
 		return nil
 	}
@@ -334,6 +334,10 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 		t.device, newValues(len(whose)), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor, also)
 	return nil
 }
+
+// foundNow: a login that was listed while the campaign runs made it. It ends
+// with that login, which does not wait for it.
+func (t liveToken) foundNow() bool { return t.stolen && strings.HasPrefix(t.device, listedNow) }
 
 // reaches asks what a token may read, once for each set of policies, and for
 // each entity where it depends on that. Nothing: it has ended.

@@ -7,8 +7,8 @@ import (
 )
 
 // A campaign that runs may list again. It ends the logins to Vault that its own
-// roll has, and what waits for those was settled when it began: a login that is
-// found by now it never ends. Nor does it offer anybody anything: what Vault
+// roll has. A login that is found by now it ends once a person takes it up, and
+// what that may read waits until then. It offers nobody anything: what Vault
 // holds by then Rollcall may have put there.
 
 // Running is the campaign inside of which a listing is made.
@@ -25,7 +25,7 @@ func (r *Running) unlike(id string) bool {
 	return r != nil && slices.Contains(r.Unlike, id)
 }
 
-// listedNow is whose a login is that a running campaign does not end.
+// listedNow is whose a login is that a running campaign does not end so far.
 const listedNow = "what was listed while the campaign ran, and is not on its roll"
 
 // ends is what has the logins to Vault that the campaign ends.
@@ -37,14 +37,18 @@ func (l *lister) ends(roll *credential.Roll) *credential.Roll {
 }
 
 // notEnded takes note of the logins to Vault of a roll that a running campaign
-// does not end: whoever stole one reads on, so what it may read waits.
-func (l *lister) notEnded(roll *credential.Roll) {
+// does not end: whoever stole one reads on, so what it may read waits. It gives
+// those that are not on the campaign's roll, by credential.
+func (l *lister) notEnded(roll *credential.Roll) map[string]bool {
 	if l.running == nil {
-		return
+		return nil
 	}
+	found := map[string]bool{}
 	for _, c := range roll.Credentials {
 		if c.ReachesVault() && !c.Own && c.Problem != credential.OwnIdentity {
 			l.elsewhereOpen.put(listedNow, c)
+			found[c.ID] = !l.running.has(c.ID)
 		}
 	}
+	return found
 }

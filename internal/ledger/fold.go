@@ -169,7 +169,7 @@ func (s *State) addToLine(index uint64, e Entry) {
 	case EventFinding:
 		l.Findings = addFinding(l.Findings, e)
 	case EventIntent:
-		l.intend(e)
+		l.intend(index, e)
 	case Activated:
 		if e.Attempt >= l.Attempt {
 			l.ActivatedAt = e.At
@@ -216,7 +216,10 @@ func (s *State) AcceptedAs(c *CredentialState) *Acceptance {
 
 // intend notes that a server may know a new value from here on. It opens an
 // exception again; a dead credential stays dead, for the stolen value is.
-func (c *CredentialState) intend(e Entry) {
+func (c *CredentialState) intend(index uint64, e Entry) {
+	if e.Attempt > c.Attempt || c.Announced == 0 {
+		c.Announced = index
+	}
 	c.Attempt = max(c.Attempt, e.Attempt)
 	if c.Outcome == Dead {
 		return

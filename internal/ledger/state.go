@@ -120,6 +120,9 @@ type CredentialState struct {
 	Evidence []protocol.Evidence
 	LeftOut  []string // servers that the proof did not ask, because a person had left them out
 	SetAt    time.Time
+	// Announced is the index of the entry that first announced the value of
+	// Attempt: from then on whoever may read its places may have read it.
+	Announced uint64
 	// ActivatedAt is when the ledger was told that consumers read the value of
 	// Attempt; zero where nobody waits to hear it.
 	ActivatedAt time.Time

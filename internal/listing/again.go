@@ -85,6 +85,9 @@ func Again(id string, was []Was, now *credential.Roll, doors map[string]bool, to
 			all = append(all, credential.Finding{Code: credential.FindingNotTakenUp, Detail: called(c) + " was listed again, and is not taken up while the campaign runs: " + ApartWords(why, had)})
 			continue
 		}
+		if own := c.LoginPlaces(); len(own) > 0 { // for itself it does not wait
+			c.ReadBy = slices.DeleteFunc(slices.Clone(c.ReadBy), func(by string) bool { return slices.Contains(own, strings.ToLower(by)) })
+		}
 		it := ownmount.ProposalItem{Now: c, Findings: now.Findings[c.ID]}
 		if had {
 			it.Old = &credential.Ref{Page: old.Ref.Page, Index: old.Ref.Index}
@@ -109,6 +112,9 @@ func Again(id string, was []Was, now *credential.Roll, doors map[string]bool, to
 			p.Gone = append(p.Gone, w.Ref)
 		}
 	}
+	if slices.ContainsFunc(p.Items, func(it ownmount.ProposalItem) bool { return it.Now.ReachesVault() }) {
+		p.Read = readByNow(was, now)
+	}
 	for _, f := range all {
 		if slices.Contains(told, f) || slices.Contains(p.Warnings, f) {
 			continue
@@ -118,6 +124,24 @@ func Again(id string, was []Was, now *credential.Roll, doors map[string]bool, to
 		}
 	}
 	return p
+}
+
+// readByNow are those of the roll whose new values somebody could read who could
+// not when they were listed before, or of whom that is not known: nobody looks
+// at what is not listed any more, or has a problem by now.
+func readByNow(was []Was, now *credential.Roll) (out credential.Refs) {
+	listed := map[string]credential.Credential{}
+	for _, c := range now.Credentials {
+		listed[c.ID] = c
+	}
+	for _, w := range was {
+		c, still := listed[w.ID]
+		more := slices.ContainsFunc(c.ReadBy, func(by string) bool { return !slices.Contains(w.ReadBy, by) })
+		if more || !still || c.Problem != "" {
+			out = append(out, w.Ref)
+		}
+	}
+	return out
 }
 
 func called(c credential.Credential) string {
@@ -149,7 +173,7 @@ func apart(was, now credential.Credential, doors map[string]bool) string {
 		return ApartOwn
 	case was.Task != nil || now.Task != nil:
 		return ApartTask
-	case was.ReachesVault() || now.ReachesVault() || was.ReadsOthers || now.ReadsOthers:
+	case was.ReachesVault() || was.ReadsOthers || now.ReadsOthers || now.ReachesVault() && was.ID != "":
 		return ApartLogin
 	case slices.ContainsFunc(now.Doors, func(d credential.DoorLogin) bool { return !doors[d.Door] }):
 		return ApartDoor

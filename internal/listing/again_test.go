@@ -126,7 +126,7 @@ func TestWhatConnectsStaysAsTheCampaignBegan(t *testing.T) {
 }
 
 func TestWhatIsNotTakenUpAndWhatTheListingWarnsOfIsSaidOnce(t *testing.T) {
-	login := credential.Credential{ID: "vault/approle/nas", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/nas", Name: "nas"}
+	login := credential.Credential{ID: "vault/approle/nas", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/nas", Name: "nas", ReadsOthers: true}
 	told := credential.Finding{Code: credential.FindingReader, Detail: "said at the beginning"}
 	missing := credential.Finding{Code: credential.FindingNewSecret, Detail: "nothing is at kv/moved"}
 	p := Again("p1", rollOf(acc("same", "s")), &credential.Roll{
@@ -144,6 +144,34 @@ func TestWhatIsNotTakenUpAndWhatTheListingWarnsOfIsSaidOnce(t *testing.T) {
 	again := Again("p2", rollOf(acc("same", "s")), &credential.Roll{Credentials: []credential.Credential{acc("same", "s"), login}}, nil, p.Warnings)
 	require.Empty(t, again.Warnings)
 	require.Zero(t, again.Incomplete)
+}
+
+// What somebody else may read by now is said of all of the roll, also of what
+// is dead: whoever takes the login up learns what it may have seen.
+func TestALoginThatIsFoundIsTakenUpAndWhatItMayHaveReadIsNoted(t *testing.T) {
+	const place = "auth/approle/role/nas"
+	login := credential.Credential{ID: "vault/approle/nas", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/nas", Name: "nas"}
+	readBy := func(c credential.Credential, by ...string) credential.Credential { c.ReadBy = by; return c }
+	known := credential.Credential{ID: "vault/approle/a", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/a", Name: "a", Paths: []credential.Path{at("a")}}
+	locked := acc("locked", "l")
+	locked.Problem = credential.SharedPath
+	was := rollOf(acc("other", "o"), readBy(acc("read", "r"), "token-1"), known, acc("locked", "l"), acc("gone", "g"), readBy(acc("waits", "w"), place))
+	now := &credential.Roll{Credentials: []credential.Credential{
+		acc("other", "o"), readBy(acc("read", "r"), "token-1", place), readBy(known, place), locked, readBy(acc("waits", "w"), place), login,
+	}}
+	p := Again("p1", was, now, nil, nil)
+	require.Contains(t, p.Items, ownmount.ProposalItem{Now: login})
+	require.NotContains(t, p.Apart, login.ID)
+	require.Equal(t, credential.Refs{ref(1), ref(2), ref(3), ref(4)}, p.Read, "a login of the roll too, and what nobody looks at any more")
+
+	now.Credentials = now.Credentials[:5]
+	require.Empty(t, Again("p2", was, now, nil, nil).Read, "no login is taken up")
+	account := acc("read", "r")
+	account.Logins = []credential.VaultLogin{{Mount: "ldap", Names: []string{"read"}}}
+	now.Credentials = []credential.Credential{account}
+	p = Again("p3", was, now, nil, nil)
+	require.Empty(t, p.Items, "its new value may be in force already")
+	require.Equal(t, ApartLogin, p.Apart[account.ID])
 }
 
 // Silence would have a person believe that the others do what he wrote. What

@@ -179,6 +179,7 @@ const (
 	ReasonRenamedSince   Reason = "renamed-since-proof"       // its name means nothing any more, or another entry
 	ReasonTakenBack      Reason = "taken-back-since-proof"    // a server shows an older secret than it did
 	ReasonMadeAnew       Reason = "secret-made-anew"          // in Vault: what was activated there is another version by now
+	ReasonPerhapsRead    Reason = "perhaps-read"              // a login to Vault that was found afterwards could read the new secret
 	ReasonSecondPassword Reason = "second-password"           // the write server accepts the stolen secret, and the account's entry does not hold it
 
 	ReasonWrittenOver Reason = "written-over"   // what consumers read is not the new value any more, before the staged copy was given up

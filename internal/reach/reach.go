@@ -31,6 +31,7 @@ type Logins struct {
 	store *ownmount.Store
 	kinds *registry.Registry
 	seen  sync.Map
+	found sync.Map // campaign -> *found
 	quiet sync.Map // campaign, authority and open logins -> time.Time at which no token was new
 	// LookAfter is how long a login that was seen to be closed is taken to be
 	// so.

@@ -17,13 +17,18 @@ import (
 // Proved are the credentials of a batch that the ledger calls dead, with the
 // mark that their evidence holds of the write server, and the versions that the
 // outcome says were activated. What has no mark cannot be looked at again,
-// unless it needs none. counts tells where on the roll a credential is by now.
-func Proved(b wire.Batch, page []credential.Credential, state *ledger.State, counts func(page, index int) bool) (out []wire.ProvedItem) {
+// unless it needs none. counts tells where on the roll a credential is by now,
+// and read of which the new value may have been read.
+func Proved(b wire.Batch, page []credential.Credential, state *ledger.State, counts func(page, index int) bool, read func(credential.Ref, *ledger.CredentialState) bool) (out []wire.ProvedItem) {
 	for i := b.Span.From; i < b.Span.To; i++ {
 		if !counts(b.Span.Page, i) {
 			continue
 		}
 		cred := state.Credential(page[i].ID)
+		if cred != nil && cred.Outcome == ledger.Dead && read(credential.Ref{Page: b.Span.Page, Index: i}, cred) {
+			out = append(out, wire.ProvedItem{Index: i, Read: true})
+			continue
+		}
 		if cred == nil || cred.Outcome != ledger.Dead || len(cred.Evidence) == 0 || cred.Evidence[0].Changed == "" && !page[i].Kind.Traits().NoMark {
 			continue
 		}

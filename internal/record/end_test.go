@@ -27,11 +27,12 @@ func TestWhatWasListedAgainIsLookedAtWhereItIsByNowAlone(t *testing.T) {
 	page := []credential.Credential{moved, other}
 	b := wire.Batch{Campaign: "c1", Span: credential.Span{Page: 3, To: 2}}
 	counts := func(page, index int) bool { return page != 3 || index != 0 }
-	got := Proved(b, page, state, counts)
+	nobody := func(credential.Ref, *ledger.CredentialState) bool { return false }
+	got := Proved(b, page, state, counts, nobody)
 	require.Len(t, got, 1)
 	require.Equal(t, 1, got[0].Index)
 	b.Span = credential.Span{Page: 4, To: 1}
-	got = Proved(b, []credential.Credential{cred}, state, counts)
+	got = Proved(b, []credential.Credential{cred}, state, counts, nobody)
 	require.Len(t, got, 1)
 	require.Equal(t, []int{2, 8}, got[0].To)
 }

@@ -79,9 +79,10 @@ type Rotator struct {
 	// the activity that had them ended without an answer.
 	Unheard map[string]bool
 
-	// BeforeSet says why nothing is set that is not in force already, or is
-	// nil: the compromised device is back. Nil: nobody looks.
-	BeforeSet func(context.Context) *protocol.Stop
+	// BeforeSet says why a credential is not set that is not in force already,
+	// or is nil: the compromised device is back, or a login to Vault was found
+	// that could read it. Nil: nobody looks.
+	BeforeSet func(context.Context, credential.Credential) *protocol.Stop
 
 	// Activated is told of a credential, perhaps several times, as soon as
 	// every path of it that takes part has the new value. Nil: nobody waits for

@@ -21,7 +21,7 @@ func (j *job) set(ctx context.Context, facts protocol.Facts, d protocol.Decision
 		return err
 	}
 	if j.BeforeSet != nil && !facts.Activated && facts.NewBinds != protocol.PasswordExpired {
-		if stop := j.BeforeSet(ctx); stop != nil {
+		if stop := j.BeforeSet(ctx, j.c); stop != nil {
 			return stop
 		}
 	}

@@ -95,7 +95,7 @@ func TestASlowTwinDoesNotPutASpentValueBackInForce(t *testing.T) {
 	spent, waited := r.store.staged[c.ID].Secret, time.Duration(0)
 	slow.Now = func() time.Time { return time.Now().Add(waited) }
 	twins := false
-	slow.BeforeSet = func(context.Context) *protocol.Stop {
+	slow.BeforeSet = func(context.Context, credential.Credential) *protocol.Stop {
 		if twins {
 			return nil
 		}

@@ -71,6 +71,8 @@ type Amended struct {
 	Changed  credential.Refs        `json:"changed,omitempty"`
 	Added    credential.Refs        `json:"added,omitempty"`
 	Replaced credential.Refs        `json:"replaced,omitempty"`
+	// Logins are those of Added that open Vault.
+	Logins credential.Refs `json:"logins,omitempty"`
 	// Left are places of the roll that were asked for and go on as they are:
 	// another credential has one of their paths.
 	Left credential.Refs `json:"left,omitempty"`

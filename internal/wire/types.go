@@ -101,6 +101,9 @@ type Batch struct {
 	DoorsLeftOut []string `json:"doors_left_out,omitempty"`
 	// Logins to Vault that are still open, and that nobody has accepted.
 	Logins credential.Refs `json:"logins,omitempty"`
+	// Found is how many logins to Vault the campaign has that were found while
+	// it ran, dead or not: of those the batch knows whether they are open.
+	Found int `json:"found,omitempty"`
 	// Readers are accounts that may read what others of their authority are set
 	// to, dead or not, and that nobody has accepted.
 	Readers credential.Refs `json:"readers,omitempty"`
@@ -310,6 +313,9 @@ type ProvedItem struct {
 	To    []int             `json:"to,omitempty"`
 	// Written is when Vault wrote each of To, if the ledger says so.
 	Written []time.Time `json:"w,omitempty"`
+	// Read: its new value may have been read, by a login to Vault that was
+	// found afterwards. It is not looked at, and is open again.
+	Read bool `json:"r,omitempty"`
 }
 
 // Cleaned are dead credentials that are open again: what their consumers get is

@@ -1,6 +1,7 @@
 package ownmount
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -43,6 +44,13 @@ type Proposal struct {
 	Excluded []credential.Exclusion `json:"excluded,omitempty"`
 	// Gone are those of the roll that nothing names any more. They stay on it.
 	Gone credential.Refs `json:"gone,omitempty"`
+	// Read are those of the roll whose new values a login to Vault could read
+	// that is among the items and was not on the roll, or of which that is not
+	// known.
+	Read credential.Refs `json:"read,omitempty"`
+	// Staged are those of Read of which a value is staged when it becomes part
+	// of the roll.
+	Staged credential.Refs `json:"-"`
 	// Apart are ids of credentials that are other than they were and are not
 	// taken up in a running campaign, each with why.
 	Apart map[string]string `json:"apart,omitempty"`
@@ -73,6 +81,12 @@ type Amended struct {
 	Changed  credential.Refs `json:"changed,omitempty"`
 	Added    credential.Refs `json:"added,omitempty"`
 	Replaced credential.Refs `json:"replaced,omitempty"` // among Moved
+	// Logins are those of Added that open Vault: the campaign ends them as it
+	// ends its own. Read is the proposal's, without what is Changed, and Staged
+	// those of it of which a value was staged by then.
+	Logins credential.Refs `json:"logins,omitempty"`
+	Read   credential.Refs `json:"read,omitempty"`
+	Staged credential.Refs `json:"staged,omitempty"`
 	// Excluded are those of Replaced that a person excludes.
 	Excluded []credential.Exclusion `json:"excluded,omitempty"`
 	// Warnings and Incomplete: see Proposal.
@@ -189,9 +203,10 @@ func (s *Store) readJSON(ctx context.Context, op, at string, into any) error {
 }
 
 // Amend makes items of a proposal part of the roll, in a wave of their own, and
-// says where they are. wave is the first number that no wave of the campaign
-// has. What p excludes is among replaced. Repeating it gives what the first one
-// made. One campaign amends its roll once at a time.
+// says where they are: logins to Vault in one before the others. wave is the
+// first number that no wave of the campaign has. What p excludes is among
+// replaced. Repeating it gives what the first one made. One campaign amends its
+// roll once at a time.
 func (s *Store) Amend(ctx context.Context, campaign string, p Proposal, take []int, replaced credential.Refs, wave int) (Amended, error) {
 	idx, err := s.ReadIndex(ctx, campaign)
 	if err != nil {
@@ -206,6 +221,7 @@ func (s *Store) Amend(ctx context.Context, campaign string, p Proposal, take []i
 	if err != nil {
 		return Amended{}, err
 	}
+	a.keepRead(p)
 	for name, body := range pages {
 		if err := s.putAmended(ctx, rollPath(campaign, idx.Snapshot, name), body); err != nil {
 			return Amended{}, err
@@ -255,9 +271,11 @@ func cutAmended(idx RollIndex, p Proposal, take []int, replaced credential.Refs,
 	roll := &credential.Roll{Campaign: idx.Campaign, Findings: map[string][]credential.Finding{}}
 	a := Amended{Proposal: p.ID, Moved: slices.Clone(replaced), Replaced: slices.Clone(replaced), Excluded: p.Excluded, Warnings: p.Warnings, Incomplete: p.Incomplete}
 	old := map[string]bool{}
-	for _, i := range take {
+	for _, i := range loginsFirst(p, take) {
 		it := p.Items[i]
-		it.Now.Wave = wave
+		if it.Now.Wave = wave; !it.Now.ReachesVault() && len(roll.Credentials) > 0 && roll.Credentials[0].ReachesVault() {
+			it.Now.Wave++
+		}
 		roll.Credentials = append(roll.Credentials, it.Now)
 		if len(it.Findings) > 0 {
 			roll.Findings[it.Now.ID] = it.Findings
@@ -266,8 +284,11 @@ func cutAmended(idx RollIndex, p Proposal, take []int, replaced credential.Refs,
 			a.Moved, old[it.Now.ID] = append(a.Moved, *it.Old), true
 		}
 	}
-	for n := len(roll.Waves); n <= wave; n++ {
+	for n := len(roll.Waves); n <= wave+1; n++ {
 		roll.Waves = append(roll.Waves, credential.Wave{Name: fmt.Sprintf("listed again %d", len(idx.Amended)+1)})
+	}
+	if len(roll.Credentials) > 0 && roll.Credentials[0].ReachesVault() {
+		roll.Waves[wave].Name += ", logins to Vault"
 	}
 	cut, made, err := cutRoll(roll)
 	if err != nil {
@@ -282,6 +303,9 @@ func cutAmended(idx RollIndex, p Proposal, take []int, replaced credential.Refs,
 		pages[fmt.Sprintf("%s-%d", credentials, idx.Pages+n)] = body
 	}
 	a.Pages, a.Waves = made.Pages, made.Waves
+	for _, at := range made.Logins {
+		a.Logins = append(a.Logins, credential.Ref{Page: idx.Pages + at.Page, Index: at.Index})
+	}
 	k := 0
 	for w := range a.Waves {
 		for r := range a.Waves[w].Runs {
@@ -298,6 +322,47 @@ func cutAmended(idx RollIndex, p Proposal, take []int, replaced credential.Refs,
 		}
 	}
 	return pages, a, nil
+}
+
+// loginsFirst are items of a proposal in the order of their waves.
+func loginsFirst(p Proposal, take []int) []int {
+	out := slices.Clone(take)
+	slices.SortStableFunc(out, func(a, b int) int {
+		return cmp.Compare(toVaultFirst(p.Items[a].Now), toVaultFirst(p.Items[b].Now))
+	})
+	return out
+}
+
+func toVaultFirst(c credential.Credential) int {
+	if c.ReachesVault() {
+		return 0
+	}
+	return 1
+}
+
+// keepRead notes what the logins among a could read of what goes on where it
+// was.
+func (a *Amended) keepRead(p Proposal) {
+	if len(a.Logins) == 0 {
+		return
+	}
+	for _, at := range p.Read {
+		if slices.Contains(a.Moved, at) {
+			continue
+		}
+		if a.Read = append(a.Read, at); slices.Contains(p.Staged, at) {
+			a.Staged = append(a.Staged, at)
+		}
+	}
+}
+
+// FoundLogins counts the logins to Vault that became part of the roll since it
+// was written.
+func (idx RollIndex) FoundLogins() (n int) {
+	for _, a := range idx.Amended {
+		n += len(a.Logins)
+	}
+	return n
 }
 
 // amend reads what became part of the roll since it was written.
@@ -317,6 +382,7 @@ func (s *Store) amend(ctx context.Context, idx *RollIndex) error {
 		idx.Listed += len(a.Added) - len(a.Replaced)
 		idx.Excluded += len(a.Excluded)
 		idx.Moved = append(idx.Moved, a.Moved...)
+		idx.Logins = append(slices.Clone(idx.Logins), a.Logins...)
 		idx.Warnings = append(slices.Clone(idx.Warnings), a.Warnings...)
 		idx.Incomplete += a.Incomplete
 	}

@@ -65,6 +65,52 @@ func TestWhatIsTakenUpHasTheNextFreeWaveAndKeepsWhatItsListingWarnedOf(t *testin
 	require.True(t, idx.Counts(2, 0))
 }
 
+// A login to Vault goes before what it may read, and is a login of the roll for
+// whoever reads that from then on.
+func TestALoginThatIsTakenUpIsInAWaveBeforeTheOthersAndAmongTheLogins(t *testing.T) {
+	s := newStore(t)
+	roll := vaulttest.NewRoll("esg-01/found", 3)
+	idx, err := s.WriteRoll(t.Context(), roll)
+	require.NoError(t, err)
+	plain := credential.Credential{ID: "corp/plain", Kind: credential.LDAPPassword, Authority: "corp", Subject: "plain", Name: "plain"}
+	login := credential.Credential{ID: "vault/approle/nas", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/nas", Name: "nas"}
+	added := credential.Credential{ID: "corp/added", Kind: credential.LDAPPassword, Authority: "corp", Subject: "added", Name: "added"}
+	read := credential.Refs{{Index: 0}, {Index: 1}, {Index: 2}}
+	p := Proposal{ID: "p1", Items: []ProposalItem{{Now: added}, {Now: plain, Old: &credential.Ref{Index: 1}}, {Now: login}}, Read: read}
+	_, err = s.Propose(t.Context(), idx, p)
+	require.NoError(t, err)
+	p, err = s.ReadProposal(t.Context(), idx, "p1")
+	require.NoError(t, err)
+	require.Equal(t, read, p.Read)
+	p.Staged = credential.Refs{{Index: 1}, {Index: 2}}
+	a, err := s.Amend(t.Context(), roll.Campaign, p, []int{0, 1, 2}, nil, 20)
+	require.NoError(t, err)
+	require.Len(t, a.Waves, 2)
+	require.Equal(t, []int{20, 21}, []int{a.Waves[0].Wave, a.Waves[1].Wave})
+	require.Contains(t, a.Waves[0].Name, "logins to Vault")
+	require.Len(t, a.Logins, 1)
+	run := a.Waves[0].Runs[0]
+	require.Equal(t, []credential.Ref{{Page: run.Page, Index: run.From}}, []credential.Ref(a.Logins))
+	require.Len(t, a.Waves[0].Runs, 1)
+	require.Len(t, a.Changed, 1)
+	require.Len(t, a.Added, 2)
+	require.Equal(t, credential.Refs{{Index: 0}, {Index: 2}}, a.Read, "what is listed anew nobody has announced")
+	require.Equal(t, credential.Refs{{Index: 2}}, a.Staged)
+
+	idx, err = s.ReadIndex(t.Context(), roll.Campaign)
+	require.NoError(t, err)
+	require.Contains(t, idx.Logins, a.Logins[0])
+	require.Equal(t, 1, idx.FoundLogins())
+	for _, is := range []struct {
+		at credential.Refs
+		id string
+	}{{a.Logins, login.ID}, {a.Changed, plain.ID}} {
+		cs, err := s.ReadRefs(t.Context(), roll.Campaign, idx.Snapshot, is.at)
+		require.NoError(t, err)
+		require.Equal(t, is.id, cs[0].ID)
+	}
+}
+
 // Whoever takes the exclude out of the file has what came off the roll back on
 // the next one, as with an exclude of the beginning.
 func TestWhatCameOffTheRollForAnExcludeIsRememberedAsExcluded(t *testing.T) {

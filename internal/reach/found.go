@@ -1,0 +1,72 @@
+package reach
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// A listing that is made while a campaign runs may find a login to Vault. From
+// the moment at which it is on the roll nothing is set that was not asked about
+// it.
+
+// lookForFound is for how long what the roll had of such logins is taken to be
+// all. What is set meanwhile is open again at the end (record.ReadBefore).
+const lookForFound = time.Second
+
+// found are the logins to Vault that are on the roll of a campaign since it was
+// listed again.
+type found struct {
+	mu     sync.Mutex
+	at     time.Time
+	n      int
+	places map[string]bool // as a listing names them in Credential.ReadBy
+}
+
+func (l *Logins) foundIn(ctx context.Context, campaign string) (*found, error) {
+	got, _ := l.found.LoadOrStore(campaign, &found{})
+	f := got.(*found)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Since(f.at).Abs() < lookForFound {
+		return f, nil
+	}
+	began := time.Now().Round(0)
+	index, err := l.store.ReadIndex(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	places := map[string]bool{}
+	for _, a := range index.Amended {
+		logins, err := l.store.ReadRefs(ctx, campaign, index.Snapshot, a.Logins)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range logins {
+			for _, at := range c.LoginPlaces() {
+				places[at] = true
+			}
+		}
+	}
+	f.at, f.n, f.places = began, index.FoundLogins(), places
+	return f, nil
+}
+
+// Unknown says why nothing more is set of a batch that began with n found
+// logins, or nil: another one is on the roll by now, and what that could read
+// nobody has asked.
+func (l *Logins) Unknown(ctx context.Context, campaign string, n int) *protocol.Stop {
+	f, err := l.foundIn(ctx, campaign)
+	if err != nil {
+		return vault.StopOf(err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n <= n {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "a login to Vault was found, and came on the roll, since this was begun; nothing was changed: the next pass asks what that login could read, and what it could not goes on"}
+}
