@@ -52,7 +52,7 @@ func proved(it wire.ProvedItem, c credential.Credential) recheck.Proved {
 	return recheck.Proved{Credential: c, Mark: it.Mark, Marks: marks, To: it.To, Written: it.Written}
 }
 
-const perhapsRead = "its stolen value is proved dead, and its new one was made before a login to Vault was dead that was found while the campaign ran and could read where that goes: whoever stole that login may have the new value. Run again once the campaign has ended, which sets another one"
+const perhapsRead = "its stolen value is proved dead, and its new one was made before a login to Vault was dead that was found while the campaign ran and could read where that goes, or of which that is not known: whoever stole that login may have the new value. Run again once the campaign has ended, which sets another one"
 
 // Recheck looks at dead credentials once more, but for those of which the new
 // value may have been read: they are open again. It changes nothing.

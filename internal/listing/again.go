@@ -137,7 +137,7 @@ func readByNow(was []Was, now *credential.Roll) (out credential.Refs) {
 	for _, w := range was {
 		c, still := listed[w.ID]
 		more := slices.ContainsFunc(c.ReadBy, func(by string) bool { return !slices.Contains(w.ReadBy, by) })
-		if more || !still || c.Problem != "" {
+		if !w.Kind.OnlyEnds() && (more || !still || c.Problem != "") {
 			out = append(out, w.Ref)
 		}
 	}

@@ -155,7 +155,8 @@ func TestALoginThatIsFoundIsTakenUpAndWhatItMayHaveReadIsNoted(t *testing.T) {
 	known := credential.Credential{ID: "vault/approle/a", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/a", Name: "a", Paths: []credential.Path{at("a")}}
 	locked := acc("locked", "l")
 	locked.Problem = credential.SharedPath
-	was := rollOf(acc("other", "o"), readBy(acc("read", "r"), "token-1"), known, acc("locked", "l"), acc("gone", "g"), readBy(acc("waits", "w"), place))
+	ended := credential.Credential{ID: "vault/token/t", Kind: credential.VaultToken, Authority: "vault", Subject: "token/t"} // nothing new of it lies anywhere
+	was := rollOf(acc("other", "o"), readBy(acc("read", "r"), "token-1"), known, acc("locked", "l"), acc("gone", "g"), readBy(acc("waits", "w"), place), ended)
 	now := &credential.Roll{Credentials: []credential.Credential{
 		acc("other", "o"), readBy(acc("read", "r"), "token-1", place), readBy(known, place), locked, readBy(acc("waits", "w"), place), login,
 	}}

@@ -58,7 +58,7 @@ func ReadByToken(c credential.Credential, living map[string]bool) *protocol.Stop
 		lives, known := living[by]
 		return credential.IsLoginPlace(by) && (lives || !known)
 	}) {
-		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "a login to Vault that is not on this roll names the device, is open on the roll of another one, or was listed while this campaign ran, and could read its new value where that goes or is staged; nothing was changed: the warning other-reader has its place. List it (a source of type vault-approle or vault-userpass, or a row of a manifest), and it is rotated first, or have the other device's campaign end it; or, if nobody stole it, accept it in the campaign file (accept: - {vault: auth/…, reason: …}); then run again, which lists anew"}
+		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "a login to Vault that is not on this roll names the device, is open on the roll of another one, or was listed while this campaign ran, and could read its new value where that goes or is staged; nothing was changed: the warning other-reader has its place. List it (a source of type vault-approle or vault-userpass, or a row of a manifest) and take it up (rollcall relist --reason …), and it is rotated first, or have the other device's campaign end it; or, if nobody stole it, accept it in the campaign file (accept: - {vault: auth/…, reason: …}); then run again, which lists anew"}
 	}
 	if !slices.ContainsFunc(c.ReadBy, func(accessor string) bool { return living[accessor] }) {
 		return nil
