@@ -21,29 +21,38 @@ const lookForFound = time.Second
 // listed again.
 type found struct {
 	mu     sync.Mutex
-	at     time.Time
+	at     time.Time // when it was asked for
+	err    error
 	n      int
 	places map[string]bool // as a listing names them in Credential.ReadBy
 }
 
 func (l *Logins) foundIn(ctx context.Context, campaign string) (*found, error) {
 	got, _ := l.found.LoadOrStore(campaign, &found{})
-	f := got.(*found)
+	f, asked := got.(*found), time.Now().Round(0)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if time.Since(f.at).Abs() < lookForFound {
-		return f, nil
+	// Whoever waited for a slow answer takes that of who began after him.
+	if age := asked.Sub(f.at); age < lookForFound && age > -time.Minute {
+		return f, f.err
 	}
-	began := time.Now().Round(0)
+	f.at = time.Now().Round(0)
+	if f.err = l.look(ctx, campaign, f); f.err != nil {
+		f.at = time.Now().Round(0) // nor does each wait for Vault in turn
+	}
+	return f, f.err
+}
+
+func (l *Logins) look(ctx context.Context, campaign string, f *found) error {
 	index, err := l.store.ReadIndex(ctx, campaign)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	places := map[string]bool{}
 	for _, a := range index.Amended {
 		logins, err := l.store.ReadRefs(ctx, campaign, index.Snapshot, a.Logins)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, c := range logins {
 			for _, at := range c.LoginPlaces() {
@@ -51,8 +60,8 @@ func (l *Logins) foundIn(ctx context.Context, campaign string) (*found, error) {
 			}
 		}
 	}
-	f.at, f.n, f.places = began, index.FoundLogins(), places
-	return f, nil
+	f.n, f.places = index.FoundLogins(), places
+	return nil
 }
 
 // Unknown says why nothing more is set of a batch that began with n found
