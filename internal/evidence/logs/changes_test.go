@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -75,10 +76,15 @@ func TestWhatDS389WritesOfChangesIsReadLineForLine(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	require.NoError(t, c.Bind(s.BinderDN, s.BinderPassword))
+	var text []byte
+	require.Eventually(t, func() bool { // another thread writes the answer
+		text, err = os.ReadFile(s.AccessFile())
+		_, after, found := strings.Cut(string(text), ` from 127.0.0.2 `)
+		return err == nil && found && strings.Contains(after, " tag=97 ")
+	}, 20*time.Second, 20*time.Millisecond)
 	reset := ldap.NewModifyRequest(s.AccountDN("bob"), nil)
 	reset.Replace("userPassword", []string{"New-Bob-12345"})
 	require.NoError(t, c.Modify(reset))
-	var text []byte
 	require.Eventually(t, func() bool { // what is not written when it is stopped is lost
 		text, err = os.ReadFile(s.AccessFile())
 		_, after, found := strings.Cut(string(text), `MOD dn="`+s.AccountDN("bob"))
@@ -87,4 +93,27 @@ func TestWhatDS389WritesOfChangesIsReadLineForLine(t *testing.T) {
 	events, _, unreadable := readText(t, "389ds", string(text))
 	require.Empty(t, unreadable)
 	require.Equal(t, []done{{strings.ToLower(s.BinderDN), "127.0.0.2", event.Modified, strings.ToLower(s.AccountDN("bob")), ""}}, donesOf(events, "127.0.0.2"))
+}
+
+func TestAChangeIsOfWhoWasLoggedInEvenIfTheAnswerIsWrittenLater(t *testing.T) {
+	const ask, say = ` op=%d BIND dn="cn=%s" method=128 version=3`, ` op=%d RESULT err=%d tag=97 nentries=0 dn="cn=%s"`
+	const change, answer = ` op=%d MOD dn="cn=x"`, ` op=%d RESULT err=0 tag=103 nentries=0`
+	for name, row := range map[string]struct {
+		lines []string
+		by    string
+	}{
+		"in order":                         {[]string{fmt.Sprintf(ask, 0, "a"), fmt.Sprintf(say, 0, 0, "a"), fmt.Sprintf(change, 1), fmt.Sprintf(answer, 1)}, "cn=a"},
+		"the login's answer is late":       {[]string{fmt.Sprintf(ask, 0, "a"), fmt.Sprintf(change, 1), fmt.Sprintf(say, 0, 0, "a"), fmt.Sprintf(answer, 1)}, "cn=a"},
+		"as somebody else since, late":     {[]string{fmt.Sprintf(ask, 0, "a"), fmt.Sprintf(say, 0, 0, "a"), fmt.Sprintf(ask, 1, "b"), fmt.Sprintf(change, 2), fmt.Sprintf(say, 1, 0, "b"), fmt.Sprintf(answer, 2)}, "cn=b"},
+		"as somebody else only afterwards": {[]string{fmt.Sprintf(ask, 0, "a"), fmt.Sprintf(say, 0, 0, "a"), fmt.Sprintf(change, 1), fmt.Sprintf(ask, 2, "b"), fmt.Sprintf(say, 2, 0, "b"), fmt.Sprintf(answer, 1)}, "cn=a"},
+		"refused since":                    {[]string{fmt.Sprintf(ask, 0, "a"), fmt.Sprintf(say, 0, 0, "a"), fmt.Sprintf(ask, 1, "b"), fmt.Sprintf(say, 1, 49, ""), fmt.Sprintf(change, 2), fmt.Sprintf(answer, 2)}, ""},
+		"without an answer":                {[]string{fmt.Sprintf(ask, 0, "a"), fmt.Sprintf(change, 1), fmt.Sprintf(say, 0, 0, "a")}, "cn=a"},
+	} {
+		log := "[29/Nov/2026:22:10:32.1 +0000] conn=5 fd=64 slot=64 connection from 192.0.2.1 to 192.0.2.2\n"
+		for _, line := range row.lines {
+			log += "[29/Nov/2026:22:10:32.1 +0000] conn=5" + line + "\n"
+		}
+		events, _, _ := readText(t, "389ds", log)
+		require.Equal(t, []done{{row.by, "192.0.2.1", event.Modified, "cn=x", ""}}, donesOf(events, "192.0.2.1"), name)
+	}
 }

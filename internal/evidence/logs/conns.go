@@ -51,6 +51,7 @@ type conn struct {
 	// bound is as whom it goes on, in the server's own words; "" is nobody, or
 	// a login that the logs do not have.
 	bound string
+	since int64 // the operation by which it does
 	// changes wait for an answer.
 	changes map[int64]*event.Event
 	// early are logins that were over before the connection's first line was
@@ -77,6 +78,7 @@ type run struct {
 // login is one operation of a connection, and its answer.
 type login struct {
 	event    event.Event
+	op       int64
 	asked    bool
 	answered bool
 	named    bool // the server itself has written the name, not as typed
@@ -105,7 +107,7 @@ func (c *conns) drop(is *conn) {
 	for _, op := range slices.Sorted(maps.Keys(is.changes)) {
 		if e := is.changes[op]; e.Change != "" {
 			c.o.Note(event.NoResult, e.Place, e.Server)
-			c.changed(is, *e)
+			c.changed(is, op, *e)
 		}
 	}
 	is.changes = nil
@@ -191,7 +193,7 @@ func (c *conns) of(r *run, number uint64, op int64, place event.Place) (*conn, *
 			c.drop(is)
 			is.logins = map[int64]*login{}
 		}
-		l = &login{event: event.Event{Place: place, Form: event.DN, Server: r.server, Login: true}}
+		l = &login{op: op, event: event.Event{Place: place, Form: event.DN, Server: r.server, Login: true}}
 		if is.gap != r.gap {
 			l.event.Doubts = append(l.event.Doubts, event.OverGap)
 		}
@@ -249,11 +251,9 @@ func (c *conns) goesOn(r *run, number uint64, op int64) {
 
 func (c *conns) send(is *conn, l *login) {
 	e := l.event
-	switch { // a bind that failed leaves nobody (RFC 4513, 4)
-	case e.Outcome == event.Accepted && l.named:
+	is.bound, is.since = "", l.op // one that failed leaves nobody (RFC 4513, 4)
+	if e.Outcome == event.Accepted && l.named {
 		is.bound = e.Account
-	default:
-		is.bound = ""
 	}
 	if e.Outcome == event.Accepted && e.Account != "" && !l.named {
 		// A name without a password is let in as nobody (RFC 4513 section
@@ -331,11 +331,15 @@ func (c *conns) isChanged(r *run, number uint64, op int64, code int, word string
 	if code == 0 {
 		e.Outcome = event.Accepted
 	}
-	c.changed(is, e)
+	c.changed(is, op, e)
 }
 
-// changed hands on a change.
-func (c *conns) changed(is *conn, e event.Event) {
+// changed hands on a change. Threads may write a login's answer behind the
+// change that was made with it.
+func (c *conns) changed(is *conn, op int64, e event.Event) {
+	if is.since < op {
+		e.Account = is.bound
+	}
 	if e.Account == "" {
 		c.o.Note(event.ByUnknown, e.Place, e.Server)
 	}
