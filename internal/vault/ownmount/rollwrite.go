@@ -130,13 +130,19 @@ func cutRoll(roll *credential.Roll) (map[string][]byte, RollIndex, error) {
 }
 
 // fewWarnings keeps the index small, whatever a source makes of its warnings.
+// What the next listing repeats from it comes first.
 func fewWarnings(all []credential.Finding) []credential.Finding {
 	const most = 200
 	if len(all) <= most {
 		return all
 	}
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b credential.Finding) int {
+		first := map[bool]int{true: -1}
+		return first[a.Code == credential.FindingMade] - first[b.Code == credential.FindingMade]
+	})
 	last := credential.Finding{Code: all[most].Code, Detail: fmt.Sprintf("and %d more warnings of the listing: rollcall list shows them", len(all)-most)}
-	return append(slices.Clone(all[:most]), last)
+	return append(all[:most:most], last)
 }
 
 // cost is the length of v in a page: JSON inside a JSON string, where quotes
