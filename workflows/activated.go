@@ -12,8 +12,8 @@ const changeActivated = "activated"
 
 // listenToApply tells the ledger, beside everything else, what Apply says while
 // it works: whoever reads a path is to read it anew, and a batch may take long
-// to its end. No credential waits for it, and what is lost shows in the results.
-// A pass, and the wave's end, wait until the ledger has answered.
+// to its end. No credential waits for it, and what is lost shows in the
+// results. A pass, and the wave's end, wait until the ledger has answered.
 func (w *wave) listenToApply(ctx workflow.Context) {
 	signals := workflow.GetSignalChannel(ctx, wire.SignalActivated)
 	for {

@@ -166,8 +166,8 @@ func dueOf(text string, now time.Time) (due time.Time, err error) {
 }
 
 // itemsOf finds the named credentials on the roll of the campaign that runs on
-// this Temporal, by their places there: that one hears of them. A later one that
-// runs elsewhere has another roll.
+// this Temporal, by their places there: that one hears of them. A later one
+// that runs elsewhere has another roll.
 func (s *session) itemsOf(ctx context.Context, said []saidOfItem, file string) (out []wire.AcceptedItem, err error) {
 	running, err := s.running(ctx)
 	if err != nil {

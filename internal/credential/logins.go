@@ -35,8 +35,8 @@ func (c Credential) VaultLogins() (out []string) {
 }
 
 // LoginPlaces are where Vault has the logins that it is, or that its password
-// opens, as ReadBy names them, in lower case: a role or user, or the names of an
-// account at auth mounts that ask a directory.
+// opens, as ReadBy names them, in lower case: a role or user, or the names of
+// an account at auth mounts that ask a directory.
 func (c Credential) LoginPlaces() (out []string) {
 	if i, login := strings.LastIndex(c.Subject, "/"), c.Kind.Traits().Login; i > 0 && login != nil {
 		out = append(out, strings.ToLower(login.Path(c.Subject[:i], c.Subject[i+1:])))

@@ -162,8 +162,8 @@ func TestWhatALoginReadsThatIsFoundWhileTheCampaignRunsIsNotSet(t *testing.T) {
 	u.must("ledger", "verify")
 }
 
-// A task that nobody had listed is not taken up, and that it was found is in the
-// record once a person says so. What no running campaign takes up of the
+// A task that nobody had listed is not taken up, and that it was found is in
+// the record once a person says so. What no running campaign takes up of the
 // file is refused by its name, with what to do instead.
 func TestWhatAnotherListingCannotTakeUpIsInTheLedgerOrRefusedByItsName(t *testing.T) {
 	t.Parallel()

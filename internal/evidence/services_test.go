@@ -23,9 +23,9 @@ func byLogin(o Options) Options {
 	return o
 }
 
-// One syslog has the lines of many programs: each is a source of its own, across
-// its files, and its gaps are its own. The turn of the year is that of the file
-// and not of one program's lines.
+// One syslog has the lines of many programs: each is a source of its own,
+// across its files, and its gaps are its own. The turn of the year is that of
+// the file and not of one program's lines.
 func TestASyslogIsReadForAllProgramsThatAreKnown(t *testing.T) {
 	before := hour(0).Add(-time.Minute)
 	one := write(t, "syslog.1", said(before, "sshd[9]", "Failed password for root from 203.0.113.1 port 5 ssh2")+

@@ -62,9 +62,9 @@ type Candidate struct {
 	Task *credential.Task
 
 	// ByField is the field of the secret at Path that says whose it is, where
-	// its metadata does not and the source has account_field; "" otherwise. What
-	// it says is not shown before an account of that name is found: it may be a
-	// password in the wrong field. FieldSays is why it named nobody.
+	// its metadata does not and the source has account_field; "" otherwise.
+	// What it says is not shown before an account of that name is found: it may
+	// be a password in the wrong field. FieldSays is why it named nobody.
 	ByField   string
 	FieldSays string
 

@@ -113,9 +113,9 @@ func (m *merger) draftOf(k kept) *draft {
 }
 
 // leftStaged refuses to leave out what this device's campaigns may have cut off
-// from its consumers, and says what lies in staging alone and is on no roll. What
-// a campaign of another device left there is only said: an exclude here is no
-// slip, for that device's campaign sees to it.
+// from its consumers, and says what lies in staging alone and is on no roll.
+// What a campaign of another device left there is only said: an exclude here is
+// no slip, for that device's campaign sees to it.
 func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 	var warnings []Warning
 	for _, left := range m.lost.past.leftovers {

@@ -11,8 +11,8 @@ import (
 
 // What an exclude took off an earlier roll may end by itself: a token expires,
 // somebody deletes a login, an account or a secret. The exclude then takes off
-// nothing that a source finds, and is no slip: it stays as it is, for as long as
-// the file has it, and whoever runs a schedule has nothing to do.
+// nothing that a source finds, and is no slip: it stays as it is, for as long
+// as the file has it, and whoever runs a schedule has nothing to do.
 
 // stillLeftOut puts places among those that are left out which the last roll
 // had so, and at which no source finds anything by now.
@@ -51,8 +51,8 @@ func (m *merger) leaveOutStill(x credential.Exclusion, p credential.Path) {
 	}
 }
 
-// leftAt are the paths of what a person left out. Rolls of earlier versions have
-// those alone at which no account was found.
+// leftAt are the paths of what a person left out. Rolls of earlier versions
+// have those alone at which no account was found.
 func leftAt(x credential.Exclusion) []credential.Path {
 	out := slices.Clone(x.Paths)
 	for _, prefix := range []string{unmatched + "/", placeOf} {

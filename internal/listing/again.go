@@ -126,9 +126,9 @@ func Again(id string, was []Was, now *credential.Roll, doors map[string]bool, to
 	return p
 }
 
-// readByNow are those of the roll whose new values somebody could read who could
-// not when they were listed before, or of whom that is not known: nobody looks
-// at what is not listed any more, or has a problem by now.
+// readByNow are those of the roll whose new values somebody could read who
+// could not when they were listed before, or of whom that is not known: nobody
+// looks at what is not listed any more, or has a problem by now.
 func readByNow(was []Was, now *credential.Roll) (out credential.Refs) {
 	listed := map[string]credential.Credential{}
 	for _, c := range now.Credentials {

@@ -13,8 +13,8 @@ import (
 // Living are those of the tokens and logins that could read new values of cs,
 // by the listing, that live. Where Vault does not say they count as living, and
 // logins do until the next listing: one that is gone by now may have made
-// tokens since, which nobody looked at. Of logins that are on the roll by now it
-// says that they do not: they are asked themselves, as all of the roll.
+// tokens since, which nobody looked at. Of logins that are on the roll by now
+// it says that they do not: they are asked themselves, as all of the roll.
 func (l *Logins) Living(ctx context.Context, campaign string, cs []credential.Credential) map[string]bool {
 	named := map[string]bool{}
 	for _, c := range cs {

@@ -53,7 +53,8 @@ type Finding struct {
 	Addresses  int           `json:"addresses,omitempty"` // of a burst
 	First      time.Time     `json:"first"`
 	Last       time.Time     `json:"last"`
-	// Change is what was done to Target, and Group the one that it was put into.
+	// Change is what was done to Target, and Group the one that it was put
+	// into.
 	Change event.Change `json:"change,omitempty"`
 	Target string       `json:"target,omitempty"`
 	Group  string       `json:"group,omitempty"`

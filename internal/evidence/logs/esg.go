@@ -9,8 +9,8 @@ import (
 
 // The mail syslog of a Barracuda Email Security Gateway, as far as its vendor
 // documents it: of logins it has those alone that were refused, as a RECV whose
-// reason is the answer 535 with the name in brackets. One that was let in leaves
-// no line that is known.
+// reason is the answer 535 with the name in brackets. One that was let in
+// leaves no line that is known.
 func esg() service { return service{mine: isESGProgram, text: esgText} }
 
 func newESG(o Options) Parser { return newService(o, esg()) }

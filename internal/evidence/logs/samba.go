@@ -130,8 +130,8 @@ func (p *samba) login(l *sambaLine, at time.Time, place event.Place) {
 	p.o.Event(e)
 }
 
-// change is one of a password or of a group. Who made it is a SID, which a login
-// before it names.
+// change is one of a password or of a group. Who made it is a SID, which a
+// login before it names.
 func (p *samba) change(c *sambaChange, at time.Time, place event.Place) {
 	e := event.Event{Place: place, At: at, Form: event.Login, Target: c.DN, Outcome: event.Accepted}
 	switch c.Action {
