@@ -18,7 +18,6 @@ const (
 	codeReadOnly             = "25006"
 	codeTooManyConnections   = "53300"
 	codeLocked               = "55P03"
-	codeInternal             = "XX000" // of ALTER ROLE: another one was quicker
 	codeNotInRepertoire      = "22021" // what was sent is no text
 	codeUntranslatable       = "22P05" // the database's encoding cannot hold it
 )

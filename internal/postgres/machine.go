@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,7 +91,9 @@ func (s *server) introduce(ctx context.Context, conn *session) (Machine, error) 
 }
 
 // Several opens n connections to one server, held at once, and says what shows
-// that more than one machine answers; empty if nothing does.
+// that more than one machine answers; empty if nothing does. Where the cluster,
+// or our role's CONNECTION LIMIT, has no room for so many, those that there are
+// are compared.
 func (c *Client) Several(ctx context.Context, server string, n int) (string, error) {
 	s, err := c.server(server)
 	if err != nil {
@@ -97,10 +101,14 @@ func (c *Client) Several(ctx context.Context, server string, n int) (string, err
 	}
 	machines := make([]Machine, n)
 	conns := make([]*session, n)
+	full := make([]error, n)
 	var g errgroup.Group
 	for i := range n {
 		g.Go(func() (err error) {
-			if conns[i], err = s.connect(ctx); err != nil {
+			if conns[i], err = s.connect(ctx); IsUnreachable(err) {
+				full[i] = err
+				return nil
+			} else if err != nil {
 				return err
 			}
 			machines[i], err = s.introduce(ctx, conns[i])
@@ -115,6 +123,10 @@ func (c *Client) Several(ctx context.Context, server string, n int) (string, err
 	}
 	if err != nil {
 		return "", err
+	}
+	machines = slices.DeleteFunc(machines, func(m Machine) bool { return m == Machine{} })
+	if len(machines) == 0 {
+		return "", errors.Join(full...)
 	}
 	return differ(machines), nil
 }

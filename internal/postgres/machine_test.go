@@ -59,6 +59,21 @@ func TestABalancerIsToldByWhatItsMachinesShow(t *testing.T) {
 	require.NotEmpty(t, several)
 }
 
+// A limit is no contradiction: every pass would end with it.
+func TestWhereThereIsNoRoomForSeveralConnectionsThoseThatThereAreAreCompared(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, primary.Exec(t.Context(), `CREATE ROLE "few" LOGIN CREATEROLE CONNECTION LIMIT 2 PASSWORD 'of-the-few' IN ROLE pg_signal_backend, pg_read_all_stats`))
+	c := conf(primary)
+	c.Admin.Role = "few"
+	several, err := open(t, c, "of-the-few").Several(t.Context(), c.Servers[0], 8)
+	require.NoError(t, err)
+	require.Empty(t, several)
+
+	require.NoError(t, primary.Exec(t.Context(), `ALTER ROLE "few" CONNECTION LIMIT 0`))
+	_, err = open(t, c, "of-the-few").Several(t.Context(), c.Servers[0], 8)
+	require.Error(t, err, "nobody was seen")
+}
+
 func addr(s *lab.Postgres) string { return s.URL()[len("postgresql://"):] }
 
 // A second cluster that was promoted out of the first has its identifier and

@@ -146,8 +146,8 @@ func (c *session) setPassword(ctx context.Context, id, role string, verifier cre
 	b.Queue(fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", pgx.Identifier{role}.Sanitize(), verifier.Reveal()))
 	var is string
 	b.Queue("SELECT oid::text, lpad(pg_current_xact_id()::text, 20, '0') FROM pg_catalog.pg_roles WHERE rolname = $1::text", role).QueryRow(func(row pgx.Row) error { return row.Scan(&is, &mark) })
-	if err := tx.SendBatch(ctx, b).Close(); codeOf(err) == codeLocked || codeOf(err) == codeInternal {
-		return "", errHeld // locked, or somebody was quicker ("tuple concurrently updated")
+	if err := tx.SendBatch(ctx, b).Close(); codeOf(err) == codeLocked || lostRace(err) {
+		return "", errHeld // or somebody was quicker
 	} else if err != nil {
 		return "", err
 	}
