@@ -124,7 +124,7 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 	}
 	if !closed {
 		return ownmount.Staged{}, &protocol.Stop{Reason: protocol.ReasonOtherOwner,
-			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it; a superseded one lets go when its workers have finished what they hold, and after %s at the latest; one that ended while what a killed process had sent might still arrive lets go %s later", staged.Campaign, ownmount.SupersededGrace, ownmount.LateFor),
+			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it, or where nobody works on it any more (rollcall campaigns), run with the campaign file of its device, which takes it over; a superseded one lets go when its workers have finished what they hold, and after %s at the latest; one that ended while what a killed process had sent might still arrive lets go %s later", staged.Campaign, ownmount.SupersededGrace, ownmount.LateFor),
 			Until:  until}
 	}
 	if stop := r.mayReplace(staged); stop != nil {

@@ -121,7 +121,7 @@ func (h *Handing) next(ctx context.Context, c credential.Credential, seats []str
 		return staged, nil, err
 	}
 	if !released {
-		return staged, &protocol.Stop{Reason: protocol.ReasonOtherOwner, Detail: fmt.Sprintf("campaign %s has handed it over; let it finish or abort it", staged.Campaign)}, nil
+		return staged, &protocol.Stop{Reason: protocol.ReasonOtherOwner, Detail: fmt.Sprintf("campaign %s has handed it over; let it finish or abort it, or where nobody works on it any more (rollcall campaigns), run with the campaign file of its device, which takes it over", staged.Campaign)}, nil
 	}
 	if staged.Spoiled != "" {
 		next, stop, err := h.another(ctx, c, seats, staged)
