@@ -191,7 +191,7 @@ func sourceName(s *judge.Source) string {
 
 // evidenceLimits say what no log of a format holds.
 var evidenceLimits = map[string]string{
-	"last-name-only":           "of several tries on one connection the log has the last name alone",
+	"last-name-only":           "of several tries on one connection the log has the last name alone, and none of those before a good login",
 	"clear-text-refused":       "a login in clear text that is refused for that leaves no line with its name, and its password has crossed the network",
 	"no-mail-no-name":          "a login is named when a mail follows; one without a mail is counted, without a name",
 	"ntlm-without-address":     "who logs in by NTLM (4776) is a machine's name, as the client says it, and no address",
