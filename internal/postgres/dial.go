@@ -113,6 +113,10 @@ func lostRace(err error) bool {
 	return errors.As(err, &e) && e.Code == "XX000" && e.Routine == "simple_heap_update"
 }
 
+// errNoRoom: the cluster, the database or the role has as many connections as
+// it may.
+var errNoRoom = errors.New(meaning(codeTooManyConnections))
+
 // plain gives an error of the library in words that name no role.
 func (s *server) plain(ctx context.Context, what string, err error) error {
 	var cert *tls.CertificateVerificationError
@@ -129,7 +133,11 @@ func (s *server) plain(ctx context.Context, what string, err error) error {
 	case errors.As(err, &cert):
 		return &certificateError{server: s, err: cert.Err}
 	case forNow(code), lostRace(err):
-		return &address.Unreachable{Server: s.name, What: what, Err: errors.New(meaning(code))}
+		e := errors.New(meaning(code))
+		if code == codeTooManyConnections {
+			e = errNoRoom
+		}
+		return &address.Unreachable{Server: s.name, What: what, Err: e}
 	case code != "":
 		return &refusedError{server: s, what: what, code: code}
 	case strings.Contains(err.Error(), "server refused TLS connection"):

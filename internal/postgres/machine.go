@@ -93,7 +93,7 @@ func (s *server) introduce(ctx context.Context, conn *session) (Machine, error) 
 // Several opens n connections to one server, held at once, and says what shows
 // that more than one machine answers; empty if nothing does. Where the cluster,
 // or our role's CONNECTION LIMIT, has no room for so many, those that there are
-// are compared.
+// are compared, two at the least.
 func (c *Client) Several(ctx context.Context, server string, n int) (string, error) {
 	s, err := c.server(server)
 	if err != nil {
@@ -105,7 +105,7 @@ func (c *Client) Several(ctx context.Context, server string, n int) (string, err
 	var g errgroup.Group
 	for i := range n {
 		g.Go(func() (err error) {
-			if conns[i], err = s.connect(ctx); IsUnreachable(err) {
+			if conns[i], err = s.connect(ctx); errors.Is(err, errNoRoom) {
 				full[i] = err
 				return nil
 			} else if err != nil {
@@ -125,8 +125,8 @@ func (c *Client) Several(ctx context.Context, server string, n int) (string, err
 		return "", err
 	}
 	machines = slices.DeleteFunc(machines, func(m Machine) bool { return m == Machine{} })
-	if len(machines) == 0 {
-		return "", errors.Join(full...)
+	if len(machines) < min(n, 2) {
+		return "", errors.Join(full...) // nothing to compare
 	}
 	return differ(machines), nil
 }

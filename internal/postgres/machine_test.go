@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -62,16 +63,27 @@ func TestABalancerIsToldByWhatItsMachinesShow(t *testing.T) {
 // A limit is no contradiction: every pass would end with it.
 func TestWhereThereIsNoRoomForSeveralConnectionsThoseThatThereAreAreCompared(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, primary.Exec(t.Context(), `CREATE ROLE "few" LOGIN CREATEROLE CONNECTION LIMIT 2 PASSWORD 'of-the-few' IN ROLE pg_signal_backend, pg_read_all_stats`))
+	require.NoError(t, primary.Exec(t.Context(), `CREATE ROLE "few" LOGIN CREATEROLE CONNECTION LIMIT 3 PASSWORD 'of-the-few' IN ROLE pg_signal_backend, pg_read_all_stats`))
 	c := conf(primary)
 	c.Admin.Role = "few"
 	several, err := open(t, c, "of-the-few").Several(t.Context(), c.Servers[0], 8)
 	require.NoError(t, err)
 	require.Empty(t, several)
 
-	require.NoError(t, primary.Exec(t.Context(), `ALTER ROLE "few" CONNECTION LIMIT 0`))
+	require.NoError(t, primary.Exec(t.Context(), `ALTER ROLE "few" CONNECTION LIMIT 1`))
 	_, err = open(t, c, "of-the-few").Several(t.Context(), c.Servers[0], 8)
-	require.Error(t, err, "nobody was seen")
+	require.Error(t, err, "one alone is compared with nothing")
+
+	// What does not answer is another matter than a limit.
+	gone, err := lab.FreePort()
+	require.NoError(t, err)
+	b, err := lab.StartBalancer("127.0.0.1:0", addr(primary), fmt.Sprintf("127.0.0.1:%d", gone))
+	require.NoError(t, err)
+	t.Cleanup(b.Close)
+	c = conf(primary)
+	c.Servers = []string{"postgresql://" + b.Addr()}
+	_, err = open(t, c, primary.AdminPassword).Several(t.Context(), c.Servers[0], 8)
+	require.Error(t, err)
 }
 
 func addr(s *lab.Postgres) string { return s.URL()[len("postgresql://"):] }

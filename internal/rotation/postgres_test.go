@@ -160,6 +160,7 @@ func TestAValueThatNoLoginCanCarryIsToldForWhatItIs(t *testing.T) {
 func TestWhoKeepsASessionOfARoleAndSetsItsPasswordOverAndOverLosesIt(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
+	c.exec(`GRANT SELECT (oid, xmin) ON pg_authid TO "` + c.pg.Admin + `"`) // docs/rights.md
 	x := c.role("svc", "LOGIN PASSWORD 'stolen'", "stolen")
 	ctx, stop := context.WithCancel(t.Context())
 	ready, ended := make(chan struct{}), make(chan struct{})

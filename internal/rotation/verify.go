@@ -70,6 +70,11 @@ func (j *job) setAlone(ctx context.Context, refused *protocol.Stop) error {
 	if set || err != nil {
 		j.late.send(sent, err)
 	}
+	if why, ok := errors.AsType[*protocol.Stop](err); ok {
+		more := *refused // which is what others are held back for
+		more.Detail += "; setting it once more was not possible: " + why.Detail
+		return &more
+	}
 	if err != nil || !set {
 		return cmp.Or(err, error(refused))
 	}

@@ -186,10 +186,9 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential
 	return a.notGone(ctx, acc, err)
 }
 
-// SetAlone is kind.Evicting. Where what is kept for the role shows that it is
-// ours (rolpassword, or xmin, of pg_authid) nobody else has set another one.
-// Where that is not shown, somebody is taken to have: the account shows nothing
-// that would have the value refused, whose consumers are cut off already.
+// SetAlone is kind.Evicting. What is kept for the role has to show that it is
+// not ours any more (rolpassword, or xmin, of pg_authid): a value is refused
+// for other reasons too, and consumers' sessions are not ended for those.
 func (a *Authority) SetAlone(ctx context.Context, acc kind.Account, new credential.Secret) (set bool, err error) {
 	r, found, err := a.db.ByID(ctx, a.Servers()[0], acc.Subject)
 	if err != nil || !found || r.Holds(new) {
@@ -199,7 +198,7 @@ func (a *Authority) SetAlone(ctx context.Context, acc kind.Account, new credenti
 		return false, nil
 	}
 	ours, err := a.change(ctx, acc, new)
-	if err != nil || r.Verifier.IsZero() && r.Mark != "" && r.Mark == ours.Mark {
+	if err != nil || r.Verifier.IsZero() && (r.Mark == "" || ours.Mark == "" || r.Mark == ours.Mark) {
 		return false, err
 	}
 	change, err := a.db.SetPasswordAlone(ctx, acc.Subject, acc.Name, new, slices.Contains(acc.Accepted, credential.Replicates))
