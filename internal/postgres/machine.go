@@ -38,12 +38,13 @@ type Machine struct {
 }
 
 // Itself is what one machine keeps to when it is started again. A standby of
-// the cluster that answers in its place has another address, or is at least
-// told by Started.
+// the cluster that answers in its place has another address, or was promoted,
+// which begins another timeline, as does whoever restores the cluster to an
+// earlier time.
 func (m Machine) Itself() string {
 	as := "standby"
 	if m.Primary {
-		as = "primary"
+		as = "primary " + m.Timeline
 	}
 	return fmt.Sprintf("%s %s %s %d", m.System, as, m.Address, m.Port)
 }

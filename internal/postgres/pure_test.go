@@ -324,6 +324,9 @@ func TestMachinesAreToldApartAndFollowersCounted(t *testing.T) {
 		require.NotEmpty(t, differ([]Machine{one, one, other}))
 		require.Equal(t, !other.Started.Equal(one.Started), other.Itself() == one.Itself(), "only what is started again stays itself")
 	}
+	promoted := one
+	promoted.Timeline = "00000002"
+	require.NotEqual(t, one.Itself(), promoted.Itself())
 	named := []*Machine{&one, {Address: "10.0.0.2", Follows: true}, {Address: "10.0.0.9"}, nil}
 	followers := []Standby{{Application: "a", Address: "10.0.0.2"}, {Application: "b", Address: "10.0.0.2"}, {Application: "c", Address: "10.0.0.3"},
 		{Application: "pg_basebackup", Address: "10.0.0.4", State: "backup"}, {Application: "pg_receivewal", Address: "10.0.0.4"}, {Application: "sub", Logical: true}}

@@ -36,11 +36,18 @@ func (l *Logins) foundIn(ctx context.Context, campaign string) (*found, error) {
 	if age := asked.Sub(f.at); age < lookForFound && age > -time.Minute {
 		return f, f.err
 	}
-	f.at = time.Now().Round(0)
-	if f.err = l.look(ctx, campaign, f); f.err != nil {
+	began := time.Now().Round(0)
+	err := l.look(ctx, campaign, f)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return f, err // whoever was broken off speaks for himself
+	case err != nil:
 		f.at = time.Now().Round(0) // nor does each wait for Vault in turn
+	default:
+		f.at = began
 	}
-	return f, f.err
+	f.err = err
+	return f, err
 }
 
 func (l *Logins) look(ctx context.Context, campaign string, f *found) error {
