@@ -272,6 +272,10 @@ func TestEachCommandOfTheReadmeRunsInItsOrder(t *testing.T) {
 
 	// 2 and 3
 	s.ends(r.next("vault kv metadata put"), 0)
+	s.ends(r.next("rollcall list --suggest-manifest"), 0, 2)
+	suggested, err := os.ReadFile(filepath.Join(dir, "new.csv"))
+	require.NoError(t, err)
+	require.Contains(t, string(suggested), "directory,account,path,suggested\n")
 	s.ends(r.next("rollcall init"), 0)
 	alice := c.person(t, "alice")
 	require.Contains(t, s.ends(r.next("rollcall contain"), 0), "isolated")
