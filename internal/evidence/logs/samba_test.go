@@ -39,7 +39,7 @@ func TestWhatSambaWritesIsReadLineForLineAndARefusalOfClearTextIsNowhere(t *test
 	}
 	login := func(how, from, name, password string) error {
 		c, err := connect(how, from, name, password)
-		defer c.Close()
+		_ = c.Close()
 		return err
 	}
 	alice := s.AccountDN("alice")
