@@ -6,7 +6,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/evidence/logs"
 )
+
+// Else a file that the only directory of its sort wrote would be nobody's.
+func TestALogIsOfADirectoryByTheDriverThatTheCampaignFileSays(t *testing.T) {
+	for _, f := range logs.Formats() {
+		require.Subset(t, []string{config.OpenLDAP, config.DS389, config.ActiveDirectory}, f.Drivers, f.Name)
+	}
+}
 
 func TestALogOfOnesOwnIsNotCalledAsOneThatIsKnown(t *testing.T) {
 	c := &config.Campaign{Logs: []config.Log{{Name: "sso", Line: 3, Type: config.LogCSV, Separator: ";"}}}
