@@ -119,12 +119,15 @@ func (a *app) evidence(ctx context.Context, f evidenceFlags, args []string) erro
 
 // evidenceOptions are all but the roll.
 func (a *app) evidenceOptions(cfg *config.Campaign, f evidenceFlags, args []string) (o evidence.Options, err error) {
-	o = evidence.Options{Format: f.format, Quiet: f.quiet, Drivers: map[string]string{}, Years: map[string]int{}}
+	o = evidence.Options{Format: f.format, Quiet: f.quiet, Drivers: map[string]string{}, Domains: map[string]evidence.Domain{}, Years: map[string]int{}}
 	if o.Mapped, err = a.mappedLogs(cfg); err != nil {
 		return o, err
 	}
 	for name, d := range cfg.Directories {
 		o.Drivers[name] = d.Driver
+		if d.HasDomains() {
+			o.Domains[name] = evidence.Domain{DNS: d.Domain()}
+		}
 	}
 	if f.quiet < time.Minute {
 		return o, fmt.Errorf("--quiet %s: a minute at least", f.quiet)

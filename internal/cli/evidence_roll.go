@@ -31,6 +31,9 @@ func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidence
 			}
 			var at []heldAt
 			o.Judge.Credentials, at = rollForEvidence(roll)
+			if err := s.nameDomains(ctx, o.Domains); err != nil {
+				return err
+			}
 			return s.hashValues(ctx, f.auditDevice, at, o)
 		})
 	}
@@ -56,6 +59,21 @@ func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidence
 		return nil
 	}
 	return a.withVault(ctx, func(s *session) error { return s.hashValues(ctx, f.auditDevice, at, o) })
+}
+
+// nameDomains asks each domain what it is called for short.
+func (s *session) nameDomains(ctx context.Context, domains map[string]evidence.Domain) error {
+	for name, is := range domains {
+		d, err := s.kinds.Directory(s.cfg, name)
+		if err != nil {
+			return err
+		}
+		if is.NetBIOS, err = d.DomainName(ctx, d.Servers()[0]); err != nil {
+			return err
+		}
+		domains[name] = is
+	}
+	return nil
 }
 
 func rollForEvidence(roll *credential.Roll) (out []judge.Credential, at []heldAt) {

@@ -40,7 +40,7 @@ func (f *folder) fold(form event.Form, account string) (string, bool) {
 		return name, false
 	}
 	if form != event.DN {
-		return strings.ToLower(strings.TrimSpace(account)), form != event.VaultLogin
+		return strings.ToLower(strings.TrimSpace(account)), form != event.VaultLogin && form != event.Foreign
 	}
 	if is, ok := f.dns.Get(account); ok {
 		return is.text, is.whole

@@ -25,6 +25,8 @@ type Options struct {
 	Quiet  time.Duration  // a stretch without lines that is longer is a gap
 	// Drivers are those of the directories, by name.
 	Drivers map[string]string
+	// Domains are what directories that are domains are called, by their names.
+	Domains map[string]Domain
 	Judge   judge.Options
 	// Progress is told how much of the files on the disk is read; may be nil.
 	Progress func(read, of int64)
@@ -166,6 +168,9 @@ func (g *ofGroup) event(e event.Event) {
 	}
 	if e.Server == "" {
 		e.Server = g.group.server
+	}
+	if g.format.Domains {
+		g.Domains[g.authority].ofDomain(&e)
 	}
 	s := g.at(e.Server)
 	s.Events++

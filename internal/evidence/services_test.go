@@ -107,3 +107,49 @@ func inXML(format, text string) string {
 	}
 	return strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(text)
 }
+
+// A trusted domain, or a machine of its own, may have an account of the same
+// short name as one of the roll: what the device did with that is told.
+func TestAnAccountOfAnotherDomainIsNotTheRollsOfThatName(t *testing.T) {
+	const corp = "corp.example.org"
+	windows := func(computer, domain, name string) (string, string) {
+		return "windows-xml", fmt.Sprintf("<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Microsoft-Windows-Security-Auditing'/><EventID>4624</EventID><TimeCreated SystemTime='%s'/><Computer>%s</Computer></System>"+
+			"<EventData><Data Name='TargetUserName'>%s</Data><Data Name='TargetDomainName'>%s</Data><Data Name='IpAddress'>192.0.2.10</Data></EventData></Event>\n", hour(12).Format(time.RFC3339), computer, name, domain)
+	}
+	samba := func(_, domain, name string) (string, string) {
+		return "samba", fmt.Sprintf(`{"timestamp": "%s", "type": "Authentication", "Authentication": {"status": "NT_STATUS_OK", "remoteAddress": "ipv4:192.0.2.10:5", "clientAccount": "%s", "becameAccount": "%s", "becameDomain": "%s"}}`+"\n",
+			hour(12).Format("2006-01-02T15:04:05.000000-0700"), name, name, domain)
+	}
+	for _, row := range []struct {
+		computer, domain, name string
+		known                  Domain
+		want                   string
+	}{
+		{"dc1." + corp, "CORP", "svc", Domain{DNS: corp}, ""},
+		{"dc1." + corp, corp, "svc", Domain{DNS: corp}, ""},
+		{"dc1." + corp, "ACME", "svc", Domain{corp, "ACME"}, ""},
+		{"dc1." + corp, "", "svc@" + corp, Domain{DNS: corp}, ""},
+		{"dc1." + corp, "", "svc@example.com", Domain{DNS: corp}, "not-on-roll probable [domain-not-known]"},
+		{"dc1." + corp, "PARTNER", "svc", Domain{DNS: corp}, "not-on-roll probable [domain-not-known]"},
+		{"dc1." + corp, "PARTNER", "svc", Domain{corp, "CORP"}, "not-on-roll confirmed []"},
+		{"dc1." + corp, "CORP", "svc", Domain{corp, "ACME"}, "not-on-roll confirmed []"},
+		{"dc1." + corp, "eu." + corp, "svc", Domain{DNS: corp}, "not-on-roll confirmed []"},
+		{"fileserver-longname." + corp, "FILESERVER-LONG", "svc", Domain{corp, "CORP"}, "not-on-roll confirmed []"},
+	} {
+		for _, write1 := range []func(string, string, string) (string, string){windows, samba} {
+			format, text := write1(row.computer, row.domain, row.name)
+			o := byLogin(optionsFor(write(t, "log", text)))
+			o.Drivers, o.Domains = map[string]string{"corp": "active-directory"}, map[string]Domain{"corp": row.known}
+			r, err := Read(t.Context(), o)
+			require.NoError(t, err)
+			got := ""
+			for _, f := range r.Findings {
+				got += fmt.Sprint(f.Code, " ", f.Grade, " ", f.Doubts)
+				require.Empty(t, f.Credential)
+				require.Contains(t, f.Account, row.domain)
+			}
+			require.Equal(t, row.want, got, "%s: %s\\%s", format, row.domain, row.name)
+			require.Equal(t, format, r.Sources[0].Format)
+		}
+	}
+}

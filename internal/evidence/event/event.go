@@ -37,6 +37,7 @@ const (
 	VaultLogin Form = "vault-login" // mount/name of a login to Vault
 	Login      Form = "login"       // what a person types: name, DOMAIN\name, name@realm
 	Other      Form = "other"       // as the server has it
+	Foreign    Form = "foreign"     // a login of another domain than the authority's
 )
 
 // Event is one use of a credential, or one try, as a log has it. It never holds
@@ -95,6 +96,9 @@ const (
 	// ByName: the log has what was typed as a login's name, and nobody said of
 	// which authority those accounts are.
 	ByName Doubt = "named-by-login"
+	// ByDomain: the account is written with a domain of which nothing says
+	// whether it is the authority's.
+	ByDomain Doubt = "domain-not-known"
 	// BySaying: the address is what the one who asks says of himself.
 	BySaying Doubt = "address-said-by-client"
 )

@@ -93,7 +93,7 @@ func (j *Judge) findings() (out []Finding) {
 func (j *Judge) baselines() map[int]map[string]bool {
 	out := map[int]map[string]bool{}
 	for k, g := range j.seen {
-		if k.change != "" || k.credential < 0 || k.phase != Before || k.outcome != event.Accepted || g.indicator != "" || !k.address.IsValid() || g.place == device {
+		if k.change != "" || k.perhaps || k.credential < 0 || k.phase != Before || k.outcome != event.Accepted || g.indicator != "" || !k.address.IsValid() || g.place == device {
 			continue
 		}
 		if out[k.credential] == nil {
@@ -127,6 +127,11 @@ func (j *Judge) finding(k key, g *group, known map[int]map[string]bool) (f Findi
 		f.Grade, f.Rule = notOnRoll(k)
 	case k.credential >= 0:
 		f.Code, f.Grade, f.Rule = onRoll(k, g, own, len(places) > 0 || len(j.o.Usual) > 0)
+	}
+	if f.Code == "" && k.perhaps && g.place == device && k.outcome != event.Failed {
+		// It is the roll's, or one that the roll has not got.
+		f.Code, f.Credential, f.Account = NotOnRoll, "", g.seen[0].Account
+		f.Grade, f.Rule = notOnRoll(k)
 	}
 	if f.Code == "" && g.indicator != "" && k.change == "" {
 		f.Code, f.Grade, f.Rule = IndicatorMet, Possible, "indicator-tried"

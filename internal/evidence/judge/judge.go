@@ -85,6 +85,9 @@ type key struct {
 	change     event.Change
 	target     string
 	group      string
+	// perhaps: nothing says whether the account is this one or another
+	// domain's.
+	perhaps bool
 }
 
 type group struct {
@@ -200,7 +203,7 @@ func (j *Judge) count(i int, n name, value int, at place, indicator, indicatorAt
 	} else {
 		k.account = n
 	}
-	k.value = value
+	k.value, k.perhaps = value, i >= 0 && slices.Contains(e.Doubts, event.ByDomain)
 	k.phase = j.phase(e.At, rotated)
 	if at == device && !j.o.Contained.IsZero() && e.At.After(j.o.Contained) {
 		k.phase = Contained

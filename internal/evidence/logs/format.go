@@ -81,6 +81,8 @@ type Format struct {
 	// says that Vault does.
 	Drivers []string
 	Vault   bool
+	// Domains: it writes of a login the domain that the server found.
+	Domains bool
 	// Hostless: its lines do not say which server wrote them.
 	Hostless func(line []byte) bool
 	New      func(Options) Parser
@@ -114,10 +116,10 @@ func init() {
 		{Name: "openldap", Writes: "slapd with loglevel stats, by syslog or to a file", Drivers: []string{"openldap"}, Recognises: isOpenLDAP, Hostless: isDebug, New: newOpenLDAP, Program: called("slapd")},
 		{Name: "389ds", Writes: "the access log of 389 Directory Server", Drivers: []string{"389ds"}, Recognises: isDS389, Hostless: always, New: newDS389},
 		{Name: "389ds-json", Writes: "the access log of 389 Directory Server 3 with nsslapd-accesslog-log-format: json", Drivers: []string{"389ds"}, Recognises: isDS389JSON, Hostless: always, New: newDS389JSON},
-		{Name: "samba", Writes: "a domain controller of Samba's with auth_json_audit", Drivers: []string{"active-directory"}, Recognises: isSamba, Hostless: always, New: newSamba,
+		{Name: "samba", Writes: "a domain controller of Samba's with auth_json_audit", Drivers: []string{"active-directory"}, Domains: true, Recognises: isSamba, Hostless: always, New: newSamba,
 			CannotShow: []event.Limit{event.ClearRefused}},
-		{Name: "windows-xml", Writes: "events of Windows as XML (wevtutil qe /f:xml, Event Viewer, Get-WinEvent with ToXml)", Drivers: []string{"active-directory"}, Recognises: isWindowsXML, Hostless: never, New: newWindowsXML, CannotShow: winLimits},
-		{Name: "windows-csv", Writes: "events of Windows as CSV (Get-WinEvent with Export-Csv, Event Viewer)", Drivers: []string{"active-directory"}, Recognises: isWindowsCSV, Hostless: always, New: newWindowsCSV, CannotShow: winLimits},
+		{Name: "windows-xml", Writes: "events of Windows as XML (wevtutil qe /f:xml, Event Viewer, Get-WinEvent with ToXml)", Drivers: []string{"active-directory"}, Domains: true, Recognises: isWindowsXML, Hostless: never, New: newWindowsXML, CannotShow: winLimits},
+		{Name: "windows-csv", Writes: "events of Windows as CSV (Get-WinEvent with Export-Csv, Event Viewer)", Drivers: []string{"active-directory"}, Domains: true, Recognises: isWindowsCSV, Hostless: always, New: newWindowsCSV, CannotShow: winLimits},
 		{Name: "dovecot", Writes: "Dovecot, by syslog or to its own file (log_path)", InFront: true, Recognises: isDovecot, Hostless: notSyslog, New: newDovecot, Program: called("dovecot"),
 			CannotShow: []event.Limit{event.LastNameOnly, event.ClearRefused}},
 		{Name: "postfix", Writes: "Postfix's smtpd, by syslog or to its own file (maillog_file)", InFront: true, Recognises: isPostfix, Hostless: notSyslog, New: newPostfix, Program: isPostfixProgram,

@@ -115,8 +115,10 @@ func (p *samba) login(l *sambaLine, at time.Time, place event.Place) {
 		e.Account = inDomain(a.BecameDomain, a.BecameAccount)
 	case a.MappedAccount != "":
 		e.Account = inDomain(a.MappedDomain, a.MappedAccount)
-	default:
+	case strings.ContainsAny(a.ClientAccount, `\@`):
 		e.Account = a.ClientAccount
+	default:
+		e.Account = inDomain(a.ClientDomain, a.ClientAccount)
 	}
 	if len(e.Account) > maxName {
 		e.Account = e.Account[:maxName]

@@ -73,12 +73,13 @@ func (w *windows) take(r *winRecord, place event.Place) {
 func winAccount(r *winRecord, e *event.Event, name, domain string) bool {
 	account, of := r.is(name), r.is(domain)
 	host, _, _ := strings.Cut(r.computer, ".")
+	host = host[:min(len(host), 15)] // as NetBIOS has it
 	switch sid := r.is(strings.TrimSuffix(name, "Name") + "Sid"); {
 	case account == "", sid == "S-1-5-7", sid == "S-1-5-18", sid == "S-1-5-19", sid == "S-1-5-20":
 		return false
 	case strings.HasPrefix(sid, "S-1-5-90-"), strings.HasPrefix(sid, "S-1-5-96-"), strings.EqualFold(of, "NT AUTHORITY"):
 		return false
-	case of != "" && strings.EqualFold(of, host):
+	case of != "" && strings.EqualFold(of[:min(len(of), 15)], host):
 		e.Form = event.Other // the machine's own, of whatever name
 	}
 	e.Account = account
