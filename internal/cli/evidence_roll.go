@@ -54,7 +54,7 @@ func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidence
 		return err
 	}
 	var at []heldAt
-	o.Judge.Credentials, at = ledgerForEvidence(state)
+	o.Judge.Credentials, at = ledgerForEvidence(state, o.Domains)
 	if f.auditDevice == "" {
 		return nil
 	}
@@ -81,10 +81,11 @@ func rollForEvidence(roll *credential.Roll) (out []judge.Credential, at []heldAt
 		if c.Kind.ByHand() || c.Subject == "" {
 			continue
 		}
-		is := credentialForEvidence(c.ID, c.Name, c.Authority, c.Kind)
-		if c.Short != "" {
-			is.Accounts = append(is.Accounts, judge.Account{Form: event.Login, Name: c.Short})
+		logins := []judge.Account{{Form: event.Login, Name: c.Short}}
+		if c.Short == "" {
+			logins = loginsOf(c.Name, false)
 		}
+		is := credentialForEvidence(c.ID, c.Name, c.Authority, logins)
 		for _, login := range c.VaultLogins() {
 			is.Accounts = append(is.Accounts, judge.Account{Form: event.VaultLogin, Name: login})
 		}
@@ -96,12 +97,13 @@ func rollForEvidence(roll *credential.Roll) (out []judge.Credential, at []heldAt
 	return out, at
 }
 
-func ledgerForEvidence(state *ledger.State) (out []judge.Credential, at []heldAt) {
+func ledgerForEvidence(state *ledger.State, domains map[string]evidence.Domain) (out []judge.Credential, at []heldAt) {
 	for _, c := range state.Credentials {
 		if c.Kind.ByHand() || strings.HasPrefix(c.ID, "unmatched/") {
 			continue
 		}
-		is := credentialForEvidence(c.ID, c.Name, c.Authority, c.Kind)
+		_, domain := domains[c.Authority]
+		is := credentialForEvidence(c.ID, c.Name, c.Authority, loginsOf(c.Name, domain))
 		is.Rotated = c.DeadAt
 		for _, p := range c.Paths {
 			if v := c.From[p.String()]; v > 0 {
@@ -113,28 +115,26 @@ func ledgerForEvidence(state *ledger.State) (out []judge.Credential, at []heldAt
 	return out, at
 }
 
-func credentialForEvidence(id, name, authority string, kind credential.Kind) judge.Credential {
+func credentialForEvidence(id, name, authority string, logins []judge.Account) judge.Credential {
 	is := judge.Credential{ID: id, Name: name, Authority: authority}
 	if authority == credential.VaultAuthority {
 		is.Accounts = []judge.Account{{Form: event.VaultLogin, Name: strings.TrimPrefix(id, credential.VaultAuthority+"/")}, {Form: event.VaultLogin, Name: name}}
 	} else {
-		is.Accounts = []judge.Account{{Form: event.DN, Name: name}}
-		for _, login := range loginsOf(name) {
-			is.Accounts = append(is.Accounts, judge.Account{Form: event.Login, Name: login})
-		}
+		is.Accounts = append([]judge.Account{{Form: event.DN, Name: name}}, logins...)
 	}
 	return is
 }
 
 // loginsOf are the names by which an entry is called for short: those of its
-// DN's first part. What is no DN is a name already.
-func loginsOf(name string) (out []string) {
+// DN's first part. What is no DN is a name already. In a domain that part is
+// the CN, and another account may log in by it.
+func loginsOf(name string, domain bool) (out []judge.Account) {
 	dn, err := directory.ParseDN(name)
 	if err != nil || len(dn.RDNs) == 0 {
-		return []string{name}
+		return []judge.Account{{Form: event.Login, Name: name}}
 	}
 	for _, a := range dn.RDNs[0].Attributes {
-		out = append(out, a.Value)
+		out = append(out, judge.Account{Form: event.Login, Name: a.Value, Guess: domain})
 	}
 	return out
 }

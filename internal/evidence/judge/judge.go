@@ -27,6 +27,8 @@ type Credential struct {
 type Account struct {
 	Form event.Form
 	Name string
+	// Guess: another account may be called so. A use by this name is in doubt.
+	Guess bool
 }
 
 // HashOf is what a hash of Vault's audit device is made of.
@@ -61,6 +63,7 @@ type Options struct {
 type Judge struct {
 	o       Options
 	byName  map[name][]int
+	guessed map[guess]bool
 	seen    map[key]*group
 	tooMany int
 	bursts  *bursts
@@ -69,6 +72,12 @@ type Judge struct {
 type name struct {
 	form   event.Form
 	folded string
+}
+
+// guess is a name by which a credential is perhaps called.
+type guess struct {
+	name
+	credential int
 }
 
 // maxGroups bounds what is kept apart.
@@ -118,14 +127,17 @@ func New(o Options) *Judge {
 	if o.Indicators == nil {
 		o.Indicators = &Indicators{}
 	}
-	j := &Judge{o: o, byName: map[name][]int{}, seen: map[key]*group{}, bursts: newBursts()}
+	j := &Judge{o: o, byName: map[name][]int{}, guessed: map[guess]bool{}, seen: map[key]*group{}, bursts: newBursts()}
 	for i, c := range o.Credentials {
 		for _, a := range c.Accounts {
 			folded, _ := o.Fold(a.Form, a.Name)
 			n := name{a.Form, folded}
+			at := guess{n, i}
 			if !slices.Contains(j.byName[n], i) {
 				j.byName[n] = append(j.byName[n], i)
+				j.guessed[at] = a.Guess
 			}
+			j.guessed[at] = j.guessed[at] && a.Guess
 		}
 	}
 	return j
@@ -158,7 +170,11 @@ func (j *Judge) Add(e event.Event) {
 		on = []int{-1}
 	}
 	for _, i := range on {
-		j.count(i, n, value, at, indicator, indicatorAt, whole, e)
+		of := e
+		if j.guessed[guess{n, i}] && !slices.Contains(e.Doubts, event.ByName) {
+			of.Doubts = append(slices.Clone(e.Doubts), event.ByName)
+		}
+		j.count(i, n, value, at, indicator, indicatorAt, whole, of)
 	}
 }
 

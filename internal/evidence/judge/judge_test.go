@@ -21,8 +21,8 @@ func options() Options {
 	return Options{
 		Windows: []Window{{From: day(10), To: day(20)}}, Device: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32")}, Now: day(30),
 		Credentials: []Credential{
-			{ID: "corp/a", Name: "uid=a,dc=x", Authority: "corp", Accounts: []Account{{event.DN, "uid=a,dc=x"}}, Rotated: day(25)},
-			{ID: "corp/b", Name: "uid=b,dc=x", Authority: "corp", Accounts: []Account{{event.DN, "uid=b,dc=x"}}},
+			{ID: "corp/a", Name: "uid=a,dc=x", Authority: "corp", Accounts: []Account{{Form: event.DN, Name: "uid=a,dc=x"}}, Rotated: day(25)},
+			{ID: "corp/b", Name: "uid=b,dc=x", Authority: "corp", Accounts: []Account{{Form: event.DN, Name: "uid=b,dc=x"}}},
 		},
 		Fold: func(_ event.Form, s string) (string, bool) { return strings.ToLower(s), strings.Contains(s, "=") },
 	}
@@ -321,4 +321,23 @@ func TestChangesOfWhichTheLogSaysNothingAreOneFinding(t *testing.T) {
 	all := j.Finish(nil, nil).Findings
 	require.Len(t, all, 1)
 	require.Equal(t, "possible in-what-is-not-said 50", fmt.Sprint(all[0].Grade, " ", all[0].Rule, " ", all[0].Count))
+}
+
+func TestAUseByANameThatIsAGuessIsInDoubt(t *testing.T) {
+	for _, row := range []struct {
+		accounts []Account
+		want     string
+	}{
+		{[]Account{{event.DN, "x", true}}, "possible [named-by-login]"},
+		{[]Account{{event.DN, "x", true}, {event.DN, "x", false}}, "probable []"},
+		{[]Account{{event.DN, "x", false}, {event.DN, "x", true}}, "probable []"},
+	} {
+		o := options()
+		o.Credentials[1].Accounts, o.Usual = row.accounts, []netip.Prefix{netip.MustParsePrefix("198.51.100.1/32")}
+		j := New(o)
+		j.Add(at(11, "x", "203.0.113.1", event.Accepted))
+		found := j.Finish(nil, nil).Findings
+		require.Len(t, found, 1)
+		require.Equal(t, row.want, fmt.Sprint(found[0].Grade, " ", found[0].Doubts))
+	}
 }
