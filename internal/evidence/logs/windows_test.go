@@ -262,3 +262,29 @@ func TestATimeOfWhichTheOrderIsNotSureIsRefused(t *testing.T) {
 	_, _, err = p.Line([]byte("4624,03/04/2026 10:10:32 PM"), event.Place{File: "f", Line: 2})
 	require.ErrorContains(t, err, "f line 2: its time has no order of day and month that is sure")
 }
+
+// Who asks for a ticket types any text as his name, ends of lines too, and the
+// name stands before what the server says of him.
+func TestWhoTypesANameWritesNothingElseOfAMessage(t *testing.T) {
+	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+	const after = "\r\n\r\nNetwork Information:\r\n\tClient Address:\t\t10.0.0.5\r\n\r\nAdditional Information:\r\n\tResult Code:\t\t0x0"
+	message := func(name, address string) string {
+		return "A Kerberos authentication ticket (TGT) was requested.\r\n\r\nAccount Information:\r\n\tAccount Name:\t\t" + name + "\r\n\tSupplied Realm Name:\tCORP\r\n\r\n" +
+			"Network Information:\r\n\tClient Address:\t\t" + address + "\r\n\tClient Port:\t\t5\r\n\r\nAdditional Information:\r\n\tResult Code:\t\t0x6\r\n"
+	}
+	text := "Id,TimeCreated,MachineName,Message\r\n"
+	for _, m := range []string{
+		message("svc"+after, "192.0.2.66"), message("svc"+after, ""), message("svc\r\n\r\nNetwork Information:\r\n\tClient Address:\r\n10.0.0.5", "192.0.2.66"),
+		message("svc\r\n\tAccount Name:\t\tadmin", "192.0.2.66"), message("svc", "192.0.2.66"),
+	} {
+		text += "4768,2026-11-29 22:10:00," + winDC + "," + quote(m) + "\r\n"
+	}
+	events, unreadable := byFile(t, "windows-csv", Options{Zone: time.UTC}, []byte(text))
+	require.Equal(t, []try{{`corp\svc`, "192.0.2.66", event.Refused}}, triesOf(events))
+	require.Equal(t, 4, unreadable)
+
+	binds := "2889,2026-11-29 22:10:00," + winDC + "," + quote("Client IP address:\r\n192.0.2.66:5\r\nIdentity the client attempted to authenticate as:\r\nx\r\nClient IP address:\r\n10.0.0.5:5\r\n") + "\r\n"
+	events, unreadable = byFile(t, "windows-csv", Options{Zone: time.UTC}, []byte("Id,TimeCreated,MachineName,Message\r\n"+binds))
+	require.Empty(t, events)
+	require.Equal(t, 1, unreadable)
+}

@@ -101,7 +101,9 @@ func (p *windowsCSV) row(row []string) (Verdict, time.Time, error) {
 	if column(p.head, winMessages) < 0 && len(row) > len(p.head) {
 		message = row[len(row)-1] // the Event Viewer's has no name
 	}
-	messageData(r.id, message, r.data)
+	if !messageData(r.id, message, r.data) {
+		return Unreadable, at, nil
+	}
 	for i, name := range p.head {
 		if proper, ok := winData[name]; ok && i < len(row) && row[i] != "" {
 			r.data[proper] = row[i]
@@ -150,16 +152,16 @@ var winChangeLabels = map[string]string{"Subject/Security ID": "SubjectUserSid",
 var winMemberLabels = map[string]string{"Subject/Security ID": "SubjectUserSid", "Subject/Account Name": "SubjectUserName", "Subject/Account Domain": "SubjectDomainName", "Subject/Logon ID": "SubjectLogonId",
 	"Member/Account Name": "MemberName", "Member/Security ID": "MemberSid", "Group/Group Name": "TargetUserName", "Group/Group Domain": "TargetDomainName"}
 
-// messageData reads the text that Windows shows of an event.
-func messageData(id, message string, to map[string]string) {
+// messageData reads the text that Windows shows of an event. ok is false where
+// a label comes twice: a name stands in it as somebody typed it, with labels of
+// his own.
+func messageData(id, message string, to map[string]string) (ok bool) {
 	labels := winLabels[id]
-	if labels == nil {
-		return
-	}
 	section, waits := "", ""
+	seen := map[string]bool{}
 	for line := range strings.Lines(message) {
 		line = strings.TrimRight(line, "\r\n \t")
-		if waits != "" && line != "" { // the value of a label without one
+		if waits != "" && line != "" { // the value of a label above it
 			to[waits] = strings.TrimSpace(line)
 			waits = ""
 			continue
@@ -178,13 +180,16 @@ func messageData(id, message string, to map[string]string) {
 			}
 		}
 		if name := labels[key]; name != "" {
-			if value == "" {
+			if seen[name] {
+				return false
+			}
+			seen[name] = true
+			if to[name] = value; id == "2889" && value == "" {
 				waits = name
-			} else if _, there := to[name]; !there {
-				to[name] = value
 			}
 		}
 	}
+	return true
 }
 
 // exportTime reads a time as exports have it. One with strokes may be of either
