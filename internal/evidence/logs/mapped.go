@@ -139,7 +139,9 @@ func valueAt(object map[string]any, key string) string {
 	return ""
 }
 
-// mapped reads a log by a mapping.
+// mapped reads a log by a mapping. A record of CSV ends with its line: who logs
+// in types the name, and where the log quotes nothing a quote in it would hide
+// what other lines say, and a separator would say what the server has not said.
 type mapped struct {
 	records
 	m      Mapping
@@ -149,7 +151,7 @@ type mapped struct {
 }
 
 func newMapped(m Mapping, o Options) Parser {
-	return &mapped{m: m, o: o, clock: o.clock(), records: records{isHead: m.head}}
+	return &mapped{m: m, o: o, clock: o.clock(), records: records{isHead: m.head, perLine: true}}
 }
 
 func (p *mapped) Line(line []byte, place event.Place) (Verdict, time.Time, error) {
@@ -159,9 +161,6 @@ func (p *mapped) Line(line []byte, place event.Place) (Verdict, time.Time, error
 			return Unreadable, time.Time{}, nil
 		}
 		return p.take(get, place)
-	}
-	if place.File != p.file {
-		p.Close()
 	}
 	row, ok := p.add(line, place)
 	switch {
@@ -226,8 +225,4 @@ func (p *mapped) take(get func(string) string, place event.Place) (Verdict, time
 func (p *mapped) Server() string { return p.server }
 
 // Close ends it.
-func (p *mapped) Close() {
-	if len(p.pending) > 0 {
-		p.o.Note(event.CutOff, p.since, p.server)
-	}
-}
+func (p *mapped) Close() {}

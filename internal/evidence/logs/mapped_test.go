@@ -55,12 +55,24 @@ func TestACSVOfOnesOwnIsReadByItsHead(t *testing.T) {
 	_, ok = Recognise([]byte(`how;who;when;from;more`), f)
 	require.False(t, ok, "a column that is mapped is missing")
 	events, notes, unreadable := readMapped(t, f, Options{Zone: time.FixedZone("", 3600)}, `how;who;when;from;host;more`,
-		`no;"uid=svc,dc=x";01.02.2026 12:00:00;192.0.2.1;h1;"two`, `lines"`, `ok;x;31.02.2026 12:00:00;192.0.2.1;h1;`, `ok;"x`)
+		`no;"uid=svc,dc=x";01.02.2026 12:00:00;192.0.2.1;h1;"one;column"`, `no;x;01.02.2026 12:00:00;192.0.2.1;h1;"two`, `lines"`, `ok;x;31.02.2026 12:00:00;192.0.2.1;h1;`, `ok;"x`)
 	require.Equal(t, []try{{"uid=svc,dc=x", "192.0.2.1", event.Refused}}, triesOf(events))
 	require.Equal(t, "2026-02-01T11:00:00Z h1", events[0].At.UTC().Format(time.RFC3339)+" "+events[0].Server)
 	require.Equal(t, 2, events[0].Line)
-	require.Equal(t, 1, unreadable)
-	require.Equal(t, map[event.Note]int{event.CutOff: 1}, notes)
+	require.Equal(t, 4, unreadable, "a record ends with its line")
+	require.Empty(t, notes)
+}
+
+// Who logs in types the name, and loggers of one's own quote nothing.
+func TestAQuoteInANameHidesNoLogins(t *testing.T) {
+	f := mapping(Mapping{Type: CSV, Separator: ',', Time: "when", Layout: RFC3339})
+	const at = "2026-01-01T11:00:00Z,"
+	events, notes, unreadable := readMapped(t, f, Options{}, "when,who,how,from",
+		at+`"a,no,192.0.2.66`, at+"svc,ok,192.0.2.66", at+"svc,ok,192.0.2.67", at+`b",no,192.0.2.66`, at+`c"d,no,192.0.2.66`, at+"svc,ok,192.0.2.68", at+`"e"x,no,192.0.2.66`,
+		at+`"sv""c",ok,192.0.2.69`, at+"x,ok,10.0.0.5,no,192.0.2.66", at+`"x,no",192.0.2.66`)
+	require.Equal(t, []try{{"svc", "192.0.2.66", event.Accepted}, {"svc", "192.0.2.67", event.Accepted}, {"svc", "192.0.2.68", event.Accepted}, {`sv"c`, "192.0.2.69", event.Accepted}}, triesOf(events))
+	require.Equal(t, 6, unreadable, "each line that was not understood is counted")
+	require.Empty(t, notes)
 }
 
 func FuzzMapped(f *testing.F) {

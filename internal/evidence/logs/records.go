@@ -7,11 +7,13 @@ import (
 	"rollcall/internal/evidence/event"
 )
 
-// records puts the records of a CSV together, which may stand on several lines
-// each, behind a head in each file.
+// records puts the records of a CSV together, behind a head in each file.
 type records struct {
 	// isHead reads a line as the names of columns; nil where it is none.
 	isHead func(line []byte) (head []string, comma rune)
+	// perLine: each line is a record, with as many columns as the head, or none
+	// that can be read. Else one may stand on several lines.
+	perLine bool
 
 	file    string
 	head    []string
@@ -45,6 +47,10 @@ func (r *records) add(line []byte, place event.Place) (row []string, ok bool) {
 	}
 	if r.head == nil {
 		return nil, false
+	}
+	if r.perLine {
+		row, err := csvRow(line, r.comma)
+		return row, err == nil && len(row) == len(r.head)
 	}
 	if len(r.pending)+len(line) > maxPending {
 		r.pending = r.pending[:0]
