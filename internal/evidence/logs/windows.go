@@ -115,8 +115,12 @@ func winTicket(r *winRecord, e *event.Event) bool {
 	e.Address, e.Port = address(r.is("IpAddress")), port(r.is("IpPort"))
 	e.Method, e.Code = "kerberos", r.is("Status")
 	e.Outcome = kerberosStatus(e.Code)
-	if r.id == "4771" && e.Outcome == event.Accepted {
+	switch {
+	case e.Outcome != event.Accepted:
+	case r.id == "4771":
 		e.Outcome = event.Failed
+	case r.is("PreAuthType") != "" && zero(r.is("PreAuthType")):
+		e.Outcome = event.Unknown // who asked has shown no value
 	}
 	return true
 }

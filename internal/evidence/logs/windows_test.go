@@ -34,6 +34,9 @@ func winCases() []winCase {
 		{"4625", []string{"TargetUserName=svc", "TargetDomainName=CORP", "Status=0xc0000234", "SubStatus=0x0", "LogonType=3", "IpAddress=192.0.2.11", "IpPort=-"}, try{`corp\svc`, "192.0.2.11", locked}},
 		{"4625", []string{"TargetUserName=svc", "TargetDomainName=CORP", "Status=0xc000006e", "SubStatus=0xc0000072", "LogonType=3", "IpAddress=2001:db8::1", "IpPort=5"}, try{`corp\svc`, "2001:db8::1", failed}},
 		{"4768", []string{"TargetUserName=svc", "TargetDomainName=corp.example.org", "TargetUserSid=S-1-5-21-1-2-3-1104", "Status=0x0", "IpAddress=::ffff:192.0.2.12", "IpPort=50135"}, try{`corp.example.org\svc`, "192.0.2.12", in}},
+		// Nobody showed a value: anybody is given such a ticket.
+		{"4768", []string{"TargetUserName=roast", "TargetDomainName=CORP", "TargetUserSid=S-1-5-21-1-2-3-1105", "Status=0x0", "PreAuthType=0", "IpAddress=::ffff:192.0.2.12", "IpPort=50135"}, try{`corp\roast`, "192.0.2.12", event.Unknown}},
+		{"4768", []string{"TargetUserName=svc", "TargetDomainName=CORP", "TargetUserSid=S-1-5-21-1-2-3-1104", "Status=0x0", "PreAuthType=2", "IpAddress=::ffff:192.0.2.12", "IpPort=50135"}, try{`corp\svc`, "192.0.2.12", in}},
 		{"4768", []string{"TargetUserName=nobody", "TargetDomainName=CORP", "TargetUserSid=S-1-0-0", "Status=0x6", "IpAddress=::ffff:192.0.2.12", "IpPort=50135"}, try{`corp\nobody`, "192.0.2.12", no}},
 		{"4769", []string{"TargetUserName=svc@CORP.EXAMPLE.ORG", "TargetDomainName=CORP.EXAMPLE.ORG", "Status=0x0", "IpAddress=::ffff:192.0.2.13", "IpPort=50136"}, try{"svc@corp.example.org", "192.0.2.13", in}},
 		{"4771", []string{"TargetUserName=svc", "Status=0x18", "IpAddress=::ffff:192.0.2.14", "IpPort=50137"}, try{"svc", "192.0.2.14", no}},
@@ -219,7 +222,7 @@ func TestEventsOfWindowsAsCSVAreReadFromTheirColumnsOrTheirMessage(t *testing.T)
 	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 	export, german, viewer := "#TYPE System.Diagnostics.Eventing.Reader.EventLogRecord\r\n\"Message\",\"Id\",\"ProviderName\",\"MachineName\",\"TimeCreated\"\r\n", "Id;TimeCreated;MachineName;Message\r\n",
 		"\xef\xbb\xbfLevel,Date and Time,Source,Event ID,Task Category\r\n"
-	columns := "TimeCreated,EventID,Computer,TargetUserName,TargetDomainName,TargetUserSid,LogonType,IpAddress,IpPort,Status,SubStatus,Client,Identity\n"
+	columns := "TimeCreated,EventID,Computer,TargetUserName,TargetDomainName,TargetUserSid,LogonType,IpAddress,IpPort,Status,SubStatus,PreAuthType,Client,Identity\n"
 	names := strings.Split(strings.TrimSpace(columns), ",")[3:]
 	for i, c := range winCases() {
 		provider := "Microsoft-Windows-Security-Auditing"

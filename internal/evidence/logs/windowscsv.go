@@ -121,7 +121,7 @@ func (p *windowsCSV) row(row []string) (Verdict, time.Time, error) {
 var winData = func() map[string]string {
 	out := map[string]string{}
 	for _, name := range []string{"TargetUserName", "TargetDomainName", "TargetUserSid", "TargetLogonId", "SubjectUserSid", "Keywords", "SubjectUserName", "SubjectDomainName", "SubjectLogonId",
-		"MemberName", "MemberSid", "IpAddress", "IpPort", "LogonType", "Status", "SubStatus", "Client", "Identity"} {
+		"MemberName", "MemberSid", "IpAddress", "IpPort", "LogonType", "Status", "SubStatus", "PreAuthType", "Client", "Identity"} {
 		out[strings.ToLower(name)] = name
 	}
 	return out
@@ -135,7 +135,7 @@ var winLabels = map[string]map[string]string{
 	"4625": {"Account For Which Logon Failed/Account Name": "TargetUserName", "Account For Which Logon Failed/Account Domain": "TargetDomainName", "/Logon Type": "LogonType",
 		"Failure Information/Status": "Status", "Failure Information/Sub Status": "SubStatus", "Network Information/Source Network Address": "IpAddress", "Network Information/Source Port": "IpPort"},
 	"4768": {"Account Information/Account Name": "TargetUserName", "Account Information/Supplied Realm Name": "TargetDomainName", "Network Information/Client Address": "IpAddress",
-		"Network Information/Client Port": "IpPort", "Additional Information/Result Code": "Status"},
+		"Network Information/Client Port": "IpPort", "Additional Information/Result Code": "Status", "Additional Information/Pre-Authentication Type": "PreAuthType"},
 	"4769": {"Account Information/Account Name": "TargetUserName", "Account Information/Account Domain": "TargetDomainName", "Network Information/Client Address": "IpAddress",
 		"Network Information/Client Port": "IpPort", "Additional Information/Failure Code": "Status"},
 	"4771": {"Account Information/Account Name": "TargetUserName", "Network Information/Client Address": "IpAddress", "Network Information/Client Port": "IpPort",
