@@ -14,18 +14,24 @@ import (
 	"rollcall/internal/protocol"
 )
 
-const misplaced = "S3cret-in-the-wrong-field"
+// What lies where the name should, in another's place and in exchange with it.
+const (
+	misplaced = "S3cret-in-the-wrong-field"
+	exchanged = "hunter2"
+)
 
 // unnamedUser has an estate in which no secret's metadata says whose it is: two
 // hold a user name beside the password, a thief wrote a bystander's into a
-// third, and in a fourth a password lies where the name should.
+// third, in two a password lies where the name should, and one names nobody.
 func unnamedUser(t *testing.T) *user {
-	e := startEstate(t, estate.Options{Accounts: 2, Bystanders: 2})
+	e := startEstate(t, estate.Options{Accounts: 2, Bystanders: 2, Logs: true})
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 20s}\naccept:\n  - {directory: corp, finding: replicators-not-shown, reason: jo looked}\n")
 	require.NoError(t, err)
 	require.NoError(t, e.Vault.SeedKV(t.Context(), map[string]map[string]any{
-		"apps/esg-01/cache":     {"username": "app-0001", "password": "planted"},
-		"apps/esg-01/misplaced": {"username": misplaced, "password": "another"},
+		"apps/esg-01/cache":     {"username": "app-0001", "password": "pl4nted-Value"},
+		"apps/esg-01/misplaced": {"username": misplaced, "password": "An0ther-1"},
+		"apps/esg-01/exchanged": {"username": exchanged, "password": "svc"},
+		"apps/esg-01/unknown":   {"username": "svc-of-nobody", "password": "Unkn0wn-1"},
 	}))
 	for _, uid := range []string{"svc-esg-0001", "svc-esg-0002"} {
 		_, err := e.Vault.Client().Logical().WriteWithContext(t.Context(), "kv/metadata/apps/esg-01/"+uid, map[string]any{"custom_metadata": map[string]any{}})
@@ -51,6 +57,19 @@ func requireOnlyWhatTookItsValue(t *testing.T, u *user) {
 	requireBystandersUntouched(t, u.e)
 	require.Equal(t, 1, versions(t, u.e.Vault.Client(), credential.Path{Mount: "kv", Path: "apps/esg-01/cache"}))
 	require.NotContains(t, u.run("report").out, misplaced)
+	requireNobodyAskedForAPassword(t, u)
+}
+
+// requireNobodyAskedForAPassword: the directory writes down what it is asked.
+func requireNobodyAskedForAPassword(t *testing.T, u *user) {
+	t.Helper()
+	log, err := os.ReadFile(u.e.Slapd.LogFile())
+	require.NoError(t, err)
+	asked := strings.ToLower(string(log))
+	require.Contains(t, asked, "svc-of-nobody", "what is written as a name is asked for")
+	for _, password := range []string{misplaced, exchanged} {
+		require.NotContains(t, asked, strings.ToLower(password))
+	}
 }
 
 func TestAFieldOfTheSecretSaysWhoseItIsAndOpensNothingThatTheAccountRefuses(t *testing.T) {
@@ -62,6 +81,9 @@ func TestAFieldOfTheSecretSaysWhoseItIsAndOpensNothingThatTheAccountRefuses(t *t
 	listed := u.run("list")
 	require.Equal(t, 1, listed.code, listed.err)
 	require.Contains(t, listed.out, `its field "username" does not say whose it is: no account of corp is called so`)
+	require.Contains(t, listed.out, `its field "username" does not say whose it is: it is not written as names of accounts are`)
+	require.Contains(t, listed.out, `its field "username" does not say whose it is: the password beside it is written as names are`)
+	require.NotContains(t, listed.out+listed.err, exchanged)
 	require.NotContains(t, listed.out+listed.err, misplaced, "what no directory knows may be a password")
 	requireOnlyWhatTookItsValue(t, u)
 }
@@ -73,8 +95,12 @@ func TestASuggestedManifestIsNoPersonsWordUntilThatIsTakenOut(t *testing.T) {
 	said := u.run("list", "--suggest-manifest")
 	require.Equal(t, 2, said.code, said.err)
 	require.NotContains(t, said.out+said.err, misplaced)
-	require.Contains(t, said.err, "no row for kv/apps/esg-01/misplaced: no authority of the campaign file knows an account by a name that it holds")
-	require.Contains(t, said.err, "nothing can be suggested for 1 secret ")
+	require.NotContains(t, said.out+said.err, exchanged)
+	require.Contains(t, said.err, "no row for kv/apps/esg-01/unknown: no authority of the campaign file knows an account by a name that it holds")
+	for _, path := range []string{"misplaced", "exchanged"} {
+		require.Contains(t, said.err, "no row for kv/apps/esg-01/"+path+": it holds no name of a user that could not as well be a password: nobody was asked for any")
+	}
+	require.Contains(t, said.err, "nothing can be suggested for 3 secrets")
 	planted := "corp,\"" + u.e.Slapd.AccountDN("app-0001") + "\",kv/apps/esg-01/cache#password,"
 	require.Equal(t, "directory,account,path,suggested\n"+planted+"true\n"+
 		"corp,\""+u.e.Slapd.AccountDN("svc-esg-0001")+"\",kv/apps/esg-01/svc-esg-0001#password,true\n"+
@@ -86,7 +112,7 @@ func TestASuggestedManifestIsNoPersonsWordUntilThatIsTakenOut(t *testing.T) {
 	write(said.out)
 	u = u.edited("sources:\n", "sources:\n  - {name: suggested, type: manifest, file: suggested.csv}\n")
 	u.must("init")
-	require.Contains(t, u.run("list", "--suggest-manifest").err, "nothing can be suggested for 1 secret ", "what a row names is named")
+	require.Contains(t, u.run("list", "--suggest-manifest").err, "nothing can be suggested for 3 secrets", "what a row names is named")
 	requireOnlyWhatTookItsValue(t, u)
 
 	write(strings.Replace(said.out, planted+"true", planted, 1))

@@ -57,13 +57,19 @@ func Suggest(ctx context.Context, c *config.Campaign, at Authorities, v Vault, r
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	known, err := l.whoIsCalled(read)
+	named := make([][]string, len(read))
+	for i, live := range read {
+		if password, why := passwordField(live, out[i].Path.Field); why == "" {
+			named[i] = live.Named(password)
+		}
+	}
+	known, err := l.whoIsCalled(named)
 	if err != nil {
 		return nil, err
 	}
 	for i := range out {
 		if out[i].Why == "" {
-			out[i].from(c, read[i], known)
+			out[i].from(c, read[i], named[i], known)
 		}
 	}
 	return out, nil
@@ -81,11 +87,11 @@ func unnamedPaths(roll *credential.Roll) (paths []credential.Path) {
 }
 
 // whoIsCalled asks every authority for the users that secrets hold.
-func (l *lister) whoIsCalled(read []vault.Live) (accounts, error) {
+func (l *lister) whoIsCalled(named [][]string) (accounts, error) {
 	asked := map[string][]mention{}
 	seen := map[reference]bool{}
-	for _, live := range read {
-		for _, user := range live.Named() {
+	for _, users := range named {
+		for _, user := range users {
 			for _, name := range l.c.Authorities() {
 				r := refTo(l.c, name, user)
 				if d, of := l.c.Directories[name]; seen[r] || of && accountKey(d.Base) == r.account {
@@ -119,8 +125,7 @@ func (l *lister) whoIsCalled(read []vault.Live) (accounts, error) {
 }
 
 // from suggests the one account that the users of a secret mean.
-func (s *Suggestion) from(c *config.Campaign, live vault.Live, known accounts) {
-	users := live.Named()
+func (s *Suggestion) from(c *config.Campaign, live vault.Live, users []string, known accounts) {
 	type account struct{ authority, name string }
 	var found []account
 	for _, name := range c.Authorities() {
@@ -136,8 +141,10 @@ func (s *Suggestion) from(c *config.Campaign, live vault.Live, known accounts) {
 	switch {
 	case live.Version == 0 || live.Keys == nil:
 		s.Why = "it holds nothing by now"
+	case why != "":
+		s.Why = why
 	case len(users) == 0:
-		s.Why = "it holds no name of a user"
+		s.Why = "it holds no name of a user that could not as well be a password: nobody was asked for any"
 	case len(found) == 0:
 		s.Why = "no authority of the campaign file knows an account by a name that it holds"
 	case len(found) > 1:
@@ -146,8 +153,6 @@ func (s *Suggestion) from(c *config.Campaign, live vault.Live, known accounts) {
 			names = append(names, a.name+" in "+a.authority)
 		}
 		s.Why = "it names several accounts: " + sortedText(names)
-	case why != "":
-		s.Why = why
 	default:
 		s.Path.Field = field
 		if back, ok := config.ParseReference(s.Path.String()); !ok || back.String() != s.Path.String() {

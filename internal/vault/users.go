@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // userKeys end the names under which secrets and documents keep whose password
@@ -35,21 +36,68 @@ func (l Live) Users() []string {
 	return found
 }
 
+// nameShaped reports whether a text is written as names of accounts are, and as
+// hardly any password: servers write into their logs what they are asked for.
+// DOMAIN\name, a name or an address is words of letters with perhaps a number
+// behind them, joined by signs; a DN is what its form says.
+func nameShaped(text string) bool {
+	if dnForm.MatchString(text) {
+		return true
+	}
+	if domain, name, ok := strings.Cut(text, `\`); ok {
+		return wordy(domain) && wordy(name)
+	}
+	if name, domain, ok := strings.Cut(text, "@"); ok {
+		return wordy(name) && wordy(domain) && strings.Contains(domain, ".")
+	}
+	return wordy(strings.TrimSuffix(text, "$"))
+}
+
+var (
+	dnForm    = regexp.MustCompile(`^[A-Za-z][\w-]*=[^,=+]+(, ?[A-Za-z][\w-]*=[^,=+]+)+$`)
+	nameWords = regexp.MustCompile(`^\pL+\d*([._/-](\pL+\d*|\d+))*$`)
+	nameSigns = regexp.MustCompile(`[._/-]`)
+	digit     = regexp.MustCompile(`\d`)
+)
+
+// longestWord of a name; the name of a domain's account has no more in all.
+const longestWord = 20
+
+// wordy: no word of it is long, or has small letters, capitals and digits, as
+// passwords have that must have some of each.
+func wordy(text string) bool {
+	return nameWords.MatchString(text) && !slices.ContainsFunc(nameSigns.Split(text, -1), func(w string) bool {
+		return utf8.RuneCountInString(w) > longestWord || digit.MatchString(w) && w != strings.ToLower(w) && w != strings.ToUpper(w)
+	})
+}
+
+// exchanged reports whether a field that should hold a password holds what is
+// written as names are: then a user beside it may be the password.
+func (l Live) exchanged(password string) bool {
+	text, _ := l.data[password].(string)
+	return nameShaped(strings.TrimSpace(text)) || password == l.field && nameShaped(strings.TrimSpace(l.Value.Reveal()))
+}
+
 // UserIn is what one field says of a user. Empty: it holds no text that could
-// be a name, or another field that is not of a user holds the same, so that it
-// may be a password in the wrong place; why says which. It is not to be shown
-// before an authority knows an account of that name.
+// be a name, or it may be a password in the wrong place; why says which. It is
+// not to be shown before an authority knows an account of that name.
 func (l Live) UserIn(field string) (user, why string) {
 	v, has := l.data[field]
 	text, isText := v.(string)
 	text = strings.TrimSpace(text)
 	switch {
+	case field == l.field:
+		return "", "it is the field of the password"
 	case l.data != nil && !has:
 		return "", "the secret has no such field"
 	case !isText, text == "", len(text) > maxUserBytes, strings.ContainsFunc(text, unicode.IsControl):
 		return "", "it holds no name"
 	case l.holdsToo(field, text):
 		return "", "another field of the secret holds the same text, so that it may be a password"
+	case !nameShaped(text):
+		return "", "it is not written as names of accounts are, so that it may be a password"
+	case l.exchanged(l.field):
+		return "", "the password beside it is written as names are, so that the two may lie in each other's place"
 	}
 	return text, ""
 }
@@ -64,9 +112,14 @@ func (l Live) holdsToo(but, text string) bool {
 	return l.Value.Reveal() == text && but != l.field
 }
 
-// Named is Users without what a field that is not of a user holds as well.
-func (l Live) Named() []string {
-	return slices.DeleteFunc(l.Users(), func(text string) bool { return l.holdsToo("", text) })
+// Named is Users without what may be a password: texts that a field that is not
+// of a user holds as well, or that are not written as names of accounts are,
+// and all of them where what the field of the password holds is.
+func (l Live) Named(password string) []string {
+	if l.exchanged(password) {
+		return nil
+	}
+	return slices.DeleteFunc(l.Users(), func(text string) bool { return l.holdsToo("", text) || !nameShaped(text) })
 }
 
 // Settings are the names of what documents and settings in the secret's fields

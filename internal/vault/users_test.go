@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
 )
 
 func TestASecretSaysOfAUserWhereTeamsWriteIt(t *testing.T) {
@@ -32,4 +34,35 @@ func TestASecretSaysOfAUserWhereTeamsWriteIt(t *testing.T) {
 			require.Equal(t, row.want, Live{data: row.data}.Users())
 		})
 	}
+}
+
+// Servers write into their logs what they are asked for.
+func TestATextThatMayBeAPasswordIsNotTakenForWhoseASecretIs(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"svc-esg-0001", "svc", "SVC_ESG.02", "JSmith", `CORP\svc01`, "svc@corp.example.org", "uid=svc-esg,ou=people,dc=example,dc=org", "cn=Mail Gateway 2,dc=x", "backup/esg", "gmsa01$", "müller"} {
+		l := Live{data: map[string]any{"username": name, "password": "aB3-x"}, field: "password", Value: credential.NewSecret("aB3-x")}
+		user, why := l.UserIn("username")
+		require.Equal(t, name, user, why)
+		require.Equal(t, []string{name}, l.Named("password"))
+		// The two may lie in each other's place.
+		l = Live{data: map[string]any{"username": name, "password": "hunter2"}, field: "password", Value: credential.NewSecret("hunter2")}
+		user, why = l.UserIn("username")
+		require.Empty(t, user, name)
+		require.Equal(t, "the password beside it is written as names are, so that the two may lie in each other's place", why)
+		require.Empty(t, l.Named("password"), name)
+	}
+	for _, text := range []string{"S3cret-in-the-wrong-field", "P@ssw0rd", "Summer2024", "correct horse", "0123456789abcdef", "a3f9c2", "q7XmR2vLz9TkWb4NcY8s", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "what!", "a=b", "user:pass", `a\b\c`, "x@y@z.org", "x@localhost", "=,", "uid=a,dc=P1x=y",
+		"-svc", "svc ", "aGVsbG8gd29ybGQ=", "3e2f1c9a-0000-4000-8000-000000000000"} {
+		l := Live{data: map[string]any{"username": text, "password": "aB3-x"}, field: "password", Value: credential.NewSecret("aB3-x")}
+		user, why := l.UserIn("username")
+		if text == "svc " {
+			require.Equal(t, "svc", user, "as it stands between blanks")
+			continue
+		}
+		require.Empty(t, user, text)
+		require.Equal(t, "it is not written as names of accounts are, so that it may be a password", why)
+		require.Empty(t, l.Named("password"), text)
+	}
+	_, why := Live{data: map[string]any{"username": "svc"}, field: "username", Value: credential.NewSecret("svc")}.UserIn("username")
+	require.Equal(t, "it is the field of the password", why)
 }
