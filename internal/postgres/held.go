@@ -101,10 +101,14 @@ func (s *server) alone(ctx context.Context, id, role, which string) error {
 			}
 		}
 	})
-	if refusal(err) == codeInsufficientRight {
+	switch {
+	case refusal(err) != codeInsufficientRight && err != nil:
+		// Nothing is committed then, whatever it was.
+		return &protocol.Stop{Reason: protocol.ReasonHeld, Server: s.name, Detail: "the account's sessions could not all be ended: who is thrown out comes back; nothing was set"}
+	case err != nil:
 		return &protocol.Stop{Reason: protocol.ReasonRights, Server: s.name, Detail: "somebody who is logged in as the account sets another password after each of ours, and the worker's role may not end the account's sessions: grant it pg_signal_backend (a superuser's need a superuser), or end them (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE …)"}
 	}
-	return err
+	return nil
 }
 
 // alonePoll is short: who is thrown out comes back as fast as he can.

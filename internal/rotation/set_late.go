@@ -23,7 +23,7 @@ func (u *unanswered) send(at time.Time, err error) {
 	switch {
 	case err == nil:
 		u.answered = true
-	case errors.As(err, &stop) && stop.Reason.NotSet():
+	case errors.As(err, &stop) && (stop.Reason.NotSet() || stop.Reason == protocol.ReasonHeld): // not committed
 	default:
 		u.n, u.last = u.n+1, at
 	}
