@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -79,7 +78,7 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 		s.SuperPassword, s.AdminPassword, s.PartnerPassword, s.replicator = p.SuperPassword, p.AdminPassword, p.PartnerPassword, p.replicator
 		s.opts.HBA, s.opts.Accounts = p.opts.HBA, p.opts.Accounts
 	} else {
-		s.SuperPassword, s.AdminPassword, s.PartnerPassword, s.replicator = rand.Text(), rand.Text(), rand.Text(), rand.Text()
+		s.SuperPassword, s.AdminPassword, s.PartnerPassword, s.replicator = complexPassword(), complexPassword(), complexPassword(), complexPassword()
 	}
 	if err := s.makeCluster(ctx); err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ type SambaPolicy struct {
 }
 
 // complexPassword has the three classes of characters that Active Directory's
-// complexity rule wants.
+// complexity rule wants, and what PostgreSQL's passwordcheck does.
 func complexPassword() string { return rand.Text() + "-a1" }
 
 // seed makes the policy, the identities with their rights, and the accounts.

@@ -308,19 +308,16 @@ func TestALoginThatWasOnItsWayLeavesNoSession(t *testing.T) {
 	cancel()
 	require.True(t, IsUnreachable(err), "%v", err)
 	done := make(chan error, 1)
-	var ended int
 	go func() {
-		var err error
-		ended, err = client.EndSessions(ctx, server, id, role, change.At)
+		_, err := client.EndSessions(ctx, server, id, role, change.At)
 		done <- err
 	}()
 	close(thief.goOn)
 	conn := <-thief.conn
 	require.NoError(t, <-done)
-	require.Equal(t, 1, ended, "it got in by the old password after the change, and is out again")
-	if conn != nil {
-		require.False(t, alive(conn))
-	}
+	// How many were ended is not known here: the last statement of the call that
+	// was given up may have ended this one, on a server that is slow.
+	require.True(t, conn == nil || !alive(conn), "it got in by the old password after the change, and is out again")
 }
 
 func TestSessionsThatMayNotBeSeenOrEndedAreSaidToBeSo(t *testing.T) {
