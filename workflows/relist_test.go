@@ -398,15 +398,15 @@ func TestALoginThatIsFoundIsOneOfTheCampaignAndWhatItReadsWaitsForIt(t *testing.
 	env.ExecuteWorkflow(CampaignWorkflow, input)
 	require.NoError(t, errors.Join(taken.refused, taken.err))
 	require.Equal(t, Result{Listed: 5, Excluded: 2, Dead: 5}, result[Result](t, env))
-	began, waited := false, map[place]int{}
+	// Its wave and the one of what else was found begin together: which of them
+	// is heard first is a matter of luck.
+	told, waited := map[place]bool{}, map[place]int{}
 	for _, p := range f.prepared {
-		login := p.at == place{2, 0}
-		began = began || login
-		require.True(t, login || p.at.page != 3 || began, "it goes first")
-		if began && !login && len(p.logins) > 0 {
+		require.True(t, p.found > 0 || p.at.page < 2 && !told[p.at], "each batch knows of it from when it was told on: %v", p.at)
+		told[p.at] = p.found > 0
+		if p.at != (place{2, 0}) && len(p.logins) > 0 {
 			waited[p.at]++
 		}
-		require.Equal(t, began, p.found > 0, "each batch says whether it knows of it: %v", p.at)
 	}
 	require.Positive(t, waited[place{3, 0}])
 	require.Positive(t, waited[place{0, 1}], "what is open where it was is asked about it too")
