@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -25,15 +25,15 @@ func (s *Slapd) ResumeReplication(ctx context.Context) error {
 // it was called (contextCSN, RFC 4533 as OpenLDAP implements it), or an error
 // when ctx ends.
 func (s *Slapd) AwaitReplication(ctx context.Context) error {
-	want, err := s.peer.contextCSN(ctx)
+	want, err := s.peer.contextCSNs(ctx)
 	if err != nil {
 		return err
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		have, err := s.contextCSN(ctx)
-		if err == nil && have >= want {
+		have, err := s.contextCSNs(ctx)
+		if err == nil && caughtUp(have, want) {
 			return nil
 		}
 		select {
@@ -45,25 +45,39 @@ func (s *Slapd) AwaitReplication(ctx context.Context) error {
 	}
 }
 
-// contextCSN is the newest change a server has. A replica that is still empty
-// has none.
-func (s *Slapd) contextCSN(ctx context.Context) (string, error) {
+// caughtUp reports whether a server has the newest change of each server that
+// another one has. One that takes changes itself has newer ones than those that
+// it waits for.
+func caughtUp(have, want map[string]string) bool {
+	for server, csn := range want {
+		if have[server] < csn {
+			return false
+		}
+	}
+	return true
+}
+
+// contextCSNs are the newest changes that a server has, by the server where
+// each was made (time#count#server#mod). A replica that is still empty has
+// none.
+func (s *Slapd) contextCSNs(ctx context.Context) (map[string]string, error) {
 	conn, err := s.AdminConn(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer conn.Close()
 	res, err := conn.Search(ldap.NewSearchRequest(slapdBase, ldap.ScopeBaseObject, ldap.NeverDerefAliases,
 		1, 0, false, "(objectClass=*)", []string{"contextCSN"}, nil))
 	if err != nil {
-		return "", fmt.Errorf("lab: read contextCSN at %s: %w", s.LDAP(), err)
+		return nil, fmt.Errorf("lab: read contextCSN at %s: %w", s.LDAP(), err)
 	}
-	if len(res.Entries) == 0 {
-		return "", nil
+	out := map[string]string{}
+	for _, e := range res.Entries {
+		for _, csn := range e.GetAttributeValues("contextCSN") {
+			if parts := strings.Split(csn, "#"); len(parts) == 4 {
+				out[parts[2]] = max(out[parts[2]], csn)
+			}
+		}
 	}
-	csns := res.Entries[0].GetAttributeValues("contextCSN")
-	if len(csns) == 0 {
-		return "", nil
-	}
-	return slices.Max(csns), nil
+	return out, nil
 }

@@ -43,7 +43,7 @@ func describeAs(t *testing.T, s *Slapd, dn, text string) {
 }
 
 func TestReplicaFollowsItsProviderExceptWhilePaused(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := NewCA()
 	require.NoError(t, err)
@@ -67,6 +67,21 @@ func TestReplicaFollowsItsProviderExceptWhilePaused(t *testing.T) {
 		require.NoError(t, replica.ResumeReplication(ctx))
 		require.Equal(t, text, readAttr(t, replica, dn, "description"))
 	}
+}
+
+func TestAProviderHasNotCaughtUpByAChangeOfItsOwn(t *testing.T) {
+	ca, err := NewCA()
+	require.NoError(t, err)
+	one := startTestSlapd(t, SlapdOptions{CA: ca, Provider: true, Accounts: SeedAccounts("user", 2)})
+	two := startTestSlapd(t, SlapdOptions{CA: ca, Provider: true, ReplicaOf: one})
+	two.PauseReplication()
+	describeAs(t, one, one.AccountDN("user0001"), "there")
+	describeAs(t, two, two.AccountDN("user0002"), "here, and later")
+	short, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	require.Error(t, two.AwaitReplication(short))
+	require.NoError(t, two.ResumeReplication(t.Context()))
+	require.Equal(t, "there", readAttr(t, two, two.AccountDN("user0001"), "description"))
 }
 
 func TestKilledServerComesBackWithItsData(t *testing.T) {
