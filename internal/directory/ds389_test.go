@@ -24,7 +24,7 @@ func config389(s *lab.DS389) config.Directory {
 
 // One server for all: starting it takes longer than the tests.
 func TestDS389(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)

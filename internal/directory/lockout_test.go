@@ -104,7 +104,7 @@ func TestAPolicyOfWhichOnlyTheObjectClassShowsIsHidden(t *testing.T) {
 // On 389 Directory Server cn=config is commonly shown to nobody, and a policy
 // of some accounts is an entry that a plain search does not show.
 func TestPoliciesOf389DirectoryServerCountWhereverTheyLie(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -127,6 +127,7 @@ func TestPoliciesOf389DirectoryServerCountWhereverTheyLie(t *testing.T) {
 		req := ldap.NewModifyRequest("cn=config", nil)
 		req.Replace(name, values)
 		require.NoError(t, admin.Modify(req))
+		require.NoError(t, s.AwaitIdle(t.Context()))
 	}
 	conf := config389(s)
 	conf.Base = s.PeopleDN()

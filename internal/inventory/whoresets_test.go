@@ -78,6 +78,7 @@ func TestWhoMayResetOthersGoesFirstOn389DirectoryServer(t *testing.T) {
 		m := ldap.NewModifyRequest(dn, nil)
 		m.Add("aci", acis)
 		require.NoError(t, admin.Modify(m))
+		require.NoError(t, s.AwaitIdle(t.Context()))
 	}
 	add(s.PeopleDN(), `(targetattr="userPassword")`+rule("one", `allow (write) userdn="ldap:///`+s.AccountDN("svc0001")+`"`),
 		`(targetattr="userPassword")`+rule("desk", `allow (write) groupdn="ldap:///cn=helpdesk,`+s.BaseDN()+`"`))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,7 +106,7 @@ func (s *DS389) ResumeReplication(ctx context.Context) error {
 		return err
 	}
 	defer supplier.Close()
-	for {
+	for patience := time.Second; ; patience *= 2 { // a change of the schedule ends a try that is slow
 		for _, schedule := range []string{"0000-2358 0123456", "0000-2359 0123456"} {
 			req := ldap.NewModifyRequest(s.agreement(), nil)
 			req.Replace("nsDS5ReplicaUpdateSchedule", []string{schedule})
@@ -113,7 +114,7 @@ func (s *DS389) ResumeReplication(ctx context.Context) error {
 				return fmt.Errorf("lab: wake the supplier: %w", err)
 			}
 		}
-		short, cancel := context.WithTimeout(ctx, time.Second)
+		short, cancel := context.WithTimeout(ctx, patience)
 		err := s.AwaitReplication(short)
 		cancel()
 		if err == nil || ctx.Err() != nil {
@@ -152,6 +153,31 @@ func (s *DS389) AwaitReplication(ctx context.Context) error {
 		}
 		have := res.Entries[0].GetAttributeValue("description")
 		return have == mark, have, nil
+	})
+}
+
+// AwaitIdle returns once the server is done with all that it was asked before. It
+// answers a change of its access rules (aci) before it goes by them: by its
+// plugins, after the answer.
+func (s *DS389) AwaitIdle(ctx context.Context) error {
+	conn, err := s.AdminConn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return poll(ctx, s.LDAPS()+" is not done with what it was asked", func() (bool, string, error) {
+		res, err := conn.Search(ldap.NewSearchRequest("cn=monitor", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false,
+			"(objectClass=*)", []string{"opsinitiated", "opscompleted"}, nil))
+		if err != nil || len(res.Entries) == 0 {
+			return false, "", err
+		}
+		began, err := strconv.Atoi(res.Entries[0].GetEqualFoldAttributeValue("opsinitiated"))
+		if err != nil {
+			return false, "", err
+		}
+		ended, err := strconv.Atoi(res.Entries[0].GetEqualFoldAttributeValue("opscompleted"))
+		open := began - ended
+		return err == nil && open == 1, fmt.Sprintf("%d requests are open", open), err // this one
 	})
 }
 

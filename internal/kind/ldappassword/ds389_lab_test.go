@@ -28,7 +28,7 @@ type world389 struct {
 
 func newWorld389(t *testing.T, p lab.DS389Policy, accounts int, replicated bool) *world389 {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -119,6 +119,7 @@ func (w *world389) change(t *testing.T, what func(*ldap.Conn) error) {
 	require.NoError(t, err)
 	defer conn.Close()
 	require.NoError(t, what(conn))
+	require.NoError(t, w.supplier.AwaitIdle(t.Context()))
 	if w.consumer != nil {
 		w.await(t)
 	}
@@ -127,7 +128,7 @@ func (w *world389) change(t *testing.T, what func(*ldap.Conn) error) {
 // await returns once the consumer has what the supplier has.
 func (w *world389) await(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	require.NoError(t, w.consumer.AwaitReplication(ctx))
 }
@@ -171,7 +172,7 @@ func (w *world389) lock(t *testing.T, dn string) {
 		require.NoError(t, err)
 		require.Eventually(t, func() bool {
 			return ldap.IsErrorWithCode(conn.Bind(dn, "wrong"), ldap.LDAPResultConstraintViolation)
-		}, 10*time.Second, time.Millisecond)
+		}, time.Minute, time.Millisecond)
 		require.NoError(t, conn.Close())
 	}
 }

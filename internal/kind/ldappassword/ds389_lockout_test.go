@@ -54,7 +54,7 @@ func TestOn389DirectoryServerALockThatAResetEndedIsNone(t *testing.T) {
 		require.Eventually(t, func() bool {
 			count := w.attr(t, w.supplier, c.Name, "passwordRetryCount")
 			return count == "" || count == "0"
-		}, 10*time.Second, 5*time.Millisecond)
+		}, time.Minute, 5*time.Millisecond)
 		require.NotEmpty(t, w.attr(t, w.supplier, c.Name, "accountUnlockTime"))
 		return c, inForce
 	}
@@ -136,7 +136,7 @@ func TestOn389DirectoryServerAnAccountThatARoleDisablesIsCalledSo(t *testing.T) 
 	c, inForce := w.credential(t)
 	acc := account(t, a, c)
 	w.put(t, c.Name, "nsRoleDN", role)
-	require.Eventually(t, func() bool { return account(t, a, c).State == protocol.Disabled }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return account(t, a, c).State == protocol.Disabled }, time.Minute, 20*time.Millisecond)
 	require.Equal(t, protocol.Disabled, try(t, a, a.Servers()[0], acc, inForce))
 	require.Equal(t, protocol.Disabled, try(t, a, a.Servers()[0], acc, fresh(t, a)))
 	other, _ := w.credential(t)

@@ -39,6 +39,7 @@ func TestADirectoryThatKeepsPasswordsAsTheyAreIsTold(t *testing.T) {
 		m := ldap.NewModifyRequest(dn, nil)
 		f(m)
 		require.NoError(t, admin.Modify(m))
+		require.NoError(t, w.supplier.AwaitIdle(t.Context()))
 	}
 	says := func(what, text string) {
 		for _, k := range a.Dir.Check(t.Context()) {
