@@ -42,15 +42,14 @@ func StartSaslauthd(ctx context.Context, o SaslauthdOptions) (*Saslauthd, error)
 	s := &Saslauthd{opts: o}
 	d := o.Directory
 	// In clear text, as most do on one host: ldap_timeout ends the wait for a
-	// directory that hangs there, and over TLS nothing does. Its two seconds
-	// stand for five.
+	// directory that hangs there, and over TLS nothing does.
 	conf := fmt.Sprintf(`ldap_servers: %s
 ldap_bind_dn: %s
 ldap_password: %s
 ldap_search_base: %s
 ldap_filter: (uid=%%u)
 ldap_auth_method: bind
-ldap_timeout: 2
+ldap_timeout: 5
 `, d.LDAP(), d.BinderDN, d.BinderPassword, d.PeopleDN())
 	var err error
 	if err = os.WriteFile(s.path("saslauthd.conf"), []byte(conf), 0o600); err != nil {

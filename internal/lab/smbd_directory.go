@@ -73,8 +73,9 @@ func StartSMBDirectory(ctx context.Context, o SMBDirectoryOptions) (*SMBDirector
 func (s *SMBDirectory) Global() (lines []string, setup string) {
 	return []string{
 		"passdb backend = ldapsam:" + s.URL(), "ldap suffix = dc=lab", "ldap admin dn = cn=admin,dc=lab", "ldap ssl = off",
-		// Of 15 seconds each; it makes two of them and more.
-		"ldap timeout = 1", "ldap connection timeout = 1",
+		// Of 15 seconds each; it makes two of them and more where nobody is
+		// there.
+		"ldap timeout = 4", "ldap connection timeout = 4",
 	}, "net -s smb.conf setlocalsid S-1-5-21-1-2-3\nsmbpasswd -c smb.conf -w " + smbDirectoryPassword + "\n"
 }
 

@@ -6,6 +6,7 @@ package doortest
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -102,10 +103,9 @@ func (s Subject) Foul(t *testing.T, further ...string) {
 		}
 	})
 	at := s.At
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	gone, err := lab.FreePort()
 	require.NoError(t, err)
-	at.Address = gone.Addr().String()
-	require.NoError(t, gone.Close())
+	at.Address = fmt.Sprintf("127.0.0.1:%d", gone)
 	require.Equal(t, protocol.Unreachable, s.Ask(t, at, s.Value), "nobody is there")
 
 	ctx, cancel := context.WithCancel(t.Context())

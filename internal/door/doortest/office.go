@@ -21,7 +21,7 @@ func Start[O any, S interface {
 	Stop(ctx context.Context) error
 }](t *testing.T, start func(context.Context, O) (S, error), o O) S {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	server, err := start(ctx, o)
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func Start[O any, S interface {
 // Stop ends a server with the test.
 func Stop(t *testing.T, end func(context.Context) error) {
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		require.NoError(t, end(ctx))
 	})

@@ -33,7 +33,8 @@ func TestAFileServerWhoseDirectoryIsDown(t *testing.T) {
 			require.Equal(t, protocol.Unreachable, doortest.Ask(t, Open(at), "plain", password))
 			directory.Process().Resume()
 			require.NoError(t, directory.Stop(t.Context()))
-			require.Equal(t, down, s.ask("plain", password))
+			at.Timeout = 2 * time.Minute
+			require.Equal(t, down, doortest.Ask(t, Open(at), "plain", password))
 		})
 	}
 }

@@ -34,7 +34,7 @@ func TestWhatAVaultsAnswersMean(t *testing.T) {
 	write("auth/userpass/users/other", map[string]any{"password": right.Reveal()})
 	write("auth/userpass/users/elsewhere", map[string]any{"password": right.Reveal(), "token_bound_cidrs": "192.0.2.1/32"})
 	write("auth/ldap/config", map[string]any{"url": directory.LDAP(), "userdn": directory.PeopleDN(), "userattr": "uid", "binddn": directory.BinderDN, "bindpass": directory.BinderPassword,
-		"groupdn": directory.PeopleDN(), "request_timeout": 2, "connection_timeout": 2})
+		"groupdn": directory.PeopleDN(), "request_timeout": 20, "connection_timeout": 20})
 
 	at := door.Settings{Type: "vault", Address: strings.TrimPrefix(vault.Address(), "https://"), TLS: door.Implicit, CA: string(office.CA.PEM), Path: "/auth/userpass", Timeout: 30 * time.Second}
 	ask := func(path, login string, value credential.Secret) protocol.Reply {
