@@ -38,9 +38,33 @@ func newCounter(t *testing.T) *counter {
 	return c
 }
 
-func put(url string, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+// put writes once, and waits for the answer.
+func put(t *testing.T, url string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	return write(ctx, url)
+}
+
+// givenUp does something that gets no answer, and gives it up once the proxy
+// has it.
+func givenUp(t *testing.T, has func() bool, do func(ctx context.Context) error) error {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- do(ctx) }()
+	require.Eventually(t, has, time.Minute, time.Millisecond)
+	cancel()
+	return <-done
+}
+
+// fired is for givenUp.
+func fired(p *faultproxy.Proxy) func() bool {
+	return func() bool { _, ok := p.Fired(); return ok }
+}
+
+func write(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url+"/v1/kv/data/a?x=1", strings.NewReader("Planted-Body"))
 	if err != nil {
 		return err
@@ -92,18 +116,22 @@ func TestHTTPFaultsHitTheRequestTheyWereArmedForAndNoOther(t *testing.T) {
 			p, err := faultproxy.StartHTTP(t.Context(), "127.0.0.1:0", c.URL, nil, nil)
 			require.NoError(t, err)
 			p.Arm(faultproxy.Plan{At: 3, Fault: row.fault})
-			require.NoError(t, put(p.URL(), time.Minute))
-			require.NoError(t, put(p.URL(), time.Minute))
+			require.NoError(t, put(t, p.URL()))
+			require.NoError(t, put(t, p.URL()))
 			require.EqualValues(t, 2, c.writes.Load())
 
-			require.Error(t, put(p.URL(), 500*time.Millisecond))
+			if row.fault == faultproxy.DropRequest {
+				require.Error(t, givenUp(t, fired(p), func(ctx context.Context) error { return write(ctx, p.URL()) }))
+			} else {
+				require.Error(t, put(t, p.URL()))
+			}
 			require.EqualValues(t, 2+row.applied, c.writes.Load())
 			r, fired := p.Fired()
 			require.True(t, fired)
 			require.Equal(t, 3, r.N)
 			require.Equal(t, row.applied == 1, r.Applied)
 
-			require.NoError(t, put(p.URL(), time.Minute))
+			require.NoError(t, put(t, p.URL()))
 			require.EqualValues(t, 3+row.applied, c.writes.Load())
 			require.Equal(t, 4, p.Count(), "nothing was sent twice")
 		})
@@ -115,36 +143,38 @@ func TestHTTPStallPauseDownAndHooks(t *testing.T) {
 	p, err := faultproxy.StartHTTP(t.Context(), "127.0.0.1:0", c.URL, nil, nil)
 	require.NoError(t, err)
 	p.Arm(faultproxy.Plan{At: 1, Fault: faultproxy.Stall})
-	require.Error(t, put(p.URL(), 100*time.Millisecond))
-	require.NoError(t, put(p.URL(), time.Minute))
+	require.Error(t, givenUp(t, fired(p), func(ctx context.Context) error { return write(ctx, p.URL()) }))
+	require.NoError(t, put(t, p.URL()))
 	require.EqualValues(t, 1, c.writes.Load())
 	p.Release()
-	require.Eventually(t, func() bool { return c.writes.Load() == 2 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.writes.Load() == 2 }, time.Minute, time.Millisecond)
 
 	var before, after int32
 	p.OnRequest(func(faultproxy.Request) { before = c.writes.Load() })
 	p.OnReply(func(faultproxy.Request) { after = c.writes.Load() })
-	require.NoError(t, put(p.URL(), time.Minute))
+	require.NoError(t, put(t, p.URL()))
 	require.EqualValues(t, 2, before)
 	require.EqualValues(t, 3, after)
 	p.OnRequest(nil)
 	p.OnReply(nil)
 
 	p.Pause()
-	require.Error(t, put(p.URL(), 100*time.Millisecond))
-	require.Eventually(t, func() bool { return p.Requests()[p.Count()-1].Abandoned }, 10*time.Second, time.Millisecond)
-	held := make(chan error, 1)
 	n := p.Count()
-	go func() { held <- put(p.URL(), time.Minute) }()
-	require.Eventually(t, func() bool { return p.Count() == n+1 }, 5*time.Second, time.Millisecond)
+	arrived := func() bool { return p.Count() == n+1 }
+	require.Error(t, givenUp(t, arrived, func(ctx context.Context) error { return write(ctx, p.URL()) }))
+	require.Eventually(t, func() bool { return p.Requests()[p.Count()-1].Abandoned }, time.Minute, time.Millisecond)
+	held := make(chan error, 1)
+	n = p.Count()
+	go func() { held <- put(t, p.URL()) }()
+	require.Eventually(t, arrived, time.Minute, time.Millisecond)
 	p.Resume()
 	require.NoError(t, <-held)
 	require.EqualValues(t, 4, c.writes.Load(), "the one whose client left was not applied")
 
 	p.Down()
-	require.Error(t, put(p.URL(), time.Minute))
+	require.Error(t, put(t, p.URL()))
 	require.NoError(t, p.Up())
-	require.NoError(t, put(p.URL(), time.Minute))
+	require.NoError(t, put(t, p.URL()))
 }
 
 func TestHTTPSOnBothSides(t *testing.T) {
