@@ -91,7 +91,7 @@ func addr(s *lab.Postgres) string { return s.URL()[len("postgresql://"):] }
 // A second cluster that was promoted out of the first has its identifier and
 // takes changes. It is a follower that no other test may see: not in parallel.
 func TestAPromotedReplicaIsAContradictionAndAStrangerToo(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	third, err := lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(t.TempDir(), "third"), CA: ca, ReplicaOf: primary})
 	require.NoError(t, err)

@@ -58,7 +58,7 @@ func TestAClusterIsOneByWhateverNameAndAddressItIsReached(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, why, replica.URL()+" is a standby of the cluster of postgresql://"+vip.Addr())
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	own, err := lab.StartPostgres(ctx, lab.PostgresOptions{Dir: t.TempDir(), CA: ca})
 	require.NoError(t, err)

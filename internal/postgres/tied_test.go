@@ -104,5 +104,6 @@ func TestRolesAreListedByNameMembershipAndWhereTheyLogInFrom(t *testing.T) {
 	exec(t, `REVOKE pg_read_all_stats FROM "`+primary.Admin+`"`)
 	_, err = weak.Tied(t.Context(), authority.Ties{Network: "192.0.2.0/24"})
 	exec(t, `GRANT pg_read_all_stats TO "`+primary.Admin+`"`)
+	require.NoError(t, replica.AwaitReplication(t.Context()), "other tests look there with that right")
 	require.ErrorContains(t, err, "grant it pg_read_all_stats")
 }
