@@ -38,7 +38,7 @@ const seeded = 150
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if domain.dc != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := domain.dc.Stop(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -55,7 +55,7 @@ var domainDir string
 func dc(t *testing.T) *lab.Samba {
 	t.Helper()
 	domain.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		var ca *lab.CA
 		if ca, domain.err = lab.NewCA(); domain.err != nil {

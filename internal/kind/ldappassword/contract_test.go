@@ -47,7 +47,7 @@ func TestContract(t *testing.T) {
 				Interrupt: func(t *testing.T) func(*testing.T) {
 					w.provider.Process().Kill()
 					return func(t *testing.T) {
-						ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+						ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 						defer cancel()
 						require.NoError(t, w.provider.Restart(ctx))
 					}

@@ -31,7 +31,7 @@ type world struct {
 
 func newWorld(t *testing.T, p lab.SlapdPolicy, replicated bool) *world {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -48,7 +48,7 @@ func start(ctx context.Context, t *testing.T, o lab.SlapdOptions) *lab.Slapd {
 	s, err := lab.StartSlapd(ctx, o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		require.NoError(t, s.Stop(ctx))
 	})
