@@ -3,12 +3,14 @@ package directory
 import (
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/lab"
 )
 
 func TestANameIsAsManyServersAsItHasAddresses(t *testing.T) {
@@ -67,11 +69,12 @@ func TestANameIsAsManyServersAsItHasAddresses(t *testing.T) {
 // Servers commonly listen at one of the two, and a name of this machine must
 // not keep every campaign from its end. Nothing else is ever passed over.
 func TestOnlyTheOtherLoopbackAddressIsPassedOver(t *testing.T) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	free, err := lab.FreePort()
+	require.NoError(t, err)
+	port := strconv.Itoa(free)
+	l, err := net.Listen("tcp4", "127.0.0.1:"+port)
 	require.NoError(t, err)
 	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
 	dns := startDNS(t)
 	dns.Host("here.example.org", [4]byte{127, 0, 0, 1})
 	dns.Host6("here.example.org", net.IPv6loopback)

@@ -2,6 +2,7 @@ package listing
 
 import (
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
+	"rollcall/internal/lab"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -105,13 +107,20 @@ func TestAServerThatIsGoneStaysKnownUntilACampaignAsksIt(t *testing.T) {
 	require.Equal(t, []string{b + " of c4"}, open(a))
 }
 
+// freePort is one that nobody takes while a test has closed it.
+func freePort(t *testing.T) string {
+	t.Helper()
+	port, err := lab.FreePort()
+	require.NoError(t, err)
+	return strconv.Itoa(port)
+}
+
 // A name that leads to another address left a machine behind. Whether that runs
 // on it tells by itself, at each listing.
 func TestAMachineThatItsNameLeftIsToldForAsLongAsItAnswers(t *testing.T) {
 	s := newSafe(t)
-	old, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(old.Addr().String())
+	port := freePort(t)
+	old, err := net.Listen("tcp", "127.0.0.1:"+port)
 	require.NoError(t, err)
 	server := "ldaps://replica.example.org:" + port
 	spec := func(address string) *config.Campaign {
@@ -178,9 +187,8 @@ func TestADoorThatCampaignsHadIsNotForgottenByAFileThatLeavesItOut(t *testing.T)
 // that is asked by datagrams never shows that it is gone.
 func TestAMachineThatADoorsNameLeftIsToldForAsLongAsItAnswers(t *testing.T) {
 	s := newSafe(t)
-	listener, err := net.Listen("tcp", "127.0.0.83:0")
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(listener.Addr().String())
+	port := freePort(t)
+	listener, err := net.Listen("tcp", "127.0.0.83:"+port)
 	require.NoError(t, err)
 	at := func(kind, address string) door.Settings {
 		return door.Settings{Type: kind, Address: "mail.example.org:" + port, At: address, For: []door.Match{{Directory: "corp"}}}

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"encoding/pem"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/lab"
 	"rollcall/internal/notify/settings"
 )
 
@@ -23,10 +25,9 @@ func TestWhoCannotBeToldIsKnownBeforehand(t *testing.T) {
 	listens, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	open := listens.Addr().String()
-	closes, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := lab.FreePort()
 	require.NoError(t, err)
-	shut := closes.Addr().String()
-	require.NoError(t, closes.Close())
+	shut := fmt.Sprintf("127.0.0.1:%d", closed)
 	defer listens.Close()
 	dir := t.TempDir()
 	t.Setenv(Folder.Env, dir)
