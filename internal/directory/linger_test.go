@@ -47,7 +47,7 @@ func TestAChangeWithoutAnAnswerResetsItsConnection(t *testing.T) {
 		}
 	}()
 	d := finding(config.OpenLDAP, "")
-	d.Servers, d.CA, d.Timeout = []string{"ldaps://" + listener.Addr().String()}, string(trusted), config.Duration(200*time.Millisecond)
+	d.Servers, d.CA, d.Timeout = []string{"ldaps://" + listener.Addr().String()}, string(trusted), config.Duration(2*time.Second)
 	c := open(t, d, "unused")
 	req := ldap.NewModifyRequest("uid=svc,dc=example,dc=org", nil)
 	req.Replace("userPassword", []string{"new"})

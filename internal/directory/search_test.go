@@ -97,8 +97,13 @@ func TestRateLimitHoldsForTheDirectoryAsAWhole(t *testing.T) {
 	// One bind and 40 reads, 20 of them from the first second's allowance.
 	require.GreaterOrEqual(t, time.Since(began), time.Second)
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	_, _, err := c.ByID(ctx, s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
+	// Whoever has no time to wait for it is told. A machine that was busy may
+	// have left some of the allowance.
+	var err error
+	for n := 0; n <= 20 && err == nil; n++ {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		_, _, err = c.ByID(ctx, s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
+		cancel()
+	}
 	require.Error(t, err)
 }

@@ -204,7 +204,7 @@ func TestHostileLinesAreBoundedAndEscaped(t *testing.T) {
 // The intruder really logs in with what he took, from an address of his own,
 // and the device with an account that nobody listed.
 func TestARealIntruderIsShownWithGradePlaceAndTime(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -239,7 +239,7 @@ func TestARealIntruderIsShownWithGradePlaceAndTime(t *testing.T) {
 	var got []string
 	for _, f := range r.Findings {
 		got = append(got, fmt.Sprintf("%s %s %s %d", f.Grade, f.Code, f.Address, f.Count))
-		require.WithinDuration(t, time.Now(), f.First, time.Minute)
+		require.WithinDuration(t, time.Now(), f.First, 10*time.Minute)
 	}
 	require.ElementsMatch(t, []string{
 		"confirmed used-elsewhere 127.0.0.66 1", "confirmed not-on-roll 127.0.0.2 1", "possible indicator 127.0.0.66 12", "possible burst-of-failures 127.0.0.66 12",

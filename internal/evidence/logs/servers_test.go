@@ -100,7 +100,7 @@ func triesOf(events []event.Event, but ...string) (out []try) {
 }
 
 func TestWhatSlapdWritesIsReadLineForLine(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestWhatSlapdWritesIsReadLineForLine(t *testing.T) {
 	require.Empty(t, notes)
 	for _, e := range events {
 		require.Empty(t, e.Doubts)
-		require.WithinDuration(t, time.Now(), e.At, time.Minute)
+		require.WithinDuration(t, time.Now(), e.At, 10*time.Minute)
 		line := strings.Split(string(text), "\n")[e.Line-1]
 		require.Contains(t, line, "BIND dn=", "an event is where its login stands")
 	}
@@ -179,7 +179,7 @@ func TestWhatSlapdWritesIsReadLineForLine(t *testing.T) {
 			require.Empty(t, unreadable)
 			require.Empty(t, notes)
 			require.Equal(t, "ldap1", events[0].Server)
-			require.WithinDuration(t, time.Now(), events[0].At, time.Minute)
+			require.WithinDuration(t, time.Now(), events[0].At, 10*time.Minute)
 		})
 	}
 	t.Run("two servers merged", func(t *testing.T) {
@@ -222,7 +222,7 @@ func asSyslog(t *testing.T, text string, form func(time.Time) string) string {
 }
 
 func TestSlapdsOddLoginsAreCountedAndNameNobodyElse(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -260,7 +260,7 @@ func TestSlapdsOddLoginsAreCountedAndNameNobodyElse(t *testing.T) {
 }
 
 func TestWhatDS389WritesIsReadLineForLine(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -281,7 +281,7 @@ func TestWhatDS389WritesIsReadLineForLine(t *testing.T) {
 		require.Eventually(t, func() bool {
 			text, err = os.ReadFile(s.AccessFile())
 			return err == nil && strings.Count(string(text), "Invalid credentials") == logins && strings.Count(string(text), ` dn="uid=alice,ou=people,dc=example,dc=org"`) == logins+1
-		}, 20*time.Second, 20*time.Millisecond)
+		}, time.Minute, 20*time.Millisecond)
 	}
 	round()
 	written(3)                         // a kill takes what is not written

@@ -31,7 +31,7 @@ func vaultFrom(t *testing.T, v *lab.Vault, from, token string) *vaultapi.Client 
 }
 
 func TestWhatVaultsAuditDeviceWritesIsReadLineForLine(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	v, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir(), Audit: true})
 	require.NoError(t, err)
