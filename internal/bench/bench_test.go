@@ -20,7 +20,7 @@ func TestTheBareLoopMakesTheCallsOfARotation(t *testing.T) {
 		// A new KV v2 mount refuses writes for a moment.
 		_, err := g.vault.Client().Logical().Write("rollcall/data/ready", map[string]any{"data": map[string]any{"ready": "yes"}})
 		return err == nil
-	}, 20*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 
 	for _, d := range []*dirServer{g.corp(), g.windows()} {
 		calls, err := compareCalls(t.Context(), g, d)

@@ -19,14 +19,14 @@ import (
 
 func startSamba(t *testing.T) *lab.Samba {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
 	s, err := lab.StartSamba(ctx, lab.SambaOptions{Dir: t.TempDir(), CA: ca, Accounts: lab.SeedAccounts("svc", 5), Pair: true})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		require.NoError(t, s.Stop(ctx))
 	})

@@ -16,7 +16,7 @@ import (
 
 func startSlapd(t *testing.T, o lab.SlapdOptions) *lab.Slapd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var err error
 	if o.CA == nil {
@@ -27,7 +27,7 @@ func startSlapd(t *testing.T, o lab.SlapdOptions) *lab.Slapd {
 	s, err := lab.StartSlapd(ctx, o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		require.NoError(t, s.Stop(ctx))
 	})

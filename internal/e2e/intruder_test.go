@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -40,16 +39,10 @@ func (o *transcript) Write(p []byte) (int, error) {
 	return o.all.Write(p)
 }
 
-func (o *transcript) String() string {
+func (o *transcript) reader() io.Reader {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.all.String()
-}
-
-// reader gives whole lines: a pipe may bring the last one in parts.
-func (o *transcript) reader() io.Reader {
-	said := o.String()
-	return strings.NewReader(said[:strings.LastIndexByte(said, '\n')+1])
+	return bytes.NewReader(bytes.Clone(o.all.Bytes()))
 }
 
 func startRaid(t *testing.T, e *estate.Estate) *raid {
@@ -79,7 +72,7 @@ func (r *raid) listening() {
 	require.Eventually(r.t, func() bool {
 		said, err := io.ReadAll(r.out.reader())
 		return err == nil && bytes.Contains(said, []byte(`"listening"`))
-	}, patience, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 // overheard is what it had read at its last report.

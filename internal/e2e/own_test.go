@@ -164,7 +164,7 @@ func (u *user) killedAt(what string, p *faultproxy.Proxy, fault faultproxy.Fault
 	}()
 	select {
 	case <-ended:
-	case <-time.After(2 * patience):
+	case <-time.After(2 * time.Minute):
 		_ = cmd.Process.Kill()
 		<-ended
 	}

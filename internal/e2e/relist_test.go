@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -244,7 +245,7 @@ func TestWorkersThatAreApartTakeUpWhatWasCorrected(t *testing.T) {
 		}
 		return n
 	}
-	log := &transcript{}
+	log := &bytes.Buffer{}
 	requireSoon(t, "all were tried", log, func() bool { return open(protocol.ReasonNoAccount) == 2 && open(protocol.ReasonLagging) == 2 })
 
 	names("svc-esg-0001", "svc-esg-0001")

@@ -168,7 +168,7 @@ func TestTheEngineEndsWithAnOwnerThatWasKilledAndTheNextOneTakesOver(t *testing.
 
 	require.NoError(t, owner.Process.Kill())
 	_ = owner.Wait()
-	require.Eventually(t, func() bool { return !listens(address) }, 20*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return !listens(address) }, time.Minute, 50*time.Millisecond)
 
 	next := connect(t, options(dir, true))
 	require.True(t, next.Started)

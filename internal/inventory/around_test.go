@@ -19,7 +19,7 @@ import (
 // reason, until a person accepts it by name.
 func TestWhatTheServersShowOfARoleIsOnTheRollBeforeAnythingIsSet(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 
 func TestAccountsOf389DirectoryServerAreFoundByAllTheirNamesAndFromEverySource(t *testing.T) {
 	servers(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)

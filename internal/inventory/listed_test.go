@@ -18,7 +18,7 @@ import (
 // oddSlapd is a directory whose administrator adds entries of every kind.
 func oddSlapd(t *testing.T, accounts ...lab.Account) (*lab.Slapd, *ldap.Conn) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)

@@ -58,7 +58,7 @@ func TestWhoReadsALogWithNewPasswordsHoldsItsDirectoryUp(t *testing.T) {
 		var got map[string]credential.Credential
 		roll, got = list()
 		return got[reader].ReadsOthers && !got[s.AccountDN("svc0003")].ReadsOthers
-	}, 30*time.Second, 100*time.Millisecond)
+	}, time.Minute, 100*time.Millisecond)
 	got := byName(roll)
 	require.Contains(t, details(roll, got[reader].ID, credential.FindingReadsOthers), "read the changes of corp as it logs them (cn=changelog)")
 	require.Less(t, got[reader].Wave, got[s.AccountDN("svc0003")].Wave)

@@ -23,7 +23,7 @@ func TestAPasswordWhoseKeepingIsNotShownMakesTheListingIncomplete(t *testing.T) 
 	} {
 		t.Run(may, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			ca, err := lab.NewCA()
 			require.NoError(t, err)

@@ -51,7 +51,7 @@ func servers(t *testing.T) {
 	t.Helper()
 	start.Do(func() {
 		// The servers outlive the test that starts them.
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if folder, startErr = os.MkdirTemp("", "rollcall-inventory"); startErr != nil {
 			return

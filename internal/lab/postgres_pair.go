@@ -84,7 +84,7 @@ func withPostgresPair(o PostgresOptions, run func(PostgresPair) int) (code int, 
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.Dir)) }()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	pair, err := StartPostgresPair(ctx, o)
 	if err != nil {

@@ -132,7 +132,7 @@ func (p *Process) Kill() {
 // Pause freezes the child (SIGSTOP): its sockets stay open and nothing answers.
 func (p *Process) Pause() {
 	p.signal(syscall.SIGSTOP)
-	for range 1000 { // a thread that runs on another processor stops a while later
+	for range 30_000 { // a thread that runs on another processor stops a while later
 		if p.stopped() {
 			return
 		}

@@ -56,5 +56,5 @@ func requireNothingLeft(t *testing.T, dir string) {
 			}
 		}
 		return true
-	}, 10*time.Second, 20*time.Millisecond, "a process was left that has %s mounted", dir)
+	}, time.Minute, 20*time.Millisecond, "a process was left that has %s mounted", dir)
 }

@@ -48,7 +48,7 @@ func TestDomainControllersRunSideBySideAndSurviveAKill(t *testing.T) {
 		return err
 	})
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if s != nil {
 			require.NoError(t, s.Stop(ctx))

@@ -20,7 +20,7 @@ func startVault(t *testing.T, o lab.VaultOptions) *lab.Vault {
 	v, err := lab.StartVault(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		require.NoError(t, v.Stop(ctx))
 	})

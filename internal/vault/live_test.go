@@ -339,7 +339,7 @@ func TestAMountOfSeveralSegmentsIsAskedForAndNotGuessed(t *testing.T) {
 	require.Eventually(t, func() bool { // a new mount is set up in the background
 		_, err = s.Activate(t.Context(), ref, Live{}, credential.NewSecret("x"), "")
 		return err == nil
-	}, 10*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	got, err := server.Client().Logical().ReadWithContext(t.Context(), mount+"/data/esg/mail")
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{"password": "x"}, got.Data["data"])

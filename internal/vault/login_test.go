@@ -20,7 +20,7 @@ func TestAnAppRoleTokenIsReplacedAtItsEndAndRevokedByClose(t *testing.T) {
 	s, err := Open(t.Context(), "m")
 	require.NoError(t, err)
 	first := s.api.Token()
-	require.Eventually(t, func() bool { return s.api.Token() != first }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return s.api.Token() != first }, time.Minute, 20*time.Millisecond)
 	require.NoError(t, s.Close())
 	last := s.api.Token()
 	_, err = server.Client().Auth().Token().LookupWithContext(t.Context(), last)
@@ -97,8 +97,12 @@ func TestATokenWithAnEndIsRenewed(t *testing.T) {
 	require.Eventually(t, func() bool {
 		token, err := admin.LookupWithContext(t.Context(), got.Auth.ClientToken)
 		return err == nil && token.Data["last_renewal_time"] != nil
-	}, 20*time.Second, 100*time.Millisecond)
+	}, time.Minute, 100*time.Millisecond)
 }
+
+// atOnce is less than any call waits for an answer, and more than one takes on a
+// machine that is busy.
+const atOnce = RequestTimeout / 2
 
 func TestASealedVaultAndAWrongCertificateAreSaidAtOnce(t *testing.T) {
 	ca, err := lab.NewCA()
@@ -120,11 +124,11 @@ func TestASealedVaultAndAWrongCertificateAreSaidAtOnce(t *testing.T) {
 	began := time.Now()
 	_, err = s.ReadLive(t.Context(), credential.Path{Mount: "kv", Path: "a", Field: "b"}, 0)
 	require.True(t, IsKind(err, Sealed), "%v", err)
-	require.Less(t, time.Since(began), time.Second)
+	require.Less(t, time.Since(began), atOnce)
 
 	v.Kill()
 	began = time.Now()
 	_, err = s.Get(t.Context(), "read a staged value", "m", "staging/corp/x", 0)
 	require.True(t, IsKind(err, Unreachable), "%v", err)
-	require.Less(t, time.Since(began), time.Second)
+	require.Less(t, time.Since(began), atOnce)
 }

@@ -81,7 +81,7 @@ func TestAWorkerFollowsWhatAnotherOneRotated(t *testing.T) {
 	first, next := s.api.Token(), newSecretID(t)
 	_, err := s.Activate(t.Context(), OwnSecretID(s.own), Live{}, credential.NewSecret(next), "")
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return fileText(t, file) == next && s.api.Token() != first }, 2*WatchEvery, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return fileText(t, file) == next && s.api.Token() != first }, 6*WatchEvery, 50*time.Millisecond)
 	require.True(t, valid(t, s.api.Token()))
 }
 

@@ -46,7 +46,7 @@ path "kv/data/apps/written/*" { capabilities = ["create", "update"] }`))
 			require.NoError(t, err)
 			require.Equal(t, row.want, got)
 			require.Equal(t, mark, account(t, au, c).Changed, "no secret-id is left behind")
-			require.Eventually(t, func() bool { return tokens(t) == before }, 10*time.Second, 20*time.Millisecond)
+			require.Eventually(t, func() bool { return tokens(t) == before }, time.Minute, 20*time.Millisecond)
 			login(t, c, value)
 		})
 	}

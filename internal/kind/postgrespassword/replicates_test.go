@@ -53,7 +53,7 @@ func TestWhatFollowsByARoleIsNotEndedWithItsSessions(t *testing.T) {
 	exec(t, `ALTER ROLE "`+c.Name+`" REPLICATION`)
 	a := authorityAs(t, primary.Super, primary.SuperPassword)
 	follow(t, c.Name, old)
-	require.Eventually(t, func() bool { return follows(t, c.Name) }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return follows(t, c.Name) }, time.Minute, 20*time.Millisecond)
 	consumer := session(t, primary, c.Name, old)
 
 	acc := account(t, a, c)
@@ -74,7 +74,7 @@ func TestWhatFollowsByARoleIsNotEndedWithItsSessions(t *testing.T) {
 	acc.Accepted = nil
 	_, _, err = a.Retire(t.Context(), acc, new)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return !follows(t, c.Name) }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return !follows(t, c.Name) }, time.Minute, 20*time.Millisecond)
 }
 
 // The lines are looked at again with the read that precedes Set.

@@ -254,7 +254,7 @@ func TestAValueOfTwoPartsGoesThroughTemporalAndVaultWhoeverIsKilled(t *testing.T
 		{"it releases", way, vaults(http.MethodDelete, "rollcall/metadata/staging/")},
 	} {
 		kill.way.Arm(faultproxy.Plan{At: 1, Fault: faultproxy.Stall, Match: kill.is})
-		require.Eventually(t, func() bool { _, ok := kill.way.Fired(); return ok }, 30*time.Second, 5*time.Millisecond, "a worker was to be killed when %s: %v", kill.when, way.Requests())
+		require.Eventually(t, func() bool { _, ok := kill.way.Fired(); return ok }, 3*time.Minute, 5*time.Millisecond, "a worker was to be killed when %s: %v", kill.when, way.Requests())
 		require.NoError(t, w.Process.Kill())
 		_ = w.Wait()
 		kill.way.Release()

@@ -42,7 +42,7 @@ const seeded = 100
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if domain.dc != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		if err := domain.dc.Stop(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -57,7 +57,7 @@ func TestMain(m *testing.M) {
 func dc(t *testing.T) *lab.Samba {
 	t.Helper()
 	domain.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		var ca *lab.CA
 		if ca, domain.err = lab.NewCA(); domain.err != nil {

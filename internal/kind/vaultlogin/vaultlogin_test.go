@@ -47,14 +47,14 @@ func TestPasswordsThatLogInToVault(t *testing.T) {
 				require.NoError(t, err)
 				defer conn.Close()
 				require.NoError(t, conn.Del(deletion(c.Name)))
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 				defer cancel()
 				require.NoError(t, w.replica.AwaitReplication(ctx))
 			},
 			Interrupt: func(t *testing.T) func(*testing.T) {
 				w.provider.Process().Kill()
 				return func(t *testing.T) {
-					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 					defer cancel()
 					require.NoError(t, w.provider.Restart(ctx))
 				}
@@ -125,7 +125,7 @@ func (s *thief) rotator(campaign string) *rotation.Rotator {
 func (s *thief) apply(r *rotation.Rotator, attempt int, fresh bool) rotation.Applied {
 	a := r.Apply(s.t.Context(), s.c, attempt, fresh)
 	for a.Stop != nil && a.Stop.Reason == protocol.ReasonLagging && a.Step == protocol.Prove {
-		ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Minute)
 		require.NoError(s.t, s.w.replica.AwaitReplication(ctx))
 		cancel()
 		found := a.Findings
@@ -242,7 +242,7 @@ func (w *world) lagging(t *testing.T) {
 	require.Zero(t, s.written, "the stolen password logs in there still, and reads the place")
 	late := w.mustLogin(t, "far", s.c.Logins[0].Names[0], s.stolen)
 	s.tokens = append(s.tokens, late)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	require.NoError(t, w.replica.ResumeReplication(ctx))
 	require.NoError(t, w.replica.AwaitReplication(ctx))
@@ -466,7 +466,7 @@ func (w *world) rightsFirst(t *testing.T) {
 func (w *world) serversFirst(t *testing.T) {
 	c, old := w.credential(t)
 	c.Logins[0].Servers = append(c.Logins[0].Servers, w.replica.LDAPS())
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	set := func(value string, leftOut ...string) error {
 		a, err := w.authority.Account(ctx, w.authority.Servers()[0], c)

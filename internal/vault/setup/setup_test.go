@@ -156,7 +156,7 @@ func TestAMountThatDeletesWhatIsWrittenToItIsSetRightByInitAndRefusedBefore(t *t
 	require.Eventually(t, func() bool {
 		_, err := server.Client().Logical().WriteWithContext(t.Context(), c.Vault.Mount+"/config", map[string]any{"delete_version_after": "4s", "cas_required": true})
 		return err == nil
-	}, 30*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	for _, policy := range []string{vault.WorkerPolicy, vault.LedgerPolicy} {
 		require.ErrorContains(t, RequireRights(t.Context(), s, policy, c, nil), "deletes what is written to it after 4s")
 	}

@@ -37,7 +37,7 @@ func KVMount(t *testing.T, name string, settings map[string]any) {
 	require.Eventually(t, func() bool { // a new mount is set up in the background
 		_, err := server.Client().Logical().WriteWithContext(t.Context(), name+"/config", settings)
 		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 }
 
 // NewRoll has n credentials in the order of rotation: two waves, two
