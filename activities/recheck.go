@@ -17,9 +17,8 @@ import (
 
 // Proved are the credentials of a batch that the ledger calls dead, with the
 // mark that their evidence holds of the write server, and the versions that the
-// outcome says were activated. What has no mark cannot be looked at again,
-// unless it needs none; and what was listed again is looked at where it is by
-// now alone.
+// outcome says were activated. What was listed again is looked at where it is
+// by now alone.
 func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, error) {
 	defer beat(ctx)()
 	page, err := l.page(ctx, b)

@@ -83,6 +83,8 @@ func wouldStay(c credential.Credential, a kind.Account) protocol.Reason {
 	switch {
 	case a.State != protocol.Accepted && a.State != "":
 		return protocol.StopFor(a.State, "").Reason
+	case a.Unnumbered():
+		return protocol.ReasonRights
 	case slices.Contains(a.Hindered, credential.ForcedChange) && !slices.Contains(c.Accepted, credential.ForcedChange):
 		return protocol.ReasonForced
 	case a.SecretHidden && c.Adopted && len(c.Ours) == 0 && !slices.Contains(c.Accepted, credential.PasswordHidden):

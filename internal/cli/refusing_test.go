@@ -26,6 +26,11 @@ func TestARoleThatMayHaveNoPasswordIsNamedBeforeWhereVaultHoldsNone(t *testing.T
 	require.Empty(t, wouldStay(credential.Credential{Adopted: true}, kind.Account{State: protocol.Accepted}))
 }
 
+func TestAnAccountThatHidesTheMarksOfItsPasswordIsNamedBefore(t *testing.T) {
+	require.Equal(t, protocol.ReasonRights, wouldStay(credential.Credential{}, kind.Account{State: protocol.Accepted, Exact: true}))
+	require.Empty(t, wouldStay(credential.Credential{}, kind.Account{State: protocol.Accepted, Exact: true, Changed: "0000000002 00000000000000000007"}))
+}
+
 // One more wrong login would lock it, and only what nobody knows is asked
 // about.
 func TestAnAccountNearItsLockIsNamedUnlessItsPathsAreKnown(t *testing.T) {

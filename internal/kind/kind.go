@@ -363,6 +363,10 @@ type Account struct {
 	ByItself bool
 }
 
+// Unnumbered reports whether a proof would go by the account's change mark, and
+// none is shown.
+func (a Account) Unnumbered() bool { return a.Exact && a.Changed == "" }
+
 // Spent is the error of a Set that was applied, and after which others may have
 // the value: it is not to stay in force, and another one is set instead, which
 // does not share its fate.

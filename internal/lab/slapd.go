@@ -57,6 +57,9 @@ type SlapdOptions struct {
 	// BinderMay is the binder's right on userPassword below ou=people, as
 	// slapd.access(5) writes it; "manage" if empty.
 	BinderMay string
+	// HidesMarks shows to nobody but the replicas when entries below ou=people
+	// were changed (pwdChangedTime, entryCSN).
+	HidesMarks bool
 	// BareSealed shows of what is below ou=sealed to everybody that it is
 	// there, its object classes and its id.
 	BareSealed bool

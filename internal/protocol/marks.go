@@ -25,9 +25,18 @@ const (
 	Changed
 )
 
-// Compare says what became of an account between two looks at it.
+// Shown reports whether a mark tells anything: an authority that shows none of
+// an account, or shows it to others than us, leaves it empty.
+func Shown(mark string) bool { return mark != "" && mark != "/" }
+
+// Compare says what became of an account between two looks at it. Two marks
+// that are alike because nothing is shown tell nothing, and where the mark of
+// the entry is not shown there may be two changes in one second.
 func Compare(before, after string) Difference {
-	if before == after {
+	if !Shown(before) || !Shown(after) {
+		return Touched
+	}
+	if before == after && !strings.HasSuffix(after, "/") {
 		return Unchanged
 	}
 	set, entry, split := strings.Cut(before, "/")

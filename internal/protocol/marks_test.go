@@ -20,6 +20,13 @@ func TestWhatTwoMarksOfAnAccountTell(t *testing.T) {
 		{"touched later, and looked at first within the second", set + "/" + csn, set + "/20261128111055.200000Z#000000#001#000000", Touched},
 		{"touched, and looked at first when the second was over", set + "/20261128101056.000000Z#000000#001#000000", set + "/20261128111055.200000Z#000000#001#000000", Unchanged},
 		{"no time of the secret is kept", "/" + csn, "/20261128111055.200000Z#000000#001#000000", Touched},
+		{"nothing is shown", "/", "/", Touched},
+		{"nothing is shown, of an exact one", "", "", Touched},
+		{"it is not shown any more", set + "/" + csn, "/", Touched},
+		{"an exact one is not shown any more", "0000000002 00000000000000000007", "", Touched},
+		{"it was not shown before", "", set + "/" + csn, Touched},
+		{"the entry's mark is not shown, which tells two changes in one second", set + "/", set + "/", Touched},
+		{"no time of the secret is kept, and nothing was touched", "/" + csn, "/" + csn, Unchanged},
 		{"389-ds, whole seconds", set + "/" + set, set + "/20261128101056Z", Touched},
 	} {
 		t.Run(row.name, func(t *testing.T) { require.Equal(t, row.want, Compare(row.before, row.after)) })

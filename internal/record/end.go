@@ -16,8 +16,8 @@ import (
 
 // Proved are the credentials of a batch that the ledger calls dead, with the
 // mark that their evidence holds of the write server, and the versions that the
-// outcome says were activated. What has no mark cannot be looked at again,
-// unless it needs none. counts tells where on the roll a credential is by now,
+// outcome says were activated. What was only ended has no secret that could be
+// another one by now. counts tells where on the roll a credential is by now,
 // and read of which the new value may have been read.
 func Proved(b wire.Batch, page []credential.Credential, state *ledger.State, counts func(page, index int) bool, read func(credential.Ref, *ledger.CredentialState) bool) (out []wire.ProvedItem) {
 	for i := b.Span.From; i < b.Span.To; i++ {
@@ -29,7 +29,7 @@ func Proved(b wire.Batch, page []credential.Credential, state *ledger.State, cou
 			out = append(out, wire.ProvedItem{Index: i, Read: true})
 			continue
 		}
-		if cred == nil || cred.Outcome != ledger.Dead || len(cred.Evidence) == 0 || cred.Evidence[0].Changed == "" && !page[i].Kind.Traits().NoMark {
+		if cred == nil || cred.Outcome != ledger.Dead || len(cred.Evidence) == 0 || page[i].Kind.OnlyEnds() {
 			continue
 		}
 		out = append(out, provedItem(i, page[i], cred))
@@ -98,7 +98,7 @@ func Rechecked(in wire.RecheckedInput, page []credential.Credential, now time.Ti
 		entries = append(entries, of(credential.FindingNotLookedAgain, "%d dead credentials of %s are not shown by a server besides the write server at the end of the campaign", in.Result.Missed, in.Batch.Authority))
 	}
 	if n := len(in.Result.Unseen); n > 0 {
-		entries = append(entries, of(credential.FindingUnseenAtEnd, "%d credentials of %s that were proved dead could not be looked at again on all their servers, or in Vault, at the end of the campaign, or are not shown by the write server any more%s", n, in.Batch.Authority, someNames(page, in.Result.Unseen)))
+		entries = append(entries, of(credential.FindingUnseenAtEnd, "%d credentials of %s that were proved dead could not be looked at again on all their servers, or in Vault, at the end of the campaign, or are not shown by the write server any more, or not when they were changed%s", n, in.Batch.Authority, someNames(page, in.Result.Unseen)))
 	}
 	return entries
 }

@@ -11,6 +11,24 @@ import (
 	"rollcall/internal/wire"
 )
 
+// What has no change mark, because the authority does not show it, is looked
+// at all the same. What was only ended has no secret that could be another one.
+func TestWhatIsDeadWithoutAChangeMarkIsLookedAtAgain(t *testing.T) {
+	state := ledger.NewState()
+	dc := credential.Credential{ID: "corp/guid-1", Kind: credential.ADPassword, Authority: "corp", Name: "CN=svc"}
+	token := credential.Credential{ID: "vault/token/a", Kind: credential.VaultToken, Authority: "vault", Name: "token/a"}
+	page := []credential.Credential{dc, token}
+	for _, c := range page {
+		state.Add(1, listed("c1", c, ledger.Listed, "", noon))
+		state.Add(2, died("c1", c, wire.AppliedItem{Applied: wire.Applied{
+			Attempt: 1, Proof: protocol.ProofBind, Evidence: []protocol.Evidence{{Server: "ldaps://a"}}, SetAt: noon,
+		}}, noon))
+	}
+	got := Proved(wire.Batch{Campaign: "c1", Span: credential.Span{To: 2}}, page, state,
+		func(int, int) bool { return true }, func(credential.Ref, *ledger.CredentialState) bool { return false })
+	require.Equal(t, []wire.ProvedItem{{Index: 0}}, got)
+}
+
 // Where it was listed before it was listed again nothing was ever set, and a
 // path that it has no more tells nothing of it.
 func TestWhatWasListedAgainIsLookedAtWhereItIsByNowAlone(t *testing.T) {

@@ -32,6 +32,9 @@ func (r *Rotator) precheck(ctx context.Context, c credential.Credential) (was fo
 	if err := r.mayStage(ctx, c, r.hindered(ctx, c, &was.account)); err != nil {
 		return found{}, err
 	}
+	if err := r.mayStage(ctx, c, unnumbered(was.account, r.writeServer())); err != nil {
+		return found{}, err
+	}
 	if err := r.readPaths(ctx, c, &was); err != nil {
 		return found{}, err
 	}
@@ -44,6 +47,18 @@ func (r *Rotator) precheck(ctx context.Context, c credential.Credential) (was fo
 		}
 	}
 	return was, r.mayStage(ctx, c, r.asSecrets(c, c.Paths, was.lives))
+}
+
+// unnumbered is why nothing is staged for an account of which the change marks
+// are not shown, where a proof goes by them: which servers have a change and
+// which lag would not show, nor how often the secret was set, nor whether
+// somebody has set another one since the proof.
+func unnumbered(a kind.Account, server string) *protocol.Stop {
+	if !a.Unnumbered() {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonRights, Server: server,
+		Detail: "when its password was last set is not shown to bind.dn, so servers that have not seen the reset could not be told from others, nor a later change from none; nothing was set: let bind.dn read pwdLastSet and msDS-KeyVersionNumber of it (Read Account Restrictions: " + `dsacls "OU=…" /I:S /G "DOMAIN\account:RP;Account Restrictions;user"` + "; docs/rights.md)"}
 }
 
 // readPaths reads the paths of the roll.

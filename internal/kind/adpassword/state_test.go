@@ -223,3 +223,16 @@ func TestAnAccountThatAResetWouldHarmIsNotResetByTheKindEither(t *testing.T) {
 		require.NoError(t, a.Set(t.Context(), acc, fresh(t, a), credential.Secret{}))
 	}
 }
+
+// Reading pwdLastSet comes with Pre-Windows 2000 Compatible Access, out of
+// which hardened domains take everybody.
+func TestAnAccountThatHidesWhenItsPasswordWasSetHasNoMark(t *testing.T) {
+	a := authority(t)
+	c, _ := account(t)
+	require.NotEmpty(t, show(t, a, c).Changed)
+	require.NoError(t, dc(t).AddACE(t.Context(), c.Name, dc(t).BinderDN, "(OD;;RP;bf967a0a-0de6-11d0-a285-00aa003049e2;;%s)"))
+	acc := show(t, a, c)
+	require.True(t, acc.Exact)
+	require.Empty(t, acc.Changed)
+	require.Equal(t, protocol.Accepted, acc.State)
+}

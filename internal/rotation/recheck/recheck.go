@@ -48,8 +48,9 @@ type Looked struct {
 	Finding credential.FindingCode // it is dead, and this is to be told
 
 	// Unseen: it could not be looked at, on one server at least, or the write
-	// server does not show it any more, or what Vault has of it could not be
-	// looked at: nobody knows whether it is as it was proved.
+	// server does not show it any more, or no change mark of it, or what Vault
+	// has of it could not be looked at: nobody knows whether it is as it was
+	// proved.
 	Unseen bool
 	// ShownLess: another server than the write server does not show it, which
 	// may be by what our identity may see there.
@@ -167,6 +168,9 @@ func (l Look) recheck(ctx context.Context, server string, p Proved, now kind.Acc
 		return looked
 	}
 	if t, ok := kind.As[kind.Teller](l.Authority); ok {
+		if now.State != protocol.Gone && unmarked(p.Mark, now) {
+			return Looked{Unseen: true}
+		}
 		return told(t.Tell(p.Mark, now), now, server)
 	}
 	if now.State == protocol.Gone {
@@ -184,7 +188,17 @@ func (l Look) recheck(ctx context.Context, server string, p Proved, now kind.Acc
 		return asProved(now)
 	}
 	// Touched by a login, most likely. What was proved must still be in force.
-	return l.stillInForce(ctx, server, p, now)
+	looked := l.stillInForce(ctx, server, p, now)
+	if looked == (Looked{}) && unmarked(p.Mark, now) {
+		looked.Unseen = true // another value may have been put beside it
+	}
+	return looked
+}
+
+// unmarked: no change mark tells whether an account that may hold several
+// values, or takes the one before for a while, is as it was proved.
+func unmarked(proved string, now kind.Account) bool {
+	return !now.OnlyOne && (!protocol.Shown(proved) || !protocol.Shown(now.Changed))
 }
 
 // recheckAt judges what another server shows. written is the account at the
@@ -198,13 +212,16 @@ func (l Look) recheckAt(ctx context.Context, server string, p Proved, now, writt
 		return looked
 	}
 	mark := p.Marks[server]
-	if now.Changed == written.Changed && now.Changed != "" {
+	if now.Changed == written.Changed && protocol.Shown(now.Changed) {
 		return asProved(now) // the same entry as the one that was judged
 	}
 	if protocol.Older(now.Changed, p.Mark) {
 		return openAgain(protocol.ReasonTakenBack, server, "this server had the new password when it was proved, and shows an older one now: replication or a backup put it back, and the stolen value may be good there")
 	}
 	if t, ok := kind.As[kind.Teller](l.Authority); ok {
+		if unmarked(mark, now) {
+			return Looked{Unseen: true}
+		}
 		return told(t.Tell(mark, now), now, server)
 	}
 	switch protocol.Compare(mark, now.Changed) {
@@ -218,7 +235,11 @@ func (l Look) recheckAt(ctx context.Context, server string, p Proved, now, writt
 	if now.State != protocol.Accepted {
 		return asProved(now)
 	}
-	return l.stillInForce(ctx, server, p, now)
+	looked := l.stillInForce(ctx, server, p, now)
+	if looked == (Looked{}) && unmarked(mark, now) {
+		looked.Unseen = true
+	}
+	return looked
 }
 
 // asProved is an account in which nothing was changed; somebody may have locked
