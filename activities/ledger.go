@@ -36,6 +36,7 @@ type Ledger struct {
 	logs    map[string]*ledger.Log
 	trouble error // of the last append
 	last    folded
+	grown   int // by entries of what is dead, in appends
 }
 
 // rollChunk is about how many entries of a roll go into one append: each costs

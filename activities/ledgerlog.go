@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"rollcall/internal/ledger"
@@ -37,6 +38,9 @@ func (l *Ledger) append(ctx context.Context, campaign string, entries []ledger.E
 	err = classify(errLedger, err)
 	l.mu.Lock()
 	l.trouble = plainly(err)
+	if slices.ContainsFunc(entries, func(e ledger.Entry) bool { return e.Event == ledger.EventOutcome || e.Event == ledger.Reopened }) {
+		l.last, l.grown = folded{}, l.grown+1 // what is dead is another answer by now
+	}
 	l.mu.Unlock()
 	l.say(campaign, entries, err)
 	l.notifier.Grew(campaign, plainly(err))
@@ -140,10 +144,11 @@ type folded struct {
 	at       time.Time
 }
 
-// state is stateNow, or what that was a while ago.
+// state is stateNow, or what that was a while ago, but for what is dead, which
+// it tells as it is.
 func (l *Ledger) state(ctx context.Context, campaign string) (*ledger.State, error) {
 	l.mu.Lock()
-	have := l.last
+	have, grown := l.last, l.grown
 	l.mu.Unlock()
 	if have.campaign == campaign && time.Since(have.at) < stateTTL {
 		return have.state, nil
@@ -154,6 +159,8 @@ func (l *Ledger) state(ctx context.Context, campaign string) (*ledger.State, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last = folded{campaign, state, time.Now()}
+	if grown == l.grown {
+		l.last = folded{campaign, state, time.Now()}
+	}
 	return state, nil
 }

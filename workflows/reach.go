@@ -44,13 +44,18 @@ func less(refs, gone credential.Refs) credential.Refs {
 // loginsIn are those of refs that lie in a wave.
 func loginsIn(w credential.WaveIndex, refs credential.Refs) (out credential.Refs) {
 	for _, r := range refs {
-		for _, run := range w.Runs {
-			if run.Page == r.Page && run.From <= r.Index && r.Index < run.To {
-				out = append(out, r)
-			}
+		if holds(w, r) {
+			out = append(out, r)
 		}
 	}
 	return out
+}
+
+// holds reports whether a wave has a place.
+func holds(w credential.WaveIndex, r credential.Ref) bool {
+	return slices.ContainsFunc(w.Runs, func(run credential.Run) bool {
+		return run.Page == r.Page && run.From <= r.Index && r.Index < run.To
+	})
 }
 
 // tellPassed says after each pass which logins of this wave are open, and of a

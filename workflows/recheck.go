@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"slices"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -22,7 +23,7 @@ func (c *campaign) recheck(ctx workflow.Context, roll wire.Roll) {
 	if c.status.Dead == 0 {
 		return
 	}
-	version := workflow.GetVersion(ctx, "recheck", workflow.DefaultVersion, 3)
+	version := workflow.GetVersion(ctx, "recheck", workflow.DefaultVersion, 4)
 	if version == workflow.DefaultVersion {
 		return
 	}
@@ -34,24 +35,54 @@ func (c *campaign) recheck(ctx workflow.Context, roll wire.Roll) {
 			if !looksAgain(run.Kind, version) {
 				continue
 			}
-			b := wire.Batch{
-				Campaign: roll.Campaign, Snapshot: roll.Snapshot, Authority: run.Authority, Kind: run.Kind,
-				Span: run.Span, Concurrency: c.in.Settings.Concurrency, LeftOut: c.control.LeftOut[run.Authority],
+			for _, span := range spansOf(run, roll.Waves[i+1:], version) {
+				b := wire.Batch{
+					Campaign: roll.Campaign, Snapshot: roll.Snapshot, Authority: run.Authority, Kind: run.Kind,
+					Span: span, Concurrency: c.in.Settings.Concurrency, LeftOut: c.control.LeftOut[run.Authority],
+				}
+				c.recheckBatch(ctx, b, i, version)
 			}
-			c.looks++
-			reopened, unseen, err := recheckRun(ctx, b, c.looks)
-			if unseen > 0 && version > 2 {
-				c.status.Incomplete++ // one finding in the ledger
-			}
-			if err != nil {
-				workflow.GetLogger(ctx).Error("dead credentials were not looked at again", "error", err)
-			}
-			c.status.Dead -= reopened
-			c.status.Open += reopened
-			c.status.Waves[i].Dead -= reopened
-			c.status.Waves[i].Open += reopened
 		}
 	}
+}
+
+// recheckBatch counts what is open again, of the wave with index i.
+func (c *campaign) recheckBatch(ctx workflow.Context, b wire.Batch, i int, version workflow.Version) {
+	c.looks++
+	reopened, unseen, err := recheckRun(ctx, b, c.looks)
+	if unseen > 0 && version > 2 {
+		c.status.Incomplete++ // one finding in the ledger
+	}
+	if err != nil {
+		workflow.GetLogger(ctx).Error("dead credentials were not looked at again", "error", err)
+	}
+	c.status.Dead -= reopened
+	c.status.Open += reopened
+	c.status.Waves[i].Dead -= reopened
+	c.status.Waves[i].Open += reopened
+}
+
+// spansOf are what a wave looks at of a run: not what goes on in a later one,
+// which is whose it was proved in. A campaign that an earlier version began
+// looks at it in both.
+func spansOf(run credential.Run, later []credential.WaveIndex, version workflow.Version) []credential.Span {
+	if version < 4 {
+		return []credential.Span{run.Span}
+	}
+	var out []credential.Span
+	from := run.From
+	for at := run.From; at <= run.To; at++ {
+		if at < run.To && !slices.ContainsFunc(later, func(w credential.WaveIndex) bool { return holds(w, credential.Ref{Page: run.Page, Index: at}) }) {
+			continue
+		}
+		if from < at {
+			one := run.Span
+			one.From, one.To = from, at
+			out = append(out, one)
+		}
+		from = at + 1
+	}
+	return out
 }
 
 // recheckRun gives how many are open again, and how many could not be looked

@@ -14,9 +14,9 @@ import (
 
 func TestWhatWasChangedSinceItsProofIsOpenAgainInEveryCount(t *testing.T) {
 	people := waveOf(1, 4)
-	people.Runs[0].Kind = credential.UserPassword
+	people.Runs[0].Kind, people.Runs[0].Page = credential.UserPassword, 2
 	f := newFake(waveOf(0, 12, 7), people)
-	f.changed = map[place]bool{{0, 3}: true, {1, 6}: true}
+	f.changed = map[place]bool{{0, 3}: true, {1, 6}: true, {2, 1}: true}
 	f.outcome = func(at place, _ int) (protocol.Step, protocol.Reason) {
 		if at == (place{0, 5}) {
 			return protocol.Precheck, protocol.ReasonNoAccount

@@ -79,18 +79,10 @@ var scenes = []struct {
 	}},
 	// A secret named an account that nobody has. It was corrected, and the
 	// campaign lists again while the replica does not follow.
-	{name: "relisted", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {
-		s.estate.Replica.PauseReplication()
-		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 2 }); err != nil {
-			return err
-		}
-		if err := s.correct(ctx); err != nil {
-			return err
-		}
-		return errors.Join(s.tell(ctx, UpdateRelist, wire.RelistAsk{Proposal: "again", Actor: operator}),
-			s.tell(ctx, UpdateTakeUp, wire.TakeUp{Proposal: "again", Actor: operator, Reason: "a secret named the wrong account"}),
-			s.estate.Replica.ResumeReplication(ctx))
-	}},
+	{name: "relisted", settings: slowly, during: correctedMeanwhile},
+	// The same, by a version that looks at what goes on in its own wave alone
+	// when the campaign ends.
+	{name: "goeson", settings: slowly, during: correctedMeanwhile},
 	// A login to Vault that cannot be tried from here. What it could read waits
 	// until a person says that it may go on.
 	{name: "accepted", settings: func(s *Settings) { s.Deadline = 20 * time.Second }, when: func(st Status, w WaveStatus) bool {
@@ -147,6 +139,23 @@ var scenes = []struct {
 			s.tell(ctx, UpdateTakeUp, wire.TakeUp{Proposal: "again", Actor: operator, Reason: "a login was forgotten"}),
 			s.estate.Replica.ResumeReplication(ctx))
 	}},
+}
+
+// slowly is for what happens while the replica does not follow.
+func slowly(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }
+
+// correctedMeanwhile is that of a secret which named an account that nobody has.
+func correctedMeanwhile(ctx context.Context, s *stage) error {
+	s.estate.Replica.PauseReplication()
+	if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 2 }); err != nil {
+		return err
+	}
+	if err := s.correct(ctx); err != nil {
+		return err
+	}
+	return errors.Join(s.tell(ctx, UpdateRelist, wire.RelistAsk{Proposal: "again", Actor: operator}),
+		s.tell(ctx, UpdateTakeUp, wire.TakeUp{Proposal: "again", Actor: operator, Reason: "a secret named the wrong account"}),
+		s.estate.Replica.ResumeReplication(ctx))
 }
 
 // comesBack has the device answer until a workflow has sent so many events to

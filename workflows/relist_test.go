@@ -179,6 +179,34 @@ func TestWhatAListingCannotPutElsewhereGoesOnAsItWas(t *testing.T) {
 	}
 }
 
+// What goes on where it was is in the wave that gave it up too, whose look at
+// the end leaves it to the one that proved it.
+func TestWhatGoesOnAsItWasIsOpenAgainOnceInEveryCount(t *testing.T) {
+	f := relisted()
+	f.amended = wire.Amended{Left: credential.Refs{{Page: 0, Index: 2}, {Page: 0, Index: 3}, {Page: 1, Index: 0}}}
+	f.changed = map[place]bool{{0, 0}: true, {0, 2}: true}
+	was, found := f.outcome, false
+	f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+		if at == (place{0, 2}) && found {
+			return "", ""
+		}
+		return was(at, try)
+	}
+	env := f.env(t)
+	seen(env, 20*time.Minute)
+	env.RegisterDelayedCallback(func() { found = true }, 21*time.Minute)
+	updateWith(env, UpdateTakeUp, 21*time.Minute, takeUp)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.Equal(t, Result{Listed: 5, Excluded: 1, Dead: 1, Open: 4}, result[Result](t, env))
+	looked := map[place]int{}
+	for _, r := range f.rechecked {
+		for _, it := range r.Result.Reopened {
+			looked[place{r.Batch.Span.Page, it.Index}]++
+		}
+	}
+	require.Equal(t, map[place]int{{0, 0}: 1, {0, 2}: 1}, looked)
+}
+
 // Vault has it elsewhere by then: where it was it must not go on, whatever
 // keeps the ledger from hearing of it, and for however long.
 func TestWhatVaultHasTakenUpGoesOnNowhereElseUntilTheLedgerKnows(t *testing.T) {
