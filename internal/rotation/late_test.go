@@ -303,3 +303,42 @@ func (d dies) Set(ctx context.Context, a kind.Account, next, old credential.Secr
 	_ = d.once.Set(ctx, a, next, old)
 	panic("killed")
 }
+
+// Two workers' clocks may be apart by more than a reset may be late. Vault's
+// says when it was noted that one was sent, and what time it is.
+func TestWhetherAResetMayStillArriveGoesByVaultsClock(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{})
+	c := r.credential(0)
+	vaults := time.Now()
+	r.store.clock = func() time.Time { return vaults }
+	keeps, late := true, []func() error{}
+	step := func(campaign string, own time.Time) *protocol.Stop {
+		rot := r.rotator()
+		rot.Authority = held{rot.Authority.(meddled), &keeps, &late}
+		rot.Store, rot.Campaign, rot.Now = ended{r.store}, campaign, func() time.Time { return own }
+		p := rot.Prepare(t.Context(), c)
+		if p.Stop != nil {
+			return p.Stop
+		}
+		return rot.Apply(t.Context(), c, p.Attempt, p.Fresh).Stop
+	}
+	behind, ahead := vaults.Add(-time.Hour), vaults.Add(time.Hour)
+	require.Equal(t, protocol.ReasonUnreachable, step(us, behind).Reason)
+	sent := r.store.staged[c.ID]
+	require.False(t, sent.Late.IsZero())
+	keeps = false
+
+	vaults = vaults.Add(time.Minute)
+	got := step("esg-01/next", ahead)
+	require.NotNil(t, got, "another value is in force, and the first may still arrive")
+	require.Contains(t, got.Detail, "may still arrive")
+	require.WithinDuration(t, ahead.Add(ownmount.LateFor-time.Minute), got.Until, 2*time.Second, "by the clock of who waits")
+	require.True(t, r.store.staged[c.ID].Secret.Equal(sent.Secret), "it is kept")
+
+	vaults = vaults.Add(time.Minute)
+	if got = step("esg-01/next", ahead); got != nil {
+		require.NotContains(t, got.Detail, "may still arrive")
+	}
+	require.False(t, r.store.staged[c.ID].Secret.Equal(sent.Secret))
+}

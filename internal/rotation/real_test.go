@@ -29,7 +29,8 @@ type shelf struct {
 	live   map[string]vault.Live
 	was    map[string]map[int]vault.Live // each version that was written
 	since  map[credential.Path]ownmount.Since
-	looks  int // at the versions of a secret
+	looks  int              // at the versions of a secret
+	clock  func() time.Time // its own; nil: it has none
 }
 
 func newShelf() *shelf {
@@ -43,7 +44,7 @@ func (s *shelf) Stage(_ context.Context, id string, next ownmount.Staged) (ownmo
 		return have, false, nil
 	}
 	next.Version = 1
-	s.staged[id] = next
+	s.note(id, next)
 	return next, true, nil
 }
 
@@ -64,14 +65,29 @@ func (s *shelf) Restage(_ context.Context, id string, next ownmount.Staged) (own
 		return ownmount.Staged{}, mismatch("restage")
 	}
 	next.Version++
-	s.staged[id] = next
+	s.note(id, next)
 	return next, nil
+}
+
+// note keeps an entry, and by which clock.
+func (s *shelf) note(id string, next ownmount.Staged) {
+	if s.clock != nil {
+		next.Noted = s.clock()
+	}
+	s.staged[id] = next
+}
+
+func (s *shelf) ServerTime(context.Context) (time.Time, bool) {
+	if s.clock == nil {
+		return time.Time{}, false
+	}
+	return s.clock(), true
 }
 
 func (s *shelf) Unstage(ctx context.Context, id, _ string, _ int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left, stays := s.staged[id].AfterProof(time.Now())
+	left, stays := s.staged[id].AfterProof(time.Now(), func() (time.Time, bool) { return s.ServerTime(ctx) })
 	if delete(s.staged, id); stays {
 		s.staged[id] = left
 	}

@@ -43,6 +43,8 @@ type Store interface {
 	Keeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
 	MountKeeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
 	CampaignReleased(ctx context.Context, campaign string) (released bool, until time.Time, err error)
+	// ServerTime is Vault's clock, if it says.
+	ServerTime(ctx context.Context) (now time.Time, said bool)
 }
 
 // Rotator rotates credentials of one authority for one campaign. It is safe

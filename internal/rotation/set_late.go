@@ -74,12 +74,13 @@ const lateWrite = 10 * time.Second
 
 // mayReplace keeps a staged value from being replaced by another one while it
 // may still arrive: it would then be in force, and lie nowhere any more.
-func (r *Rotator) mayReplace(staged ownmount.Staged) *protocol.Stop {
-	until := staged.MayArrive(r.Now())
-	if until.IsZero() {
+func (r *Rotator) mayReplace(ctx context.Context, staged ownmount.Staged) *protocol.Stop {
+	now := r.Now()
+	left := staged.MayArrive(now, func() (time.Time, bool) { return r.Store.ServerTime(ctx) })
+	if left == 0 {
 		return nil
 	}
-	return &protocol.Stop{Reason: protocol.ReasonUnreachable, Server: r.writeServer(), Until: until.UTC().Truncate(time.Second).Add(time.Second), Detail: fmt.Sprintf(
+	return &protocol.Stop{Reason: protocol.ReasonUnreachable, Server: r.writeServer(), Until: now.Add(left).UTC().Truncate(time.Second).Add(time.Second), Detail: fmt.Sprintf(
 		"a reset that was sent at %s got no answer and may still arrive; what it sets is kept until it cannot any more, and nothing was changed", staged.Late.UTC().Format(time.RFC3339))}
 }
 

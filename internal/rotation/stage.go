@@ -127,7 +127,7 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it, or where nobody works on it any more (rollcall campaigns), run with the campaign file of its device, which takes it over; a superseded one lets go when its workers have finished what they hold, and after %s at the latest; one that ended while what a killed process had sent might still arrive lets go %s later", staged.Campaign, ownmount.SupersededGrace, ownmount.LateFor),
 			Until:  until}
 	}
-	if stop := r.mayReplace(staged); stop != nil {
+	if stop := r.mayReplace(ctx, staged); stop != nil {
 		return ownmount.Staged{}, stop
 	}
 	if err := r.activatedElsewhere(ctx, c, staged); err != nil {
@@ -186,7 +186,7 @@ func asBefore(staged ownmount.Staged, account kind.Account) bool {
 // afterFreed stages where the last rotation is over, and a reset of it could
 // still have come for a while.
 func (r *Rotator) afterFreed(ctx context.Context, c credential.Credential, freed ownmount.Staged, was found) (ownmount.Staged, error) {
-	if stop := r.mayReplace(freed); stop != nil {
+	if stop := r.mayReplace(ctx, freed); stop != nil {
 		return ownmount.Staged{}, stop
 	}
 	value, err := r.newValue(ctx, c, c.Paths, was.lives)

@@ -21,7 +21,7 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	if err := j.noteLate(ctx); err != nil {
 		return err
 	}
-	if stop := j.mayReplace(j.staged); stop != nil {
+	if stop := j.mayReplace(ctx, j.staged); stop != nil {
 		return stop
 	}
 	value, err := j.newValue(ctx, j.c, j.paths, j.lives)

@@ -22,6 +22,9 @@ func mismatch(op string) error {
 	return &vault.Error{Op: op, Path: "rollcall/data/staging/x", Server: "vault", Kind: vault.CASMismatch}
 }
 
+// ServerTime is said by no Vault of the world: its hands have one clock.
+func (h *hand) ServerTime(context.Context) (time.Time, bool) { return time.Time{}, false }
+
 func (h *hand) Stage(_ context.Context, id string, s ownmount.Staged) (ownmount.Staged, bool, error) {
 	type answer struct {
 		got     ownmount.Staged
@@ -74,7 +77,7 @@ func (h *hand) Unstage(_ context.Context, id, campaign string, attempt int) erro
 		if !have.OwnedBy(campaign, attempt) {
 			return struct{}{}, mismatch("unstage")
 		}
-		left, stays := have.AfterProof(time.Now())
+		left, stays := have.AfterProof(time.Now(), func() (time.Time, bool) { return time.Time{}, false })
 		if delete(h.w.staging, id); stays {
 			h.w.staging[id] = &left
 		}

@@ -78,8 +78,10 @@ type Staged struct {
 	CreatedAt time.Time // UTC
 
 	// Late is when this value was last sent without an answer, nor was each
-	// that was sent seen to have arrived: it may still do so, for LateFor.
-	Late time.Time
+	// that was sent seen to have arrived: it may still do so, for LateFor. It
+	// is by the clock of who sent it, and Noted by Vault's, of when it wrote
+	// this version; zero in what was not read from Vault.
+	Late, Noted time.Time
 
 	// Freed: the old value was proved dead, and the entry stays for Late alone.
 	// It holds no value.
@@ -105,20 +107,29 @@ type Staged struct {
 // connections itself). Our own kernel does not, see directory.conn.change.
 const LateFor = 2 * time.Minute
 
-// MayArrive is until when what was sent without an answer may still arrive;
-// zero if by now it cannot.
-func (st Staged) MayArrive(now time.Time) (until time.Time) {
-	if until = st.Late.Add(LateFor); st.Late.IsZero() || !now.Before(until) {
-		return time.Time{}
+// MayArrive is for how long what was sent without an answer may still arrive; 0
+// if by now it cannot. Two workers' clocks may be apart by more than that, so
+// it goes by Vault's (ServerTime) where that is known, which has it noted after
+// it was sent. own is this worker's.
+func (st Staged) MayArrive(own time.Time, vaults func() (now time.Time, said bool)) time.Duration {
+	if st.Late.IsZero() {
+		return 0
 	}
-	return until
+	since := own.Sub(st.Late)
+	if !st.Noted.IsZero() {
+		since = min(since, own.Sub(st.Noted))
+		if now, said := vaults(); said {
+			since = now.Sub(st.Noted)
+		}
+	}
+	return max(0, LateFor-since)
 }
 
 // AfterProof is what Unstage leaves of an entry: nothing, or where a reset may
 // still arrive its time, for whoever would set another value.
-func (st Staged) AfterProof(now time.Time) (left Staged, stays bool) {
+func (st Staged) AfterProof(own time.Time, vaults func() (now time.Time, said bool)) (left Staged, stays bool) {
 	return Staged{Campaign: st.Campaign, Attempt: st.Attempt, CreatedAt: st.CreatedAt, Late: st.Late, Freed: true, Version: st.Version},
-		!st.MayArrive(now).IsZero()
+		st.MayArrive(own, vaults) > 0
 }
 
 // Parts in Staged.Places.
@@ -200,7 +211,7 @@ func (s *Store) Restage(ctx context.Context, id string, next Staged) (Staged, er
 	if err != nil {
 		return Staged{}, err
 	}
-	next.Version = v
+	next.Version, next.Noted = v, time.Time{}
 	return next, nil
 }
 
@@ -230,7 +241,7 @@ func (s *Store) Unstage(ctx context.Context, id, campaign string, attempt int) e
 		}
 		return &vault.Error{Op: opUnstage, Path: s.mount + "/data/" + s.stagingPath(id), Server: s.Address(), Kind: vault.CASMismatch}
 	}
-	left, stays := now.AfterProof(time.Now())
+	left, stays := now.AfterProof(time.Now(), func() (time.Time, bool) { return s.ServerTime(ctx) })
 	if !stays {
 		return s.Purge(ctx, opUnstage, s.mount, s.stagingPath(id))
 	}
@@ -426,6 +437,7 @@ func decodeStaged(e vault.Entry) (Staged, error) {
 		if st.Late, err = time.Parse(time.RFC3339Nano, at); err != nil {
 			return st, fmt.Errorf("field late is not a time")
 		}
+		st.Noted = e.Written
 	}
 	return st, nil
 }

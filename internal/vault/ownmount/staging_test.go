@@ -200,7 +200,7 @@ func TestEncodedIDsAreSafeAndDecodeToTheSame(t *testing.T) {
 func TestUnstageLeavesOnlyWhenAResetThatMayStillArriveWasSent(t *testing.T) {
 	s, _, _ := restricted(t, vault.WorkerPolicy)
 	id := "corp/arrives"
-	sent := time.Now().UTC().Truncate(time.Millisecond)
+	sent := time.Now().UTC().Truncate(time.Millisecond).Add(-time.Hour) // by the clock of a worker that is behind
 	first := staged("one", "c1")
 	first, _, err := s.Stage(t.Context(), id, first)
 	require.NoError(t, err)
@@ -224,7 +224,14 @@ func TestUnstageLeavesOnlyWhenAResetThatMayStillArriveWasSent(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, created)
 	require.True(t, got.Freed && got.Secret.IsZero() && got.Late.Equal(sent), "%+v", got)
-	require.Zero(t, got.MayArrive(sent.Add(LateFor)))
+	vaults := func(at time.Time) func() (time.Time, bool) {
+		return func() (time.Time, bool) { return at, true }
+	}
+	require.Positive(t, got.MayArrive(sent.Add(24*time.Hour), vaults(got.Noted.Add(LateFor-time.Second))), "whatever our own clock says")
+	require.Zero(t, got.MayArrive(sent, vaults(got.Noted.Add(LateFor))))
+	silent := func() (time.Time, bool) { return time.Time{}, false }
+	require.Zero(t, got.MayArrive(got.Noted.Add(LateFor), silent))
+	require.Positive(t, got.MayArrive(got.Noted.Add(LateFor-time.Second), silent))
 	next.Version = got.Version
 	next, err = s.Restage(t.Context(), id, next)
 	require.NoError(t, err)
