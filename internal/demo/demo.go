@@ -248,7 +248,7 @@ func (d *demo) stop() error {
 	}
 	err := awaitEngine(d.engineDir())
 	if d.estate != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		d.estate.Stop(ctx)
 	}

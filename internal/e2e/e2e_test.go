@@ -86,7 +86,7 @@ func newUser(t *testing.T, e *estate.Estate, file string) *user {
 func startEstate(t *testing.T, o estate.Options) *estate.Estate {
 	t.Helper()
 	o.Dir = t.TempDir()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	e, err := estate.Start(ctx, o)
 	require.NoError(t, err)

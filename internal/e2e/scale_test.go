@@ -33,7 +33,7 @@ func TestAHundredThousandAccountsAreListedAndTemporalHoldsLessThanAPageOfThem(t 
 	recorder, _ := u.begin("worker", "--role", "ledger", "--ledger-dir", filepath.Join(e.Dir, "ledger"))
 	u.must("start")
 	said := &text{}
-	requireWithin(t, 5*time.Minute, "the roll is recorded", said, func() bool {
+	requireWithin(t, 10*time.Minute, "the roll is recorded", said, func() bool {
 		return u.entries() > accounts && u.ledger().Listed == accounts
 	})
 	u.must("abort")
