@@ -101,7 +101,7 @@ func TestNothingIsSetWhileTheDeviceAnswers(t *testing.T) {
 	require.Eventually(t, func() bool {
 		p := prepare(2)
 		return p.Stop != nil && p.Stop.Reason == protocol.ReasonDeviceAnswers && p.Step == protocol.Precheck
-	}, 20*time.Second, 100*time.Millisecond)
+	}, 2*time.Minute, 100*time.Millisecond)
 	stopped := apply(1, second, false)
 	require.Equal(t, protocol.ReasonDeviceAnswers, stopped.Stop.Reason, "it was staged before, and set by nobody")
 	require.Equal(t, protocol.Intent, stopped.Step)
@@ -125,7 +125,7 @@ func TestNothingIsSetWhileTheDeviceAnswers(t *testing.T) {
 	require.True(t, apply(1, sent, true).Dead(), "what is in force is brought to its end")
 
 	require.NoError(t, device.Silence())
-	require.Eventually(t, func() bool { p := prepare(2); return p.Stop == nil && apply(2, p, false).Dead() }, 20*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool { p := prepare(2); return p.Stop == nil && apply(2, p, false).Dead() }, 2*time.Minute, 100*time.Millisecond)
 	t.Run("a secret that came to lead to the device since it was listed takes no new value", func(t *testing.T) {
 		leads := func(i int) {
 			uid := page[i].Paths[0].Path

@@ -46,7 +46,7 @@ func (g *ground) slapd(o lab.SlapdOptions) *lab.Slapd {
 	s, err := lab.StartSlapd(g.ctx, o)
 	require.NoError(g, err)
 	g.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		_ = s.Stop(ctx)
 	})
@@ -56,7 +56,7 @@ func (g *ground) slapd(o lab.SlapdOptions) *lab.Slapd {
 func (g *ground) directory(base string, servers ...string) config.Directory {
 	return config.Directory{
 		Driver: config.OpenLDAP, Servers: servers, Base: base, CA: string(g.ca.PEM), Bind: g.bind,
-		StartTLS: strings.HasPrefix(servers[0], "ldap://"), Timeout: config.Duration(5 * time.Second),
+		StartTLS: strings.HasPrefix(servers[0], "ldap://"), Timeout: config.Duration(20 * time.Second),
 	}
 }
 

@@ -54,7 +54,7 @@ const (
 
 func newOutage(t *testing.T, accounts int) *outage {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -332,7 +332,7 @@ func TestNothingIsSetThatVaultDoesNotTake(t *testing.T) {
 			require.LessOrEqual(t, c.reasons(again)[protocol.ReasonNotActive], outageConnections)
 			row.mend(c)
 			require.ElementsMatch(t, ofReason(open, protocol.ReasonNotActive), c.cutOff(), "nobody else's consumers are cut off")
-			require.Eventually(t, func() bool { return len(c.pass(3)) == 0 }, 20*time.Second, 100*time.Millisecond)
+			require.Eventually(t, func() bool { return len(c.pass(3)) == 0 }, 2*time.Minute, 100*time.Millisecond)
 			require.Empty(t, c.cutOff())
 		})
 	}
@@ -386,6 +386,6 @@ func TestACampaignLivesWithARateLimitOfVault(t *testing.T) {
 	require.Eventually(t, func() bool { // the quota holds for this call too
 		_, err := o.admin.Logical().Delete("sys/quotas/rate-limit/all")
 		return err == nil
-	}, 10*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	require.Empty(t, c.cutOff())
 }

@@ -42,7 +42,7 @@ func newReachable(t *testing.T, roles ...map[string]any) *reachable {
 
 // reachableWith has before change what was made before the roll is written.
 func reachableWith(t *testing.T, before func(*reachable), roles ...map[string]any) *reachable {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
 	require.NoError(t, err)

@@ -54,7 +54,7 @@ func (f *files) login(dn, at, password string) config.Bind {
 }
 
 func TestA389DirectoryServerIsOneInTheFilesOfAllDevicesByWhateverNameAndAddress(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestA389DirectoryServerIsOneInTheFilesOfAllDevicesByWhateverNameAndAddress(
 }
 
 func TestADomainIsOneInTheFilesOfAllDevicesByWhateverNameAndController(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)

@@ -305,7 +305,7 @@ func (l *lifetime) check() {
 // that stays.
 func TestAProcessThatDiesAtAnyRequestOfATaskChangesNothingOfItsEnd(t *testing.T) {
 	const lives = 3 // at a time
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
 	require.NoError(t, err)

@@ -55,7 +55,7 @@ func newMailHouse(t *testing.T, n int) *mailHouse {
 func (h *mailHouse) file() *config.Campaign {
 	c := &config.Campaign{Doors: map[string]door.Settings{}}
 	for i, at := range h.at {
-		c.Doors["door-"+string(rune('a'+i))] = door.Settings{Type: "pop3", Address: at, TLS: door.ClearText, Login: "{account}", Timeout: 20 * time.Second}
+		c.Doors["door-"+string(rune('a'+i))] = door.Settings{Type: "pop3", Address: at, TLS: door.ClearText, Login: "{account}", Timeout: time.Minute}
 	}
 	return c
 }

@@ -51,7 +51,7 @@ func (m *terminals) show(width int, env []string, command ...string) pane {
 		lines, err = m.Shown(name)
 		require.NoError(m.t, err)
 		return slices.Contains(lines, ended)
-	}, time.Minute, 50*time.Millisecond, "%v at %d columns", command, width)
+	}, 2*time.Minute, 50*time.Millisecond, "%v at %d columns", command, width)
 	raw, err := m.Raw(name)
 	require.NoError(m.t, err)
 	require.NoError(m.t, m.Close(name))
@@ -83,7 +83,7 @@ func TestWhatPeopleReadFitsTheirTerminal(t *testing.T) {
 		{"rollcall", "report", "--ledger", led, "--summary"},
 		{"rollcall", "status", "--ledger", led},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		piped := exec.CommandContext(ctx, command[0], command[1:]...)
 		piped.Env = append(os.Environ(), quiet...)
 		whole, err := piped.Output()

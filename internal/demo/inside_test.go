@@ -32,7 +32,7 @@ func TestInsideTheDemo(t *testing.T) {
 		}
 	}
 	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	require.NoError(t, d.tell(ctx), string(said.bytes()))
 	d.lastScreen()

@@ -105,7 +105,7 @@ func begin(t *testing.T, line ...string) *show {
 // await waits until the demo has said something.
 func (s *show) await(text string) {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool { return strings.Contains(s.said(), text) }, 2*time.Minute, 20*time.Millisecond,
+	require.Eventually(s.t, func() bool { return strings.Contains(s.said(), text) }, 6*time.Minute, 20*time.Millisecond,
 		"the demo never said %q", text)
 }
 
@@ -118,7 +118,7 @@ func (s *show) code() int {
 	s.t.Helper()
 	select {
 	case <-s.done:
-	case <-time.After(3 * time.Minute):
+	case <-time.After(6 * time.Minute):
 		require.FailNow(s.t, "the demo does not end", s.said())
 	}
 	return s.cmd.ProcessState.ExitCode()
@@ -199,5 +199,5 @@ func (s *show) requireNoProcessSoon() {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
 		return len(processes(s.t, s.temp, filepath.Dir(program))) == 0 && len(begun(s.t, s.temp)) == 0 && len(mounted(s.t, s.temp)) == 0
-	}, 30*time.Second, 50*time.Millisecond)
+	}, 2*time.Minute, 50*time.Millisecond)
 }

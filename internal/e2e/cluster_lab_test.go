@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -109,7 +110,7 @@ func (c *cluster) ledgerWorker() *service {
 func (c *cluster) serve(env []string, args ...string) *service {
 	c.t.Helper()
 	s := spawn(c.t, c.e.Dir, env, args...)
-	require.Eventually(c.t, func() bool { return s.said("serving Temporal") || s.said("writing to") || s.over() }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(c.t, func() bool { return s.said("serving Temporal") || s.said("writing to") || s.over() }, patience, tick)
 	require.False(c.t, s.over(), "%v: %s", args, s.errors())
 	return s
 }
@@ -134,7 +135,7 @@ func (c *cluster) awaitDead(campaign string, n int) {
 		}
 		s, err := r.State(context.Background())
 		return err == nil && len(deaths(c.t, s)) >= n
-	}, 30*time.Second, 20*time.Millisecond, "fewer than %d dead", n)
+	}, patience, tick, "fewer than %d dead", n)
 }
 
 // histories calls each with every event of the newest campaign of the device
@@ -224,7 +225,7 @@ func (s *service) wait() ran {
 	s.t.Helper()
 	select {
 	case <-s.done:
-	case <-time.After(60 * time.Second):
+	case <-time.After(3 * time.Minute):
 		require.Fail(s.t, "did not end", "%v: %s", s.cmd.Args, s.errors())
 	}
 	out, err := os.ReadFile(s.out)
@@ -259,8 +260,17 @@ func ldapProxy(t *testing.T, e *estate.Estate, server string) *faultproxy.Proxy 
 	return p
 }
 
-// How long to wait for what should come at once, and how often to look.
+// freeAddress is one at which nobody listens, and that no other test gets.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	port, err := lab.FreePort()
+	require.NoError(t, err)
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
+// How long to wait for what should come at once, and how often to look. A
+// machine that is busy with other tests takes its time.
 const (
-	patience = 20 * time.Second
+	patience = 2 * time.Minute
 	tick     = 20 * time.Millisecond
 )

@@ -187,7 +187,7 @@ func TestACampaignOutlivesWorkersThatAreStoppedAndKilled(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 60, Bystanders: 2, Policy: strict})
 	directory, _ := proxied(t, e)
-	e.Directory = "    rate_per_second: 100\n" // so that the campaign outlives its workers
+	e.Directory = waitsLong + "    rate_per_second: 100\n" // so that the campaign outlives its workers
 	file, err := e.CampaignFile([]string{directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 20s, batch: 5, parallel: 4, concurrency: 2}\n")
 	require.NoError(t, err)
 	c := startCluster(t, e, file)

@@ -116,6 +116,7 @@ func TestACampaignStartsOnlyWhenTheDeviceIsContained(t *testing.T) {
 func TestNothingIsSetWhileTheDeviceIsOnTheNetworkAgain(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: accounts})
+	e.Directory = waitsLong
 	device, err := lab.StartAppliance("127.0.0.88")
 	require.NoError(t, err)
 	t.Cleanup(device.Close)
@@ -129,7 +130,7 @@ func TestNothingIsSetWhileTheDeviceIsOnTheNetworkAgain(t *testing.T) {
 		fmt.Sprintf("{how: off, at: 2023-06-08T08:00:00Z, by: jo, addresses: [%s], ports: [%d]}", device.Address, device.Port), 1)), 0o600))
 	c.cluster = startCluster(t, e, file)
 	c.ledgerWorker()
-	c.worker("VAULT_ADDR=" + c.store.URL())
+	c.worker("VAULT_ADDR="+c.store.URL(), vaultWaitsLong)
 
 	run, campaign, release := c.runUntil(protocol.Set)
 	device.Answer()

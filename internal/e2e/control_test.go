@@ -98,15 +98,23 @@ const accounts = 6
 func startControlled(t *testing.T) *controlled {
 	t.Helper()
 	e := startEstate(t, estate.Options{Accounts: accounts, Bystanders: 1})
+	e.Directory = waitsLong
 	c := &controlled{}
 	c.directory, c.store = proxied(t, e)
 	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 2, parallel: 1, concurrency: 1}\n")
 	require.NoError(t, err)
 	c.cluster = startCluster(t, e, file)
 	c.ledgerWorker()
-	c.worker("VAULT_ADDR=" + c.store.URL())
+	c.worker("VAULT_ADDR="+c.store.URL(), vaultWaitsLong)
 	return c
 }
+
+// What a worker asks may be held for as long as several commands take: it must
+// not be given up meanwhile as a request without an answer.
+const (
+	waitsLong      = "    timeout: 10m\n" // of the directory
+	vaultWaitsLong = "VAULT_CLIENT_TIMEOUT=10m"
+)
 
 // in is c in a subtest, which then fails instead of its parent.
 func (c *controlled) in(t *testing.T) *controlled {
@@ -279,13 +287,14 @@ func TestAbortFinishesWhatIsInHandGoesNeverBackAndLeavesTheRestAlone(t *testing.
 func TestCtrlCFinishesTheCredentialInHandAndTheSameCommandGoesOn(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 12, Bystanders: 1, Policy: strict})
+	e.Directory = waitsLong
 	c := &controlled{cluster: &cluster{}}
 	c.directory, c.store = proxied(t, e)
 	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 20s, batch: 12, concurrency: 2}\n")
 	require.NoError(t, err)
 	c.user = newUser(t, e, file)
 	c.user.must("init")
-	c.user.env = append(c.user.env, "VAULT_ADDR="+c.store.URL())
+	c.user.env = append(c.user.env, "VAULT_ADDR="+c.store.URL(), vaultWaitsLong)
 	r := startRaid(t, e)
 
 	run, campaign, release := c.runUntil(protocol.Activate)

@@ -115,11 +115,11 @@ func TestWhatWouldStopARunIsSaidByDoctorAndPlanBeforeIt(t *testing.T) {
 		says(t, u.edited("sources:\n", "ledger: {dir: \""+disk.dir+"\"}\nsources:\n"), "folder", "0 MiB free; this campaign may take", "make room")
 	})
 
-	for name, most := range map[string]string{"a token that ends in twelve seconds": "12s", "a token that cannot last": "1h"} {
+	for name, most := range map[string]string{"a token that ends in five minutes": "5m", "a token that cannot last": "1h"} {
 		t.Run(name, func(t *testing.T) {
 			yes := true
 			made, err := api.Auth().Token().Create(&vaultapi.TokenCreateRequest{
-				Policies: []string{vault.WorkerPolicy, vault.LedgerPolicy}, TTL: "12s", ExplicitMaxTTL: most, Renewable: &yes})
+				Policies: []string{vault.WorkerPolicy, vault.LedgerPolicy}, TTL: "5m", ExplicitMaxTTL: most, Renewable: &yes})
 			require.NoError(t, err)
 			says(t, u.edited("deadline: 2s", "deadline: 4h").with("VAULT_TOKEN="+made.Auth.ClientToken), "vault login",
 				`the token (can be renewed for|ends in) .*the campaign may take 4h`, "use an AppRole")

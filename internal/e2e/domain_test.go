@@ -84,7 +84,7 @@ func inDomain(e *estate.Estate) []intruder.Stolen {
 // taken in by it.
 func TestTheIntruderCatchesABuildThatResetsOnce(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 1, Domain: 2})
-	d := directoryOf(e, credential.ADPassword)
+	d := patientDirectoryOf(e, credential.ADPassword)
 	client, err := directory.Open(estate.DomainName, d, func(context.Context) (credential.Secret, error) {
 		return credential.NewSecret(e.Domain.BinderPassword), nil
 	})

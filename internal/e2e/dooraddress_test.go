@@ -55,7 +55,7 @@ func startMailbox(t *testing.T, e *estate.Estate, address string, takes func(sai
 
 func (m *mailbox) serve(c net.Conn, takes func(said string) bool) {
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	fmt.Fprint(c, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
 	for s := bufio.NewScanner(c); s.Scan(); {
 		tag, rest, _ := strings.Cut(s.Text(), " ")

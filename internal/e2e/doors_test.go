@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -23,14 +22,14 @@ import (
 // estate's directory.
 func startDovecot(t *testing.T, e *estate.Estate, cache time.Duration) *lab.Dovecot {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	dir := filepath.Join(e.Dir, "dovecot")
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	s, err := lab.StartDovecot(ctx, lab.DovecotOptions{Dir: dir, CA: e.CA, Directory: e.Slapd, Cache: cache, AtOnce: true})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		require.NoError(t, s.Stop(ctx))
 	})
@@ -74,10 +73,7 @@ func TestAStolenValueIsDeadOnlyOnceTheMailServerRefusesItAsWell(t *testing.T) {
 
 	// The service is gone: nothing is dead, and the values are in place.
 	require.NoError(t, m.Stop(t.Context()))
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, closed.Close())
-	_, err = e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 20}\n"+doors(closed.Addr().String()))
+	_, err = e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 20}\n"+doors(freeAddress(t)))
 	require.NoError(t, err)
 	require.Equal(t, 1, u.run("doctor").code)
 	r := u.run("run")

@@ -92,12 +92,12 @@ func started[O any, S interface {
 	Stop(ctx context.Context) error
 }](t *testing.T, start func(context.Context, O) (S, error), o O) S {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	s, err := start(ctx, o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		require.NoError(t, s.Stop(ctx))
 	})
@@ -160,7 +160,7 @@ func locksNobody(t *testing.T, e *estate.Estate, threshold lab.SlapdPolicy) {
 		cmd, said := u.begin("run")
 		select {
 		case <-there:
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			require.FailNow(t, "the door was not asked", "%d times\n%s", n, said)
 		}
 		u.kill(cmd, "worker")

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,10 +23,7 @@ func TestWhoIsElsewhereSeesTheCampaignWhereTheLedgerWorkerServesIt(t *testing.T)
 	require.NoError(t, err)
 	c := startCluster(t, e, file)
 	c.ledgers = filepath.Join(e.Dir, "far", "ledger") // not where the campaign file has it
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	at := free.Addr().String()
-	require.NoError(t, free.Close())
+	at := freeAddress(t)
 	c.worker()
 	records := append(c.common, c.login(vault.LedgerPolicy)...)
 	serving := func() *service {
@@ -124,7 +120,7 @@ func TestWhoCannotReadTheLedgerIsToldSoAndWhatIsKnownWhileTheCampaignRuns(t *tes
 	require.Eventually(t, func() bool { // it waits between passes only
 		known = strings.Join(strings.Fields(c.user.must("status")), " ")
 		return strings.Contains(known, "waiting: 3 open")
-	}, time.Minute, 100*time.Millisecond)
+	}, patience, 100*time.Millisecond)
 	for _, want := range []string{"no ledger worker gives ledgers out", "Vault: 0 of 3 are noted as dead", ": runs, seen ", "0 of 3 dead, 3 open, pass ", "names, reasons and times stand in the ledger alone"} {
 		require.Contains(t, known, want)
 	}

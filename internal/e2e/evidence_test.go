@@ -21,7 +21,7 @@ import (
 
 // from is a dialer whose connections come from an address of this machine.
 func from(address string) *net.Dialer {
-	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}, Timeout: 10 * time.Second}
+	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}, Timeout: time.Minute}
 }
 
 // The intruder really uses what he took, before the campaign and after it; the

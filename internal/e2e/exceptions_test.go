@@ -18,13 +18,14 @@ import (
 func TestAccountsThatCannotBeRotatedAreLeftAsTheyAreAndToldWithTheReason(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 8, Bystanders: 1, Policy: strict})
+	e.Directory = waitsLong
 	c := &controlled{}
 	c.directory, c.store = proxied(t, e)
 	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 100ms, retry_max: 200ms, deadline: 1s, batch: 50, parallel: 1, concurrency: 1}\n")
 	require.NoError(t, err)
 	c.cluster = startCluster(t, e, file)
 	c.ledgerWorker()
-	c.serve(append(c.admin.env, "VAULT_ADDR="+c.store.URL()), binary, "worker")
+	c.serve(append(c.admin.env, "VAULT_ADDR="+c.store.URL(), vaultWaitsLong), binary, "worker")
 
 	conn, err := e.Slapd.AdminConn(t.Context())
 	require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,10 +40,16 @@ func (o *transcript) Write(p []byte) (int, error) {
 	return o.all.Write(p)
 }
 
-func (o *transcript) reader() io.Reader {
+func (o *transcript) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return bytes.NewReader(bytes.Clone(o.all.Bytes()))
+	return o.all.String()
+}
+
+// reader gives whole lines: a pipe may bring the last one in parts.
+func (o *transcript) reader() io.Reader {
+	said := o.String()
+	return strings.NewReader(said[:strings.LastIndexByte(said, '\n')+1])
 }
 
 func startRaid(t *testing.T, e *estate.Estate) *raid {
@@ -72,7 +79,7 @@ func (r *raid) listening() {
 	require.Eventually(r.t, func() bool {
 		said, err := io.ReadAll(r.out.reader())
 		return err == nil && bytes.Contains(said, []byte(`"listening"`))
-	}, time.Minute, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 }
 
 // overheard is what it had read at its last report.

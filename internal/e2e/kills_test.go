@@ -78,10 +78,10 @@ func killCampaign(t *testing.T) {
 }
 
 // begin starts a command and leaves it running.
-func (u *user) begin(args ...string) (*exec.Cmd, *bytes.Buffer) {
+func (u *user) begin(args ...string) (*exec.Cmd, *transcript) {
 	u.t.Helper()
 	cmd := u.command(args...)
-	said := &bytes.Buffer{}
+	said := &transcript{}
 	cmd.Stdout, cmd.Stderr = said, said
 	require.NoError(u.t, cmd.Start())
 	u.t.Cleanup(func() { _ = cmd.Process.Kill() })
@@ -113,7 +113,7 @@ func (u *user) entries() uint64 {
 // untilItWorks waits until the ledger has grown, and then a random moment more,
 // so that kills fall everywhere. Mostly it does not wait for growth: kills fall
 // into the start and the recovery too.
-func (u *user) untilItWorks(said *bytes.Buffer, before uint64, rnd *rand.Rand) {
+func (u *user) untilItWorks(said *transcript, before uint64, rnd *rand.Rand) {
 	u.t.Helper()
 	if rnd.IntN(4) == 0 {
 		grown := func() bool { return u.entries() > before }
@@ -131,7 +131,7 @@ func (u *user) kill(cmd *exec.Cmd, victim string) {
 	u.t.Helper()
 	if victim != "worker" {
 		pid := 0
-		require.Eventually(u.t, func() bool { pid = u.enginePID(); return pid > 0 }, time.Minute, 5*time.Millisecond, "no engine came up")
+		require.Eventually(u.t, func() bool { pid = u.enginePID(); return pid > 0 }, patience, 5*time.Millisecond, "no engine came up")
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	if victim != "engine" {
@@ -142,7 +142,7 @@ func (u *user) kill(cmd *exec.Cmd, victim string) {
 	go func() { done <- cmd.Wait() }()
 	select {
 	case <-done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		_ = cmd.Process.Kill()
 		require.Fail(u.t, "run did not notice that its engine was killed")
 	}

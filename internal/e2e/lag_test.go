@@ -184,7 +184,7 @@ func (u *user) count(is func(*ledger.CredentialState) bool) int {
 
 func requireSoon(t *testing.T, what string, said interface{ String() string }, is func() bool) {
 	t.Helper()
-	requireWithin(t, time.Minute, what, said, is)
+	requireWithin(t, patience, what, said, is)
 }
 
 func requireWithin(t *testing.T, limit time.Duration, what string, said interface{ String() string }, is func() bool) {

@@ -154,7 +154,7 @@ func (b *bench) proxy(at seat) *faultproxy.Proxy {
 func directoryOf(e *estate.Estate, k credential.Kind) config.Directory {
 	d := config.Directory{
 		Driver: config.OpenLDAP, Servers: []string{e.Slapd.LDAPS()}, Base: e.Slapd.BaseDN(), CA: e.Slapd.CA, Set: "exop",
-		Connections: 4, Timeout: config.Duration(time.Second), Password: config.PasswordPolicy{Length: 24},
+		Connections: 4, Timeout: config.Duration(2 * time.Second), Password: config.PasswordPolicy{Length: 24},
 		Bind: config.Bind{DN: e.Slapd.BinderDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind", Field: "password"}},
 	}
 	if e.OwnID(e.Slapd.PartnerDN) != "" {
@@ -176,6 +176,13 @@ func directoryOf(e *estate.Estate, k credential.Kind) config.Directory {
 // not to take a slow machine for a fault.
 const judging = time.Minute
 
+// patientDirectoryOf is directoryOf for one who judges.
+func patientDirectoryOf(e *estate.Estate, k credential.Kind) config.Directory {
+	d := directoryOf(e, k)
+	d.Timeout = config.Duration(judging)
+	return d
+}
+
 // campaignOf names the credential's authority, and nothing where that is Vault.
 // An operation takes patience at most, or what suits the server if it is 0.
 func campaignOf(e *estate.Estate, c credential.Credential, patience time.Duration) *config.Campaign {
@@ -184,7 +191,7 @@ func campaignOf(e *estate.Estate, c credential.Credential, patience time.Duratio
 	case c.Kind.OpensVault():
 	case c.Authority == estate.PostgresName:
 		spec.Systems = config.Systems{c.Authority: settings.Cluster{
-			Servers: e.PostgresServers(), Database: "postgres", CA: e.Postgres.CA, Connections: 4, Timeout: cmp.Or(patience, time.Second),
+			Servers: e.PostgresServers(), Database: "postgres", CA: e.Postgres.CA, Connections: 4, Timeout: cmp.Or(patience, 2*time.Second),
 			Password: config.PasswordPolicy{Length: 24},
 			Bind:     []authority.Login{{Name: e.Postgres.Admin, Secret: credential.Path{Mount: "kv", Path: "infra/rollcall-bind-db", Field: "password"}}},
 		}}
@@ -331,7 +338,7 @@ func walk(t *testing.T, pool *supply, k credential.Kind, at seat, m mishap) {
 // try lets m happen at request n and reports whether the rotation had that
 // many.
 func (b *bench) try(m mishap, n int) (happened bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	p := &progress{}
 	closed := func() bool { return true }

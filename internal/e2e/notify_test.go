@@ -110,7 +110,7 @@ used_by:
 func TestAConsumerIsToldWhileOthersOfTheSameBatchAreNotSetYet(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 12})
-	e.Directory = "    rate_per_second: 12\n"
+	e.Directory = "    rate_per_second: 6\n"
 	programs := t.TempDir()
 	require.NoError(t, os.Chmod(programs, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(programs, "reload"), []byte("#!/bin/sh\nread event\ndate -u +%FT%T.%NZ >> '"+e.Dir+"/when'\necho \"$event\" >> '"+e.Dir+"/reloads'\n"), 0o755))

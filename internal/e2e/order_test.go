@@ -31,7 +31,7 @@ func newBuilder(t *testing.T) *builder {
 	b := &builder{t: t, e: startEstate(t, estate.Options{Accounts: 4, AppRoles: 2}), fresh: map[string]credential.Secret{}}
 	b.roles = approlesecretid.New(b.e.Vault.Client(), "vault")
 	var err error
-	b.corp, err = directory.Open("corp", directoryOf(b.e, credential.LDAPPassword), func(context.Context) (credential.Secret, error) {
+	b.corp, err = directory.Open("corp", patientDirectoryOf(b.e, credential.LDAPPassword), func(context.Context) (credential.Secret, error) {
 		return credential.NewSecret(b.e.Slapd.BinderPassword), nil
 	})
 	require.NoError(t, err)
@@ -93,7 +93,7 @@ func (b *builder) untilRead(n int) {
 	require.Eventually(b.t, func() bool {
 		b.raid.send(intruder.Command{Command: intruder.Report})
 		return b.raid.overheard().Sum.New >= n
-	}, time.Minute, 20*time.Millisecond)
+	}, patience, tick)
 }
 
 // A build that rotates the accounts of the directory before the device's logins

@@ -100,7 +100,7 @@ func newOwnPair(t *testing.T, e *estate.Estate, k credential.Kind) ownPair {
 
 // try rotates one of the pair, killed at request n, and then to the end.
 func (p ownPair) try(b *bench, at seat, m mishap, n int) (happened bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	before, err := b.live()
 	if err != nil {

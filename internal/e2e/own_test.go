@@ -164,7 +164,7 @@ func (u *user) killedAt(what string, p *faultproxy.Proxy, fault faultproxy.Fault
 	}()
 	select {
 	case <-ended:
-	case <-time.After(2 * time.Minute):
+	case <-time.After(2 * patience):
 		_ = cmd.Process.Kill()
 		<-ended
 	}

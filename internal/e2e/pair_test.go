@@ -47,13 +47,14 @@ func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *t
 		stealAgain(t, e)
 		proxy := ldapProxy(t, e, e.Domain.LDAPS())
 		u = u.edited(e.Domain.LDAPS(), proxy.URL()).edited(cut.far, cut.far+"\n    formerly: ["+e.Domain.LDAPS()+"]").edited("batch: 6", "batch: 20, concurrency: 1")
+		u = u.edited("driver: active-directory\n", "driver: active-directory\n"+waitsLong) // while it is held both controllers come in step
 		const followed = 3
 		reached, release := atReset(proxy, 2*followed+1)
 		t.Cleanup(release)
 		cmd, said := u.begin("run")
 		select {
 		case <-reached:
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			require.Fail(t, "the campaign never came so far", said.String())
 		}
 		require.NoError(t, e.Controllers.AwaitReplication(t.Context()))
@@ -151,7 +152,7 @@ func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *t
 // machineOf is what a domain controller says of itself.
 func machineOf(t *testing.T, e *estate.Estate, dc *lab.Samba) map[string]string {
 	t.Helper()
-	d := directoryOf(e, credential.ADPassword)
+	d := patientDirectoryOf(e, credential.ADPassword)
 	d.Servers = []string{dc.LDAPS()}
 	client, err := directory.Open(estate.DomainName, d, func(context.Context) (credential.Secret, error) {
 		return credential.NewSecret(e.Domain.BinderPassword), nil
@@ -172,7 +173,7 @@ func machineOf(t *testing.T, e *estate.Estate, dc *lab.Samba) map[string]string 
 // setByIntruder sets a password at one domain controller past Rollcall.
 func setByIntruder(t *testing.T, e *estate.Estate, server, dn string, value credential.Secret) {
 	t.Helper()
-	d := directoryOf(e, credential.ADPassword)
+	d := patientDirectoryOf(e, credential.ADPassword)
 	d.Servers = []string{server}
 	client, err := directory.Open(estate.DomainName, d, func(context.Context) (credential.Secret, error) {
 		return credential.NewSecret(e.Domain.BinderPassword), nil

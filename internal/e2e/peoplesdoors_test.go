@@ -26,14 +26,14 @@ import (
 // shared secret Vault holds.
 func startRADIUS(t *testing.T, e *estate.Estate) *lab.FreeRADIUS {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	dir := filepath.Join(e.Dir, "radius")
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	s, err := lab.StartFreeRADIUS(ctx, lab.FreeRADIUSOptions{Dir: dir, Directory: e.Slapd})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		require.NoError(t, s.Stop(ctx))
 	})
@@ -103,9 +103,9 @@ func TestDoorsProveWhatRollcallRotatesAndWhatPeopleChange(t *testing.T) {
 
 	// Killed while it begins, sets, and asks.
 	for range 3 {
-		cmd, _ := u.begin("run")
 		before := u.entries()
-		require.Eventually(t, func() bool { return u.entries() > before }, 30*time.Second, 5*time.Millisecond)
+		cmd, _ := u.begin("run")
+		require.Eventually(t, func() bool { return u.entries() > before }, patience, 5*time.Millisecond)
 		u.kill(cmd, "both")
 	}
 	state := p.waiting()
@@ -136,7 +136,7 @@ func TestDoorsProveWhatRollcallRotatesAndWhatPeopleChange(t *testing.T) {
 	require.NoError(t, admin.Modify(mod))
 	write(changed)
 	var last ran
-	require.Eventually(t, func() bool { last = u.run("run"); return last.code == 0 }, 60*time.Second, 100*time.Millisecond, "%s%s", last.out, last.err)
+	require.Eventually(t, func() bool { last = u.run("run"); return last.code == 0 }, 2*patience, 100*time.Millisecond, "%s%s", last.out, last.err)
 	require.Contains(t, last.out, "1 by doors")
 	state = u.ledger()
 	nas = state.Credential(nas.ID)

@@ -318,7 +318,7 @@ func placesUser(t *testing.T, e *estate.Estate) (*user, []stolenAccount) {
 			require.Eventually(t, func() bool {
 				_, err := api.Logical().Write("fleeting/config", map[string]any{"delete_version_after": "1h"})
 				return err == nil
-			}, 10*time.Second, 50*time.Millisecond)
+			}, patience, 50*time.Millisecond)
 		case o.ends:
 			_, err := api.Logical().Write("kv/metadata/"+path, map[string]any{"delete_version_after": "24h", "custom_metadata": metadata[path]})
 			require.NoError(t, err)
@@ -327,7 +327,7 @@ func placesUser(t *testing.T, e *estate.Estate) (*user, []stolenAccount) {
 			require.Eventually(t, func() bool { // a new mount is set up in the background
 				_, err := api.Logical().Write("team/kv/data/esg/mail", map[string]any{"data": map[string]any{"password": account[i].Password}})
 				return err == nil
-			}, 10*time.Second, 50*time.Millisecond)
+			}, patience, 50*time.Millisecond)
 		}
 	}
 	confirmed := account[16]

@@ -60,6 +60,15 @@ func TestACampaignOverAPostgreSQLClusterEndsWhatWasStolenOfItAndItsSessions(t *t
 	require.Contains(t, tell("list"), "svc-pg-0001")
 	require.Contains(t, tell("plan"), e.PostgresReplica.URL())
 	r := startRaid(t, e)
+	keeps := func() (n int) {
+		for _, res := range r.soFar() {
+			if res.Via == intruder.Session && res.Successes > 0 && strings.HasPrefix(res.ID, estate.PostgresName+"/") {
+				n++
+			}
+		}
+		return n
+	}
+	requireSoon(t, "it holds a session of each role at each server", &r.out, func() bool { return keeps() == 2*len(roles(e)) })
 
 	// A replica that does not apply what it gets. Killed between Set and
 	// Activate of one role, the same command goes on, and says so.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 4, Bystanders: 1})
-	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 300ms, deadline: 6s, batch: 20}\n")
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 300ms, deadline: 1h, batch: 20}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")
@@ -37,16 +38,16 @@ func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T
 	require.NoError(t, err)
 	defer admin.Close()
 	lock := ldap.NewModifyRequest(e.Slapd.AccountDN(other), nil)
-	lock.Replace("pwdAccountLockedTime", []string{"000001010000Z"}) // keeps the campaign until its deadline
+	lock.Replace("pwdAccountLockedTime", []string{"000001010000Z"}) // keeps the campaign until a person closes it
 	require.NoError(t, admin.Modify(lock))
 
 	run := u.follow("run")
-	require.Eventually(t, func() bool { return outcomeOf(e, victim) == ledger.Dead }, 30*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return outcomeOf(e, victim) == ledger.Dead }, patience, 50*time.Millisecond)
 	_, err = kept.PasswordModify(ldap.NewPasswordModifyRequest("", "", "the thief's own"))
 	require.NoError(t, err)
 	// Another one's secret is deleted and made anew, with its entry left alone.
 	const remade = "svc-esg-0003"
-	require.Eventually(t, func() bool { return outcomeOf(e, remade) == ledger.Dead }, 30*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return outcomeOf(e, remade) == ledger.Dead }, patience, 50*time.Millisecond)
 	api := e.Vault.Client()
 	place := u.ledger().Credential(e.ID(remade)).Paths[0]
 	require.Eventually(t, func() bool {
@@ -54,13 +55,14 @@ func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T
 		require.NoError(t, err)
 		first, _ := got.Data["versions"].(map[string]any)["1"].(map[string]any)
 		return first["destroyed"] == true // it is cleaned: nothing is staged any more
-	}, 30*time.Second, 50*time.Millisecond)
+	}, patience, 50*time.Millisecond)
 	_, err = api.Logical().Delete(place.Mount + "/metadata/" + place.Path)
 	require.NoError(t, err)
 	for range 2 {
 		_, err = api.Logical().Write(place.Mount+"/data/"+place.Path, map[string]any{"data": map[string]any{place.Field: "anew"}})
 		require.NoError(t, err)
 	}
+	u.must("close", "--reason", "the lock is looked into tomorrow", "--owner", "jo")
 	ended := run.wait()
 	require.Equal(t, 2, ended.code, ended.out+ended.err)
 
@@ -80,6 +82,8 @@ func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T
 	require.NoError(t, os.WriteFile(key, []byte(u.must("ledger", "key")), 0o644))
 	require.Contains(t, u.must("ledger", "verify", "--key", key), "VERIFIED")
 
+	shut := strings.Replace(readFile(t, file), "deadline: 1h", "deadline: 2s", 1)
+	require.NoError(t, os.WriteFile(file, []byte(shut), 0o600))
 	again := u.run("run")
 	require.Equal(t, 2, again.code, "the locked one is open still:\n%s%s", again.out, again.err)
 	require.Equal(t, ledger.Dead, u.ledger().Credential(e.ID(victim)).Outcome, again.out)

@@ -26,13 +26,13 @@ func TestWhoRejoinsIsToldWhatIsWaitedFor(t *testing.T) {
 	for range 2 {
 		run := u.follow("run")
 		waits := func() bool { return run.said("waiting: 2 open are tried again at ") }
-		if !assert.Eventually(t, waits, time.Minute, 50*time.Millisecond) {
+		if !assert.Eventually(t, waits, patience, 50*time.Millisecond) {
 			require.Fail(t, run.errors())
 		}
 		require.True(t, run.said("`rollcall close` leaves them open"), run.errors())
 		require.False(t, run.said("its worker stops"), run.errors())
 		run.signal(syscall.SIGTERM)
-		require.Eventually(t, run.over, time.Minute, 50*time.Millisecond, run.errors())
+		require.Eventually(t, run.over, patience, 50*time.Millisecond, run.errors())
 		require.Equal(t, 3, run.cmd.ProcessState.ExitCode(), run.errors())
 	}
 	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
@@ -49,16 +49,16 @@ func TestWhoIsTakenOverIsToldSoAndComesBack(t *testing.T) {
 	u.must("init")
 	e.Replica.PauseReplication()
 	mine := u.follow("run", "--stay")
-	require.Eventually(t, func() bool { return mine.said("2 lagging") }, time.Minute, 50*time.Millisecond, mine.errors())
+	require.Eventually(t, func() bool { return mine.said("2 lagging") }, patience, 50*time.Millisecond, mine.errors())
 	colleague := *u
 	colleague.state = filepath.Join(t.TempDir(), "state")
 	colleague.file = u.edited("exposure:", "ledger: {dir: of-the-colleague}\nexposure:").file
 	theirs := colleague.follow("run", "--take-over", "--yes")
-	require.Eventually(t, mine.over, time.Minute, 50*time.Millisecond, "%s\n%s", mine.errors(), theirs.errors())
+	require.Eventually(t, mine.over, patience, 50*time.Millisecond, "%s\n%s", mine.errors(), theirs.errors())
 	require.Equal(t, 2, mine.cmd.ProcessState.ExitCode(), mine.errors())
 	require.True(t, mine.said("which took over: nothing more of this one is begun"), mine.errors())
 	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
-	require.Eventually(t, theirs.over, time.Minute, 50*time.Millisecond, theirs.errors())
+	require.Eventually(t, theirs.over, patience, 50*time.Millisecond, theirs.errors())
 	require.Zero(t, theirs.cmd.ProcessState.ExitCode(), theirs.errors())
 	requireConsumersServed(t, e)
 }

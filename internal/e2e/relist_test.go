@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -245,7 +244,7 @@ func TestWorkersThatAreApartTakeUpWhatWasCorrected(t *testing.T) {
 		}
 		return n
 	}
-	log := &bytes.Buffer{}
+	log := &transcript{}
 	requireSoon(t, "all were tried", log, func() bool { return open(protocol.ReasonNoAccount) == 2 && open(protocol.ReasonLagging) == 2 })
 
 	names("svc-esg-0001", "svc-esg-0001")

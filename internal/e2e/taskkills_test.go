@@ -201,7 +201,7 @@ func (f *fate) dies(step string, at moment, u *user, args ...string) {
 	go func() { done <- cmd.Wait() }()
 	select {
 	case <-done:
-	case <-time.After(2 * time.Minute):
+	case <-time.After(2 * patience):
 		_ = cmd.Process.Kill()
 		<-done
 		require.Fail(t, "it was not killed", "%s: %v said:\n%s", step, args, &said)

@@ -93,7 +93,7 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	// Killed while it begins: the tasks are those that they were.
 	for range 2 {
 		cmd, _ := u.begin("run")
-		require.Eventually(t, func() bool { return u.entries() > 0 }, 20*time.Second, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return u.entries() > 0 }, patience, tick)
 		u.kill(cmd, "both")
 	}
 	state := p.waiting()
@@ -149,9 +149,9 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	p.refused(alice, "control character", "tasks", "reassign", "radius", "--to", "people/bob", "--reason", "on\x1b[2Kleave")
 	p.refused(alice, "longer than 500 bytes", "tasks", "renew", "radius", "--yes", "--reason", strings.Repeat("x", 501))
 	p.refused(alice, "is no file", append(done[:len(done)-1:len(done)-1], e.Dir)...)
-	cmd, _ := u.begin("run")
 	before := u.entries()
-	require.Eventually(t, func() bool { return u.entries() > before }, 30*time.Second, 20*time.Millisecond)
+	cmd, _ := u.begin("run")
+	require.Eventually(t, func() bool { return u.entries() > before }, patience, tick)
 	u.kill(cmd, "worker")
 	state = p.waiting()
 	require.Contains(t, u.run("status").out, "people are waited for, and nothing has to run meanwhile")
@@ -224,7 +224,7 @@ func (p *people) stays(alice, id string) {
 	t := p.u.t
 	cmd, said := p.u.begin("run", "--stay")
 	here := p.u.with("VAULT_TOKEN=" + alice)
-	require.Eventually(t, func() bool { return strings.Contains(p.u.run("resume").err, "not paused") }, 30*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(p.u.run("resume").err, "not paused") }, patience, 50*time.Millisecond)
 	done := here.run("tasks", "done", "radius", "--end", "new gateway")
 	require.Zero(t, done.code, done.err)
 	require.Contains(t, done.out, "it is in the ledger")
@@ -237,8 +237,8 @@ func (p *people) stays(alice, id string) {
 	require.Zero(t, renewed.code, renewed.err)
 	require.Contains(t, renewed.out, "discarded")
 	var value string
-	require.Eventually(t, func() bool { value = p.handed(alice); return value != "" && value != before }, 30*time.Second, 50*time.Millisecond)
-	require.Eventually(t, func() bool { l := p.u.ledger().Credential(id); return !l.Task.Renewing && l.Task.Left() == 2 }, 30*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { value = p.handed(alice); return value != "" && value != before }, patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { l := p.u.ledger().Credential(id); return !l.Task.Renewing && l.Task.Left() == 2 }, patience, 50*time.Millisecond)
 	require.NoError(t, cmd.Process.Signal(syscall.Signal(0)), "it stays: %s", said)
 	p.u.must("abort")
 	var exited *exec.ExitError

@@ -20,6 +20,7 @@ import (
 func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 6, Bystanders: 1})
+	e.Directory = waitsLong
 	c := &controlled{cluster: &cluster{}}
 	c.directory, c.store = proxied(t, e)
 	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 2, parallel: 1, concurrency: 1}\n")
@@ -29,7 +30,7 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	colleague := c.user.edited("exposure:", "ledger: {dir: elsewhere}\nexposure:")
 	colleague.state = filepath.Join(t.TempDir(), "state")
 	cannotRecord := colleague.edited("{dir: elsewhere}", "{dir: campaign.yaml}")
-	c.user.env = append(c.user.env, "VAULT_ADDR="+c.store.URL())
+	c.user.env = append(c.user.env, "VAULT_ADDR="+c.store.URL(), vaultWaitsLong)
 	r := startRaid(t, e)
 
 	run, first, release := c.runUntil(protocol.Set)

@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"bytes"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	login "os/user"
@@ -54,14 +52,14 @@ func (c *cluster) person(account, host string) *operator {
 }
 
 // asked runs a command on a terminal of its own, and waits until it asks.
-func (o *operator) asked(args ...string) (cmd *exec.Cmd, said *bytes.Buffer, typed io.Writer) {
+func (o *operator) asked(args ...string) (cmd *exec.Cmd, said *transcript, typed io.Writer) {
 	o.t.Helper()
 	var words []string
 	for _, w := range o.command(args...).Args {
 		words = append(words, "'"+w+"'")
 	}
 	plain := o.command()
-	cmd, said = exec.Command("script", "-qec", strings.Join(words, " "), "/dev/null"), &bytes.Buffer{}
+	cmd, said = exec.Command("script", "-qec", strings.Join(words, " "), "/dev/null"), &transcript{}
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = plain.Dir, append(plain.Env, "SHELL=/bin/sh"), said, said
 	typed, err := cmd.StdinPipe()
 	require.NoError(o.t, err)
@@ -99,10 +97,7 @@ func TestTwoPeopleWorkOnOneCampaignAtOnce(t *testing.T) {
 		}
 	}
 	c := startCluster(t, e, file)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	at := free.Addr().String()
-	require.NoError(t, free.Close())
+	at := freeAddress(t)
 	c.ledgers = filepath.Join(e.Dir, "far", "ledger")
 	c.serve(append(c.common, c.login(vault.LedgerPolicy)...), binary, "worker", "--role", "ledger", "--ledger-dir", c.ledgers, "--serve", at, "--serve-as", "https://"+at)
 	c.worker()
@@ -193,7 +188,7 @@ func TestTwoPeopleWorkOnOneCampaignAtOnce(t *testing.T) {
 		first, why, second = bob, "it is in the river", a
 	}
 	require.Contains(t, second.err, gone+" is left out already, by "+first.name)
-	for cmd, said := range map[*exec.Cmd]*bytes.Buffer{hers: saidToHer, his: saidToHim, watching: saidWatching} {
+	for cmd, said := range map[*exec.Cmd]*transcript{hers: saidToHer, his: saidToHim, watching: saidWatching} {
 		_ = cmd.Wait()
 		require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())
 		require.Contains(t, said.String(), "3 dead on some")
@@ -247,7 +242,7 @@ func TestTwoPeopleWorkOnOneCampaignAtOnce(t *testing.T) {
 	_ = asked.Wait()
 	require.Equal(t, 1, asked.ProcessState.ExitCode(), saidAsked.String())
 	require.Regexp(t, `cannot leave-out: (the campaign is being aborted, by `+alice.name+`|the campaign has ended|no campaign is running for device esg-01)`, strings.Join(strings.Fields(saidAsked.String()), " "))
-	require.Eventually(t, func() bool { return newest().Phase == ledger.Closed }, time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return newest().Phase == ledger.Closed }, patience, 50*time.Millisecond)
 	s = newest()
 	require.Equal(t, bob.name, s.Actor)
 	require.Equal(t, []string{alice.name}, said(s, ledger.CampaignAborted))

@@ -132,7 +132,7 @@ func (f *feeding) heard(what string, is func(Overheard) bool) {
 		said, err := ReadOverheard(strings.NewReader(f.out.String()))
 		o = said
 		return err == nil && is(said)
-	}, 20*time.Second, 20*time.Millisecond, what)
+	}, 2*time.Minute, 20*time.Millisecond, what)
 }
 
 // listen starts an intruder that eavesdrops, and waits until it has heard

@@ -12,7 +12,7 @@ import (
 
 func TestASessionOfAStolenRoleIsKeptUntilSomebodyEndsIt(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestASessionOfAStolenRoleIsKeptUntilSomebodyEndsIt(t *testing.T) {
 	f.out.waitFor(t, `"id":"db/`+accounts[0].UID+`","server":"`+s.URL()+`","via":"session","from":"accepted","to":"refused"`)
 	f.out.waitFor(t, `"id":"db/`+accounts[2].UID+`","server":"`+s.URL()+`","via":"session","from":"accepted","to":"refused"`)
 	dead := time.Now()
-	require.Eventually(t, func() bool { return time.Since(dead) > 2*time.Millisecond }, time.Second, time.Millisecond, "results are to the millisecond")
+	require.Eventually(t, func() bool { return time.Since(dead) > 2*time.Millisecond }, time.Minute, time.Millisecond, "results are to the millisecond")
 	results, sum := f.finish()
 	require.Equal(t, 3, sum.Credentials)
 	require.Equal(t, 2, sum.Open)

@@ -13,12 +13,12 @@ import (
 // begun starts a server of the lab and ends it with the test, or before.
 func begun[O any, S interface{ Stop(context.Context) error }](t *testing.T, start func(context.Context, O) (S, error), o O) (S, func()) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	s, err := start(ctx, o)
 	require.NoError(t, err)
 	end := func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		require.NoError(t, s.Stop(ctx))
 	}

@@ -48,14 +48,16 @@ func TestAStolenAppRoleIsDeadOnlyWhenItsTokenIsToo(t *testing.T) {
 			}
 		}
 		return false
-	}, 20*time.Second, 20*time.Millisecond, "the session was not tried again")
+	}, 2*time.Minute, 20*time.Millisecond, "the session was not tried again")
 
 	accessors, err := vault.Logical().ListWithContext(t.Context(), "auth/token/accessors")
 	require.NoError(t, err)
 	revoked := 0
 	for _, a := range accessors.Data["keys"].([]any) {
 		info, err := vault.Auth().Token().LookupAccessorWithContext(t.Context(), a.(string))
-		require.NoError(t, err)
+		if err != nil {
+			continue // one that the intruder has just revoked
+		}
 		if info.Data["path"] == "auth/approle/login" {
 			require.NoError(t, vault.Auth().Token().RevokeAccessorWithContext(t.Context(), a.(string)))
 			revoked++

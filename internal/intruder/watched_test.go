@@ -44,5 +44,5 @@ func (w *watched) waitFor(t *testing.T, parts ...string) {
 			}
 		}
 		return false
-	}, 20*time.Second, 5*time.Millisecond, "no line with %q in:\n%s", parts, w)
+	}, 2*time.Minute, 5*time.Millisecond, "no line with %q in:\n%s", parts, w)
 }

@@ -137,7 +137,7 @@ func TestDoorsThatAskAReplicaLockNoAccountThere(t *testing.T) {
 	second := r.join(r.start(lab.SlapdOptions{CA: r.ca, ReplicaOf: r.slapd, Policy: lab.SlapdPolicy{MaxFailure: 2}}))
 	_, names, open := r.fourDoors(second, true)
 	c := r.credential(0)
-	require.Eventually(t, func() bool { return r.logsIn(second, c.Name, r.accounts[0].Password) }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return r.logsIn(second, c.Name, r.accounts[0].Password) }, time.Minute, 20*time.Millisecond)
 	for _, n := range names {
 		c.Doors = append(c.Doors, credential.DoorLogin{Door: n, Login: c.Name})
 	}
@@ -145,7 +145,7 @@ func TestDoorsThatAskAReplicaLockNoAccountThere(t *testing.T) {
 	require.Eventually(t, func() bool {
 		got = r.runAtDoors([]credential.Credential{c}, nil, open)[0]
 		return got.Dead()
-	}, 20*time.Second, 100*time.Millisecond, "%+v", got.Stop)
+	}, 2*time.Minute, 100*time.Millisecond, "%+v", got.Stop)
 	require.Empty(t, r.attribute(second, c.Name, "pwdAccountLockedTime"))
 }
 

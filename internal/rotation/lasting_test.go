@@ -161,7 +161,7 @@ func TestASettingThatComesRightBeforeSetLosesNothing(t *testing.T) {
 	require.Eventually(t, func() bool {
 		live, err := v.store.ReadLive(t.Context(), at, 0)
 		return err == nil && live.Problem == credential.DeletedVersion
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	staged, found, err := v.store.ReadStaged(t.Context(), c.ID)
 	require.NoError(t, err)
 	require.True(t, found && r.logsIn(r.slapd, c.Name, staged.Secret.Reveal()), "the one copy that is left")

@@ -144,7 +144,7 @@ func TestAValueThatNoLoginCanCarryIsToldForWhatItIs(t *testing.T) {
 		x := c.role(name, "LOGIN PASSWORD 'stolen-"+name+"'", row.holds)
 		spare := credential.Path{Mount: "rollcall", Path: "device/" + name, Field: "password"}
 		x.Confirmed, x.Spare = nil, &spare
-		a := rotate(t.Context(), c.as("worker", "worker", 5*time.Second), x)
+		a := rotate(t.Context(), c.as("worker", "worker", 20*time.Second), x)
 		require.True(t, a.Dead(), "%+v", a.Stop)
 		require.Equal(t, row.holds, c.store.live[x.Paths[0].String()].Value.Reveal(), "it is left as it is")
 		require.Equal(t, protocol.ProofMetadata, a.Proof, "nobody was asked about the value")
@@ -193,5 +193,5 @@ func TestWhoKeepsASessionOfARoleAndSetsItsPasswordOverAndOverLosesIt(t *testing.
 		var sessions int
 		c.scan("SELECT count(*) FROM pg_stat_activity WHERE usename = 'svc'", &sessions)
 		return sessions == 0
-	}, 20*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }

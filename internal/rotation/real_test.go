@@ -214,14 +214,14 @@ func newReal(t *testing.T, o lab.SlapdOptions) *real {
 	r.conf = config.Directory{
 		Driver: config.OpenLDAP, Servers: []string{r.slapd.LDAPS()}, Base: r.slapd.BaseDN(), CA: r.slapd.CA,
 		Bind: config.Bind{DN: r.slapd.BinderDN, Password: credential.Path{Mount: "kv", Path: "bind", Field: "password"}},
-		Set:  "exop", Connections: 8, Timeout: config.Duration(10 * time.Second),
+		Set:  "exop", Connections: 8, Timeout: config.Duration(30 * time.Second),
 	}
 	return r
 }
 
 func (r *real) start(o lab.SlapdOptions) *lab.Slapd {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Minute)
 	defer cancel()
 	o.Dir = r.TempDir()
 	s, err := lab.StartSlapd(ctx, o)

@@ -72,7 +72,7 @@ func TestAMountThatIsMadeAnewInTheMiddleOfACampaignGetsNoNewValue(t *testing.T) 
 				a = rots[i].Apply(t.Context(), cs[i], p.Attempt, p.Fresh)
 			}
 			return p.Stop == nil && a.Dead()
-		}, 20*time.Second, 20*time.Millisecond, "%v", a.Stop)
+		}, 2*time.Minute, 20*time.Millisecond, "%v", a.Stop)
 		require.True(t, r.logsIn(r.slapd, cs[i].Name, v.gets(cs[i].Paths[0])))
 	}
 }

@@ -23,7 +23,7 @@ import (
 // and once the rule is gone all are.
 func TestARuleForTemporaryPasswordsIsNoLock(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)

@@ -40,7 +40,7 @@ func startRealVault(t *testing.T, mounts ...string) *realVault {
 		require.Eventually(t, func() bool {
 			_, err := out.api.WriteWithContext(t.Context(), name+"/config", map[string]any{"max_versions": 10})
 			return err == nil
-		}, 10*time.Second, 20*time.Millisecond)
+		}, time.Minute, 20*time.Millisecond)
 	}
 	out.store, err = ownmount.Open(t.Context(), ownmount.Settings{Mount: "rollcall", Transit: "transit"})
 	require.NoError(t, err)

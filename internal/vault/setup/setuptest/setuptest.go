@@ -17,7 +17,7 @@ import (
 
 // Safe is a Vault with Rollcall's own mounts, as init leaves them.
 type Safe struct {
-	Context context.Context // for a minute
+	Context context.Context // of the whole test
 	Vault   *lab.Vault
 	Store   *ownmount.Store // with root rights
 	Spec    *config.Campaign
@@ -29,7 +29,7 @@ var Contained = &config.Containment{How: credential.Isolated, At: time.Date(2026
 // New starts one. It sets the environment of the test.
 func New(t *testing.T) Safe {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
 	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
 	require.NoError(t, err)
