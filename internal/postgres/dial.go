@@ -231,3 +231,22 @@ func hangUp(ctx context.Context, c *pgx.Conn) {
 	defer cancel()
 	_ = c.Close(ctx)
 }
+
+// depart ends a session and waits, a second at most, until the server has ended
+// it too, so that another one has its room. A backend that has given its place
+// back closes the connection last (socket_close in pqcomm.c).
+func (c *session) depart(ctx context.Context) {
+	h, err := c.PgConn().Hijack()
+	if err != nil {
+		c.close(ctx)
+		return
+	}
+	defer h.Conn.Close()
+	if h.Conn.SetDeadline(time.Now().Add(time.Second)) != nil {
+		return
+	}
+	h.Frontend.Send(&pgproto3.Terminate{})
+	if h.Frontend.Flush() == nil {
+		_, _ = io.Copy(io.Discard, h.Conn)
+	}
+}

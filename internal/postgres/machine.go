@@ -92,22 +92,32 @@ func (s *server) introduce(ctx context.Context, conn *session) (Machine, error) 
 }
 
 // Several opens n connections to one server, held at once, and says what shows
-// that more than one machine answers; empty if nothing does. Where the cluster,
-// or our role's CONNECTION LIMIT, has no room for so many, those that there are
-// are compared, two at the least.
+// that more than one machine answers; empty if nothing does. Where there was no
+// room for all of them, n more are opened one at a time, which needs room for
+// one. Who has none then may be another machine than those that answered, and
+// which one is not said before a login: that is an error.
 func (c *Client) Several(ctx context.Context, server string, n int) (string, error) {
-	s, err := c.server(server)
+	machines, err := c.meet(ctx, server, n)
 	if err != nil {
 		return "", err
 	}
+	return differ(machines), nil
+}
+
+// meet looks who answers over n connections, at the least.
+func (c *Client) meet(ctx context.Context, server string, n int) ([]Machine, error) {
+	s, err := c.server(server)
+	if err != nil {
+		return nil, err
+	}
 	machines := make([]Machine, n)
 	conns := make([]*session, n)
-	full := make([]error, n)
+	full := make([]bool, n)
 	var g errgroup.Group
 	for i := range n {
 		g.Go(func() (err error) {
 			if conns[i], err = s.connect(ctx); errors.Is(err, errNoRoom) {
-				full[i] = err
+				full[i] = true
 				return nil
 			} else if err != nil {
 				return err
@@ -119,17 +129,31 @@ func (c *Client) Several(ctx context.Context, server string, n int) (string, err
 	err = g.Wait()
 	for _, conn := range conns {
 		if conn != nil {
-			conn.close(ctx)
+			conn.depart(ctx)
 		}
 	}
-	if err != nil {
-		return "", err
+	if err != nil || !slices.Contains(full, true) {
+		return machines, err
 	}
 	machines = slices.DeleteFunc(machines, func(m Machine) bool { return m == Machine{} })
-	if len(machines) < min(n, 2) {
-		return "", errors.Join(full...) // nothing to compare
+	for range n {
+		m, err := s.meetOne(ctx)
+		if err != nil {
+			return nil, err
+		}
+		machines = append(machines, m)
 	}
-	return differ(machines), nil
+	return machines, nil
+}
+
+// meetOne leaves its room free again.
+func (s *server) meetOne(ctx context.Context) (Machine, error) {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return Machine{}, err
+	}
+	defer conn.depart(ctx)
+	return s.introduce(ctx, conn)
 }
 
 // differ says what of several looks at one address cannot be one machine's.

@@ -60,19 +60,24 @@ func TestABalancerIsToldByWhatItsMachinesShow(t *testing.T) {
 	require.NotEmpty(t, several)
 }
 
-// A limit is no contradiction: every pass would end with it.
-func TestWhereThereIsNoRoomForSeveralConnectionsThoseThatThereAreAreCompared(t *testing.T) {
+// A limit is no contradiction: every pass would end with it. It makes the look
+// no shorter either.
+func TestWhereThereIsNoRoomForSeveralConnectionsTheyAreOpenedOneAtATime(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, primary.Exec(t.Context(), `CREATE ROLE "few" LOGIN CREATEROLE CONNECTION LIMIT 3 PASSWORD 'of-the-few' IN ROLE pg_signal_backend, pg_read_all_stats`))
 	c := conf(primary)
 	c.Admin.Role = "few"
-	several, err := open(t, c, "of-the-few").Several(t.Context(), c.Servers[0], 8)
-	require.NoError(t, err)
-	require.Empty(t, several)
+	for _, limit := range []int{3, 1} {
+		require.NoError(t, primary.Exec(t.Context(), fmt.Sprintf(`ALTER ROLE "few" CONNECTION LIMIT %d`, limit)))
+		met, err := open(t, c, "of-the-few").meet(t.Context(), c.Servers[0], 8)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(met), 8)
+		require.Empty(t, differ(met))
+	}
 
-	require.NoError(t, primary.Exec(t.Context(), `ALTER ROLE "few" CONNECTION LIMIT 1`))
-	_, err = open(t, c, "of-the-few").Several(t.Context(), c.Servers[0], 8)
-	require.Error(t, err, "one alone is compared with nothing")
+	require.NoError(t, primary.Exec(t.Context(), `ALTER ROLE "few" CONNECTION LIMIT 0`))
+	_, err := open(t, c, "of-the-few").Several(t.Context(), c.Servers[0], 8)
+	require.Error(t, err)
 
 	// What does not answer is another matter than a limit.
 	gone, err := lab.FreePort()
@@ -84,6 +89,38 @@ func TestWhereThereIsNoRoomForSeveralConnectionsThoseThatThereAreAreCompared(t *
 	c.Servers = []string{"postgresql://" + b.Addr()}
 	_, err = open(t, c, primary.AdminPassword).Several(t.Context(), c.Servers[0], 8)
 	require.Error(t, err)
+}
+
+// One that has no room says so before it asks who comes. It may be a copy that
+// lets the stolen password in, while the others are compared among themselves.
+func TestAMachineBehindABalancerThatHasNoRoomIsNotLeftOut(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	other, err := lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(t.TempDir(), "other"), CA: ca, Conf: []string{"max_connections = 6", "superuser_reserved_connections = 3", "max_wal_senders = 0"}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, other.Stop(context.Background())) })
+	require.NoError(t, other.Exec(ctx, fmt.Sprintf(`ALTER ROLE %s PASSWORD '%s'`, primary.Admin, primary.AdminPassword)))
+	b, err := lab.StartBalancer("127.0.0.1:0", addr(primary), addr(other))
+	require.NoError(t, err)
+	t.Cleanup(b.Close)
+	c := conf(primary)
+	c.Servers = []string{"postgresql://" + b.Addr()}
+	client := open(t, c, primary.AdminPassword)
+	several, err := client.Several(ctx, c.Servers[0], 8)
+	require.NoError(t, err)
+	require.Contains(t, several, "two clusters")
+
+	for n := 0; ; n++ { // until it has no room
+		conn, err := other.Connect(ctx, primary.Admin, primary.AdminPassword, "postgres")
+		if err != nil {
+			require.Equal(t, codeTooManyConnections, codeOf(err))
+			require.Positive(t, n)
+			break
+		}
+		t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	}
+	_, err = client.Several(ctx, c.Servers[0], 8)
+	require.ErrorIs(t, err, errNoRoom)
 }
 
 func addr(s *lab.Postgres) string { return s.URL()[len("postgresql://"):] }
