@@ -121,7 +121,9 @@ func TestWhomOlderVersionsOfAPathNameIsTold(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	as := func(user, value string) map[string]any { return map[string]any{"username": user, "password": value} }
+	as := func(user, value string) map[string]any {
+		return map[string]any{"username": user, "password": value + "!1Q"}
+	}
 	put("older/moved", as("bystander0002", "a"), as("EXAMPLE\\bystander0001", "b"), as("bystander0001@example.org", "c"))
 	put("older/same", as("nobody", "a"), as("nobody", "b"))
 	put("older/gone", as("bystander0003", "a"), as("bystander0001", "b"), as("bystander0001", "c"))

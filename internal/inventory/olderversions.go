@@ -3,6 +3,8 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -29,9 +31,22 @@ type olderVersions struct {
 	versions []int // the newest first
 }
 
-// mostOlder bounds the versions that are read of one secret: Vault keeps ten
-// where nobody says otherwise.
-const mostOlder = 30
+// Bounds: whoever may write a secret says how much there is to look for.
+const (
+	mostOlder      = 30                  // versions read of one secret: Vault keeps ten where nobody says otherwise
+	mostOlderNames = namesPerSearch      // looked for of one secret
+	mostNamesInAll = 50 * namesPerSearch // of all of them
+)
+
+// olderNames are names in older versions of a secret that nobody on the roll
+// has, nor the present version.
+type olderNames struct {
+	place    string
+	versions map[int]bool
+	names    []string // folded
+	hidden   bool     // some may be passwords
+	more     int      // that are too many
+}
 
 // tellOlder warns of accounts that older versions of the roll's secrets name
 // and that the roll has not.
@@ -46,17 +61,17 @@ func (l *lister) tellOlder(ctx context.Context, roll *credential.Roll) error {
 	}
 	names := l.everyName(roll)
 	var mu sync.Mutex
-	found := map[string]map[string][]int{} // by secret and name, the versions
+	var found []*olderNames
 	g, within := errgroup.WithContext(ctx)
 	g.SetLimit(looksAtOnce)
 	l.older.Range(func(_, value any) bool {
 		at := value.(olderVersions)
 		g.Go(func() error {
-			by, err := l.namedInOlder(within, at, names)
+			of, err := l.namedInOlder(within, at, names)
 			mu.Lock()
 			defer mu.Unlock()
-			if len(by) > 0 {
-				found[at.Mount+"/"+at.Path.Path] = by
+			if of != nil {
+				found = append(found, of)
 			}
 			return err
 		})
@@ -65,12 +80,20 @@ func (l *lister) tellOlder(ctx context.Context, roll *credential.Roll) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for place, by := range found {
-		for name, versions := range by {
-			if err := l.warnOlder(ctx, place, name, versions); err != nil {
-				return err
-			}
+	slices.SortFunc(found, func(a, b *olderNames) int { return strings.Compare(a.place, b.place) })
+	found = slices.DeleteFunc(found, func(of *olderNames) bool {
+		reason, ok := l.acceptedPlace(of.place)
+		if ok {
+			l.warn(credential.FindingAccepted, "%s in Vault: whom its older versions name is accepted by the campaign file: %s", of.place, reason)
 		}
+		return ok
+	})
+	known, err := l.whoseOlder(ctx, found)
+	if err != nil {
+		return err
+	}
+	for _, of := range found {
+		l.warnOlder(of, known)
 	}
 	return nil
 }
@@ -95,66 +118,163 @@ func (l *lister) everyName(roll *credential.Roll) map[string]bool {
 }
 
 // namedInOlder are the names in older versions of a secret that nobody on the
-// roll has, nor the present version, with the versions.
-func (l *lister) namedInOlder(ctx context.Context, at olderVersions, known map[string]bool) (map[string][]int, error) {
-	by := map[string][]int{}
-	for _, n := range at.versions[:min(len(at.versions), mostOlder)] {
-		live, err := l.vault.ReadLive(ctx, at.Path, n)
+// roll has; nil where there are none. What may be a password is no name: a text
+// that is not written as one, or that any version holds as something else than
+// a user's name.
+func (l *lister) namedInOlder(ctx context.Context, at olderVersions, known map[string]bool) (*olderNames, error) {
+	seed := maphash.MakeSeed()
+	others := map[uint64]bool{} // a secret may be large, and there are many versions
+	by, hidden := map[string][]int{}, map[string][]int{}
+	read := func(n int) (live vault.Live, here bool, err error) {
+		live, err = l.vault.ReadLive(ctx, at.Path, n)
 		switch {
-		case placeProblem(err) != "" || vault.IsDenied(err) || vault.IsNotFound(err):
-			continue
+		case n != 0 && (placeProblem(err) != "" || vault.IsDenied(err) || vault.IsNotFound(err)):
+			return live, false, nil
 		case err != nil:
-			return nil, fmt.Errorf("looking at version %d of %s: %w; the listing was given up and nothing was changed", n, at.Path, err)
+			return live, false, fmt.Errorf("looking at version %d of %s: %w; the listing was given up and nothing was changed", n, at.Path, err)
+		}
+		for _, text := range live.Others() {
+			others[maphash.String(seed, fold(text))] = true
+		}
+		return live, true, nil
+	}
+	for _, n := range at.versions[:min(len(at.versions), mostOlder)] {
+		live, here, err := read(n)
+		if err != nil || !here {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		named := map[string]bool{}
+		for _, user := range live.Named(at.Field) {
+			named[user] = true
 		}
 		for _, user := range live.Users() {
-			_, short, domain := strings.Cut(user, `\`)
-			local, _, _ := strings.Cut(user, "@")
-			if !domain {
-				short = user
+			switch {
+			case isKnown(known, user):
+			case named[user]:
+				by[fold(user)] = append(by[fold(user)], n)
+			default:
+				hidden[fold(user)] = append(hidden[fold(user)], n)
 			}
-			if known[fold(user)] || known[fold(short)] || known[fold(local)] || known[dnKey(user)] {
-				continue
-			}
-			by[user] = append(by[user], n)
 		}
 	}
-	if len(by) == 0 {
+	if len(by)+len(hidden) == 0 {
 		return nil, nil
 	}
-	now, err := l.vault.ReadLive(ctx, at.Path, 0)
+	now, _, err := read(0)
 	if err != nil {
-		return nil, fmt.Errorf("looking at %s: %w; the listing was given up and nothing was changed", at.Path, err)
+		return nil, err
 	}
 	for _, user := range now.Users() {
-		delete(by, user) // a name that stayed is no other account's
+		delete(by, fold(user)) // a name that stayed is no other account's
+		delete(hidden, fold(user))
 	}
-	return by, nil
+	return gathered(at, by, hidden, func(name string) bool { return others[maphash.String(seed, name)] }), nil
 }
 
-func (l *lister) warnOlder(ctx context.Context, place, name string, versions []int) error {
-	if reason, ok := l.acceptedPlace(place); ok {
-		l.warn(credential.FindingAccepted, "%s in Vault: whom its older versions name is accepted by the campaign file: %s", place, reason)
+func isKnown(known map[string]bool, user string) bool {
+	_, short, domain := strings.Cut(user, `\`)
+	local, _, _ := strings.Cut(user, "@")
+	if !domain {
+		short = user
+	}
+	return known[fold(user)] || known[fold(short)] || known[fold(local)] || known[dnKey(user)]
+}
+
+// gathered puts the names of all versions together, those that may be looked
+// for apart from the rest.
+func gathered(at olderVersions, by, hidden map[string][]int, isOther func(string) bool) *olderNames {
+	out := &olderNames{place: at.Mount + "/" + at.Path.Path, versions: map[int]bool{}, hidden: len(hidden) > 0}
+	for _, versions := range hidden {
+		for _, n := range versions {
+			out.versions[n] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		for _, n := range by[name] {
+			out.versions[n] = true
+		}
+		switch {
+		case isOther(name):
+			out.hidden = true
+		case len(out.names) == mostOlderNames:
+			out.more++
+		default:
+			out.names = append(out.names, name)
+		}
+	}
+	if len(out.versions) == 0 {
 		return nil
 	}
-	// What stands there may be anything, a password in the wrong field too, so
-	// it is said only where it is an account's name.
-	var whose []string
+	return out
+}
+
+// whoseOlder asks every authority for all of these names together, and gives
+// the accounts that have them.
+func (l *lister) whoseOlder(ctx context.Context, found []*olderNames) (map[string][]string, error) {
+	wanted, out := map[string]bool{}, map[string][]string{}
+	for _, of := range found {
+		room := min(len(of.names), max(0, mostNamesInAll-len(wanted)))
+		of.more += len(of.names) - room
+		of.names = of.names[:room]
+		for _, name := range of.names {
+			wanted[name] = true
+		}
+	}
+	if len(wanted) == 0 {
+		return out, nil
+	}
+	names := slices.Sorted(maps.Keys(wanted))
 	for _, authority := range l.c.Authorities() {
-		found, err := l.called(ctx, authority, []string{fold(name)}, func(string) bool { return false })
+		unasked, reason := 0, error(nil)
+		accounts, err := l.called(ctx, authority, names, func(string) bool { return false }, func(_ string, err error) {
+			unasked, reason = unasked+1, err
+		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for _, a := range found {
-			whose = append(whose, authority+": "+a.Name)
+		if unasked > 0 {
+			l.warn(credential.FindingAlsoReadable, "whether %s has accounts of %d of the names that older versions of the roll's secrets hold could not be looked for (%v): look there by hand at who is named in them", l.c.Called(authority), unasked, reason)
+		}
+		for _, a := range accounts {
+			for _, name := range append(rdnOf(a.Name), append(slices.Clone(a.Logins), a.Short, a.Name)...) {
+				if who := authority + ": " + a.Name; wanted[fold(name)] && !slices.Contains(out[fold(name)], who) {
+					out[fold(name)] = append(out[fold(name)], who)
+				}
+			}
 		}
 	}
-	slices.Sort(versions)
-	what := "somebody who is no account of the campaign's authorities"
-	if len(whose) > 0 {
-		slices.Sort(whose)
-		what = some(whose)
+	return out, nil
+}
+
+// warnOlder says what is named in one secret. What stands there may be
+// anything, so accounts are said by the names that authorities have for them.
+func (l *lister) warnOlder(of *olderNames, known map[string][]string) {
+	var whose []string
+	strangers := 0
+	for _, name := range of.names {
+		whose = append(whose, known[name]...)
+		if len(known[name]) == 0 {
+			strangers++
+		}
 	}
+	slices.Sort(whose)
+	var what []string
+	if whose = slices.Compact(whose); len(whose) > 0 {
+		what = append(what, some(whose))
+	}
+	if strangers > 0 {
+		what = append(what, "somebody who is no account of the campaign's authorities")
+	}
+	if of.hidden {
+		what = append(what, "somebody by a text that may be a password in the wrong field, so that nobody was asked for it")
+	}
+	if of.more > 0 {
+		what = append(what, fmt.Sprintf("%d more, which are too many to look for", of.more))
+	}
+	versions := slices.Sorted(maps.Keys(of.versions))
 	l.warn(credential.FindingAlsoReadable, "%s: its version %s, which whoever reads that path reads too, names %s, which is not on the roll: the password that lay there is stolen as well, and may be in force. List that account (a line of a manifest with account), or, once somebody has seen that it is another one by now, destroy that version (vault kv destroy) or accept it: accept: - {vault: %q, on: TIME, reason: …}%s",
-		place, strings.Trim(strings.Join(strings.Fields(fmt.Sprint(versions)), ", "), "[]"), what, place, l.outdated(place))
-	return nil
+		of.place, strings.Trim(strings.Join(strings.Fields(fmt.Sprint(versions)), ", "), "[]"), strings.Join(what, "; and "), of.place, l.outdated(of.place))
 }

@@ -109,6 +109,8 @@ func (l *lister) namesakes(ctx context.Context, roll *credential.Roll, own ownId
 		found, err := l.called(ctx, name, names, func(subject string) bool {
 			_, ours := own[name+"/"+subject]
 			return ours || known[name+"/"+subject]
+		}, func(text string, err error) {
+			l.warn(credential.FindingSameName, "whether %s has an account called %q, as one of the roll is, could not be looked for (%v): look there by hand", l.c.Called(name), text, err)
 		})
 		if err != nil {
 			return nil, err
@@ -195,8 +197,9 @@ func (l *lister) excludes(authority string, a Account) bool {
 const namesPerSearch = 200
 
 // called are the accounts of an authority that go by one of many names, folded,
-// and are not known.
-func (l *lister) called(ctx context.Context, name string, names []string, known func(subject string) bool) (out []Account, err error) {
+// and are not known. unasked gets each name that a directory answers with an
+// error, one after the other; whether that may be shown, the caller knows.
+func (l *lister) called(ctx context.Context, name string, names []string, known func(subject string) bool, unasked func(text string, err error)) (out []Account, err error) {
 	if s, ok := l.systems[name]; ok {
 		alike, ok := s.(authority.Namer)
 		if !ok {
@@ -233,7 +236,7 @@ func (l *lister) called(ctx context.Context, name string, names []string, known 
 			for one := range slices.Chunk(batch, 1) {
 				if found, err = l.calledIn(ctx, name, one); breaksAlone(err) {
 					l.mu.Lock()
-					l.warn(credential.FindingSameName, "whether %s has an account called %q, as one of the roll is, could not be looked for (%v): look there by hand", l.c.Called(name), one[0].text, err)
+					unasked(one[0].text, err)
 					l.mu.Unlock()
 					continue
 				}

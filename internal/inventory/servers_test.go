@@ -104,8 +104,13 @@ func corp() config.Directory {
 
 func openDirectory(t *testing.T, d config.Directory) map[string]Directory {
 	t.Helper()
+	return openDirectoryAs(t, d, slapd.BinderPassword)
+}
+
+func openDirectoryAs(t *testing.T, d config.Directory, password string) map[string]Directory {
+	t.Helper()
 	c, err := directory.Open("corp", d, func(context.Context) (credential.Secret, error) {
-		return credential.NewSecret(slapd.BinderPassword), nil
+		return credential.NewSecret(password), nil
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })

@@ -122,6 +122,18 @@ func (l Live) Named(password string) []string {
 	return slices.DeleteFunc(l.Users(), func(text string) bool { return l.holdsToo("", text) || !nameShaped(text) })
 }
 
+// Others are the secret itself and what fields hold that are not of a user.
+// Passwords are among them: compare them, and do not print them.
+func (l Live) Others() []string {
+	out := []string{l.Value.Reveal()}
+	for key, v := range l.data {
+		if text, is := v.(string); is && !isUserKey(key) {
+			out = append(out, strings.TrimSpace(text))
+		}
+	}
+	return out
+}
+
 // Settings are the names of what documents and settings in the secret's fields
 // have a text for: one may be a list of accounts, with the password of each.
 func (l Live) Settings() []string {
