@@ -75,6 +75,9 @@ func (l *lister) otherReaders(ctx context.Context, roll *credential.Roll) error 
 	if mounts == nil {
 		l.notShown("sys/auth", "this login may not list Vault's auth mounts (sys/auth): whether somebody logs in there, by a login that is not on the roll, and reads new values is not known")
 	}
+	if err := l.besideNamespace(ctx); err != nil {
+		return err
+	}
 	r.found = l.notEnded(roll)
 	ends := l.ends(roll)
 	if err := r.loginsThatRead(ctx, mounts, ends); err != nil {
