@@ -35,13 +35,22 @@ func unicodePwd(s credential.Secret) string {
 	return string(out)
 }
 
+// Whether a value is the password in force, as far as a domain tells.
+const (
+	NotInForce = iota
+	InForce
+	// SetAnew: it is, and was set once more by the question.
+	SetAnew
+)
+
 // InForce asks the write server of a domain whether value is the password in
 // force, and not the one before, which a bind accepts for an hour as well. It
 // asks to change it to itself: that is refused by the policy (history, minimum
 // age) where it is in force, and as a wrong password (ERROR_INVALID_PASSWORD)
-// where it is not, which counts as one (Samba 4.17 tried). False where the
-// answer is another.
-func (c *Client) InForce(ctx context.Context, dn string, value credential.Secret) (bool, error) {
+// where it is not, which counts as one (Samba 4.17 tried). A domain without
+// either does what it was asked, which raises the password's version by one.
+// NotInForce where the answer is another.
+func (c *Client) InForce(ctx context.Context, dn string, value credential.Secret) (int, error) {
 	s := c.servers[0]
 	err := s.admin(ctx, dn, (*pool).use, func(cn *conn) error {
 		return cn.do(ctx, "ask which password is in force", func(l *ldap.Conn) error {
@@ -53,11 +62,13 @@ func (c *Client) InForce(ctx context.Context, dn string, value credential.Secret
 	})
 	switch {
 	case err == nil:
-		return true, nil // it was changed to itself
+		return SetAnew, nil
 	case !answered(err):
-		return false, err
+		return NotInForce, err
+	case win32(err) == passwordRestriction:
+		return InForce, nil
 	}
-	return win32(err) == passwordRestriction, nil
+	return NotInForce, nil
 }
 
 // passwordRestriction is ERROR_PASSWORD_RESTRICTION ([MS-ERREF] 2.2), with

@@ -178,7 +178,7 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 		return "", nil, err
 	}
 	ours, known := a.taken.LoadAndDelete(acc.Subject)
-	resets := resetsLeft(acc.Before, before)
+	resets, asked := resetsLeft(acc.Before, before), 0
 	switch {
 	case known && before != ours:
 		resets = 2
@@ -189,11 +189,13 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 	case !known && resets == 0:
 		// Two changes since, and ours is accepted: both are ours, or the last
 		// is somebody's.
-		in, err := a.Dir.InForce(ctx, acc.Name, new)
-		if err != nil {
+		is, err := a.Dir.InForce(ctx, acc.Name, new)
+		switch {
+		case err != nil:
 			return "", nil, err
-		}
-		if !in {
+		case is == directory.SetAnew:
+			asked = 1
+		case is == directory.NotInForce:
 			resets = 2
 		}
 	}
@@ -211,7 +213,7 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 	switch {
 	case err != nil || version(before) == 0:
 		return "", findings, err
-	case version(mark) != version(before)+resets:
+	case version(mark) != version(before)+asked+resets:
 		return "", findings, errors.New("somebody else changed the password while it was retired; look again")
 	}
 	return mark, findings, nil

@@ -91,6 +91,32 @@ func TestAfterAKillNothingIsResetThatWasResetAlready(t *testing.T) {
 	}
 }
 
+// A domain that remembers no password and lets one be changed at once takes the
+// question which value is in force for a change of it to itself.
+func TestAfterAKillADomainWithoutAHistoryTakesTheQuestionForNobodysChange(t *testing.T) {
+	for name, value := range map[string]string{"pwdHistoryLength": "0", "minPwdAge": "0"} {
+		was := attr(t, dc(t).BaseDN(), name)
+		put(t, dc(t).BaseDN(), name, value)
+		defer func() { put(t, dc(t).BaseDN(), name, was) }()
+	}
+	a := authority(t)
+	c, stolen := account(t)
+	acc := show(t, a, c)
+	next := fresh(t, a)
+	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
+	_, _, err := a.Retire(t.Context(), acc, next)
+	require.NoError(t, err)
+	again := show(t, authority(t), c)
+	again.Before = acc.Changed
+	mark, findings, err := authority(t).Retire(t.Context(), again, next)
+	require.NoError(t, err)
+	require.Empty(t, findings)
+	require.Equal(t, mark, show(t, a, c).Changed)
+	require.Equal(t, version(acc.Changed)+3, version(mark), "two resets, and the question")
+	require.False(t, logsIn(t, c.Name, stolen))
+	require.True(t, logsIn(t, c.Name, next))
+}
+
 // Two resets by us and one of ours with somebody else's after it look alike to
 // a bind.
 func TestAPasswordThatSomebodySetBeforeAKillDiesToo(t *testing.T) {
