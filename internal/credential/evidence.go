@@ -223,6 +223,9 @@ const (
 	FindingCopiesHidden FindingCode = "copies-not-shown"
 	// FindingResetsHidden: who may reset whom is not shown.
 	FindingResetsHidden FindingCode = "resets-not-shown"
+	// FindingOtherClusters: Vault is one of several clusters, each with tokens
+	// of its own.
+	FindingOtherClusters FindingCode = "other-clusters"
 	// FindingRulesHidden: by what an authority lets accounts in is not shown.
 	FindingRulesHidden FindingCode = "login-rules-hidden"
 	// FindingFieldBeside: a field beside another account's may hold the
@@ -367,6 +370,7 @@ func (f FindingCode) Incomplete() bool {
 		FindingUnanswered,
 		FindingLater,
 		FindingRulesHidden,
+		FindingOtherClusters,
 		FindingKeptHidden,
 		FindingReplicatorsHidden,
 		FindingResetsHidden,
