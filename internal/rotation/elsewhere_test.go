@@ -59,10 +59,14 @@ type counted struct {
 	kind.Authority
 	offers map[string]int
 	loses  bool
+	says   protocol.Reply // in place of what it would; empty: that
 }
 
 func (c *counted) Offer(ctx context.Context, server string, a kind.Account, value credential.Secret) (protocol.Reply, error) {
 	c.offers[value.Reveal()]++
+	if c.says != "" {
+		return c.says, nil
+	}
 	reply, err := c.Authority.Offer(ctx, server, a, value)
 	if c.loses {
 		return "", errors.New("the worker was killed")
@@ -78,7 +82,7 @@ func TestWhatAnAccountBesideATaskHasRefusedIsKnownToEachWorker(t *testing.T) {
 	c, right := r.credential(0), r.accounts[0].Password
 	at := credential.AccountAt{Authority: c.Authority, Kind: c.Kind, Subject: c.Subject, Name: c.Name}
 	vault, now := &vaultNotes{}, time.Now()
-	au := &counted{r.rotator().Authority, map[string]int{}, false}
+	au := &counted{Authority: r.rotator().Authority, offers: map[string]int{}}
 	worker := func(olds ...string) *protocol.Stop {
 		by := DoorAsker{Campaign: "c", Refusals: &Refusals{Notes: vault}, Now: func() time.Time { return now }}
 		var all []credential.Secret
@@ -94,7 +98,16 @@ func TestWhatAnAccountBesideATaskHasRefusedIsKnownToEachWorker(t *testing.T) {
 	require.Nil(t, worker("stolen"))
 	require.Equal(t, 1, au.offers["stolen"])
 
-	au.loses = true
+	au.says = protocol.NotThisWay
+	for range maxWrongLogins + 1 {
+		require.Equal(t, protocol.StopFor(protocol.NotThisWay, "").Reason, worker("third").Reason, "an answer is one, whatever it says")
+	}
+	au.says = protocol.Locked
+	for range maxWrongLogins {
+		require.Equal(t, protocol.ReasonLocked, worker("fourth").Reason)
+	}
+	require.Equal(t, protocol.ReasonNearLock, worker("fourth").Reason, "it may have been what locked")
+	au.says, au.loses = "", true
 	for range maxWrongLogins {
 		require.Equal(t, protocol.ReasonUnreachable, worker("another").Reason)
 	}
@@ -106,5 +119,5 @@ func TestWhatAnAccountBesideATaskHasRefusedIsKnownToEachWorker(t *testing.T) {
 
 	now = now.Add(progressFor + time.Hour)
 	require.Nil(t, worker("stolen", "another"))
-	require.Equal(t, map[string]int{"stolen": 2, "another": maxWrongLogins + 1, right: 3}, au.offers)
+	require.Equal(t, map[string]int{"stolen": 2, "another": maxWrongLogins + 1, "third": maxWrongLogins + 1, "fourth": maxWrongLogins, right: 3}, au.offers)
 }

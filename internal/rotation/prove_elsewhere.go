@@ -74,6 +74,9 @@ func (a DoorAsker) RefusedElsewhere(ctx context.Context, au kind.Authority, at c
 				try.note(ctx, took)
 				return atAccount(&protocol.Stop{Reason: protocol.ReasonOldAccepted, Server: server, Detail: "its doors refuse the stolen value, and this server takes it"}, at)
 			case reply != protocol.Refused:
+				if !mayHaveCounted(reply) {
+					try.note(ctx, said)
+				}
 				return atAccount(protocol.StopFor(reply, server), at)
 			}
 			if wrong++; !inOrder(ctx, au, server, c) {
@@ -90,6 +93,15 @@ func (a DoorAsker) now() time.Time {
 		return time.Now()
 	}
 	return a.Now()
+}
+
+// mayHaveCounted: it was a wrong login, perhaps, or the one that locked.
+func mayHaveCounted(reply protocol.Reply) bool {
+	switch reply {
+	case protocol.Unreachable, protocol.Locked, protocol.LockNotShown, protocol.LoginLocked, protocol.RoleLocked:
+		return true
+	}
+	return false
 }
 
 func inOrder(ctx context.Context, au kind.Authority, server string, c credential.Credential) bool {

@@ -18,6 +18,7 @@ const (
 	offered = "elsewhere-%d"
 	refuses = "elsewhere-%d-refused"
 	took    = "elsewhere-%d-took"
+	said    = "elsewhere-%d-said" // something else
 )
 
 // tryAt is what is known of one value at one server of an account.
@@ -48,13 +49,14 @@ func (a DoorAsker) tryElsewhere(ctx context.Context, id, server string, value cr
 		case err != nil:
 			return t, protocol.AsStop(err)
 		case !noted && unanswered >= maxWrongLogins:
-			return t, &protocol.Stop{Reason: protocol.ReasonNearLock, Server: server, Detail: fmt.Sprintf("a stolen value was offered there twice, and nobody could note what the server said (a worker was stopped over it): each may have been a wrong login, so it is not offered again for %.0f hours", progressFor.Hours())}
+			return t, &protocol.Stop{Reason: protocol.ReasonNearLock, Server: server, Detail: fmt.Sprintf("a stolen value was offered there twice, and nobody could note what the server said (it did not answer, or a worker was stopped over it): each may have been a wrong login, so it is not offered again for %.0f hours", progressFor.Hours())}
 		case !noted:
 			return t, nil
 		case !same || a.now().Sub(at).Abs() >= progressFor:
 			continue
 		}
-		for what, is := range map[string]*bool{refuses: &t.refused, took: &t.taken} {
+		told := false
+		for what, is := range map[string]*bool{refuses: &t.refused, took: &t.taken, said: &told} {
 			if _, *is, err = r.Notes.NotedAt(ctx, a.Campaign, fmt.Sprintf(what, t.number), server, id); err != nil {
 				return t, protocol.AsStop(err)
 			}
@@ -65,6 +67,8 @@ func (a DoorAsker) tryElsewhere(ctx context.Context, id, server string, value cr
 			return t, nil
 		case t.taken:
 			return t, nil // it may be refused by now
+		case told:
+			continue
 		}
 		unanswered++
 	}
