@@ -169,9 +169,9 @@ modules {
 		}
 		options {
 			chase_referrals = no
-			res_timeout = 2
-			srv_timelimit = 2
-			net_timeout = 1
+			res_timeout = 10
+			srv_timelimit = 10
+			net_timeout = 5
 		}
 		pool {
 			start = 0

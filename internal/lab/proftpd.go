@@ -144,7 +144,7 @@ DelayTable {{.Dir}}/delay
   LDAPBindDN {{.BindDN}} {{.BindPassword}}
   LDAPUsers {{.People}} (uid=%u)
   LDAPAuthBinds on
-  LDAPQueryTimeout 2
+  LDAPQueryTimeout 10
   LDAPDefaultUID 65534
   LDAPDefaultGID 65534
   LDAPForceDefaultUID on

@@ -157,7 +157,7 @@ func TestEndedDeadlineCutsAHangingCall(t *testing.T) {
 	began := time.Now()
 	_, err := a.Try(ctx, a.Servers()[0], acc, inForce)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Less(t, time.Since(began), 5*time.Second, "not the directory's timeout of 10 s")
+	require.Less(t, time.Since(began), 9*time.Second, "not the directory's timeout of 10 s")
 }
 
 func TestRestartedServerCostsNoFailedRead(t *testing.T) {
