@@ -58,8 +58,8 @@ func (m *terminals) show(width int, env []string, command ...string) pane {
 	return pane{lines[:slices.Index(lines, ended)], raw}
 }
 
-// moment is when a ledger was verified: a moment ago.
-var moment = regexp.MustCompile(`\d\d:\d\d:\d\dZ`)
+// moment is when a ledger was verified: a moment ago, or before midnight.
+var moment = regexp.MustCompile(`(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\dZ`)
 
 // letters are what is left of a text however its lines are broken.
 func letters(text string) string {

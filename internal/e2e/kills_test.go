@@ -117,7 +117,7 @@ func (u *user) untilItWorks(said *transcript, before uint64, rnd *rand.Rand) {
 	u.t.Helper()
 	if rnd.IntN(4) == 0 {
 		grown := func() bool { return u.entries() > before }
-		if !assert.Eventually(u.t, grown, time.Minute, 10*time.Millisecond) {
+		if !assert.Eventually(u.t, grown, 2*patience, 10*time.Millisecond) {
 			require.Fail(u.t, "the campaign does not go on", "%d entries; it said:\n%s", before, said)
 		}
 	}

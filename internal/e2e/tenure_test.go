@@ -36,7 +36,7 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	run, first, release := c.runUntil(protocol.Set)
 	refused := colleague.run("run")
 	require.Equal(t, 1, refused.code, refused.err)
-	require.Regexp(t, `(?m)^rollcall: campaign `+first+` of device esg-01 runs since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, started by \S+@\S+, last seen \d+s ago: `+
+	require.Regexp(t, `(?m)^rollcall: campaign `+first+` of device esg-01 runs since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, started by \S+@\S+, last seen (\d+m)?\d+s ago: `+
 		"watch it there, or `rollcall run --take-over` ends it and goes on; it is not on the Temporal at 127.0.0.1:\\d+; nothing was started$", refused.err)
 	failed := cannotRecord.run("run", "--take-over")
 	require.Equal(t, 1, failed.code, failed.err)
@@ -56,7 +56,7 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	require.Equal(t, 3, run.wait().code)
 	left := strings.Join(strings.Fields(c.user.must("status")), " ")
 	require.Contains(t, left, "campaign "+first)
-	require.Regexp(t, `last sign of life \d+s ago \(\S+Z\), but no engine runs on this machine: unless it runs elsewhere, nobody works on it; `+
+	require.Regexp(t, `last sign of life (\d+m)?\d+s ago \(\S+Z\), but no engine runs on this machine: unless it runs elsewhere, nobody works on it; `+
 		"`rollcall run` where it was started goes on from there", left)
 	require.NotEmpty(t, decode[report.Status](t, c.user.must("status", "-o", "json")).LastSeen)
 	refused = another.run("run")
