@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,6 +41,7 @@ func TestNothingMoreIsSetOfWhatDoesNotKnowOfALoginThatWasFound(t *testing.T) {
 	var prepared []wire.PreparedItem
 	w.call("Prepare", wire.PrepareInput{Batch: w.logins, Pass: 1, Items: []int{0}}, &prepared)
 	require.Nil(t, prepared[0].Stop)
+	listed := w.accounts.Logins
 	w.accounts.Logins = nil // the others are dead, say
 	require.Equal(t, []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonUnreachable}, w.reasons())
 
@@ -59,6 +61,13 @@ func TestNothingMoreIsSetOfWhatDoesNotKnowOfALoginThatWasFound(t *testing.T) {
 	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}, w.reasons(), "what it could not read goes on")
 	w.call("Prepare", wire.PrepareInput{Batch: w.accounts, Pass: 2, Items: []int{2}, Sent: []int{2}}, &prepared)
 	require.Equal(t, protocol.ReasonUnreachable, prepared[0].Stop.Reason)
+
+	// A login that was on the roll before is open again: nobody looks at the
+	// end whether that one has read what is written now.
+	w.accounts.Logins = append(slices.Clone(listed), found...)
+	w.call("Prepare", wire.PrepareInput{Batch: w.accounts, Pass: 2, Items: []int{2, 3}, Sent: []int{2, 3}}, &prepared)
+	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}, []protocol.Reason{prepared[0].Stop.Reason, prepared[1].Stop.Reason})
+	w.accounts.Logins = found
 
 	// What may be in force and is not: it is not set once more.
 	again := wire.ApplyInput{Batch: w.accounts, Items: []wire.ApplyItem{{Index: 2}, {Index: 3}}}

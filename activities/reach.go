@@ -7,6 +7,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/reach"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
 
@@ -36,6 +37,24 @@ func (r *Rotation) reachOf(ctx context.Context, b wire.Batch, cs []credential.Cr
 // what may have been read is open again at the end.
 func goesOn(in wire.PrepareInput, index int, c credential.Credential) bool {
 	return in.Batch.Found > 0 && slices.Contains(in.Sent, index) && !c.ReachesVault()
+}
+
+// forGoingOn is what the open logins could read that were on the roll from the
+// beginning: nobody looks at the end whether one of them has read what goes on.
+func (r *Rotation) forGoingOn(ctx context.Context, in wire.PrepareInput, page []credential.Credential) (*reach.Reach, error) {
+	items := slices.DeleteFunc(slices.Clone(in.Items), func(i int) bool { return !goesOn(in, i, page[i]) })
+	if len(items) == 0 {
+		return nil, nil
+	}
+	index, err := r.Store.ReadIndex(ctx, in.Batch.Campaign)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	b := in.Batch
+	b.Logins = slices.DeleteFunc(slices.Clone(b.Logins), func(at credential.Ref) bool {
+		return slices.ContainsFunc(index.Amended, func(a ownmount.Amended) bool { return slices.Contains(a.Logins, at) })
+	})
+	return r.reachOf(ctx, b, rotatable(page, items), false)
 }
 
 // beforeSet says, right before each is set, why it is not: what has changed

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -164,6 +165,8 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 	still := beat(ctx)
 	rot.LookUp(ctx, rotatable(page, in.Items))
 	within, err := r.reachOf(ctx, in.Batch, rotatable(page, in.Items), false)
+	own, failed := r.forGoingOn(ctx, in, page)
+	err = cmp.Or(err, failed)
 	readers := r.logins.Living(ctx, in.Batch.Campaign, rotatable(page, in.Items))
 	r.lookOnce(ctx, in.Batch.Campaign)
 	since, notAsked := r.logins.MadeSince(ctx, spec, in.Batch.Campaign, in.Batch.Authority, in.Batch.Logins, rotatable(page, in.Items))
@@ -188,8 +191,12 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 		if out[i].Stop == nil && !slices.Contains(in.Sent, in.Items[i]) {
 			out[i].Stop = r.logins.Unknown(ctx, in.Batch.Campaign, in.Batch.Found)
 		}
-		if c := page[in.Items[i]]; out[i].Stop == nil && within != nil && !goesOn(in, in.Items[i], c) {
-			out[i].Stop = within.BeforeStaging(ctx, c)
+		c, asked := page[in.Items[i]], within
+		if goesOn(in, in.Items[i], c) {
+			asked = own
+		}
+		if out[i].Stop == nil && asked != nil {
+			out[i].Stop = asked.BeforeStaging(ctx, c)
 		}
 		if out[i].Stop == nil {
 			prepared := rot.Prepare(ctx, page[in.Items[i]])
