@@ -57,6 +57,7 @@ func reachableWith(t *testing.T, before func(*reachable), roles ...map[string]an
 	}
 	spec := &config.Campaign{
 		Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}, Limits: config.Limits{Parallel: 1},
+		Exposure: []config.Interval{{From: time.Date(2022, 10, 10, 0, 0, 0, 0, time.UTC), To: time.Date(2023, 6, 8, 0, 0, 0, 0, time.UTC)}},
 		Directories: map[string]config.Directory{"corp": {
 			Driver: config.OpenLDAP, Servers: []string{"ldap://127.0.0.1:1"}, Base: "dc=example,dc=org", Insecure: true, Timeout: config.Duration(time.Second),
 			Connections: 1, Bind: config.Bind{DN: "cn=r,dc=example,dc=org", Password: credential.Path{Mount: "kv", Path: "bind", Field: "password"}},
@@ -121,9 +122,11 @@ func (w *reachable) call(name string, in, out any) {
 }
 
 // reasons are why the accounts are open.
-func (w *reachable) reasons() (out []protocol.Reason) {
+func (w *reachable) reasons() []protocol.Reason { return w.reasonsOf(2, 3) }
+
+func (w *reachable) reasonsOf(items ...int) (out []protocol.Reason) {
 	var prepared []wire.PreparedItem
-	w.call("Prepare", wire.PrepareInput{Batch: w.accounts, Pass: 1, Items: []int{2, 3}}, &prepared)
+	w.call("Prepare", wire.PrepareInput{Batch: w.accounts, Pass: 1, Items: items}, &prepared)
 	for _, p := range prepared {
 		out = append(out, p.Stop.Reason)
 	}

@@ -7,6 +7,7 @@ package kind
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"rollcall/internal/credential"
@@ -226,6 +227,9 @@ func StillRead(ctx context.Context, readers, of []credential.Credential, ask fun
 	return out, err
 }
 
+// ErrNoneLogsIn says of a Login that each of some values was refused.
+var ErrNoneLogsIn = errors.New("no value that is known logs in")
+
 // Login is an Authority whose credentials open Vault.
 type Login interface {
 	// Reads gives those of the API paths in Vault that whoever has a token of
@@ -233,7 +237,8 @@ type Login interface {
 	// may write he can make away with. Where he may give himself other rights
 	// it gives all paths, and behind them the one by which he may
 	// (minted.Tokens.Reach). values are what may be in force, and need not be.
-	// It changes nothing that lasts. An error means that this is not known.
+	// It changes nothing that lasts. An error means that this is not known;
+	// ErrNoneLogsIn is one, that each of values was refused.
 	Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error)
 }
 

@@ -105,7 +105,7 @@ func (o *Reach) open(ctx context.Context, login, c credential.Credential) bool {
 	if login.ID == c.ID {
 		return o.stays[login.ID].Tokens
 	}
-	closed, _, err := o.of.values(ctx, o.campaign, login)
+	closed, _, err := o.of.closed(ctx, o.campaign, login)
 	return err != nil || !closed
 }
 

@@ -18,7 +18,7 @@ func (o *Reach) reads(ctx context.Context, login credential.Credential, paths []
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	stays = kind.Outlasts{Tokens: login.Batch, Login: rotation.ProblemStop(login) != nil}
-	closed, values, err := o.of.values(ctx, o.campaign, login)
+	closed, staged, err := o.of.closed(ctx, o.campaign, login)
 	if err != nil || closed {
 		return nil, stays, closed, err
 	}
@@ -37,33 +37,43 @@ func (o *Reach) reads(ctx context.Context, login credential.Credential, paths []
 	if !ok || alone && !stays.Tokens {
 		return nil, stays, false, nil
 	}
-	readable, err = asks.Reads(ctx, login, values, paths)
+	if login.Problem == credential.SameName {
+		readable, err = o.namesakeReads(ctx, asks, login, paths)
+		return readable, stays, false, err
+	}
+	readable, err = asks.Reads(ctx, login, o.of.values(ctx, login, staged), paths)
 	return readable, stays, false, err
 }
 
-// values are what may log in with a login now, and whether it is closed.
-func (l *Logins) values(ctx context.Context, campaign string, login credential.Credential) (closed bool, values []credential.Secret, err error) {
+// closed reports whether a login is closed; else it gives what the campaign has
+// staged for it, if anything.
+func (l *Logins) closed(ctx context.Context, campaign string, login credential.Credential) (closed bool, staged ownmount.Staged, err error) {
 	ever, lately := l.has(campaign, login.ID)
 	if lately {
-		return true, nil, nil
+		return true, staged, nil
 	}
 	staged, found, err := l.store.ReadStaged(ctx, login.ID)
-	if err != nil {
-		return false, nil, err
+	switch {
+	case err != nil:
+		return false, staged, err
+	case !found:
+		return ever, staged, nil // it was proved dead since, and cleaned
+	case staged.Campaign != campaign:
+		return false, ownmount.Staged{}, nil
+	case staged.Closed:
+		l.add(campaign, login.ID)
+		return true, staged, nil
 	}
-	if !found && ever {
-		return true, nil, nil // it was proved dead since, and cleaned
+	l.drop(campaign, login.ID)
+	return false, staged, nil
+}
+
+// values are what may log in with a login now.
+func (l *Logins) values(ctx context.Context, login credential.Credential, staged ownmount.Staged) (values []credential.Secret) {
+	for _, v := range staged.Old {
+		values = append(values, v)
 	}
-	if found && staged.Campaign == campaign {
-		if !staged.Closed {
-			l.drop(campaign, login.ID)
-		} else {
-			l.add(campaign, login.ID)
-			return true, nil, nil
-		}
-		for _, v := range staged.Old {
-			values = append(values, v)
-		}
+	if !staged.Secret.IsZero() {
 		values = append(values, staged.Secret)
 	}
 	for _, p := range login.Paths {
@@ -71,7 +81,7 @@ func (l *Logins) values(ctx context.Context, campaign string, login credential.C
 			values = append(values, live.Value)
 		}
 	}
-	return false, values, nil
+	return values
 }
 
 // places are where the new value of c can be read in Vault: staged, and live.

@@ -2,6 +2,7 @@ package userpasspassword
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,10 +41,11 @@ func (au *Authority) Outlasts(ctx context.Context, c credential.Credential) (kin
 // known: nobody else gets a token of it.
 //
 // A user that is on the roll for its name alone (credential.SameName) is asked
-// only whether what Vault holds for the account of that name opens it. If all
-// of that is refused, who has it reads nothing; if it is accepted, the places
-// where it lies count as readable too, because the answer would change with
-// what is written there.
+// only whether what was stolen of the account of that name opens it. If all of
+// that is refused (kind.ErrNoneLogsIn), who has it reads nothing: whether values
+// are all of it, the caller knows. If one is accepted, the places where it lies
+// count as readable too, because the answer would change with what is written
+// there.
 func (au *Authority) Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
 	return minted.Again(func() ([]string, error) { return au.reads(ctx, c, values, paths) })
 }
@@ -60,7 +62,7 @@ func (au *Authority) reads(ctx context.Context, c credential.Credential, values 
 	if err != nil {
 		return nil, err
 	}
-	known := false
+	known, where := false, fmt.Sprintf("vault %s: log in to ask what a login may read", au.server)
 	// The staged value and those at its paths come last, and are the likelier
 	// ones.
 	for _, v := range slices.Backward(values) {
@@ -73,7 +75,7 @@ func (au *Authority) reads(ctx context.Context, c credential.Credential, values 
 			continue
 		}
 		if au.refused.count(u.subject()) >= maxRefused {
-			return nil, fmt.Errorf("vault %s: log in to ask what a login may read: more wrong passwords could lock the user", au.server)
+			return nil, errors.New(where + ": more wrong passwords could lock the user")
 		}
 		bare, auth, err := au.enter(ctx, *u, v)
 		if err != nil {
@@ -82,13 +84,13 @@ func (au *Authority) reads(ctx context.Context, c credential.Credential, values 
 				return nil, err
 			}
 			if reply != protocol.Refused {
-				return nil, fmt.Errorf("vault %s: log in to ask what a login may read: %s", au.server, reply)
+				return nil, fmt.Errorf("%s: %s", where, reply)
 			}
 			au.refused.add(u.subject(), v)
 			continue
 		}
 		if auth.ClientToken == "" {
-			return nil, fmt.Errorf("vault %s: log in to ask what a login may read: a second factor is asked for", au.server)
+			return nil, errors.New(where + ": a second factor is asked for")
 		}
 		defer minted.Discard(ctx, au.api, bare, auth)
 		out, err := au.reach(ctx, c, *u, auth, paths)
@@ -97,10 +99,10 @@ func (au *Authority) reads(ctx context.Context, c credential.Credential, values 
 		}
 		return out, err
 	}
-	if known && c.Problem == credential.SameName {
-		return nil, nil
+	if known {
+		return nil, fmt.Errorf("%s: %w", where, kind.ErrNoneLogsIn)
 	}
-	return nil, fmt.Errorf("vault %s: log in to ask what a login may read: no value that is known logs in", au.server)
+	return nil, fmt.Errorf("%s: no value of it is known", where)
 }
 
 // readsStill is Reads of a user that was deleted since it was listed. What it

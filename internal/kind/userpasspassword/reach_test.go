@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 )
 
 func TestVaultIsAskedWhatALoginCouldReadAndNothingOfThatLasts(t *testing.T) {
@@ -81,10 +82,11 @@ func TestAUserThatHasAnAccountsNameIsAskedWithTheAccountsSecret(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, paths[:2], got, "what it reads, and where the answer would change with what is written")
 	got, err = au.Reads(t.Context(), c, []credential.Secret{credential.NewSecret("the account's own")}, paths)
-	require.NoError(t, err)
-	require.Empty(t, got, "the stolen secret opens nothing here")
+	require.ErrorIs(t, err, kind.ErrNoneLogsIn, "the stolen secret opens nothing here, if that is it")
+	require.Empty(t, got)
 	_, err = au.Reads(t.Context(), c, nil, paths)
 	require.Error(t, err, "nothing is known that could be offered")
+	require.NotErrorIs(t, err, kind.ErrNoneLogsIn)
 }
 
 // Vault revokes no token when a user is deleted.
@@ -117,7 +119,7 @@ path "auth/token/revoke-orphan" { capabilities = ["update", "sudo"] }`))
 	like := c
 	like.Problem = credential.SameName
 	_, err = au.Reads(t.Context(), like, []credential.Secret{value}, paths)
-	require.NoError(t, err)
+	require.ErrorIs(t, err, kind.ErrNoneLogsIn)
 	require.True(t, alive(t, shouted), "nothing is done to one that is on the roll for its name alone")
 	got, err := au.Reads(t.Context(), c, []credential.Secret{value}, paths)
 	require.NoError(t, err)

@@ -1,0 +1,204 @@
+package ownmount
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// What Vault holds now is what was stolen only where nobody has written there
+// since the device was in foreign hands. This is the one room that says what
+// counts: the versions that were current then.
+
+// Then is what was stolen of what lies at a path.
+type Then struct {
+	// Lives are the versions that were there, the newest first, as far as they
+	// can be read.
+	Lives []vault.Live
+	// Lost are those that cannot be read any more. One of version 0 stands for
+	// what Vault does not know any more, or does not show.
+	Lost []credential.StolenVersion
+}
+
+// Has reports whether a version of the path is one of those that can be read.
+func (t Then) Has(live vault.Live) bool {
+	return slices.ContainsFunc(t.Lives, func(l vault.Live) bool { return l.Version == live.Version })
+}
+
+// unknownThen is what was there before all that Vault knows.
+var unknownThen = []credential.StolenVersion{{}}
+
+// HeldThen is what was stolen of a path that holds live now. It asks Vault for
+// nothing where nothing was written since the device was in foreign hands
+// first. The first version of a secret counts whenever it was written: a value
+// comes into Vault later than it comes to be. But not where Rollcall made the
+// secret. Of a file that does not say when that was, it is what is there now,
+// unless Rollcall has put it there.
+func (s *Store) HeldThen(ctx context.Context, c *config.Campaign, p credential.Path, live vault.Live) (Then, error) {
+	switch {
+	case live.Version == 0:
+		return Then{}, nil
+	case !c.SaysWhen():
+		ours, err := s.activatedNow(ctx, p, live)
+		if err != nil || ours {
+			return Then{Lost: unknownThen}, err
+		}
+		return Then{Lives: readable(live)}, nil
+	case !c.InForeignHands(time.Time{}, live.Written), live.Version == 1 && live.Owner == "":
+		return Then{Lives: readable(live)}, nil
+	}
+	all, err := s.Versions(ctx, p)
+	switch {
+	case vault.IsDenied(err):
+		return Then{Lost: unknownThen}, nil
+	case err != nil:
+		return Then{}, err
+	}
+	then, whole := heldThen(all, c.InForeignHands, live.Owner != "")
+	out := Then{}
+	if !whole {
+		out.Lost = slices.Clone(unknownThen)
+	}
+	for _, v := range slices.Backward(then) {
+		was := live
+		if v != live.Version {
+			if was, err = s.ReadLive(ctx, p, v); err != nil {
+				return Then{}, err
+			}
+		}
+		if was.Found || !was.PrivateKey().IsZero() {
+			out.Lives = append(out.Lives, was)
+		} else {
+			out.Lost = append(out.Lost, credential.StolenVersion{Version: v, Written: all.Written[v]})
+		}
+	}
+	return out, nil
+}
+
+func readable(live vault.Live) []vault.Live {
+	if !live.Found && live.PrivateKey().IsZero() {
+		return nil
+	}
+	return []vault.Live{live}
+}
+
+// heldThen are the versions that were current in foreign hands, the oldest
+// first; whole is false if Vault has forgotten of some. made: Rollcall made the
+// secret.
+func heldThen(all vault.Versions, inHands func(from, until time.Time) bool, made bool) (then []int, whole bool) {
+	known := slices.Sorted(maps.Keys(all.Written))
+	whole = len(known) > 0
+	for i, v := range known {
+		from, until := all.Written[v], time.Time{}
+		if i+1 < len(known) {
+			until = all.Written[known[i+1]]
+		}
+		switch {
+		case v == 1 && !made:
+			from = time.Time{}
+		case i == 0 && v > 1 && inHands(time.Time{}, from):
+			whole = false
+		}
+		if inHands(from, until) {
+			then = append(then, v)
+		}
+	}
+	return then, whole
+}
+
+// activatedNow reports whether Rollcall put there what a path holds, for
+// whomever.
+func (s *Store) activatedNow(ctx context.Context, p credential.Path, live vault.Live) (bool, error) {
+	a := &s.activated
+	a.mu.Lock()
+	var ids []string
+	_, err := s.readPlaces(ctx)
+	for id, notes := range a.places {
+		if _, known := notes.of(p); known {
+			ids = append(ids, id)
+		}
+	}
+	a.mu.Unlock()
+	for _, id := range ids {
+		var since Since
+		if since, err = s.SinceActivated(ctx, id, p, live); err != nil || since == AsActivated {
+			return err == nil, err
+		}
+	}
+	return false, err
+}
+
+// Refused is a version of a path of which somebody was seen to refuse the
+// value.
+type Refused struct {
+	Path credential.Path `json:"path"`
+	credential.StolenVersion
+}
+
+// RefusedVersions are those of what a user refused who has the name of an
+// account, which lies at its paths.
+type RefusedVersions []Refused
+
+// Has reports whether that version was refused; of one that Vault does not know
+// any more, whether anything of that path was: it is noted only where all that
+// was stolen there was offered.
+func (r RefusedVersions) Has(p credential.Path, v credential.StolenVersion) bool {
+	return slices.ContainsFunc(r, func(x Refused) bool { return x.Path == p && (v.Version == 0 || x.Same(v)) })
+}
+
+const opRefused = "note what a user refused"
+
+// refusedPath is no path of an entry that is staged, as stolenPath is none.
+func (s *Store) refusedPath(id string) string { return s.stagingPath(id) + "~refused" }
+
+// RefusedBefore are the versions that a user refused in whichever campaign.
+func (s *Store) RefusedBefore(ctx context.Context, id string) (RefusedVersions, error) {
+	r, _, err := s.refusedBefore(ctx, id)
+	return r, err
+}
+
+func (s *Store) refusedBefore(ctx context.Context, id string) (out RefusedVersions, version int, err error) {
+	e, err := s.Get(ctx, opRefused, s.mount, s.refusedPath(id), 0)
+	if err != nil || e.Data == nil {
+		return nil, e.Version, err
+	}
+	text, _ := e.Data[pageField].(string)
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
+		return nil, e.Version, s.Odd(opRefused, s.mount+"/data/"+s.refusedPath(id), err)
+	}
+	return out, e.Version, nil
+}
+
+// RecordRefused adds to them. It is kept for good: the version that holds a
+// stolen value is destroyed once that is dead, and nobody could ask again.
+func (s *Store) RecordRefused(ctx context.Context, id string, news RefusedVersions) error {
+	for range maxStageTries {
+		had, version, err := s.refusedBefore(ctx, id)
+		if err != nil {
+			return err
+		}
+		all := slices.Clone(had)
+		for _, r := range news {
+			if !had.Has(r.Path, r.StolenVersion) {
+				all = append(all, r)
+			}
+		}
+		if len(all) == len(had) {
+			return nil
+		}
+		body, err := json.Marshal(all)
+		if err != nil {
+			return err
+		}
+		if _, err = s.Put(ctx, opRefused, s.mount, s.refusedPath(id), version, map[string]any{pageField: string(body)}); !vault.IsCASMismatch(err) {
+			return err
+		}
+	}
+	return &vault.Error{Op: opRefused, Path: s.mount + "/data/" + s.refusedPath(id), Server: s.Address(), Kind: vault.CASMismatch, Detail: "others keep writing it"}
+}
