@@ -99,33 +99,33 @@ func (a *app) printVerified(r ledger.Report, profile string) {
 	if !r.OK() {
 		verdict = "NOT VERIFIED"
 	}
-	fmt.Fprintf(a.Out, "%s: campaign %s, %d entries, root %s\n", verdict, r.Campaign, r.Size, r.Root)
-	fmt.Fprintf(a.Out, "key: %s\n", r.KeySource)
+	a.result("%s: campaign %s, %d entries, root %s", verdict, r.Campaign, r.Size, r.Root)
+	a.result("key: %s", r.KeySource)
 	how := "consistent"
 	if !r.OK() {
 		how = "compared" // what came of it is below
 	}
 	switch {
 	case r.Anchored > 0 && r.Anchors > 1:
-		fmt.Fprintf(a.Out, "anchor: %s with the checkpoints that were kept elsewhere, %d of them, the newest of %d entries\n", how, r.Anchors, r.Anchored)
+		a.result("anchor: %s with the checkpoints that were kept elsewhere, %d of them, the newest of %d entries", how, r.Anchors, r.Anchored)
 	case r.Anchored > 0:
-		fmt.Fprintf(a.Out, "anchor: %s with the checkpoint of %d entries that was kept elsewhere\n", how, r.Anchored)
+		a.result("anchor: %s with the checkpoint of %d entries that was kept elsewhere", how, r.Anchored)
 	case r.Anchors > 0:
-		fmt.Fprintln(a.Out, "anchor: what was given is of no use, see below")
+		a.result("anchor: what was given is of no use, see below")
 	default:
-		fmt.Fprintln(a.Out, "anchor: none given, so a ledger that was cut short cannot be told from a younger one")
+		a.result("anchor: none given, so a ledger that was cut short cannot be told from a younger one")
 	}
 	if profile != "" {
-		fmt.Fprintln(a.Out, report.Clean(profile))
+		a.result("%s", profile)
 	}
 	for _, p := range r.Problems {
-		fmt.Fprintln(a.Out, "problem:", problemText(p))
+		a.result("problem: %s", problemText(p))
 	}
 	if r.More > 0 {
-		fmt.Fprintf(a.Out, "and %s\n", report.Plural(r.More, "more problem", "more problems"))
+		a.result("and %s", report.Plural(r.More, "more problem", "more problems"))
 	}
 	if !r.Closed {
-		fmt.Fprintf(a.Out, "the campaign has not ended: %s without an end\n", report.Plural(len(r.Open), "credential is", "credentials are"))
+		a.result("the campaign has not ended: %s without an end", report.Plural(len(r.Open), "credential is", "credentials are"))
 	}
 }
 
@@ -277,7 +277,7 @@ Exit code 0 if the proof holds, 1 otherwise.`,
 			if err != nil {
 				return fmt.Errorf("NOT PROVED: %s: %w", args[0], err)
 			}
-			fmt.Fprintf(a.Out, "PROVED: entry %d of the %d that campaign %s had when its log was signed\n", p.Index, p.Size, report.Clean(p.Campaign))
+			a.result("PROVED: entry %d of the %d that campaign %s had when its log was signed", p.Index, p.Size, report.Clean(p.Campaign))
 			return ledger.WriteText(a.Out, p.Index, p.Entry)
 		},
 	}

@@ -75,6 +75,17 @@ func (a *app) sayAt(level slog.Level, format string, args ...any) {
 	}
 }
 
+// result writes a line of what was asked for, which a terminal does not break
+// wherever it is full.
+func (a *app) result(format string, args ...any) {
+	line := report.Clean(fmt.Sprintf(format, args...))
+	if width, is := terminal(a.Out); is {
+		fmt.Fprint(a.Out, report.Wrap(line, indentOf(line), width))
+		return
+	}
+	fmt.Fprintln(a.Out, line)
+}
+
 func indentOf(line string) string { return line[:len(line)-len(strings.TrimLeft(line, " "))] }
 
 // plain reports whether nothing may be drawn: somebody asked for it

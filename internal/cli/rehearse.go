@@ -102,7 +102,7 @@ func (a *app) printRehearsed(found rehearsed, clean bool) {
 	n := map[rehearsal.State]int{}
 	for _, r := range found.Results {
 		n[r.State]++
-		fmt.Fprintf(a.Out, "%s (%s)\n", report.Clean(r.Authority), r.Kind)
+		a.result("%s (%s)", report.Clean(r.Authority), r.Kind)
 		switch r.State {
 		case rehearsal.Passed:
 			line("  passed    ", fmt.Sprintf("%s, dead by %s", r.Account, r.Proof))
@@ -126,6 +126,6 @@ func (a *app) printRehearsed(found rehearsed, clean bool) {
 		}
 	}
 	if !clean {
-		fmt.Fprintf(a.Out, "%d passed, %d would have failed, %d not rehearsed; nothing of the roll was touched\n", n[rehearsal.Passed], n[rehearsal.WouldFail], n[rehearsal.NotRehearsed])
+		a.result("%d passed, %d would have failed, %d not rehearsed; nothing of the roll was touched", n[rehearsal.Passed], n[rehearsal.WouldFail], n[rehearsal.NotRehearsed])
 	}
 }

@@ -120,7 +120,7 @@ func (a *app) relist(cmd *cobra.Command, out *output, reason string) error {
 			return printJSON(a.Out, answer)
 		}
 		if st := answer.Status; st != nil && st.Again != nil {
-			fmt.Fprintf(a.Out, "listed again: campaign %s; goes on as it is listed now: %d, new: %d, off the roll: %d; listed otherwise, and goes on as it was: %d\n",
+			a.result("listed again: campaign %s; goes on as it is listed now: %d, new: %d, off the roll: %d; listed otherwise, and goes on as it was: %d",
 				st.Campaign, st.Again.Changed, st.Again.Added, st.Again.Replaced, st.Again.Left+found.does(relistStays))
 		}
 		return nil

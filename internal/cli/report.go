@@ -202,10 +202,10 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 			return &exit{code: exitError}
 		}
 	} else {
-		fmt.Fprintf(s.Out, "campaign %s: %d listed, %d dead, %d open; the ledger is where the ledger worker keeps it\n",
+		s.result("campaign %s: %d listed, %d dead, %d open; the ledger is where the ledger worker keeps it",
 			campaign, result.Listed, result.Dead, result.Open)
 		if result.LeftOut > 0 {
-			fmt.Fprintf(s.Out, "%s left out by a person, and nobody has seen the stolen values refused there: the ledger says by whom and why\n",
+			s.result("%s left out by a person, and nobody has seen the stolen values refused there: the ledger says by whom and why",
 				report.Plural(result.LeftOut, "server or door was", "servers or doors were"))
 		}
 	}

@@ -67,9 +67,9 @@ func (a *app) listTasks(ctx context.Context, out *output) error {
 		if asJSON {
 			return printJSON(a.Out, map[string]any{"campaign": state.Campaign, "tasks": tasks})
 		}
-		fmt.Fprintf(a.Out, "campaign %s\n", state.Campaign)
+		a.result("campaign %s", state.Campaign)
 		if len(tasks) == 0 {
-			fmt.Fprintln(a.Out, "no tasks: no row of a manifest has a kind that only a person can change")
+			a.result("no tasks: no row of a manifest has a kind that only a person can change")
 		}
 		fmt.Fprint(a.Out, report.TasksText(state, time.Now(), width))
 		return nil
@@ -83,7 +83,7 @@ func (a *app) listTasks(ctx context.Context, out *output) error {
 			return printJSON(a.Out, map[string]any{"tasks": cards})
 		}
 		if len(cards) == 0 {
-			fmt.Fprintln(a.Out, "nothing is handed over to you")
+			a.result("nothing is handed over to you")
 		}
 		for _, c := range cards {
 			ends, err := endsSaid(ctx, s, me, c)
@@ -266,14 +266,14 @@ func (a *app) state(ctx context.Context, s *ownmount.Store, me, campaign, id, na
 	case !look.Known:
 		a.say("said, and not taken up: the task is not open any more, or not yet; `rollcall tasks list` where the ledger is says more")
 	case st.Does == people.Renew:
-		fmt.Fprintf(a.Out, "discarded: the value of %s; another one is made and handed over at once, or as soon as nothing is in the way (`rollcall tasks show %s` has it then)\n", report.Clean(name), report.Clean(paste.Last(name)))
+		a.result("discarded: the value of %s; another one is made and handed over at once, or as soon as nothing is in the way (`rollcall tasks show %s` has it then)", report.Clean(name), report.Clean(paste.Last(name)))
 	case st.Does == people.Reassign:
-		fmt.Fprintf(a.Out, "given to %s: %s\n", st.To, name)
+		a.result("given to %s: %s", st.To, name)
 		if owed := owedLine(look); owed != "" {
 			a.say("%s", owed)
 		}
 	default:
-		fmt.Fprintf(a.Out, "done: %s, %s; it is in the ledger\n", name, st.End)
+		a.result("done: %s, %s; it is in the ledger", name, st.End)
 	}
 	return nil
 }

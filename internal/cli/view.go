@@ -101,6 +101,9 @@ func (v *view) show(ctx context.Context) {
 func (v *view) showNow() {
 	now := report.ProgressOf(v.state, time.Now(), v.state.Waves)
 	if v.terminal {
+		if now.Phase == ledger.Closed {
+			now.Warnings = nil // the report below the last frame has each of them, whole
+		}
 		width, height := size(v.Err)
 		if at := [2]int{width, height}; at != v.size {
 			v.size, v.drawn = at, 0 // where the last frame stands by now nobody knows

@@ -11,6 +11,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/estate"
+	"rollcall/internal/lab"
 	"rollcall/internal/report"
 )
 
@@ -54,6 +55,14 @@ func TestASourceThatFindsNothingIsNotExitCode0AndItsWarningTravels(t *testing.T)
 	require.NoError(t, err)
 	require.Contains(t, string(html), "source typo found nothing")
 	require.Contains(t, string(html), "Dead, but perhaps not all")
+
+	m, err := lab.StartTmux()
+	require.NoError(t, err)
+	t.Cleanup(m.Stop)
+	screen := u.at(m, 80, 200, true, "run", "--yes")
+	requireSoon(t, "it ends", screen, func() bool { return strings.Contains(screen.words(), "ended with 2") })
+	require.Equal(t, 1, strings.Count(screen.words(), "source typo found nothing"), "once on a terminal:\n%s", screen)
+	screen.whole()
 
 	u = with("\nsources:\n" + mistyped + quick)
 	r = u.run("run")

@@ -52,8 +52,8 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 		b.WriteString(Wrap(tookOver(from), "  ", width))
 	}
 	aboutText(&b, s, width)
-	for _, f := range incomplete(s) {
-		b.WriteString(Wrap("perhaps not all: "+Clean(f.Detail), "  ! ", width))
+	for _, f := range once(incomplete(s)) {
+		b.WriteString(Wrap("perhaps not all: "+Clean(f.Detail)+" ("+string(f.Code)+")", "  ! ", width))
 	}
 	profileText(&b, s, width)
 	if text := tasksText(tasksFor(s, s.LatestAt), width); text != "" {
@@ -101,13 +101,7 @@ func tookOver(t ledger.TookFrom) string {
 
 // incomplete are the warnings that something may be missing from the roll.
 func incomplete(s *ledger.State) []credential.Finding {
-	var out []credential.Finding
-	for _, f := range s.Findings {
-		if f.Code.Incomplete() {
-			out = append(out, f)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(s.Findings), func(f credential.Finding) bool { return !f.Code.Incomplete() })
 }
 
 // Headline is the campaign in one line: "41 listed · 38 dead · 3 open". What is
@@ -263,7 +257,9 @@ func sharedDetail(lines []*ledger.CredentialState) string {
 }
 
 func findingsText(b *strings.Builder, s *ledger.State, f figures, width int) {
-	if len(f.ByFinding)+len(s.Findings) == 0 {
+	// What may be missing is said at the top.
+	ofAll := once(slices.DeleteFunc(slices.Clone(s.Findings), func(f credential.Finding) bool { return f.Code.Incomplete() }))
+	if len(f.ByFinding)+len(ofAll) == 0 {
 		return
 	}
 	b.WriteString("\nFindings for the investigator\n")
@@ -284,13 +280,36 @@ func findingsText(b *strings.Builder, s *ledger.State, f figures, width int) {
 		}
 		more(b, "    ", len(g.Lines))
 	}
-	for _, c := range s.Findings {
-		b.WriteString(Wrap(campaignFinding(c), "  ", width))
+	for i, c := range ofAll {
+		if n := alike(ofAll, c.Code); n > 1 {
+			if i == 0 || ofAll[i-1].Code != c.Code {
+				b.WriteString(Wrap(fmt.Sprintf("%s (%d): %s", c.Code, n, findingAdvice(c.Code).Title), "  ", width))
+			}
+			b.WriteString(Wrap(Clean(c.Detail), "    ", width))
+			continue
+		}
+		b.WriteString(Wrap(string(c.Code)+": "+findingAdvice(c.Code).Title+". "+Clean(c.Detail), "  ", width))
 	}
 }
 
-func campaignFinding(f credential.Finding) string {
-	return string(f.Code) + ": " + findingAdvice(f.Code).Title + ". " + Clean(f.Detail)
+// once are findings of a campaign without those that say the same again, those
+// of one code together.
+func once(all []credential.Finding) (out []credential.Finding) {
+	for _, f := range byDetail(all, func(f credential.Finding) string { return string(f.Code) }) {
+		if !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func alike(all []credential.Finding, code credential.FindingCode) (n int) {
+	for _, f := range all {
+		if f.Code == code {
+			n++
+		}
+	}
+	return n
 }
 
 func ledgerText(b *strings.Builder, v Verification, width int) {
