@@ -35,7 +35,8 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 		return
 	}
 	// What was activated is noted, also when the batch was told to stop.
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
 	err := r.Store.RecordActivated(steady, placed)

@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"rollcall/internal/awaited"
 	"rollcall/internal/fairqueue"
 	"rollcall/internal/protocol"
 )
@@ -37,7 +38,7 @@ func each(ctx context.Context, n, width int, do func(ctx context.Context, i int)
 // eachIn is each in a queue that other batches may stand in. What waits in it
 // is not begun.
 func eachIn(ctx context.Context, n, width int, in *fairqueue.Queue, campaign string, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
-	stopBeating := beat(ctx)
+	ctx, stopBeating := beat(ctx)
 	defer stopBeating()
 
 	var b breaker
@@ -126,9 +127,16 @@ func (b *breaker) open() *protocol.Stop {
 	return b.last.Load()
 }
 
+// silentAfter is how long a server has not answered when a heartbeat names it.
+const silentAfter = 3 * time.Second
+
 // beat heartbeats until the returned function is called, first after a second:
-// the start counts as one, and each costs the engine a commit to disk.
-func beat(ctx context.Context) func() {
+// the start counts as one, and each costs the engine a commit to disk. A
+// heartbeat names the servers that were asked with the returned context and do
+// not answer: who looks on is told (awaited.Server). Temporal keeps the latest
+// while the activity runs, and no history has it.
+func beat(ctx context.Context) (context.Context, func()) {
+	ctx, asked := awaited.Kept(ctx)
 	done := make(chan struct{})
 	go func() {
 		tick := time.NewTicker(time.Second)
@@ -136,13 +144,17 @@ func beat(ctx context.Context) func() {
 		for {
 			select {
 			case <-tick.C:
-				activity.RecordHeartbeat(ctx)
+				if silent := asked.Since(time.Now().Add(-silentAfter)); len(silent) > 0 {
+					activity.RecordHeartbeat(ctx, silent)
+				} else {
+					activity.RecordHeartbeat(ctx)
+				}
 			case <-done:
 				return
 			}
 		}
 	}()
-	return sync.OnceFunc(func() { close(done) })
+	return ctx, sync.OnceFunc(func() { close(done) })
 }
 
 // firstAttempt reports whether no other attempt of this activity can have run.

@@ -96,7 +96,8 @@ func answering(heard []string, err error) *protocol.Stop {
 
 // WatchDevice asks the device while its campaign waits for people.
 func (r *Rotation) WatchDevice(ctx context.Context, campaign string) (wire.DeviceAnswers, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	w, err := r.watchOf(ctx, campaign)
 	if err != nil || w == nil {
 		return wire.DeviceAnswers{}, classify(errVault, err)
@@ -117,7 +118,8 @@ func (r *Rotation) WatchDevice(ctx context.Context, campaign string) (wire.Devic
 // AskDevice asks the device at the end of its campaign, and says what it
 // answered then or while this worker had the campaign in hand.
 func (r *Rotation) AskDevice(ctx context.Context, campaign string) (wire.DeviceAnswers, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	w, err := r.watchOf(ctx, campaign)
 	if err != nil || w == nil {
 		return wire.DeviceAnswers{}, classify(errVault, err)

@@ -24,7 +24,8 @@ func (r *Rotation) askDoors(ctx context.Context, in wire.ApplyInput, rot *rotati
 	if err != nil || len(spec.Doors) == 0 {
 		return err
 	}
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	verdicts := make([]rotation.Verdict, 0, len(done))
 	for i := range done {
 		verdicts = append(verdicts, rotation.Verdict{Credential: cs[i], Applied: &done[i]})

@@ -16,7 +16,8 @@ func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []cred
 	if !slices.ContainsFunc(out, func(it wire.AppliedItem) bool { return slices.ContainsFunc(it.Findings, record.Accuses) }) {
 		return
 	}
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	earlier, err := r.earlierRolls(ctx, campaign)
 	for _, it := range out {
 		c := page[it.Index]

@@ -45,7 +45,8 @@ const rollChunk = 4000
 
 // RecordRoll writes every line of the roll with its provenance, then its count.
 func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	if err := setup.RequireLedgerRights(ctx, l.Store, slices.ContainsFunc(in.Waves, func(w credential.WaveIndex) bool { return w.Tasks })); err != nil {
 		return classify(wire.Denied, err)
 	}
@@ -89,7 +90,8 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 // RecordIntents says that these are about to be set. Only once it has returned
 // may any of them be.
 func (l *Ledger) RecordIntents(ctx context.Context, in wire.IntentInput) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	page, err := l.page(ctx, in.Batch)
 	if err != nil {
 		return err
@@ -100,7 +102,8 @@ func (l *Ledger) RecordIntents(ctx context.Context, in wire.IntentInput) error {
 // RecordActivated says of which credentials of a batch that is still worked on
 // consumers read the new value by now.
 func (l *Ledger) RecordActivated(ctx context.Context, in wire.ActivatedInput) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	page, err := l.page(ctx, in.Batch)
 	if err != nil {
 		return err
@@ -111,7 +114,8 @@ func (l *Ledger) RecordActivated(ctx context.Context, in wire.ActivatedInput) er
 // RecordResults says how a pass over a batch ended for each credential. Only
 // once it has returned may what is dead be cleaned.
 func (l *Ledger) RecordResults(ctx context.Context, in wire.ResultInput) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	page, err := l.page(ctx, in.Batch)
 	if err != nil {
 		return err
@@ -121,7 +125,8 @@ func (l *Ledger) RecordResults(ctx context.Context, in wire.ResultInput) error {
 
 // RecordExceptions says which credentials stay open for good, and why.
 func (l *Ledger) RecordExceptions(ctx context.Context, in wire.ExceptionInput) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	page, err := l.page(ctx, in.Batch)
 	if err != nil {
 		return err
@@ -132,7 +137,8 @@ func (l *Ledger) RecordExceptions(ctx context.Context, in wire.ExceptionInput) e
 // RecordEvent writes what happened to the campaign as a whole. After
 // campaign-closed the ledger's folder is released.
 func (l *Ledger) RecordEvent(ctx context.Context, in wire.EventInput) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	e := record.Event(in, time.Now().UTC())
 	if in.TookFrom != "" {
 		if err := l.tookFrom(ctx, in, &e); err != nil {

@@ -62,7 +62,8 @@ func (r *Rotation) forGoingOn(ctx context.Context, in wire.PrepareInput, page []
 func (r *Rotation) beforeSet(ctx context.Context, in wire.ApplyInput, page []credential.Credential) (func(context.Context, credential.Credential) *protocol.Stop, error) {
 	var within *reach.Reach
 	if in.Batch.Found > 0 {
-		defer beat(ctx)()
+		ctx, still := beat(ctx)
+		defer still()
 		var err error
 		if within, err = r.reachOf(ctx, in.Batch, applicable(page, in.Items), true); err != nil {
 			return nil, err
@@ -85,7 +86,8 @@ func (r *Rotation) beforeSet(ctx context.Context, in wire.ApplyInput, page []cre
 // LookForTokens looks once more, when everything has been set, for tokens that
 // were made since the listing and may read it.
 func (r *Rotation) LookForTokens(ctx context.Context, campaign string) (wire.NewReaders, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	index, err := r.Store.ReadIndex(ctx, campaign)
 	if err != nil || index.NewestToken == 0 {
 		return wire.NewReaders{}, classify(errVault, err)

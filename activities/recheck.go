@@ -20,7 +20,8 @@ import (
 // outcome says were activated. What was listed again is looked at where it is
 // by now alone.
 func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	page, err := l.page(ctx, b)
 	if err != nil {
 		return nil, err
@@ -56,7 +57,8 @@ const perhapsRead = "its stolen value is proved dead, and its new one was made b
 // Recheck looks at dead credentials once more, but for those of which the new
 // value may have been read: they are open again. It changes nothing.
 func (r *Rotation) Recheck(ctx context.Context, in wire.RecheckInput) (wire.Rechecked, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	var out wire.Rechecked
 	switch stop := r.superseded(ctx, in.Batch.Campaign); {
 	case stop == nil:
@@ -113,7 +115,8 @@ func (r *Rotation) Recheck(ctx context.Context, in wire.RecheckInput) (wire.Rech
 // RecordCleaned says which dead credentials are open again, because what their
 // consumers get is not the new value any more.
 func (l *Ledger) RecordCleaned(ctx context.Context, in wire.CleanedInput) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	page, err := l.page(ctx, in.Batch)
 	if err != nil {
 		return err
@@ -124,7 +127,8 @@ func (l *Ledger) RecordCleaned(ctx context.Context, in wire.CleanedInput) error 
 // RecordRechecked says which dead credentials are open again, and what else was
 // found.
 func (l *Ledger) RecordRechecked(ctx context.Context, in wire.RecheckedInput) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	page, err := l.page(ctx, in.Batch)
 	if err != nil {
 		return err

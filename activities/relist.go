@@ -25,7 +25,8 @@ import (
 // stored under the proposal's name, and stores what is other than it was. It
 // changes nothing else. Repeating it gives what the first one found.
 func (r *Rotation) Relist(ctx context.Context, in wire.RelistInput) (wire.RelistFound, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	if stop := r.superseded(ctx, in.Campaign); stop != nil {
 		return wire.RelistFound{}, temporal.NewNonRetryableApplicationError(stop.Detail, "Refused", nil)
 	}
@@ -98,7 +99,8 @@ func rollNow(ctx context.Context, store *ownmount.Store, index ownmount.RollInde
 // Amend makes part of the roll what a person takes up. Nothing works on the
 // places that it moves.
 func (r *Rotation) Amend(ctx context.Context, in wire.AmendInput) (wire.Amended, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	index, err := r.Store.ReadIndex(ctx, in.Campaign)
 	if err != nil {
 		return wire.Amended{}, classify(errVault, err)
@@ -225,7 +227,8 @@ func rollAt(ctx context.Context, store *ownmount.Store, index ownmount.RollIndex
 // Untouched are those of places on a roll that the ledger knows as open, and of
 // which no new value was ever announced.
 func (l *Ledger) Untouched(ctx context.Context, in wire.UntouchedInput) (credential.Refs, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	all, err := l.Store.ReadRefs(ctx, in.Campaign, in.Snapshot, in.Refs)
 	if err != nil {
 		return nil, classify(errVault, err)
@@ -247,7 +250,8 @@ func (l *Ledger) Untouched(ctx context.Context, in wire.UntouchedInput) (credent
 // again, which are new, which others took the place of, and of what the listing
 // warned.
 func (l *Ledger) RecordTakenUp(ctx context.Context, in wire.TakenUpInput) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	index, err := l.Store.ReadIndex(ctx, in.Campaign)
 	if err != nil {
 		return classify(errVault, err)

@@ -70,7 +70,8 @@ func NewRotation(store *ownmount.Store, kinds *registry.Registry) *Rotation {
 // List makes the roll of a campaign and stores it in Vault, or returns the one
 // that is stored: a campaign has one roll, whatever is retried.
 func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	spec, named, err := r.namedSpec(ctx, in.Campaign)
 	if err != nil {
 		return wire.Roll{}, err
@@ -162,7 +163,7 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 		return nil, err
 	}
 	rot.Pass = in.Pass
-	still := beat(ctx)
+	ctx, still := beat(ctx)
 	rot.LookUp(ctx, rotatable(page, in.Items))
 	within, err := r.reachOf(ctx, in.Batch, rotatable(page, in.Items), false)
 	own, failed := r.forGoingOn(ctx, in, page)
@@ -206,7 +207,8 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 	}, func(i int, why *protocol.Stop) {
 		out[i] = wire.PreparedItem{Index: in.Items[i], Prepared: wire.Prepared{Step: protocol.Precheck, Stop: why}}
 	})
-	defer beat(ctx)()
+	ctx, beating := beat(ctx)
+	defer beating()
 	if err := r.noteElsewhere(ctx, page, out, elsewhere); err != nil {
 		return nil, err
 	}
@@ -232,7 +234,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		r.doubts.Recall(in.Batch.Campaign, it.Against)
 	}
 	if logins := applicable(page, in.Items); len(in.Batch.Logins) > 0 && slices.ContainsFunc(logins, credential.Credential.ReachesVault) {
-		still := beat(ctx)
+		ctx, still := beat(ctx)
 		within, err := r.reachOf(ctx, in.Batch, logins, true)
 		still()
 		if err != nil {
@@ -346,7 +348,8 @@ func (r *Rotation) count(k credential.Kind, step protocol.Step, why *protocol.St
 // confirm looks at the batch once more, whether or not it was told to stop: its
 // proofs are worth nothing without.
 func confirm(ctx context.Context, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
 	verdicts := make([]rotation.Verdict, 0, len(done))

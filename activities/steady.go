@@ -11,7 +11,8 @@ import (
 // what a server contradicts. What is at stake is bounded like a credential in
 // hand.
 func (r *Rotation) steady(ctx context.Context, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
 	rot.Steady(within, cs, done)

@@ -14,7 +14,8 @@ import (
 // AskTaskDoors asks the doors of what people have said is done. It reads the
 // values, and keeps none.
 func (r *Rotation) AskTaskDoors(ctx context.Context, in wire.Tasks) ([]wire.AskedTask, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	cs, err := tasks.Of(ctx, r.Store, in)
 	if err != nil {
 		return nil, classify(errVault, err)
@@ -56,7 +57,8 @@ const doorsAtATime = 3 * time.Minute
 // RecordTaskDoors says what doors showed: which tasks are dead, and why others
 // are not. It gives the former.
 func (l *Ledger) RecordTaskDoors(ctx context.Context, in wire.AskedTasks) (dead credential.Refs, err error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	l.looking.Lock() // what is said meanwhile is said of what comes after
 	defer l.looking.Unlock()
 	cs, err := tasks.Of(ctx, l.Store, in.Tasks)

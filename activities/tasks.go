@@ -13,7 +13,8 @@ import (
 // OpenTasks prepares what people see to, and hands it over. Done twice it
 // changes nothing.
 func (r *Rotation) OpenTasks(ctx context.Context, in wire.Tasks) ([]wire.OpenedTask, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	cs, err := tasks.Of(ctx, r.Store, in)
 	if err != nil {
 		return nil, classify(errVault, err)
@@ -39,7 +40,8 @@ func (r *Rotation) OpenTasks(ctx context.Context, in wire.Tasks) ([]wire.OpenedT
 // CloseTasks takes back what was handed over, once the ledger has the outcome,
 // and notes beside the roll what is done with.
 func (r *Rotation) CloseTasks(ctx context.Context, in wire.Tasks) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	cs, err := tasks.Of(ctx, r.Store, in)
 	if err == nil {
 		err = tasks.Close(ctx, r.Store, in, cs)
@@ -49,7 +51,8 @@ func (r *Rotation) CloseTasks(ctx context.Context, in wire.Tasks) error {
 
 // RecordTasks says which tasks were opened, and why others were not.
 func (l *Ledger) RecordTasks(ctx context.Context, in wire.TasksInput) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	cs, err := tasks.Of(ctx, l.Store, in.Tasks)
 	if err != nil {
 		return classify(errVault, err)
@@ -65,7 +68,8 @@ func (l *Ledger) RecordTasks(ctx context.Context, in wire.TasksInput) error {
 // out who he is, and records what counts. Who said what does not pass through
 // Temporal, and this is the one process that may write the record of it.
 func (l *Ledger) LookAtTasks(ctx context.Context, in wire.Tasks) (wire.TasksLook, error) {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	l.looking.Lock() // a try that was given up may still be at it
 	defer l.looking.Unlock()
 	cs, err := tasks.Of(ctx, l.Store, in)
@@ -95,7 +99,8 @@ func (l *Ledger) LookAtTasks(ctx context.Context, in wire.Tasks) (wire.TasksLook
 
 // RemindOfTasks says that tasks are due soon, or that their time is over.
 func (l *Ledger) RemindOfTasks(ctx context.Context, in wire.RemindInput) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	cs, err := tasks.Of(ctx, l.Store, in.Tasks)
 	if err != nil {
 		return classify(errVault, err)
@@ -105,7 +110,8 @@ func (l *Ledger) RemindOfTasks(ctx context.Context, in wire.RemindInput) error {
 
 // LeaveTasks says which tasks stay open because the campaign ends.
 func (l *Ledger) LeaveTasks(ctx context.Context, in wire.LeaveInput) error {
-	defer beat(ctx)()
+	ctx, still := beat(ctx)
+	defer still()
 	cs, err := tasks.Of(ctx, l.Store, in.Tasks)
 	if err != nil {
 		return classify(errVault, err)

@@ -21,7 +21,7 @@ import (
 // a room of which the name is written out stands there alone.
 var layers = [][]string{
 	// The nouns: everything speaks of them, they of nothing.
-	{"internal/credential", "internal/version", "internal/evidence/event", "internal/paste"},
+	{"internal/credential", "internal/version", "internal/evidence/event", "internal/paste", "internal/awaited"},
 	// Pure decisions: testable row by row because they know no server.
 	{"internal/protocol"},
 	// What any authority is, as settings and opened; what the text of policies

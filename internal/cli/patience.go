@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"rollcall/internal/awaited"
 	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 	"rollcall/internal/rotation/gate"
@@ -89,6 +90,9 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 		if since := p.engine.Untaken(ctx, p.workflow); !since.IsZero() && now.Sub(since) > quietAfter {
 			return p.sayUntaken(since), nil
 		}
+		if silent := p.engine.Awaited(ctx, p.workflow); len(silent) > 0 {
+			return p.saySilent(silent), nil
+		}
 		return p.sayWaits(ctx, now), nil
 	}
 	if waitingFor(why) == p.waiting {
@@ -122,6 +126,22 @@ func (p *patience) sayUntaken(since time.Time) bool {
 	}
 	p.waiting = about
 	p.say("waiting: no worker takes up what lies there %s: look whether `rollcall worker` and `rollcall worker --role ledger` are alive (their /healthz), and start what is not", about)
+	return true
+}
+
+// saySilent says which servers were asked and have not answered; once, until
+// something has changed.
+func (p *patience) saySilent(silent []awaited.Server) bool {
+	var names []string
+	for _, s := range silent {
+		names = append(names, fmt.Sprintf("%s (asked at %s)", s.Name, s.Since.UTC().Format("15:04:05Z")))
+	}
+	about := "an answer of " + silent[0].Name
+	if about == p.waiting {
+		return false
+	}
+	p.waiting = about
+	p.say("waiting: no answer yet from %s; each try there ends by itself (timeout in the campaign file), and what is not proved there stays open and is tried again. `rollcall leave-out` takes out a server that will not come back", strings.Join(names, ", "))
 	return true
 }
 

@@ -10,6 +10,8 @@ import (
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/awaited"
 )
 
 type security int
@@ -63,6 +65,7 @@ func (c *conn) do(ctx context.Context, what string, f func(*ldap.Conn) error) er
 	}
 	timed, cancel := context.WithTimeout(ctx, c.server.client.timeout)
 	defer cancel()
+	defer awaited.From(ctx, c.server.name)()
 	stop := context.AfterFunc(timed, func() {
 		c.broken.Store(true)
 		_ = c.tcp.Close()
@@ -123,6 +126,7 @@ func resultCode(err error) uint16 {
 func (s *server) dial(ctx context.Context) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.client.timeout)
 	defer cancel()
+	defer awaited.From(ctx, s.name)()
 	address, err := s.where(ctx)
 	if err != nil {
 		return nil, s.dialError(ctx, err)

@@ -20,6 +20,7 @@ import (
 
 	"log/slog"
 
+	"rollcall/internal/awaited"
 	"rollcall/internal/credential"
 )
 
@@ -52,6 +53,7 @@ type Engine struct {
 
 	namespace string
 	failures  converter.FailureConverter
+	data      converter.DataConverter
 	gone      <-chan struct{}
 	stop      func() error
 }
@@ -98,7 +100,7 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 		e.Local, e.Started, e.For, e.Address, e.gone, e.stop = true, local.started, local.device, local.address, local.gone, local.stop
 		opts.HostPort = local.address
 	}
-	opts.DataConverter = data
+	opts.DataConverter, e.data = data, data
 	// Payloads are compressed already, and sealed ones cannot be.
 	opts.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	e.failures = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
@@ -181,6 +183,26 @@ func (e *Engine) Untaken(ctx context.Context, workflow string) (since time.Time)
 		}
 	}
 	return since
+}
+
+// Awaited are the servers that were asked by workers at work on a workflow, or
+// one below it, and have not answered, the longest silent first: a heartbeat
+// names them.
+func (e *Engine) Awaited(ctx context.Context, workflow string) (out []awaited.Server) {
+	d, err := e.DescribeWorkflowExecution(ctx, workflow, "")
+	if err != nil {
+		return nil
+	}
+	for _, a := range d.PendingActivities {
+		var silent []awaited.Server
+		if a.State == enumspb.PENDING_ACTIVITY_STATE_STARTED && a.HeartbeatDetails != nil && e.data.FromPayloads(a.HeartbeatDetails, &silent) == nil {
+			out = append(out, silent...)
+		}
+	}
+	for _, child := range d.PendingChildren {
+		out = append(out, e.Awaited(ctx, child.WorkflowId)...)
+	}
+	return awaited.Merge(out)
 }
 
 // Stop closes the connection, and stops the engine if this process started it.

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"rollcall/internal/address"
+	"rollcall/internal/awaited"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 )
@@ -34,6 +35,7 @@ const application = "rollcall"
 func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.Conn, seen, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.client.conf.Timeout)
 	defer cancel()
+	defer awaited.From(ctx, s.name)()
 	c, err := pgx.ParseConfig("host=127.0.0.1 port=5432 user=x password=x dbname=x sslmode=disable sslnegotiation=postgres sslcertmode=disable " +
 		"target_session_attrs=any channel_binding=prefer require_auth='' min_protocol_version=3.0 max_protocol_version=3.0")
 	if err != nil {

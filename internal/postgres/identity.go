@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"rollcall/internal/awaited"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 )
@@ -151,6 +152,7 @@ func (c *session) close(ctx context.Context) { hangUp(ctx, c.Conn) }
 func (s *server) do(ctx context.Context, c *session, what string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.client.conf.Timeout)
 	defer cancel()
+	defer awaited.From(ctx, s.name)()
 	return s.plain(ctx, what, f(ctx))
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"time"
 
+	"rollcall/internal/awaited"
 	"rollcall/internal/door"
 )
 
@@ -30,7 +31,9 @@ func Dial(ctx context.Context, s door.Settings) (c net.Conn, done func(), err er
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	answered := awaited.From(ctx, s.Address)
+	ctx, ended := context.WithTimeout(ctx, s.Timeout)
+	cancel := func() { ended(); answered() }
 	raw, err := new(net.Dialer).DialContext(ctx, "tcp", s.Address)
 	if err != nil {
 		cancel()
