@@ -8,6 +8,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/fairqueue"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
 	"rollcall/internal/rotation/gate"
@@ -35,7 +36,7 @@ func (l *Ledger) page(ctx context.Context, b wire.Batch) ([]credential.Credentia
 func pageOf(ctx context.Context, store *ownmount.Store, b wire.Batch) ([]credential.Credential, error) {
 	page, err := store.ReadPage(ctx, b.Campaign, b.Snapshot, b.Span.Page)
 	if err == nil && b.Span.To > len(page) {
-		err = &ownmount.NotOnRoll{Campaign: b.Campaign, Page: b.Span.Page, What: fmt.Sprintf("%d credentials, not %d", len(page), b.Span.To)}
+		err = &ownmount.NotOnRoll{Campaign: b.Campaign, Page: b.Span.Page, What: fmt.Sprintf("%s, not %d", plural.Count(len(page), "credential", "credentials"), b.Span.To)}
 	}
 	return page, classify(errVault, err)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rollcall/internal/evidence/judge"
+	"rollcall/internal/plural"
 	"rollcall/internal/report"
 )
 
@@ -155,10 +156,10 @@ func (p *evidencePrinter) coverage(r *judge.Result) {
 		p.gaps(m.Gaps)
 	}
 	if r.TooMany > 0 {
-		p.line("coverage: ", "%d events were of more accounts and addresses than are kept apart, and are in no finding: narrow the logs down", r.TooMany)
+		p.line("coverage: ", "%s no finding: narrow the logs down", plural.Count(r.TooMany, "event was of more accounts and addresses than are kept apart, and is in", "events were of more accounts and addresses than are kept apart, and are in"))
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.LeftOut)) {
-		p.line("coverage: ", "%d indicators of type %s were left out: no log of these formats holds them", r.LeftOut[kind], kind)
+		p.line("coverage: ", "indicators of type %s that were left out: %d; no log of these formats holds such", kind, r.LeftOut[kind])
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/judge"
 	"rollcall/internal/ledger"
+	"rollcall/internal/plural"
 )
 
 // heldAt are the places and versions that held what was stolen of a credential.
@@ -179,7 +180,7 @@ func (s *session) hashValues(ctx context.Context, device string, at []heldAt, o 
 			return err
 		}
 	}
-	s.say("note: the values of %d of %d credentials are looked for by their hashes; at %d places Vault has them no longer. A value with a line's end behind it has another hash, and so has every value of before the audit device was enabled",
-		len(hashed), len(o.Judge.Credentials), gone)
+	s.say("note: the values of %d of %s are looked for by their hashes; at %s Vault has them no longer. A value with a line's end behind it has another hash, and so has every value of before the audit device was enabled",
+		len(hashed), plural.Count(len(o.Judge.Credentials), "credential", "credentials"), plural.Count(gone, "place", "places"))
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/ledger"
+	"rollcall/internal/plural"
 	"rollcall/internal/report"
 )
 
@@ -99,7 +100,7 @@ func (a *app) printVerified(r ledger.Report, profile string) {
 	if !r.OK() {
 		verdict = "NOT VERIFIED"
 	}
-	a.result("%s: campaign %s, %d entries, root %s", verdict, r.Campaign, r.Size, r.Root)
+	a.result("%s: campaign %s, %s, root %s", verdict, r.Campaign, plural.Count(r.Size, "entry", "entries"), r.Root)
 	a.result("key: %s", r.KeySource)
 	how := "consistent"
 	if !r.OK() {
@@ -107,9 +108,9 @@ func (a *app) printVerified(r ledger.Report, profile string) {
 	}
 	switch {
 	case r.Anchored > 0 && r.Anchors > 1:
-		a.result("anchor: %s with the checkpoints that were kept elsewhere, %d of them, the newest of %d entries", how, r.Anchors, r.Anchored)
+		a.result("anchor: %s with the checkpoints that were kept elsewhere, %d of them, the newest of %s", how, r.Anchors, plural.Count(r.Anchored, "entry", "entries"))
 	case r.Anchored > 0:
-		a.result("anchor: %s with the checkpoint of %d entries that was kept elsewhere", how, r.Anchored)
+		a.result("anchor: %s with the checkpoint of %s that was kept elsewhere", how, plural.Count(r.Anchored, "entry", "entries"))
 	case r.Anchors > 0:
 		a.result("anchor: what was given is of no use, see below")
 	default:

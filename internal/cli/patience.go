@@ -11,6 +11,7 @@ import (
 
 	"rollcall/internal/awaited"
 	"rollcall/internal/ledger"
+	"rollcall/internal/plural"
 	"rollcall/internal/report"
 	"rollcall/internal/rotation/gate"
 	"rollcall/internal/vault/ownmount"
@@ -99,7 +100,7 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 		return false, nil
 	}
 	p.waiting = waitingFor(why)
-	p.say("waiting (tried %d times): %s", tries-1, p.waiting)
+	p.say("waiting (tried %s): %s", plural.Count(tries-1, "time", "times"), p.waiting)
 	return true, nil
 }
 

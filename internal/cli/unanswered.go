@@ -13,6 +13,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/listing"
+	"rollcall/internal/plural"
 	"rollcall/internal/report"
 )
 
@@ -95,7 +96,7 @@ func printOpenLines(w io.Writer, acc *credential.Accounting, width int) {
 		return
 	}
 	if open := acc.Open(); len(open) > 0 {
-		fmt.Fprintf(w, "%d of %d lines of profile %s are unanswered:\n", len(open), len(acc.Lines), acc.Profile)
+		fmt.Fprintf(w, "%d of %s of profile %s %s unanswered:\n", len(open), plural.Count(len(acc.Lines), "line", "lines"), acc.Profile, plural.Pick(len(open), "is", "are"))
 		for _, l := range open {
 			fmt.Fprint(w, report.Wrap(report.Clean(listing.OpenLine(l)), "  ", width))
 			printMay(w, l, width)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"rollcall/internal/plural"
 )
 
 // How a device was contained.
@@ -125,7 +127,7 @@ func (c *Containment) WordsIn(zone *time.Location) []string {
 	case len(c.Answers) > 0:
 		out = append(out, "it ANSWERS: "+strings.Join(c.Answers, ", "))
 	case !c.AskedAt.IsZero():
-		out = append(out, fmt.Sprintf("%s at %s: no answer", counted(len(c.Addresses), "address", "addresses"), counted(len(c.Ports), "port", "ports")))
+		out = append(out, fmt.Sprintf("%s at %s: no answer", plural.Count(len(c.Addresses), "address", "addresses"), plural.Count(len(c.Ports), "port", "ports")))
 	case len(c.Named) == 0:
 		out = append(out, "the campaign file names no address of it (containment.addresses), so it was not asked")
 	}
@@ -140,11 +142,4 @@ func (c *Containment) WordsIn(zone *time.Location) []string {
 		out = append(out, fmt.Sprintf("%s went on all the same: %s", c.OverrideBy, c.Override))
 	}
 	return out
-}
-
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -11,6 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/directory/adacl"
+	"rollcall/internal/plural"
 )
 
 // checkAccounts works out from their own access control lists whether bind.dn
@@ -43,12 +44,12 @@ func (activeDirectory) checkAccounts(ctx context.Context, c *conn, ids []string,
 			}
 		}
 	}
-	add("rights", len(missing) == 0, fmt.Sprintf("bind.dn lacks the right Reset Password on %d of %d accounts on the roll%s", len(missing), seen, named(missing)),
+	add("rights", len(missing) == 0, fmt.Sprintf("bind.dn lacks the right Reset Password on %d of %s on the roll%s", len(missing), plural.Count(seen, "account", "accounts"), named(missing)),
 		grantReset+"; an account that inherits no rights needs them on itself")
 	if unshown, err := c.unshown(ctx, lists); err == nil && len(unshown.Accounts) > 0 {
 		add("copies", true, unshown.Words(seen), notChecked)
 	}
-	add("protected", len(protected) == 0, fmt.Sprintf("%d of %d accounts on the roll belong to a protected group (adminCount 1) and bind.dn may not reset them%s", len(protected), seen, named(protected)),
+	add("protected", len(protected) == 0, fmt.Sprintf("%d of %s on the roll %s%s", len(protected), plural.Count(seen, "account", "accounts"), plural.Pick(len(protected), "belongs to a protected group (adminCount 1) and bind.dn may not reset it", "belong to a protected group (adminCount 1) and bind.dn may not reset them"), named(protected)),
 		fmt.Sprintf(`a right on an organizational unit does not reach them: grant it for the time of the campaign on AdminSDHolder, which passes it on within the hour: dsacls "CN=AdminSDHolder,CN=System,%s" /G "DOMAIN\account:CA;Reset Password"; or have a domain administrator reset them, and exclude them with that reason`,
 			domainDN(c.server.client.conf.Base)))
 }

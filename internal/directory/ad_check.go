@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/plural"
 )
 
 // Capabilities in the root DSE ([MS-ADTS] 3.1.1.3.4.3).
@@ -73,7 +75,7 @@ func (c *conn) checkServers(ctx context.Context, domain, configuration string, a
 		}
 	}
 	add("servers", len(missing) == 0,
-		fmt.Sprintf("the domain has %d domain controllers, servers leaves out %d: %s", len(all), len(missing), strings.Join(missing, ", ")),
+		fmt.Sprintf("the domain has %s, servers leaves out %d: %s", plural.Count(len(all), "domain controller", "domain controllers"), len(missing), strings.Join(missing, ", ")),
 		"add them to servers, or let discover: configuration find them: until they follow, they accept the stolen values")
 }
 

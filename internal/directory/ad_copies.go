@@ -9,6 +9,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/internal/directory/adacl"
+	"rollcall/internal/plural"
 )
 
 // A domain shows attributes that its schema calls confidential to nobody
@@ -90,6 +91,6 @@ func (u Unshown) Words(of int) string {
 	for _, a := range u.Attributes {
 		grants = append(grants, `"DOMAIN\account:RPCA;`+a+`"`)
 	}
-	return fmt.Sprintf("whether %d of %d accounts on the roll keep their password a second time for UNIX (%s: confidential) is not shown to bind.dn: what reads such a copy goes on with the stolen value. Grant it: dsacls \"OU=…\" /I:S /G %s; or have an administrator look for accounts with (%s=*)",
-		len(u.Accounts), of, strings.Join(u.Attributes, ", "), strings.Join(grants, " "), u.Attributes[0])
+	return fmt.Sprintf("whether %d of %s on the roll %s a second time for UNIX (%s: confidential) is not shown to bind.dn: what reads such a copy goes on with the stolen value. Grant it: dsacls \"OU=…\" /I:S /G %s; or have an administrator look for accounts with (%s=*)",
+		len(u.Accounts), plural.Count(of, "account", "accounts"), plural.Pick(len(u.Accounts), "keeps its password", "keep their password"), strings.Join(u.Attributes, ", "), strings.Join(grants, " "), u.Attributes[0])
 }

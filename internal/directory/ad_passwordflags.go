@@ -10,6 +10,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/internal/directory/adacl"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 )
 
@@ -129,14 +130,14 @@ func (c *Client) CheckPasswordFlags(ctx context.Context, ids []string) []Check {
 		}
 	}
 	check.OK = granted == len(ids)
-	check.Detail = fmt.Sprintf("bind.dn may write pwdLastSet on %d of %d people's accounts looked at", granted, len(ids))
+	check.Detail = fmt.Sprintf("bind.dn may write pwdLastSet on %d of %s looked at", granted, plural.Count(len(ids), "person's account", "people's accounts"))
 	if check.OK {
 		check.Do = ""
 	}
 	out := []Check{check}
 	if ignored+denied > 0 {
 		out = append(out, Check{Server: s.name, What: "owners", OK: true,
-			Detail: fmt.Sprintf("of %d people looked at, %d have a password that never expires, so must-change is ignored, and %d may not change their own; those get a finding", len(ids), ignored, denied)})
+			Detail: fmt.Sprintf("people looked at: %d, of whom %d with a password that never expires, so must-change is ignored, and %d who may not change their own; those get a finding", len(ids), ignored, denied)})
 	}
 	return out
 }

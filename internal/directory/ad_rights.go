@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"rollcall/internal/directory/adacl"
+	"rollcall/internal/plural"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
@@ -31,7 +32,7 @@ func (c *conn) checkRights(ctx context.Context, domain string, add addCheck) {
 				granted++
 			}
 		}
-		add("rights", granted > 0, fmt.Sprintf("bind.dn has the right Reset Password on %d of %d accounts below base", granted, len(users)), grantReset)
+		add("rights", granted > 0, fmt.Sprintf("bind.dn has the right Reset Password on %d of %s below base", granted, plural.Count(len(users), "account", "accounts")), grantReset)
 	}
 	protected, err := c.descriptors(ctx, base, ldap.ScopeWholeSubtree, "(&(objectCategory=person)(objectClass=user)(adminCount=1))", sampled)
 	if err == nil && len(protected) > 0 {

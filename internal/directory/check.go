@@ -12,6 +12,7 @@ import (
 
 	"rollcall/internal/address"
 	"rollcall/internal/authority"
+	"rollcall/internal/plural"
 )
 
 // Check is one thing that a doctor looked at on one server.
@@ -186,6 +187,6 @@ func yesNo(b bool) string {
 // certificateLife judges the server's own certificate, the first of the chain.
 func certificateLife(chain []*x509.Certificate, now time.Time) (ok bool, detail string) {
 	left := chain[0].NotAfter.Sub(now)
-	return left > certificateNotice, fmt.Sprintf("the certificate is valid until %s (%d days)",
-		chain[0].NotAfter.UTC().Format(time.DateOnly), int(left.Hours()/24))
+	return left > certificateNotice, fmt.Sprintf("the certificate is valid until %s (%s)",
+		chain[0].NotAfter.UTC().Format(time.DateOnly), plural.Count(int(left.Hours()/24), "day", "days"))
 }

@@ -43,9 +43,9 @@ func (c *conn) checkStored(ctx context.Context, config, scheme, usual string, ad
 	}
 	if len(seen) > 0 {
 		if slices.ContainsFunc(seen, Stored.Clear) {
-			add(keptNote, true, fmt.Sprintf("of %d passwords that bind.dn is shown, some are kept as they were written, perhaps before it hashed; whether it hashes new ones is not shown (%s in %s)", len(seen), scheme, config), notChecked)
+			add(keptNote, true, fmt.Sprintf("of the passwords that bind.dn is shown (%d), some are kept as they were written, perhaps before it hashed; whether it hashes new ones is not shown (%s in %s)", len(seen), scheme, config), notChecked)
 		} else {
-			add(keptNote, true, fmt.Sprintf("the %d passwords that bind.dn is shown are hashed", len(seen)), "")
+			add(keptNote, true, fmt.Sprintf("the passwords that bind.dn is shown (%d) are hashed", len(seen)), "")
 		}
 		return
 	}
@@ -74,7 +74,7 @@ func (c *conn) checkShown(ctx context.Context, grant string, add addCheck) {
 	if hidden == 0 {
 		return
 	}
-	add("kept how", true, fmt.Sprintf("bind.dn may not read userPassword of %d of the %d entries that were looked at, so whether it bars an account ({CRYPT}!…) or has another system check it ({SASL}) is not known: the listing warns (storage-not-shown), and an account of which Vault holds nothing that it accepts is not set; %s", hidden, len(res.Entries), grant), notChecked)
+	add("kept how", true, fmt.Sprintf("bind.dn may not read userPassword of %d of the entries that were looked at (%d), so whether it bars an account ({CRYPT}!…) or has another system check it ({SASL}) is not known: the listing warns (storage-not-shown), and an account of which Vault holds nothing that it accepts is not set; %s", hidden, len(res.Entries), grant), notChecked)
 }
 
 func asTheyAre(clear bool) string {

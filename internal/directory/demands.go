@@ -10,6 +10,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // demand is what one policy asks of a new password, as far as the server shows
@@ -47,10 +48,10 @@ func (d demand) refuses(sample credential.Secret) string {
 		}
 	}
 	if n < d.length {
-		return fmt.Sprintf("they have %d characters, and it asks for %d", n, d.length)
+		return fmt.Sprintf("they have %s, and it asks for %d", plural.Count(n, "character", "characters"), d.length)
 	}
 	if len(has) < d.classes {
-		return fmt.Sprintf("some have %d classes of characters, and it asks for %d", len(has), d.classes)
+		return fmt.Sprintf("some have %s, and it asks for %d", plural.Count(len(has), "class of characters", "classes of characters"), d.classes)
 	}
 	for _, class := range []string{uppers, lowers, digits, specials} {
 		if has[class] < d.of[class] {

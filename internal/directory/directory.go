@@ -29,6 +29,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // Client is one directory. It is safe for concurrent use.
@@ -75,7 +76,7 @@ func Open(name string, d config.Directory, passwords ...func(context.Context) (c
 		}
 	}
 	if len(passwords) != len(d.Identities()) {
-		return nil, fmt.Errorf("directory %s: %d bind passwords for %d identities", name, len(passwords), len(d.Identities()))
+		return nil, fmt.Errorf("directory %s: %s for %s", name, plural.Count(len(passwords), "bind password", "bind passwords"), plural.Count(len(d.Identities()), "identity", "identities"))
 	}
 	if len(d.Servers) == 0 {
 		return nil, fmt.Errorf("directory %s: servers is empty; name the write server first, then every other", name)

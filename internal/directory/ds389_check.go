@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/plural"
 )
 
 // effectiveRights is the Get Effective Rights control, with the value
@@ -59,7 +61,7 @@ func (c *conn) checkWrite(ctx context.Context, add addCheck) {
 			granted++
 		}
 	}
-	add("rights", granted > 0, fmt.Sprintf("bind.dn may write userPassword of %d of %d accounts below base (whether it is a password administrator does not show)", granted, len(entries)),
+	add("rights", granted > 0, fmt.Sprintf("bind.dn may write userPassword of %d of %s below base (whether it is a password administrator does not show)", granted, plural.Count(len(entries), "account", "accounts")),
 		"grant it on the branch with the accounts: "+writeRule(c.bound))
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/plural"
 )
 
 // node is a server of the file as replication calls it.
@@ -76,8 +78,8 @@ func (ds389) others(ctx context.Context, c *Client, accepted func(string) bool) 
 	if len(missing) == 0 {
 		return Others{}, nil
 	}
-	return Others{Names: missing, Detail: fmt.Sprintf("%d servers make changes there, and the file names no server for these, which make or take changes (replication agreements and update vectors): %s",
-		writers, strings.Join(missing, ", "))}, nil
+	return Others{Names: missing, Detail: fmt.Sprintf("%s changes there, and the file names no server for these, which make or take changes (replication agreements and update vectors): %s",
+		plural.Count(writers, "server makes", "servers make"), strings.Join(missing, ", "))}, nil
 }
 
 // oneNodeEach makes one node of those of servers that are one machine. of is

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/plural"
 )
 
 // What a server's policy means for a campaign. None of it is wrong.
@@ -126,6 +128,6 @@ func (c *conn) noteDomain(ctx context.Context, add addCheck) {
 	}
 	noteThreshold(l.most, "the domain's policy", add)
 	if l.most > 0 && l.history < 3 {
-		add(noteLockout, true, fmt.Sprintf("the domain remembers %d passwords (pwdHistoryLength): with fewer than 3 each try of a consumer that still has the stolen value counts after the resets, and %d of them lock the account for everybody, and a service's clients out of their tickets; set it to 3 or more before the campaign, or stop such consumers first", l.history, l.most), "")
+		add(noteLockout, true, fmt.Sprintf("the domain remembers %s (pwdHistoryLength): with fewer than 3 each try of a consumer that still has the stolen value counts after the resets, and %d of them lock the account for everybody, and a service's clients out of their tickets; set it to 3 or more before the campaign, or stop such consumers first", plural.Count(l.history, "password", "passwords"), l.most), "")
 	}
 }

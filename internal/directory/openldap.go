@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 )
 
@@ -150,8 +151,8 @@ func (c *conn) checkReplication(ctx context.Context, write bool, add addCheck) {
 	if write {
 		base, err := c.read(ctx, c.server.client.conf.Base, ldap.ScopeBaseObject, "(objectClass=*)", "contextCSN")
 		if err == nil && len(base) == 1 && len(base[0].GetAttributeValues("contextCSN")) > 1 {
-			add(noteReplication, true, fmt.Sprintf("%d servers have made changes here (contextCSN): a login for an account at another provider, before its reset has come there, takes the reset back; Rollcall writes to this server alone, looks for that and sets again",
-				len(base[0].GetAttributeValues("contextCSN"))), "")
+			add(noteReplication, true, fmt.Sprintf("%s made changes here (contextCSN): a login for an account at another provider, before its reset has come there, takes the reset back; Rollcall writes to this server alone, looks for that and sets again",
+				plural.Count(len(base[0].GetAttributeValues("contextCSN")), "server has", "servers have")), "")
 		}
 	}
 	noted, err := c.read(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, "(pwdLastSuccess=*)", "1.1")

@@ -11,6 +11,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/internal/authority"
+	"rollcall/internal/plural"
 )
 
 // A balancer that keeps us to one machine shows nothing of the others, and a
@@ -142,6 +143,6 @@ func (activeDirectory) others(ctx context.Context, c *Client, accepted func(stri
 	if len(missing) == 0 {
 		return Others{}, nil
 	}
-	return Others{Names: missing, Detail: fmt.Sprintf("the domain has %d domain controllers (configuration partition at %s), and these are not asked: %s",
-		len(hosts), c.servers[0].name, strings.Join(missing, ", "))}, nil
+	return Others{Names: missing, Detail: fmt.Sprintf("the domain has %s (configuration partition at %s), and these are not asked: %s",
+		plural.Count(len(hosts), "domain controller", "domain controllers"), c.servers[0].name, strings.Join(missing, ", "))}, nil
 }

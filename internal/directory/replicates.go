@@ -14,6 +14,7 @@ import (
 
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // Servers of a directory log in to each other as accounts: to fetch changes, to
@@ -392,7 +393,7 @@ func (c *conn) checkReplicators(ctx context.Context, add addCheck) {
 	case found.hidden != "":
 		add(noteReplicators, true, "not checked, because "+found.hidden, notChecked)
 	default:
-		add(noteReplicators, true, fmt.Sprintf("its configuration names %d accounts as which servers log in to each other; one of the roll stays open (replicates)", len(found.of)), "")
+		add(noteReplicators, true, fmt.Sprintf("its configuration names %s as which servers log in to each other; one of the roll stays open (replicates)", plural.Count(len(found.of), "account", "accounts")), "")
 	}
 }
 

@@ -156,6 +156,6 @@ func TestACampaignDoesNotStartBeforeEachLineOfItsProfileHasAnAnswer(t *testing.T
 		require.NotEmpty(t, state.Profile.UnansweredBy)
 		require.Equal(t, &ledger.End{}, state.End)
 		u.must("ledger", "verify")
-		require.Contains(t, r.out, "perhaps not all: 1 of 3 lines of profile gateway have no answer: seal")
+		require.Contains(t, r.out, "perhaps not all: 1 of 3 lines of profile gateway has no answer: seal")
 	})
 }

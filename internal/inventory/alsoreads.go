@@ -10,6 +10,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/powers"
 )
@@ -278,9 +279,9 @@ func (l *lister) alsoIn(ctx context.Context, m secretMount, r *alsoRead, known k
 	case len(found) == 0 && !more:
 		return "", nil
 	case more:
-		return fmt.Sprintf("at least %s of %s/ (%s)", counted(len(found), "secret", "secrets"), m.name, some(found)), nil
+		return fmt.Sprintf("at least %s of %s/ (%s)", plural.Count(len(found), "secret", "secrets"), m.name, some(found)), nil
 	}
-	return fmt.Sprintf("%s of %s/ (%s)", counted(len(found), "secret", "secrets"), m.name, some(found)), nil
+	return fmt.Sprintf("%s of %s/ (%s)", plural.Count(len(found), "secret", "secrets"), m.name, some(found)), nil
 }
 
 func orAll(rest string) string { return rest + "…" }

@@ -9,6 +9,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // lookAround asks each authority what its servers show of the accounts that
@@ -40,7 +41,7 @@ func (l *lister) lookAround(ctx context.Context, known accounts) (map[string]aut
 		}
 		seen, err := looks.LookAt(ctx, accounts)
 		if err != nil {
-			return nil, fmt.Errorf("looking at the servers of %s for %d accounts: %w; the listing was given up and nothing was changed: check that they answer (rollcall doctor), then list again", l.c.Called(name), len(accounts), err)
+			return nil, fmt.Errorf("looking at the servers of %s for %s: %w; the listing was given up and nothing was changed: check that they answer (rollcall doctor), then list again", l.c.Called(name), plural.Count(len(accounts), "account", "accounts"), err)
 		}
 		for _, h := range seen.Hidden {
 			l.warnHidden(name, h)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/minted"
 )
@@ -52,7 +53,7 @@ func (l *lister) mintedBefore(ctx context.Context, logins map[string][]credentia
 		// A place of its own: who accepts this has not accepted that the worker
 		// may not look.
 		for _, mount := range slices.Sorted(maps.Keys(at)) {
-			l.unsure("auth/"+mount+"/login", fmt.Sprintf("%d logins of the roll at this auth mount of type ldap get no policy but Vault's default one, and whether a token from before has more is not looked at here, for a look may end a token that Vault is just making. A campaign looks at all tokens before anything is set, and an account that has such a one then goes first", at[mount]),
+			l.unsure("auth/"+mount+"/login", fmt.Sprintf("%s no policy but Vault's default one, and whether a token from before has more is not looked at here, for a look may end a token that Vault is just making. A campaign looks at all tokens before anything is set, and an account that has such a one then goes first", plural.Count(at[mount], "login of the roll at this auth mount of type ldap gets", "logins of the roll at this auth mount of type ldap get")),
 				"to know it before, have an administrator look (vault list auth/token/accessors, vault token lookup -accessor …)")
 		}
 		return nil
@@ -82,7 +83,7 @@ func (l *lister) mintedBefore(ctx context.Context, logins map[string][]credentia
 	})
 	var stop *protocol.Stop
 	if errors.As(err, &stop) && stop.Reason == protocol.ReasonRights {
-		l.notShown("auth/token/accessors", "this login may not look at the tokens of Vault (auth/token/accessors, auth/token/lookup-accessor): whether tokens live of %d accounts of the roll that had policies at an auth mount of type ldap, and have none by now, is not known, and such a token may read what is written", plain)
+		l.notShown("auth/token/accessors", "this login may not look at the tokens of Vault (auth/token/accessors, auth/token/lookup-accessor): whether tokens live of %s none by now, is not known, and such a token may read what is written", plural.Count(plain, "account of the roll that had policies at an auth mount of type ldap, and has", "accounts of the roll that had policies at an auth mount of type ldap, and have"))
 		return nil
 	}
 	return err

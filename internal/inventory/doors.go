@@ -9,6 +9,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
+	"rollcall/internal/plural"
 )
 
 // A door is named for a credential by the campaign file (for:), by a row of a
@@ -178,7 +179,7 @@ func (m *merger) peoplesDoors() (out []Warning) {
 	for _, name := range slices.Sorted(maps.Keys(people)) {
 		if keeps := m.c.Doors[name].Keeping(); keeps > 0 {
 			out = append(out, Warning{Code: credential.FindingDoorsShowLess, Detail: fmt.Sprintf(
-				"door %s may take what was stolen of %d people for up to %s after it is dead in their directory, and is not asked: nobody logs in with a temporary value, and Vault holds no stolen one. End what it keeps; then say in doors.%s.for whose it is besides (kind: %s)", name, people[name], keeps, name, credential.ADPassword)})
+				"door %s may take what was stolen of %s for up to %s after it is dead in their directory, and is not asked: nobody logs in with a temporary value, and Vault holds no stolen one. End what it keeps; then say in doors.%s.for whose it is besides (kind: %s)", name, plural.Count(people[name], "person", "people"), keeps, name, credential.ADPassword)})
 		}
 	}
 	return out

@@ -8,6 +8,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // draft is a credential in the making.
@@ -102,18 +103,7 @@ func sortedPaths(p []credential.Path) []credential.Path {
 	return slices.Compact(p)
 }
 
-// counted is a number of things, for people.
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // newValues are those of so many credentials.
 func newValues(n int) string {
-	if n == 1 {
-		return "value of 1 credential"
-	}
-	return fmt.Sprintf("values of %d credentials", n)
+	return plural.Pick(n, "value", "values") + " of " + plural.Count(n, "credential", "credentials")
 }

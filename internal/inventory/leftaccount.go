@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // leftAccount is one that a person leaves out, by its name, by its path, or as
@@ -38,8 +39,8 @@ func (m *merger) meansLeftOut(x leftAccount) (out []Warning) {
 			x.Name, m.readsHow(&x.Credential), x.reason)}))
 	}
 	if n := m.mayReset(x); n > 0 && stolen(ownSource, nameSource) {
-		out = append(out, Warning{Code: credential.FindingResetsOthers, Detail: fmt.Sprintf("%s may set the passwords of %d other accounts of the roll, and is left out (%s): whoever stole it may set them again, to what he knows; take that right from it, or take the exclude out and rotate it first",
-			x.Name, n, x.reason)})
+		out = append(out, Warning{Code: credential.FindingResetsOthers, Detail: fmt.Sprintf("%s may set the passwords of %s of the roll, and is left out (%s): whoever stole it may set them again, to what he knows; take that right from it, or take the exclude out and rotate it first",
+			x.Name, plural.Count(n, "other account", "other accounts"), x.reason)})
 	}
 	return out
 }

@@ -14,6 +14,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 )
 
@@ -194,7 +195,7 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 		return err
 	}
 	if blind > 0 {
-		l.warn(credential.FindingPlace, "this login may not read what %d paths hold, so it was not looked at: if it is a worker's, its policies do not cover them yet (run rollcall init again with this file); else plan with a worker's login", blind)
+		l.warn(credential.FindingPlace, "this login may not read what %s, so it was not looked at: if it is a worker's, its policies do not cover them yet (run rollcall init again with this file); else plan with a worker's login", plural.Count(blind, "path holds", "paths hold"))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/powers"
@@ -171,7 +172,7 @@ func madeAt(p powers.Power) (place string, role bool) {
 func (l *lister) tellMade(ctx context.Context, place string, m made) error {
 	who := m.logins[0]
 	if n := len(m.logins) - 1; n > 0 {
-		who += fmt.Sprintf(" and %d more logins", n)
+		who += fmt.Sprintf(" and %s", plural.Count(n, "more login", "more logins"))
 	}
 	text := fmt.Sprintf("by the policies of %s: %s. Whoever stole that login may have used this before, and what he made outlives it", who, m.what)
 	if m.role {
@@ -199,7 +200,7 @@ func (l *lister) warnMade(ctx context.Context, place, text string) error {
 			}
 			since := slices.DeleteFunc(ids.made, func(t time.Time) bool { return t.Before(a.On) })
 			if len(since) > 0 {
-				why = fmt.Sprintf("what was there on %s, and %d of its secret-ids were made after that%s: look again, and say when", a.On.UTC().Format(time.RFC3339), len(since), times(since))
+				why = fmt.Sprintf("what was there on %s, and %d of its secret-ids %s made after that%s: look again, and say when", a.On.UTC().Format(time.RFC3339), len(since), plural.Pick(len(since), "was", "were"), times(since))
 			}
 		}
 		if why == "" {
@@ -258,10 +259,10 @@ func (l *lister) secretIDsSince(ctx context.Context, role string) (string, error
 	case ids.hidden != "":
 		return "; " + ids.hidden, nil
 	case len(l.c.Exposure) == 0:
-		return fmt.Sprintf("; it has %d secret-ids (the file names no exposure to tell which are from then)", ids.n), nil
+		return fmt.Sprintf("; it has %s (the file names no exposure to tell which are from then)", plural.Count(ids.n, "secret-id", "secret-ids")), nil
 	}
 	within := slices.DeleteFunc(ids.made, func(t time.Time) bool { return !exposed(l.c.Exposure, t) })
-	return fmt.Sprintf("; of its %d secret-ids %d were made while the device was exposed%s", ids.n, len(within), times(within)), nil
+	return fmt.Sprintf("; of its %s %d %s made while the device was exposed%s", plural.Count(ids.n, "secret-id", "secret-ids"), len(within), plural.Pick(len(within), "was", "were"), times(within)), nil
 }
 
 // times lists the first of them.
@@ -297,7 +298,7 @@ func (l *lister) secretIDs(ctx context.Context, role string) (out secretIDs, err
 		id, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"secret_id_accessor": accessor})
 		switch {
 		case vault.Answered(err, http.StatusForbidden):
-			return secretIDs{n: out.n, hidden: fmt.Sprintf("it has %d secret-ids, and when they were made is not shown to this login", out.n)}, nil
+			return secretIDs{n: out.n, hidden: fmt.Sprintf("it has %s, and when they were made is not shown to this login", plural.Count(out.n, "secret-id", "secret-ids"))}, nil
 		case vault.Answered(err, http.StatusNotFound, http.StatusBadRequest) || err == nil && id == nil:
 			continue // ended since it was listed
 		case err != nil:

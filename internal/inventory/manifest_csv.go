@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"rollcall/internal/plural"
 	"slices"
 	"strings"
 )
@@ -228,7 +229,7 @@ func cellCount(n int) string {
 	if n == 1 {
 		return "1 cell"
 	}
-	return fmt.Sprintf("%d cells", n)
+	return plural.Count(n, "cell", "cells")
 }
 
 func (t *table) csvError(err error, d dialect) {

@@ -11,6 +11,7 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
@@ -241,11 +242,11 @@ func Outlook(r credential.Reach, of int) string {
 	var b strings.Builder
 	switch {
 	case len(r.Reads) == 0 && len(r.Hidden) > 0:
-		fmt.Fprintf(&b, "what %s could read of %d new values is not known", r.Name, of)
+		fmt.Fprintf(&b, "what %s could read of %s is not known", r.Name, plural.Count(of, "new value", "new values"))
 	case len(r.Reads) == 1:
-		fmt.Fprintf(&b, "%s could read 1 of %d new values where it goes", r.Name, of)
+		fmt.Fprintf(&b, "%s could read 1 of %s where it goes", r.Name, plural.Count(of, "new value", "new values"))
 	default:
-		fmt.Fprintf(&b, "%s could read %d of %d new values where they go", r.Name, len(r.Reads), of)
+		fmt.Fprintf(&b, "%s could read %d of %s where they go", r.Name, len(r.Reads), plural.Count(of, "new value", "new values"))
 	}
 	if slices.Contains(r.Reads, r.Login) {
 		b.WriteString(" (its own among them)")

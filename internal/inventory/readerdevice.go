@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 )
 
@@ -73,7 +74,7 @@ func (r *readers) secretIDsOf(ctx context.Context, o otherLogin) (ids []map[stri
 		return nil, len(accessors) > 0, nil
 	}
 	if n := len(accessors) - maxLimits; n > 0 {
-		r.l.notShown(o.place, "it may read new values or make other ways in, and %d of its secret-ids were not looked at: whether the device has one of these is not known", n)
+		r.l.notShown(o.place, "it may read new values or make other ways in, and %s not looked at: whether the device has one of these is not known", plural.Count(n, "of its secret-ids was", "of its secret-ids were"))
 		accessors = accessors[:maxLimits]
 	}
 	var mu sync.Mutex
@@ -161,7 +162,7 @@ func (r *readers) tellLogins(all []otherLogin) {
 	}
 	what := r.what(paths, first.rises)
 	if reason, ok := r.l.policiesAccepted(first.by); ok {
-		r.l.warn(credential.FindingAccepted, "%d logins to Vault that no source lists may read new values (%s) by %s, which the campaign file accepts: %s", len(all), what, strings.Join(first.by, ", "), reason)
+		r.l.warn(credential.FindingAccepted, "%s may read new values (%s) by %s, which the campaign file accepts: %s", plural.Count(len(all), "login to Vault that no source lists", "logins to Vault that no source lists"), what, strings.Join(first.by, ", "), reason)
 		return
 	}
 	r.l.warn(credential.FindingReader, "logins to Vault that no source lists may read new values (%s) by the policies %s: %s. If the device had one, whoever stole it logs in again and reads each of them: find out whose each is, list the device's (%s), and say so of the others: %s; or name one: {vault: %q, on: TIME, reason: …}%s",

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 )
 
@@ -242,7 +243,7 @@ func (r *readers) loginsThatRead(ctx context.Context, mounts mountTypes, roll *c
 		}
 	}
 	if held > toldAlone {
-		r.l.warn(credential.FindingReader, "%d more logins to Vault that are on no roll name the device and may read new values: what they could read waits, and each is told once those before it are settled", held-toldAlone)
+		r.l.warn(credential.FindingReader, "%s the device and may read new values: what they could read waits, and each is told once those before it are settled", plural.Count(held-toldAlone, "more login to Vault that is on no roll names", "more logins to Vault that are on no roll name"))
 	}
 	for _, key := range slices.Sorted(maps.Keys(alike)) {
 		r.tellLogins(alike[key])

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/minted"
 )
@@ -116,7 +117,7 @@ func (r *readers) tokensThatRead(ctx context.Context, roll, ends *credential.Rol
 	}
 	for _, place := range slices.Sorted(maps.Keys(byLogin)) {
 		reason, _ := l.acceptedPlace(place)
-		l.warn(credential.FindingAccepted, "%d tokens of Vault that logins by %s made may read new values, which the campaign file accepts with that login: %s", byLogin[place], place, reason)
+		l.warn(credential.FindingAccepted, "%s %s made may read new values, which the campaign file accepts with that login: %s", plural.Count(byLogin[place], "token of Vault that logins by", "tokens of Vault that logins by"), place, reason)
 	}
 	return nil
 }
@@ -395,7 +396,7 @@ func (r *readers) unnamed(ctx context.Context, g *sameRights, waits map[string][
 
 func (r *readers) tellAlike(a *sameRights) {
 	if reason, ok := r.l.policiesAccepted(a.by); ok {
-		r.l.warn(credential.FindingAccepted, "%d tokens of Vault that no login of the roll made may read new values (%s) by %s, which the campaign file accepts: %s", len(a.tokens), r.what(a.paths, a.rises), strings.Join(a.by, ", "), reason)
+		r.l.warn(credential.FindingAccepted, "%s read new values (%s) by %s, which the campaign file accepts: %s", plural.Count(len(a.tokens), "token of Vault that no login of the roll made may", "tokens of Vault that no login of the roll made may"), r.what(a.paths, a.rises), strings.Join(a.by, ", "), reason)
 		return
 	}
 	slices.SortStableFunc(a.tokens, func(x, y liveToken) int { return -cmp.Compare(x.weight(), y.weight()) })
@@ -439,7 +440,7 @@ func (r *readers) what(paths []string, rises string) string {
 	}
 	text := strings.Replace(paths[0], "/data/", "/", 1)
 	if len(paths) > 1 {
-		text += fmt.Sprintf(" and %d more places", len(paths)-1)
+		text += fmt.Sprintf(" and %s", plural.Count(len(paths)-1, "more place", "more places"))
 	}
 	return text
 }

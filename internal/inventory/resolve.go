@@ -14,6 +14,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/plural"
 )
 
 const (
@@ -96,7 +97,7 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 	refs = slices.DeleteFunc(refs, func(m mention) bool {
 		long := len(m.text) > longestName && !m.ours
 		if long {
-			l.hint(name, m.key, fmt.Sprintf("it has %d characters", len(m.text)))
+			l.hint(name, m.key, fmt.Sprintf("it has %s", plural.Count(len(m.text), "character", "characters")))
 		}
 		return long
 	})
@@ -159,9 +160,9 @@ func breaksAlone(err error) bool {
 var errTooMany = errors.New("more entries answer to these names than accounts can have them")
 
 func (l *lister) lookupError(name string, n int, err error) error {
-	return fmt.Errorf("looking up %d accounts in directory %s on %s below %q: %w; the listing was given up and nothing was changed: "+
+	return fmt.Errorf("looking up %s in directory %s on %s below %q: %w; the listing was given up and nothing was changed: "+
 		"check that the server answers and that the bind DN may read %s there (rollcall doctor), then list again",
-		n, name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err, l.driver(name).shown())
+		plural.Count(n, "account", "accounts"), name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err, l.driver(name).shown())
 }
 
 func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) (map[string][]Account, error) {

@@ -115,7 +115,7 @@ func TestWhoListsAgainOffersNothingAndKnowsWhoRefusedWhatWasStolen(t *testing.T)
 		told[w.Code] += w.Detail
 	}
 	require.Contains(t, told[credential.FindingSameName], "(appdb: bystander0004)", "who refused what was stolen is left alone")
-	require.Contains(t, told[credential.FindingNotTakenUp], "1 accounts that no source names have the name of an account that is listed: appdb: bystander0005")
+	require.Contains(t, told[credential.FindingNotTakenUp], "1 account that no source names has the name of an account that is listed: appdb: bystander0005")
 	require.NotContains(t, told[credential.FindingSameName]+told[credential.FindingNotTakenUp], "Bystander0003", "it is on the roll already")
 	require.Equal(t, 1, (&credential.Roll{Warnings: slices.DeleteFunc(slices.Clone(roll.Warnings), func(w Warning) bool { return w.Code != credential.FindingNotTakenUp })}).Incomplete())
 }

@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/plural"
 )
 
 // A device may have one name and one password at several authorities, and at
@@ -207,7 +208,7 @@ func (l *lister) called(ctx context.Context, name string, names []string, known 
 		}
 		found, err := alike.Called(ctx, names)
 		if err != nil {
-			return nil, fmt.Errorf("looking in %s for accounts by the names of %d others: %w; the listing was given up and nothing was changed: check that the server answers (rollcall doctor), then list again", l.c.Called(name), len(names), err)
+			return nil, fmt.Errorf("looking in %s for accounts by the names of %s: %w; the listing was given up and nothing was changed: check that the server answers (rollcall doctor), then list again", l.c.Called(name), plural.Count(len(names), "other", "others"), err)
 		}
 		for _, a := range found {
 			if known(a.Subject) {

@@ -112,7 +112,7 @@ func TestAnAccountOfTheSameNameAtAnotherAuthorityIsAskedAndRotatedIfItTakesTheSt
 	require.Equal(t, waveNames, roll.Waves[taker.Wave].Name)
 	require.Less(t, taker.Wave, byName(roll)[slapd.AccountDN("bystander0003")].Wave, "before what it takes is destroyed")
 	require.NotContains(t, got, "appdb/16385")
-	require.Contains(t, warned(roll, credential.FindingSameName), "1 accounts that no source names have the name of an account of the roll, and refuse")
+	require.Contains(t, warned(roll, credential.FindingSameName), "1 account that no source names has the name of an account of the roll, and refuses")
 	require.Equal(t, credential.SameName, got["appdb/16386"].Problem)
 	require.Contains(t, details(roll, "appdb/16386", credential.FindingSameName), "the account is locked")
 	require.Empty(t, got["appdb/16387"].Problem)

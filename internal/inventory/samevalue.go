@@ -11,6 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
@@ -72,14 +73,15 @@ func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own o
 	}
 	switch {
 	case len(ask) > 0 && l.running != nil:
-		l.warn(credential.FindingNotTakenUp, "%d accounts that no source names have the name of an account that is listed: %s. Listing again offers nothing to anybody, so whether they take what was stolen is not known: the next campaign asks each, once. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
-			len(ask), some(ask))
+		l.warn(credential.FindingNotTakenUp, "%s the name of an account that is listed: %s. Listing again offers nothing to anybody, so whether they take what was stolen is not known: the next campaign asks each, once. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
+			plural.Count(len(ask), "account that no source names has", "accounts that no source names have"), some(ask))
 	case len(ask) > 0:
-		l.warn(credential.FindingSameName, "%d accounts that no source names have the name of an account of the roll: %s. A campaign offers each, once, what Vault holds for that one: who takes it is the device's and is rotated, who refuses it is left alone. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
-			len(ask), some(ask))
+		l.warn(credential.FindingSameName, "%s the name of an account of the roll: %s. A campaign offers each, once, what Vault holds for that one: who takes it is the device's and is rotated, who refuses it is left alone. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
+			plural.Count(len(ask), "account that no source names has", "accounts that no source names have"), some(ask))
 	}
 	if len(no) > 0 {
-		l.warn(credential.FindingSameName, "%d accounts that no source names have the name of an account of the roll, and refuse what Vault holds for it, or refused what it held before an earlier campaign: they are left alone (%s)", len(no), some(no))
+		l.warn(credential.FindingSameName, "%s what Vault holds for it, or refused what it held before an earlier campaign: %s left alone (%s)",
+			plural.Count(len(no), "account that no source names has the name of an account of the roll, and refuses", "accounts that no source names have the name of an account of the roll, and refuse"), plural.Pick(len(no), "it is", "they are"), some(no))
 	}
 	return changed, nil
 }
@@ -111,7 +113,7 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 	case takes:
 		n.takes = places[0]
 	case len(values) > 1:
-		n.open = fmt.Sprintf("it refused one of the %d values that Vault holds for that one, and no more than one is offered", len(values))
+		n.open = fmt.Sprintf("it refused one of the values that Vault holds for that one (%d), and no more than one is offered", len(values))
 	case since != untouched && !unlike:
 		n.open = "what Vault holds for that one Rollcall has put there since, and nobody has seen that it refuses what was stolen before"
 	default:

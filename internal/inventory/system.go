@@ -7,6 +7,7 @@ import (
 
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // lookUpAccounts resolves references at an authority that is neither a
@@ -18,8 +19,8 @@ func (l *lister) lookUpAccounts(ctx context.Context, name string, refs []mention
 	}
 	found, err := l.systems[name].Find(ctx, texts)
 	if err != nil {
-		return fmt.Errorf("looking up %d accounts of %s: %w; the listing was given up and nothing was changed: check that the server answers and what Rollcall's login may read there (rollcall doctor), then list again",
-			len(refs), l.c.Called(name), err)
+		return fmt.Errorf("looking up %s of %s: %w; the listing was given up and nothing was changed: check that the server answers and what Rollcall's login may read there (rollcall doctor), then list again",
+			plural.Count(len(refs), "account", "accounts"), l.c.Called(name), err)
 	}
 	for _, r := range refs {
 		for _, a := range found[r.text] {

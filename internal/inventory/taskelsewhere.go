@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // What a person changes and proves at doors may have an account of a directory
@@ -95,12 +96,12 @@ func (l *lister) besideDoors(roll *credential.Roll, found []*namesake, refused [
 		}
 	}
 	if len(ask) > 0 {
-		l.warn(credential.FindingSameName, "%d accounts that no source names have the name with which something logs in at doors that a person changes: %s. A campaign offers each, once, what Vault holds for that; who takes it is not rotated, and what the person changes is dead only once that account refuses it too. Exclude, by its DN or immutable id, what must not be asked",
-			len(ask), some(ask))
+		l.warn(credential.FindingSameName, "%s the name with which something logs in at doors that a person changes: %s. A campaign offers each, once, what Vault holds for that; who takes it is not rotated, and what the person changes is dead only once that account refuses it too. Exclude, by its DN or immutable id, what must not be asked",
+			plural.Count(len(ask), "account that no source names has", "accounts that no source names have"), some(ask))
 	}
 	if len(takes) > 0 {
-		l.warn(credential.FindingSameName, "%d accounts that no source names have the name with which something logs in at doors that a person changes, and take what was stolen of it, or could not be asked: %s. They are not rotated: whoever changes it sees to them as well, and it is dead only once each refuses it. List what is to be rotated; exclude, by its DN or immutable id, what has nothing to do with it",
-			len(takes), some(takes))
+		l.warn(credential.FindingSameName, "%s the name with which something logs in at doors that a person changes, and %s what was stolen of it, or could not be asked: %s. None is rotated: whoever changes it sees to each as well, and it is dead only once each refuses it. List what is to be rotated; exclude, by its DN or immutable id, what has nothing to do with it",
+			plural.Count(len(takes), "account that no source names has", "accounts that no source names have"), plural.Pick(len(takes), "takes", "take"), some(takes))
 	}
 	return left, leftRefused
 }

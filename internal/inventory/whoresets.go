@@ -9,6 +9,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/plural"
 )
 
 // whoResets asks each directory which of the accounts that were found may set
@@ -47,7 +48,7 @@ func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]dire
 		}
 		if len(got.Hidden) > 0 || got.Why != "" {
 			l.acceptable(name, credential.FindingResetsHidden, "%s does not show bind.dn who may reset whom, of %s (%s): one that may is not put first by itself, and one that may read what the others are set to is not waited for; let bind.dn read the security descriptors and groups of the domain, or find out who may, and name such accounts in an early wave of the campaign file",
-				name, counted(len(got.Hidden), "account", "accounts"), firstText(got.Why, "their security descriptors are not shown"))
+				name, plural.Count(len(got.Hidden), "account", "accounts"), firstText(got.Why, "their security descriptors are not shown"))
 		}
 		got.Copies.Accounts = slices.DeleteFunc(got.Copies.Accounts, func(id string) bool { return none[id] })
 		if len(got.Copies.Accounts) > 0 {

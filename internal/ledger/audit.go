@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 )
 
@@ -121,7 +122,7 @@ func (a *audit) check(index int64, e Entry) {
 		if n := len(a.state.Credentials); e.Counts == nil {
 			a.rep.add(index, "", "the roll was closed without a count")
 		} else if e.Counts.Listed != n && !a.gap {
-			a.rep.add(index, "", "the roll was closed with %d credentials, and %d are listed", e.Counts.Listed, n)
+			a.rep.add(index, "", "the roll was closed with %s, and %d are listed", plural.Count(e.Counts.Listed, "credential", "credentials"), n)
 		}
 	case CampaignClosed:
 		a.closing(index, e)

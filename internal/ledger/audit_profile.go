@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // profile asks that the device's profile is named once, and before anything is
@@ -88,11 +89,11 @@ func (a *audit) answered() {
 		case l == nil:
 			a.rep.add(noIndex, "", "line %s of the profile has no entry: nobody was asked about it", id)
 		case l.Answer == credential.None && n > 0:
-			a.rep.add(noIndex, "", "line %s: none, and %d credentials of the roll answer it", id, n)
+			a.rep.add(noIndex, "", "line %s: none, and %s it", id, plural.Count(n, "credential of the roll answers", "credentials of the roll answer"))
 		case l.Answer == credential.Covered && n == 0:
 			a.rep.add(noIndex, "", "line %s: covered, and no credential of the roll answers it", id)
 		case l.Credentials != n:
-			a.rep.add(noIndex, "", "line %s was answered by %d credentials, and %d of the roll do", id, l.Credentials, n)
+			a.rep.add(noIndex, "", "line %s was answered by %s, and %d of the roll do", id, plural.Count(l.Credentials, "credential", "credentials"), n)
 		}
 	}
 }

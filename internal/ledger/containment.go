@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // RulesContained: the ledger says how the device is contained before anything
@@ -31,7 +32,7 @@ func againstContained(s *State) (out []string) {
 		out = append(out, "nobody says that the device is contained")
 	}
 	if n := len(c.Answers); n > 0 {
-		out = append(out, "the device answered at "+count(n, "place", "places"))
+		out = append(out, "the device answered at "+plural.Count(n, "place", "places"))
 	}
 	if len(c.Against) > 0 {
 		out = append(out, "the device may not be contained: "+strings.Join(c.Against, "; "))

@@ -17,6 +17,8 @@ import (
 	"github.com/transparency-dev/tessera/storage/posix"
 	"golang.org/x/mod/sumdb/note"
 	"k8s.io/klog/v2"
+
+	"rollcall/internal/plural"
 )
 
 // Anchor copies a newly published checkpoint to where whoever can write the
@@ -187,7 +189,7 @@ func (l *Log) loadCheckpoint() error {
 		return fmt.Errorf("%w: the writer's state cannot be read (%v); the ledger can be read and verified, and appended to once %s is restored", ErrDamaged, err, stateFile)
 	}
 	if state.Size < l.published.Size {
-		return fmt.Errorf("%w: %s knows %d entries and the checkpoint in %s signs %d; restore the folder as a whole", ErrDamaged, stateFile, state.Size, l.dir, l.published.Size)
+		return fmt.Errorf("%w: %s knows %s and the checkpoint in %s signs %d; restore the folder as a whole", ErrDamaged, stateFile, plural.Count(state.Size, "entry", "entries"), l.dir, l.published.Size)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 )
 
@@ -156,7 +157,7 @@ func ofTask(e Entry) (out []string) {
 // ofProfile words a profile, an answer to a line of it, and an end.
 func ofProfile(e Entry) (out []string) {
 	if p := e.Profile; p != nil {
-		out = append(out, fmt.Sprintf("%s, reviewed %s, %s", p.Name, p.Reviewed, count(len(p.Lines), "line", "lines")))
+		out = append(out, fmt.Sprintf("%s, reviewed %s, %s", p.Name, p.Reviewed, plural.Count(len(p.Lines), "line", "lines")))
 		if p.Unanswered != "" {
 			out = append(out, "unanswered lines were passed over by "+p.UnansweredBy+": "+p.Unanswered)
 		}
@@ -171,7 +172,7 @@ func ofProfile(e Entry) (out []string) {
 		}
 		out = append(out, l.Line+" ("+string(l.Kind)+")", answer, l.Reason)
 		if l.Credentials > 0 {
-			out = append(out, count(l.Credentials, "credential", "credentials"))
+			out = append(out, plural.Count(l.Credentials, "credential", "credentials"))
 		}
 		if l.Owner != "" {
 			out = append(out, "owner "+l.Owner+", due "+l.Due.UTC().Format(time.DateOnly))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 )
 
@@ -70,11 +71,11 @@ func againstComplete(s *State) (out []string) {
 		what string
 	}{{unanswered, "without an answer"}, {later, "left for later"}, {empty, "covered by no credential"}} {
 		if len(g.ids) > 0 {
-			out = append(out, fmt.Sprintf("%s %s: %s", count(len(g.ids), "line", "lines"), g.what, strings.Join(g.ids, ", ")))
+			out = append(out, fmt.Sprintf("%s %s: %s", plural.Count(len(g.ids), "line", "lines"), g.what, strings.Join(g.ids, ", ")))
 		}
 	}
 	if n := len(s.Open()); n > 0 {
-		out = append(out, count(n, "credential", "credentials")+" without an end")
+		out = append(out, plural.Count(n, "credential", "credentials")+" without an end")
 	}
 	if !s.rollClosed {
 		out = append(out, "the roll was not closed")
@@ -112,17 +113,10 @@ func againstClean(s *State) (out []string) {
 		{len(s.Accepted), "login to Vault", "logins to Vault", "accepted as open"}, {missing, "warning", "warnings", "that something may be missing"},
 	} {
 		if g.n > 0 {
-			out = append(out, count(g.n, g.one, g.many)+" "+g.what)
+			out = append(out, plural.Count(g.n, g.one, g.many)+" "+g.what)
 		}
 	}
 	return append(out, againstContained(s)...)
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // AnswerTo is the answer to a line of the profile, or nil.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"rollcall/internal/plural"
 )
 
 // Proof shows that an entry is in the log that a checkpoint signs, to somebody
@@ -31,7 +33,7 @@ func Prove(_ context.Context, dir string, index uint64) (Proof, error) {
 		return Proof{}, err
 	}
 	if index >= cp.Size {
-		return Proof{}, fmt.Errorf("no entry %d: the ledger in %s has %d entries, the first is 0", index, dir, cp.Size)
+		return Proof{}, fmt.Errorf("no entry %d: the ledger in %s has %s, the first is 0", index, dir, plural.Count(cp.Size, "entry", "entries"))
 	}
 	lines, err := readBundle(dir, int64(index/tileWidth), cp.Size)
 	if err != nil {

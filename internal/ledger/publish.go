@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"fmt"
+
+	"rollcall/internal/plural"
 )
 
 // publish signs, publishes and anchors a checkpoint over all that is in the
@@ -25,8 +27,8 @@ func (l *Log) publish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, anchorTimeout)
 	defer cancel()
 	if err := l.anchor(ctx, l.published.Raw); err != nil {
-		return fmt.Errorf("%w: the log in %s stands at %d entries and is signed, but its copy failed: %w; append the same entries again to retry",
-			ErrNotAnchored, l.dir, l.published.Size, err)
+		return fmt.Errorf("%w: the log in %s stands at %s and is signed, but its copy failed: %w; append the same entries again to retry",
+			ErrNotAnchored, l.dir, plural.Count(l.published.Size, "entry", "entries"), err)
 	}
 	l.anchored = true
 	return nil
@@ -46,7 +48,7 @@ func (l *Log) sign() error {
 	}
 	cp, err := signCheckpoint(Origin(l.campaign), l.size, root, l.signer, l.verifier)
 	if err != nil {
-		return fmt.Errorf("%w: %d entries in %s wait for it: %w; append the same entries again to retry", ErrNotPublished, l.size-l.published.Size, l.dir, err)
+		return fmt.Errorf("%w: %s %s %s for it: %w; append the same entries again to retry", ErrNotPublished, plural.Count(l.size-l.published.Size, "entry in", "entries in"), l.dir, plural.Pick(l.size-l.published.Size, "waits", "wait"), err)
 	}
 	if err := replaceFile(l.dir, checkpointFile, cp.Raw); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotPublished, diskError(l.dir, "writing the checkpoint", err))
@@ -65,7 +67,7 @@ func (l *Log) checkTiles(tiles *fileTiles) error {
 		return fmt.Errorf("%w: %s: %v", ErrDamaged, l.dir, err)
 	}
 	if root != l.published.Root {
-		return fmt.Errorf("%w: the hash tiles in %s do not lead to the root that was signed at %d entries; nothing was signed, `rollcall ledger verify` says what was changed", ErrDamaged, l.dir, l.published.Size)
+		return fmt.Errorf("%w: the hash tiles in %s do not lead to the root that was signed at %s; nothing was signed, `rollcall ledger verify` says what was changed", ErrDamaged, l.dir, plural.Count(l.published.Size, "entry", "entries"))
 	}
 	return nil
 }

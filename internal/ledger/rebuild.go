@@ -8,6 +8,8 @@ import (
 	"io/fs"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"rollcall/internal/plural"
 )
 
 // hashes are a tree's hashes in x/mod's storage order.
@@ -77,7 +79,7 @@ func rebuild(ctx context.Context, rep *Report, dir string, cp Checkpoint, story 
 	tilesGood := false
 	judge := tree
 	if !entriesGood {
-		rep.add(noIndex, "", "the entries do not lead to the root that was signed at %d entries", cp.Size)
+		rep.add(noIndex, "", "the entries do not lead to the root that was signed at %s", plural.Count(cp.Size, "entry", "entries"))
 		tileTree, tileRoot, err := buildTree(tiles)
 		if err != nil {
 			return nil, err

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"rollcall/internal/plural"
 )
 
 // C2SP tlog-tiles has tiles of height 8: 256 hashes or entries in a file.
@@ -87,7 +89,7 @@ func readBundle(dir string, n int64, size uint64) ([][]byte, error) {
 		want = tileWidth
 	}
 	if len(lines) != want {
-		return nil, fmt.Errorf("%s has %d entries, want %d", path, len(lines), want)
+		return nil, fmt.Errorf("%s has %s, want %d", path, plural.Count(len(lines), "entry", "entries"), want)
 	}
 	return lines[:t.W], nil
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 )
 
@@ -151,7 +152,7 @@ func VerifyState(ctx context.Context, dir, verifierKey string, anchored []byte) 
 			continue // said already
 		}
 		if root, err := tlog.TreeHash(int64(k.Size), tree); err != nil || root != k.Root {
-			rep.add(noIndex, "", "the ledger was rewritten: its first %d entries are not those that the anchored checkpoint signs", k.Size)
+			rep.add(noIndex, "", "the ledger was rewritten: its first %s are not those that the anchored checkpoint signs", plural.Count(k.Size, "entry", "entries"))
 		}
 	}
 	if story.finish(); len(rep.Problems) > 0 {
@@ -205,7 +206,7 @@ func checkpoints(rep *Report, dir string, v note.Verifier, anchored []byte) (cp 
 		return newest, kept, newest.Raw != nil
 	}
 	if newest.Size > cp.Size {
-		rep.add(noIndex, "", "the ledger was truncated: the anchored checkpoint signs %d entries, the ledger's own %d", newest.Size, cp.Size)
+		rep.add(noIndex, "", "the ledger was truncated: the anchored checkpoint signs %s, the ledger's own %d", plural.Count(newest.Size, "entry", "entries"), cp.Size)
 	}
 	return cp, kept, true
 }

@@ -7,6 +7,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/profile"
 )
 
@@ -33,11 +34,11 @@ func account(spec *config.Campaign, roll *credential.Roll) ([]credential.Finding
 	var out []credential.Finding
 	if open := roll.Profile.Open(); len(open) > 0 {
 		out = append(out, credential.Finding{Code: credential.FindingUnanswered,
-			Detail: fmt.Sprintf("%d of %d lines of profile %s have no answer: %s", len(open), len(roll.Profile.Lines), roll.Profile.Profile, ids(open))})
+			Detail: fmt.Sprintf("%d of %s of profile %s %s no answer: %s", len(open), plural.Count(len(roll.Profile.Lines), "line", "lines"), roll.Profile.Profile, plural.Pick(len(open), "has", "have"), ids(open))})
 	}
 	if later := roll.Profile.Later(); len(later) > 0 {
 		out = append(out, credential.Finding{Code: credential.FindingLater,
-			Detail: fmt.Sprintf("%d of %d lines of profile %s are left for later: %s", len(later), len(roll.Profile.Lines), roll.Profile.Profile, owned(later))})
+			Detail: fmt.Sprintf("%d of %s of profile %s %s left for later: %s", len(later), plural.Count(len(roll.Profile.Lines), "line", "lines"), roll.Profile.Profile, plural.Pick(len(later), "is", "are"), owned(later))})
 	}
 	return out, nil
 }
@@ -81,12 +82,8 @@ type NotAnswered struct {
 }
 
 func (n *NotAnswered) Error() string {
-	have := "have no answer that holds"
-	if len(n.Lines) == 1 {
-		have = "has no answer that holds"
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d lines of profile %s %s:", len(n.Lines), n.Of, n.Profile, have)
+	fmt.Fprintf(&b, "%d of %s of profile %s %s no answer that holds:", len(n.Lines), plural.Count(n.Of, "line", "lines"), n.Profile, plural.Pick(len(n.Lines), "has", "have"))
 	for _, l := range n.Lines {
 		b.WriteString("\n" + OpenLine(l))
 	}

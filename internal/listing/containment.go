@@ -14,6 +14,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/device"
+	"rollcall/internal/plural"
 )
 
 // Contained asks the device and says what is known of its containment. What
@@ -165,7 +166,7 @@ func (n *NotContained) why() string {
 		shown := c.Answers[:min(mostAnswers, len(c.Answers))]
 		text := "the device answers: " + strings.Join(shown, ", ")
 		if more := len(c.Answers) - len(shown); more > 0 {
-			text += fmt.Sprintf(", and at %d more places", more)
+			text += fmt.Sprintf(", and at %s", plural.Count(more, "more place", "more places"))
 		}
 		parts = append(parts, text)
 	}

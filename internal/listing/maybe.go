@@ -7,6 +7,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // maybe says of each open line, where a profile has several of a kind, which
@@ -64,10 +65,7 @@ func may(s config.Source, line string, others []string, n int) string {
 	if s.Line > 0 {
 		where += fmt.Sprintf(" (line %d of the campaign file)", s.Line)
 	}
-	found := "1 credential"
-	if n > 1 {
-		found = fmt.Sprintf("%d credentials", n)
-	}
+	found := plural.Count(n, "credential", "credentials")
 	write := line
 	if len(s.ProfileLines) > 0 {
 		write = "[" + strings.Join(append(slices.Clone(s.ProfileLines), line), ", ") + "]"

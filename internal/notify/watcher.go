@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rollcall/internal/ledger"
+	"rollcall/internal/plural"
 )
 
 // watcher tells one campaign.
@@ -214,7 +215,7 @@ func (w *watcher) serve(ctx context.Context, to post) {
 			w.n.Log.Warn("a receiver was not told", "campaign", n.Campaign, "target", to.Name, "id", n.ID, "said", said)
 		}
 		if failed == tellAfter && w.n.Failed != nil {
-			w.n.Failed(ctx, n.Campaign, to.Name, fmt.Sprintf("%s %s, %d times", to.Name, said, failed))
+			w.n.Failed(ctx, n.Campaign, to.Name, fmt.Sprintf("%s %s, %s", to.Name, said, plural.Count(failed, "time", "times")))
 		}
 		if last || !w.pause(ctx, delay) {
 			return

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rollcall/internal/authority"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 )
 
@@ -82,7 +83,7 @@ func (s *server) check(ctx context.Context, primary bool, accounts []string, add
 	}
 	add("connect", true, "TLS is up and the certificate is for "+s.host, "")
 	left := time.Until(state.PeerCertificates[0].NotAfter)
-	add("certificate", left > certificateNotice, fmt.Sprintf("the certificate is valid for %d days", int(left.Hours()/24)), "renew the server's certificate")
+	add("certificate", left > certificateNotice, fmt.Sprintf("the certificate is valid for %s", plural.Count(int(left.Hours()/24), "day", "days")), "renew the server's certificate")
 
 	var conn *session
 	for _, i := range s.identities {

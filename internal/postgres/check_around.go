@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"rollcall/internal/plural"
 	"slices"
 	"strings"
 )
@@ -37,7 +38,7 @@ func (s *server) checkRules(ctx context.Context, conn *session, a around, add ad
 	if a.older != "" {
 		wrong = append(wrong, a.older)
 	}
-	good := fmt.Sprintf("%d lines, none of which lets in without a password or in clear text", len(a.rules))
+	good := plural.Count(len(a.rules), "line, which lets nobody in without a password or in clear text", "lines, none of which lets in without a password or in clear text")
 	if len(known) > 0 {
 		good = strings.Join(known, "; ") + ": what of the roll is let in by such a line stays open (password-not-asked)"
 	}
@@ -97,7 +98,7 @@ func (s *server) checkKept(ctx context.Context, add addCheck) {
 	case len(hidden) > 0:
 		add("kept passwords", true, "not checked, because "+strings.Join(some(hidden), "; ")+": what goes through one that has the password of a role of the roll is refused from the new one on; have a superuser look at pg_user_mappings and pg_subscription", notChecked)
 	case len(kept) > 0:
-		add("kept passwords", true, fmt.Sprintf("%d user mappings and subscriptions; a role of the roll whose password one of them has stays open (kept-elsewhere)", len(kept)), "")
+		add("kept passwords", true, fmt.Sprintf("user mappings and subscriptions: %d; a role of the roll whose password one of them has stays open (kept-elsewhere)", len(kept)), "")
 	default:
 		add("kept passwords", true, "no user mapping and no subscription", "")
 	}

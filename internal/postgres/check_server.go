@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"rollcall/internal/plural"
 	"strconv"
 	"time"
 )
@@ -122,6 +123,6 @@ func (s *server) checkSettings(ctx context.Context, conn *session, primary bool,
 		return conn.QueryRow(ctx, `SELECT count(*) FROM pg_catalog.pg_authid WHERE rolpassword LIKE 'md5%'`).Scan(&weak)
 	})
 	if err == nil {
-		add("md5", weak == 0, fmt.Sprintf("%d roles have a password that is stored by md5", weak), "have their passwords set anew; a stolen copy of pg_authid, or of a backup, logs in as them without cracking anything")
+		add("md5", weak == 0, plural.Count(weak, "role has a password that is stored by md5", "roles have a password that is stored by md5"), "have their passwords set anew; a stolen copy of pg_authid, or of a backup, logs in as them without cracking anything")
 	}
 }

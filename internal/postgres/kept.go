@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/paste"
+	"rollcall/internal/plural"
 )
 
 // A cluster keeps passwords itself, for what it does at other servers or at
@@ -82,7 +83,7 @@ func (c *session) subscriptions(ctx context.Context) (out []keptAt, hidden []str
 		var n int
 		err := c.QueryRow(ctx, `SELECT count(subname) FROM pg_catalog.pg_subscription`).Scan(&n)
 		if n > 0 {
-			hidden = []string{fmt.Sprintf("with which passwords its %d subscriptions log in shows to superusers alone", n)}
+			hidden = []string{fmt.Sprintf("with which password %s shows to superusers alone", plural.Pick(n, "its subscription logs in", fmt.Sprintf("each of its %d subscriptions logs in", n)))}
 		}
 		return nil, hidden, err
 	}
@@ -149,7 +150,7 @@ func (s *server) mappings(ctx context.Context, database string) (out []keptAt, h
 			out = append(out, k)
 		}
 		if unseen > 0 {
-			hidden = []string{fmt.Sprintf("which passwords the %d user mappings of database %s hold shows to superusers alone", unseen, database)}
+			hidden = []string{fmt.Sprintf("which passwords user mappings of database %s hold (%d) shows to superusers alone", database, unseen)}
 		}
 		return rows.Err()
 	})

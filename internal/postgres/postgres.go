@@ -28,6 +28,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // Identity is a role as which the worker logs in, and the Vault path of its
@@ -101,7 +102,7 @@ func Open(name string, conf Config, passwords ...func(context.Context) (credenti
 	}
 	ids := conf.Identities()
 	if len(passwords) != len(ids) {
-		return nil, fmt.Errorf("database %s: %d passwords for %d identities", name, len(passwords), len(ids))
+		return nil, fmt.Errorf("database %s: %s for %s", name, plural.Count(len(passwords), "password", "passwords"), plural.Count(len(ids), "identity", "identities"))
 	}
 	for _, i := range ids {
 		if i.Role == "" {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rollcall/internal/address"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 )
 
@@ -92,7 +93,7 @@ func (c *Client) endSessions(ctx context.Context, server, id, role string, befor
 			case <-pause.C:
 			case <-ctx.Done():
 				pause.Stop()
-				return &address.Unreachable{Server: s.name, What: fmt.Sprintf("wait until %d sessions and %d logins of before the change are gone", left, len(waiting)), Err: ctx.Err()}
+				return &address.Unreachable{Server: s.name, What: fmt.Sprintf("wait until what was there before the change is gone: %s, %s", plural.Count(left, "session", "sessions"), plural.Count(len(waiting), "login", "logins")), Err: ctx.Err()}
 			}
 		}
 	})

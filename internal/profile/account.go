@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // Account says of each line of p what is known of it: by the answers a, which
@@ -174,19 +175,9 @@ func answerOf(l Line, file string, a *Answers, found lineTally, now time.Time) c
 	return out
 }
 
-func secrets(n int) string {
-	if n == 1 {
-		return "1 secret"
-	}
-	return fmt.Sprintf("%d secrets", n)
-}
+func secrets(n int) string { return plural.Count(n, "secret", "secrets") }
 
-func creds(n int) string {
-	if n == 1 {
-		return "1 credential"
-	}
-	return fmt.Sprintf("%d credentials", n)
-}
+func creds(n int) string { return plural.Count(n, "credential", "credentials") }
 
 // since are the lines that a newer profile has besides.
 func since(p, newer *Profile, file string) (out []credential.LineAnswer) {

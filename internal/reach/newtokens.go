@@ -11,6 +11,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/inventory"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
@@ -111,5 +112,5 @@ func (l *Logins) Tell(ctx context.Context, spec *config.Campaign, campaign strin
 	if n := len(found) - maxNamed; n > 0 {
 		more = fmt.Sprintf(" and %d more", n)
 	}
-	return fmt.Sprintf("%d tokens of Vault were made since the listing that no login of the roll made, and may read new values: accessors %s%s", len(found), strings.Join(named, ", "), more), nil
+	return fmt.Sprintf("%s and may read new values: accessors %s%s", plural.Count(len(found), "token of Vault was made since the listing that no login of the roll made,", "tokens of Vault were made since the listing that no login of the roll made,"), strings.Join(named, ", "), more), nil
 }

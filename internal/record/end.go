@@ -10,6 +10,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 	"rollcall/internal/wire"
 )
@@ -95,10 +96,11 @@ func Rechecked(in wire.RecheckedInput, page []credential.Credential, now time.Ti
 		}
 	}
 	if in.Result.Missed > 0 {
-		entries = append(entries, of(credential.FindingNotLookedAgain, "%d dead credentials of %s are not shown by a server besides the write server at the end of the campaign", in.Result.Missed, in.Batch.Authority))
+		entries = append(entries, of(credential.FindingNotLookedAgain, "%s of %s %s not shown by a server besides the write server at the end of the campaign", plural.Count(in.Result.Missed, "dead credential", "dead credentials"), in.Batch.Authority, plural.Pick(in.Result.Missed, "is", "are")))
 	}
 	if n := len(in.Result.Unseen); n > 0 {
-		entries = append(entries, of(credential.FindingUnseenAtEnd, "%d credentials of %s that were proved dead could not be looked at again on all their servers, or in Vault, at the end of the campaign, or are not shown by the write server any more, or not when they were changed%s", n, in.Batch.Authority, someNames(page, in.Result.Unseen)))
+		entries = append(entries, of(credential.FindingUnseenAtEnd, "%s of %s %s%s", plural.Count(n, "credential", "credentials"), in.Batch.Authority,
+			plural.Pick(n, "that was proved dead could not be looked at again on all its servers, or in Vault, at the end of the campaign, or is not shown by the write server any more, or not when it was changed", "that were proved dead could not be looked at again on all their servers, or in Vault, at the end of the campaign, or are not shown by the write server any more, or not when they were changed"), someNames(page, in.Result.Unseen)))
 	}
 	return entries
 }

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/width"
+
+	"rollcall/internal/plural"
 )
 
 // Clean makes text from outside fit for a terminal. A directory entry may be
@@ -107,8 +109,5 @@ func span(d time.Duration) string {
 
 // Plural counts in words: "1 finding", "2 findings".
 func Plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
+	return plural.Count(n, one, many)
 }

@@ -67,7 +67,7 @@ func atFewer(s *ledger.State) (n int) {
 // 2 servers".
 func shareOf(l *ledger.CredentialState) string {
 	asked := len(l.Evidence)
-	return fmt.Sprintf("%d of %d servers", asked, asked+len(l.LeftOut))
+	return fmt.Sprintf("%d of %s", asked, Plural(asked+len(l.LeftOut), "server", "servers"))
 }
 
 func leftOutText(b *strings.Builder, s *ledger.State, width int) {

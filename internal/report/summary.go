@@ -225,7 +225,7 @@ func SummaryText(w io.Writer, s *ledger.State, v Verification, made time.Time, w
 	for _, l := range d.Legend {
 		b.WriteString("  " + l.Words + "\n")
 	}
-	fmt.Fprintf(&b, "  of %d stolen credentials\n\n", d.All.Listed)
+	fmt.Fprintf(&b, "  of %s\n\n", Plural(d.All.Listed, "stolen credential", "stolen credentials"))
 	for _, f := range d.Facts {
 		b.WriteString(Wrap(Clean(f.Value), "  "+pad(f.What, 18), width))
 	}

@@ -28,7 +28,7 @@ func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d wire.Dea
 		paths = append(paths, *c.Spare)
 	}
 	if len(d.To) != len(paths) || len(d.Written) != len(paths) || len(d.Doomed) != len(paths) {
-		return nil, fmt.Errorf("clean %s: %d activated versions for %d paths", c.ID, len(d.To), len(paths))
+		return nil, fmt.Errorf("clean %s: activated versions: %d, paths: %d", c.ID, len(d.To), len(paths))
 	}
 	var staged ownmount.Staged
 	look := func() (ours bool, err error) {

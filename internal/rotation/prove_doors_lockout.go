@@ -9,6 +9,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
 	"rollcall/internal/kind"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/ownmount"
 )
@@ -54,8 +55,8 @@ func (w *wrongLogins) spent(door string) *protocol.Stop {
 	if w.most == 0 || w.had < w.most {
 		return nil
 	}
-	return &protocol.Stop{Reason: protocol.ReasonNearLock, Server: door, Detail: fmt.Sprintf("its doors answered %d logins in this look as wrong, and one more could lock the account in a directory that is none of the campaign file's, "+
-		"to which a door's good logins do not come where it keeps logins: what is left of its doors is asked in an hour", w.had)}
+	return &protocol.Stop{Reason: protocol.ReasonNearLock, Server: door, Detail: fmt.Sprintf("its doors answered %s this look as wrong, and one more could lock the account in a directory that is none of the campaign file's, "+
+		"to which a door's good logins do not come where it keeps logins: what is left of its doors is asked in an hour", plural.Count(w.had, "login in", "logins in"))}
 }
 
 // goodLogins logs in with the new value at each server that gave its proof, for
@@ -127,7 +128,7 @@ func (r *Rotator) fewUses(ctx context.Context, v Verdict, ask DoorAsker, at stri
 	if left == 0 || left > int64(spends) {
 		return nil
 	}
-	return &protocol.Stop{Reason: protocol.ReasonFewUses, Server: at, Detail: fmt.Sprintf("the new value is in force and activated, and good for %d more logins (num_uses); this door was not asked, which would leave its consumers none: give it more uses, or take the door out", left)}
+	return &protocol.Stop{Reason: protocol.ReasonFewUses, Server: at, Detail: fmt.Sprintf("the new value is in force and activated, and good for %s (num_uses); this door was not asked, which would leave its consumers none: give it more uses, or take the door out", plural.Count(left, "more login", "more logins"))}
 }
 
 // eachAccount reads the accounts at every server that gave its proof, many in
@@ -330,6 +331,6 @@ func (r *Refusals) spent(campaign, id string) *protocol.Stop {
 	if all < maxWrongLogins {
 		return nil
 	}
-	return &protocol.Stop{Reason: protocol.ReasonDoorRefusesNew, Server: at, Detail: fmt.Sprintf("doors have refused the new value %d times, or may have where a worker was killed, and are asked no more about it in this campaign: "+
-		"where they go by another directory, one more could lock an account there; find out why, and run the next campaign", all)}
+	return &protocol.Stop{Reason: protocol.ReasonDoorRefusesNew, Server: at, Detail: fmt.Sprintf("doors have refused the new value %s, or may have where a worker was killed, and are asked no more about it in this campaign: "+
+		"where they go by another directory, one more could lock an account there; find out why, and run the next campaign", plural.Count(all, "time", "times"))}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // A value of several parts has a field for each (credential.NewParts). They are
@@ -43,7 +44,7 @@ func partsOf(field string, value credential.Secret) (map[string]credential.Secre
 	case len(fields) == 1 && !several:
 		return nil, nil
 	case len(fields) != len(parts):
-		return nil, fmt.Errorf("fields %s: the new value has %d parts; nothing was written", strings.Join(fields, ", "), max(1, len(parts)))
+		return nil, fmt.Errorf("fields %s: the new value has %s; nothing was written", strings.Join(fields, ", "), plural.Count(max(1, len(parts)), "part", "parts"))
 	}
 	out := map[string]credential.Secret{}
 	for i, f := range fields {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rollcall/internal/evidence/event"
+	"rollcall/internal/plural"
 )
 
 // Code of a finding. Stable.
@@ -245,7 +246,7 @@ func (f Finding) Words() string {
 	}
 	times := "once"
 	if f.Count > 1 {
-		times = fmt.Sprintf("%d times", f.Count)
+		times = plural.Count(f.Count, "time", "times")
 	}
 	from := "an address that the logs do not show"
 	if f.Address != "" {
@@ -268,9 +269,9 @@ func (f Finding) Words() string {
 		return fmt.Sprintf("%s was %s from %s, %s", who, f.Outcome, from, times)
 	}
 	if f.Address == "" {
-		return fmt.Sprintf("%d refused logins of %s from %d addresses", f.Count, who, f.Addresses)
+		return fmt.Sprintf("%s of %s from %s", plural.Count(f.Count, "refused login", "refused logins"), who, plural.Count(f.Addresses, "address", "addresses"))
 	}
-	return fmt.Sprintf("%d refused logins of %d accounts from %s", f.Count, f.Accounts, from)
+	return fmt.Sprintf("%s of %s from %s", plural.Count(f.Count, "refused login", "refused logins"), plural.Count(f.Accounts, "account", "accounts"), from)
 }
 
 func (f Finding) changeWords(who, from, times string) string {

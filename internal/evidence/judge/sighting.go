@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"rollcall/internal/evidence/event"
+	"rollcall/internal/plural"
 )
 
 // mostSightings of a finding name their lines; the rest is counted.
@@ -48,7 +49,7 @@ func Shown(form event.Form, account string, named bool) string {
 	if i := strings.LastIndex(account, "/"); form == event.VaultLogin && i >= 0 {
 		before, account = account[:i+1], account[i+1:]
 	}
-	return fmt.Sprintf("%s(masked, %d characters)", short(before), utf8.RuneCountInString(account))
+	return fmt.Sprintf("%s(masked, %s)", short(before), plural.Count(utf8.RuneCountInString(account), "character", "characters"))
 }
 
 const longest = 512

@@ -6,6 +6,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/minted"
 )
@@ -49,7 +50,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 	}
 	if extra > 0 {
 		findings = append(findings, credential.Finding{Code: credential.FindingExtraSecretIDs,
-			Detail: fmt.Sprintf("the role had %d more secret-ids than the one that was rotated; all were destroyed, and whoever logged in with one of them is cut off", extra)})
+			Detail: fmt.Sprintf("the role had %s, and whoever logged in with one of them is cut off", plural.Count(extra, "more secret-id than the one that was rotated; it was destroyed", "more secret-ids than the one that was rotated; all were destroyed"))})
 	}
 	ended, err := au.tokens.RevokeMinted(ctx, notOf(r, keep.metadata[tagKey]), func(ctx context.Context) (minted.Alias, error) {
 		id, err := au.roleID(ctx, r)
@@ -62,7 +63,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		findings = append(findings, minted.Unsure(ended.Orphans))
 	}
 	if revoked := ended.Revoked; revoked > 0 {
-		detail := fmt.Sprintf("%d live tokens of the old secret-ids were revoked", revoked)
+		detail := plural.Count(revoked, "live token of the old secret-ids was revoked", "live tokens of the old secret-ids were revoked")
 		if revoked == 1 {
 			detail = "1 live token of the old secret-ids was revoked"
 		}

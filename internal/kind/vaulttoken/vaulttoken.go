@@ -15,6 +15,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/minted"
 )
@@ -79,7 +80,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, _ credential.Se
 		return "", nil, err
 	}
 	return "", []credential.Finding{{Code: credential.FindingOrphanTokens, Detail: fmt.Sprintf(
-		"it had the right to make orphan tokens (auth/token/create-orphan, auth/token/revoke-orphan or more), which its revocation does not end; %d living ones are younger and have no policy that it could not give, and nothing in Vault says who made them: look at each (auth/token/accessors) and revoke what nobody claims. Those of type batch are in no list and live until they expire", orphans.Seen)}}, nil
+		"it had the right to make orphan tokens (auth/token/create-orphan, auth/token/revoke-orphan or more), which its revocation does not end; %s no policy that it could not give, and nothing in Vault says who made them: look at each (auth/token/accessors) and revoke what nobody claims. Those of type batch are in no list and live until they expire", plural.Count(orphans.Seen, "living one is younger and has", "living ones are younger and have"))}}, nil
 }
 
 // Reads asks what the token, and so whoever has it, could read.

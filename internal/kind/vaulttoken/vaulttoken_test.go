@@ -95,7 +95,7 @@ func TestATokenEndsWithAllThatWasMadeWithItAndOrphansAreTold(t *testing.T) {
 	require.Empty(t, mark)
 	require.Len(t, findings, 1)
 	require.Equal(t, credential.FindingOrphanTokens, findings[0].Code)
-	require.Contains(t, findings[0].Detail, "1 living ones are younger")
+	require.Contains(t, findings[0].Detail, "1 living one is younger and has no policy")
 	for name, c := range map[string]*vaultapi.Client{"stolen": stolen, "child": child, "grandchild": grandchild, "batch": batch} {
 		require.False(t, alive(t, c), name)
 	}

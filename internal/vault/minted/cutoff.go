@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // Alias is by what Vault knows the entity of a login.
@@ -119,5 +120,5 @@ func (t *Tokens) entity(ctx context.Context, by map[string]any, sole map[string]
 // names no account.
 func Unsure(n int) credential.Finding {
 	return credential.Finding{Code: credential.FindingOrphanTokens,
-		Detail: fmt.Sprintf("%d living tokens were made by other tokens and then cut off from them (auth/token/revoke-orphan); their entity is that of this login and of others too, so nothing in Vault says which of them made them: look at each (auth/token/accessors, those of a path auth/token/create… with that entity) and revoke what nobody claims; until a person accepts it the login counts as open", n)}
+		Detail: fmt.Sprintf("%s by other tokens and then cut off from them (auth/token/revoke-orphan); the entity is that of this login and of others too, so nothing in Vault says which of them made it: look at each (auth/token/accessors, those of a path auth/token/create… with that entity) and revoke what nobody claims; until a person accepts it the login counts as open", plural.Count(n, "living token was made", "living tokens were made"))}
 }

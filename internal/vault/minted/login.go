@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 )
 
@@ -271,7 +272,7 @@ func (t *Tokens) mount(ctx context.Context, mount string) (tokenType, accessor s
 func (o Revocation) Findings() []credential.Finding {
 	var out []credential.Finding
 	if o.Revoked > 0 {
-		detail := fmt.Sprintf("%d live tokens that logins to Vault with the old secret had minted were revoked", o.Revoked)
+		detail := plural.Count(o.Revoked, "live token that logins to Vault with the old secret had minted was revoked", "live tokens that logins to Vault with the old secret had minted were revoked")
 		if o.Revoked == 1 {
 			detail = "1 live token that a login to Vault with the old secret had minted was revoked"
 		}
@@ -279,7 +280,7 @@ func (o Revocation) Findings() []credential.Finding {
 	}
 	if o.Orphans > 0 {
 		out = append(out, credential.Finding{Code: credential.FindingOrphanTokens,
-			Detail: fmt.Sprintf("%d living tokens are orphans that this login may have made, as its policies let it make such; nothing in Vault says who did: look at each (auth/token/accessors, those of a path auth/token/create…) and revoke what nobody claims; until a person accepts it the login counts as open", o.Orphans)})
+			Detail: fmt.Sprintf("%s that this login may have made, as its policies let it make such; nothing in Vault says who did: look at each (auth/token/accessors, those of a path auth/token/create…) and revoke what nobody claims; until a person accepts it the login counts as open", plural.Count(o.Orphans, "living token is an orphan", "living tokens are orphans"))})
 	}
 	return out
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
+
+	"rollcall/internal/plural"
 )
 
 const checkpointFolder = "checkpoints"
@@ -32,7 +34,7 @@ func (s *Store) Anchor(ctx context.Context, campaign string, checkpoint []byte) 
 		return err
 	}
 	if size < newest.size {
-		return fmt.Errorf("vault: %s of campaign %s: the log has %d entries and Vault has anchored %d: the log was truncated, or another ledger worker is ahead; compare with `rollcall ledger verify`", op, campaign, size, newest.size)
+		return fmt.Errorf("vault: %s of campaign %s: the log has %s and Vault has anchored %d: the log was truncated, or another ledger worker is ahead; compare with `rollcall ledger verify`", op, campaign, plural.Count(size, "entry", "entries"), newest.size)
 	}
 	if size > newest.size || !newest.found {
 		_, err = s.Put(ctx, op, s.mount, checkpointPath(campaign, size), 0, map[string]any{"checkpoint": string(checkpoint)})
@@ -54,7 +56,7 @@ func (s *Store) Anchor(ctx context.Context, campaign string, checkpoint []byte) 
 		return cmp.Or(err, readErr)
 	}
 	if _, was, err := checkpointHead(kept); err != nil || was != root {
-		return fmt.Errorf("vault: %s of campaign %s: at %d entries the log's root differs from the anchored one: the log was changed; verify it before anything else", op, campaign, size)
+		return fmt.Errorf("vault: %s of campaign %s: at %s the log's root differs from the anchored one: the log was changed; verify it before anything else", op, campaign, plural.Count(size, "entry", "entries"))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 )
 
 // WriteRoll stores a roll as immutable pages and an index that is written last
@@ -141,7 +142,7 @@ func fewWarnings(all []credential.Finding) []credential.Finding {
 		first := map[bool]int{true: -1}
 		return first[a.Code == credential.FindingMade] - first[b.Code == credential.FindingMade]
 	})
-	last := credential.Finding{Code: all[most].Code, Detail: fmt.Sprintf("and %d more warnings of the listing: rollcall list shows them", len(all)-most)}
+	last := credential.Finding{Code: all[most].Code, Detail: fmt.Sprintf("and %s of the listing: rollcall list shows them", plural.Count(len(all)-most, "more warning", "more warnings"))}
 	return append(all[:most:most], last)
 }
 

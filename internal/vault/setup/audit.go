@@ -11,6 +11,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/paste"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
@@ -186,7 +187,7 @@ func Audit(ctx context.Context, s *ownmount.Store, c *config.Campaign, known []c
 	case !shown:
 		return Check{What: name, OK: true, NotChecked: true, Detail: "not checked: this login may not list audit devices (read and sudo on sys/audit, which rollcall init gives the worker). One with log_raw keeps each new value as it is: ask an administrator for vault audit list -detailed"}
 	case len(accepted) > 0:
-		return Check{What: name, OK: true, Detail: fmt.Sprintf("%d settings by which audit devices keep values as they are, accepted by the campaign file", len(accepted))}
+		return Check{What: name, OK: true, Detail: plural.Count(len(accepted), "setting by which audit devices keep values as they are, accepted by the campaign file", "settings by which audit devices keep values as they are, accepted by the campaign file")}
 	}
 	return Check{What: name, OK: true, Detail: "no audit device keeps values as they are"}
 }

@@ -14,6 +14,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
@@ -186,7 +187,7 @@ func checkRights(ctx context.Context, s *ownmount.Store, policy string, rules []
 		return []Check{{What: "vault rights", Detail: err.Error(), Do: `give the token the policy "default"`}}
 	}
 	if len(missing) == 0 {
-		return []Check{{What: "vault rights", OK: true, Detail: fmt.Sprintf("all that %s needs, on %d paths", policy, paths)}}
+		return []Check{{What: "vault rights", OK: true, Detail: fmt.Sprintf("all that %s needs, on %s", policy, plural.Count(paths, "path", "paths"))}}
 	}
 	return []Check{{What: "vault rights", Detail: wordsOfGaps(missing), Do: GivePolicy(policy)}}
 }

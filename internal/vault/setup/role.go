@@ -7,6 +7,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
@@ -60,7 +61,7 @@ func rightsAs(ctx context.Context, s *ownmount.Store, policy string, rules []rul
 		return Check{What: "vault rights", Detail: fmt.Sprintf("%s: %s (%s)", policy, wordsOfGaps(gapsOf(missing)), how),
 			Do: "run `rollcall init` with this campaign file and an administrator's token: it writes that policy (`rollcall init --print` shows it)"}
 	}
-	return Check{What: "vault rights", OK: true, Detail: fmt.Sprintf("%s allows all that its role needs, on %d paths (%s)", policy, len(want), how)}
+	return Check{What: "vault rights", OK: true, Detail: fmt.Sprintf("%s allows all that its role needs, on %s (%s)", policy, plural.Count(len(want), "path", "paths"), how)}
 }
 
 // wordsOfGaps put what is missing in a line: so many paths for each set of

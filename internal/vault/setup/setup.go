@@ -16,6 +16,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
@@ -196,7 +197,7 @@ func ensureDevicePolicy(ctx context.Context, s *ownmount.Store, p Policy, device
 		had := slices.DeleteFunc(parseRules(is), func(r rule) bool { return grants(now, r) })
 		if len(had) > 0 {
 			p.HCL = hcl(purposes[p.Name], device, append(now, had...))
-			kept = fmt.Sprintf(", with %d paths that this file does not need and campaign %s may: it runs; run init again after it", len(had), running)
+			kept = fmt.Sprintf(", with %s that this file does not need and campaign %s may: it runs; run init again after it", plural.Count(len(had), "path", "paths"), running)
 		}
 	}
 	line, err := ensurePolicy(ctx, s, name, p.HCL)
@@ -216,7 +217,7 @@ func ensureSum(ctx context.Context, s *ownmount.Store, policy string) (string, e
 	text, kept := sumText(purposes[policy], devices, before)
 	line, err := ensurePolicy(ctx, s, policy, text)
 	if kept > 0 {
-		line += fmt.Sprintf(", with %d paths from before devices had policies of their own", kept)
+		line += fmt.Sprintf(", with %s from before devices had policies of their own", plural.Count(kept, "path", "paths"))
 	}
 	return fmt.Sprintf("%s, for %s", line, strings.Join(slices.Sorted(maps.Keys(devices)), ", ")), err
 }
