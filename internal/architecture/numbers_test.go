@@ -96,3 +96,22 @@ func texts(t *testing.T, path string, source any) (out []string) {
 	})
 	return out
 }
+
+// pasted are lines of the campaign file that are put together by hand: values
+// in them that YAML reads as something else come back wrong.
+var pasted = regexp.MustCompile(`(accept|exclude|confirm): (\[|- )|\{(account|path|vault|directory|device|server): ("?%|%\[)`)
+
+func TestALineOfTheCampaignFileInAMessageIsWrittenByOneHelper(t *testing.T) {
+	for _, p := range packages(t) {
+		if !saysToPeople(p.Name) || p.Name == "internal/paste" {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			for _, text := range texts(t, filepath.Join(p.Dir, file), nil) {
+				if at := pasted.FindStringIndex(text); at != nil && strings.Contains(text[at[0]:], "%") {
+					t.Errorf("%s/%s: %.120q: paste.Entry and paste.Row quote what YAML would read otherwise", p.Name, file, text[at[0]:])
+				}
+			}
+		}
+	}
+}

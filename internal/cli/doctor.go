@@ -236,7 +236,7 @@ func (s *session) checkDirectories(ctx context.Context, roll []credential.Creden
 func (s *session) checkGone(ctx context.Context, spec *config.Campaign) (rows []doctorRow) {
 	for _, name := range spec.Authorities() {
 		if gone, err := listing.Gone(ctx, s.store, spec, name); err == nil && len(gone) > 0 {
-			rows = append(rows, doctorRow{Where: name, What: "servers before", Detail: listing.WordsOfGone(gone), Do: fmt.Sprintf(listing.MendGone, name, gone[0].Server)})
+			rows = append(rows, doctorRow{Where: name, What: "servers before", Detail: listing.WordsOfGone(gone), Do: listing.MendGone(name, gone[0].Server)})
 		}
 	}
 	return rows

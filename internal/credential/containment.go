@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/internal/paste"
 	"rollcall/internal/plural"
 )
 
@@ -91,7 +92,7 @@ func (c *Containment) Whose(host string) string {
 	case slices.Contains(c.Hosts(), host):
 		return "an address of the device"
 	case c.Others[host] != "":
-		return fmt.Sprintf("an address of %s, which was in foreign hands too (its newest campaign says so; where another machine is there by now: accept: - {device: %[1]s, problem: points-at-device, reason: …})", c.Others[host])
+		return fmt.Sprintf("an address of %s, which was in foreign hands too (its newest campaign says so; where another machine is there by now: %s)", c.Others[host], paste.Entry("accept", "device", c.Others[host], "problem", string(PointsAtDevice)))
 	}
 	return ""
 }

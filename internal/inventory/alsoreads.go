@@ -10,6 +10,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/powers"
@@ -171,8 +172,8 @@ func (l *lister) tellAlsoRead(ctx context.Context, a alsoReads, roll *credential
 			l.warn(credential.FindingAccepted, "%s in Vault: that logins of the roll read there, which no source lists, is accepted by the campaign file: %s", place, reason)
 			continue
 		}
-		l.warn(credential.FindingAlsoReadable, "%s: by the policies of %s whoever stole that login reads %s, and no source lists it: what lies there, and what was drawn there, is stolen as well. List it (a source of type vault-kv, or a manifest), or take the right away and change it by hand; once somebody has looked: accept: - {vault: %q, on: TIME, reason: …}%s",
-			place, some(r.logins), some(what), place, l.outdated(place, r.Path))
+		l.warn(credential.FindingAlsoReadable, "%s: by the policies of %s whoever stole that login reads %s, and no source lists it: what lies there, and what was drawn there, is stolen as well. List it (a source of type vault-kv, or a manifest), or take the right away and change it by hand; once somebody has looked: %s%s",
+			place, some(r.logins), some(what), paste.Entry("accept", "vault", place, "on", "TIME"), l.outdated(place, r.Path))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/plural"
 )
 
@@ -107,7 +108,7 @@ func (l *lister) warnHidden(name string, h authority.Hidden) {
 		l.warn(credential.FindingAccepted, "%s, %s: %s; the campaign file accepts it: %s", l.c.Called(name), h.Server, h.Detail, l.c.Accept[i].Reason)
 		return
 	}
-	l.warn(h.Code, "%s, %s: %s; or look there by hand, and accept it: accept: - {directory: %s, finding: %s, reason: …}", l.c.Called(name), h.Server, h.Detail, name, h.Code)
+	l.warn(h.Code, "%s, %s: %s; or look there by hand, and accept it: %s", l.c.Called(name), h.Server, h.Detail, paste.Entry("accept", "directory", name, "finding", string(h.Code)))
 }
 
 // seenAround takes over what the servers of its authority show of an account.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
@@ -54,7 +55,7 @@ func (k *pathsLook) behind(ctx context.Context) error {
 		}
 		c.Behind = append(c.Behind, p)
 		k.find(credential.FindingPlace, "%s: it holds another value than %s, where an earlier campaign of Rollcall put what the account has since: the account refuses it, so the path stays as it is, and what reads it is cut off already. "+
-			"If it is the account's, copy there what %s holds, or say so (confirm: - {account: %q, path: %q, reason: …}); if not, leave it out (exclude: - {path: %q, reason: …})", p, at[0], at[0], c.Name, p.String(), p.String())
+			"If it is the account's, copy there what %s holds, or say so (%s); if not, leave it out (%s)", p, at[0], at[0], paste.Entry("confirm", "account", c.Name, "path", p.String()), paste.Entry("exclude", "path", p.String()))
 	}
 	return nil
 }

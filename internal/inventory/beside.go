@@ -9,6 +9,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 )
 
@@ -148,12 +149,12 @@ func answersFor(place string, open, part []string) string {
 	var out []string
 	has := map[string]bool{}
 	for _, f := range open {
-		key, form := "exclude", "exclude: - {path: %q, reason: …}"
+		key, form := "exclude", []string{"path", place + "#" + f}
 		if _, ok := config.ParseReference(place + "#" + f); !ok || slices.Contains(part, f) {
-			key, form = "accept", "accept: - {vault: %q, on: TIME, reason: …}"
+			key, form = "accept", []string{"vault", place + "#" + f, "on", "TIME"}
 		}
 		if !has[key] {
-			has[key], out = true, append(out, fmt.Sprintf(form, place+"#"+f))
+			has[key], out = true, append(out, paste.Entry(key, form...))
 		}
 	}
 	return strings.Join(out, "; ")

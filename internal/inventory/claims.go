@@ -3,9 +3,9 @@ package inventory
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 )
 
 // A secret below the device's prefix that names an account in its own metadata
@@ -34,19 +34,19 @@ func ways(c *credential.Credential, p credential.Path, mend string) string {
 	case len(c.Paths) > 1:
 		then = "and the account is rotated all the same, with its new value at the other paths that are its own"
 	}
-	return fmt.Sprintf("; only that secret's own word says that it is the account's, and a thief may have written that: if it is not, leave it out (exclude: - {path: %q, reason: …}), %s; if it is, %s",
-		p.String(), then, mend)
+	return fmt.Sprintf("; only that secret's own word says that it is the account's, and a thief may have written that: if it is not, leave it out (%s), %s; if it is, %s",
+		paste.Entry("exclude", "path", p.String()), then, mend)
 }
 
 // nameField is the mend where the secret has other fields.
 func nameField(c *credential.Credential, p credential.Path) string {
-	return fmt.Sprintf("name the field that holds the password (confirm: - {account: %q, path: %q, reason: …})", c.Name, p.Secret()+"#FIELD")
+	return fmt.Sprintf("name the field that holds the password (%s)", paste.Entry("confirm", "account", c.Name, "path", p.Secret()+"#FIELD"))
 }
 
 // ownField is the mend where a field holds more than the password.
 func ownField(c *credential.Credential, p credential.Path) string {
-	return fmt.Sprintf("give the password a field of its own in that secret, let its readers read that, leave out this field as above and name the new one (confirm: - {account: %q, path: %q, reason: …})",
-		c.Name, p.Secret()+"#NEW-FIELD")
+	return fmt.Sprintf("give the password a field of its own in that secret, let its readers read that, leave out this field as above and name the new one (%s)",
+		paste.Entry("confirm", "account", c.Name, "path", p.Secret()+"#NEW-FIELD"))
 }
 
 // namedBeside reports whether somebody named another field of the same secret.
@@ -94,8 +94,8 @@ func (d *draft) dropGuesses(named credential.Path) {
 func manyPaths(l *draft, all int) string {
 	text := fmt.Sprintf("%d paths name it: the first %d are shown", all, len(l.Paths))
 	if slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return claim(&l.Credential, p) }) {
-		text += fmt.Sprintf("; of most, only the secrets' own word says that they are the account's, and a thief may have written that: leave out those that are not (exclude: - {path: …, reason: …}), "+
-			"or name its places once and for all (confirm: - {account: %q, path: mount/path#field, only: true, reason: …}): then the account is rotated, and the others stay as they are", strings.ReplaceAll(l.Name, `"`, ""))
+		text += fmt.Sprintf("; of most, only the secrets' own word says that they are the account's, and a thief may have written that: leave out those that are not (%s), or name its places once and for all (%s): then the account is rotated, and the others stay as they are",
+			paste.Entry("exclude", "path", paste.Left), paste.Entry("confirm", "account", l.Name, "path", "mount/path#field", "only", "true"))
 	}
 	return text
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
@@ -93,7 +94,7 @@ func (l *lister) shared(c *credential.Credential, ids []map[string]any, all int)
 	if c.Problem == "" {
 		c.Problem = credential.SharedRole
 	}
-	return []credential.Finding{{Code: credential.FindingSharedRole, Detail: fmt.Sprintf("%s. Give each of the others a role of its own; or ask them, and accept it by name (accept: - {account: %s, problem: %s, reason: …})", what, c.Name, credential.SharedRole)}}
+	return []credential.Finding{{Code: credential.FindingSharedRole, Detail: fmt.Sprintf("%s. Give each of the others a role of its own; or ask them, and accept it by name (%s)", what, paste.Entry("accept", "account", c.Name, "problem", string(credential.SharedRole)))}}
 }
 
 // unexposed says when secret-ids were made that neither a thief made, by when

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 )
 
@@ -137,7 +138,7 @@ func (k *pathsLook) pointsAtDevice(p credential.Path, h held) {
 		k.find(credential.FindingPointsAtDevice, "%s, as the campaign file accepts", what)
 		return
 	}
-	k.trouble(credential.PointsAtDevice, "%s: name the machine that it is by now; or, if nothing reads it, say so (accept: - {account: %q, problem: points-at-device, reason: …})%s", what, k.c.Name, ways(k.c, p, "do that"))
+	k.trouble(credential.PointsAtDevice, "%s: name the machine that it is by now; or, if nothing reads it, say so (%s)%s", what, paste.Entry("accept", "account", k.c.Name, "problem", string(credential.PointsAtDevice)), ways(k.c, p, "do that"))
 }
 
 func (k *pathsLook) copiesBeside(p credential.Path, also []string) {
@@ -148,8 +149,8 @@ func (k *pathsLook) copiesBeside(p credential.Path, also []string) {
 		k.find(credential.FindingCopyBeside, "%s: the same value is in %s of that secret too, which stays as it is: let what reads it there read %q, or it is cut off", p, quoted(also), p.Field)
 		return
 	}
-	k.trouble(credential.CopyBeside, "%s: the same value is in %s of that secret too, which would stay as it is, and what reads it there would be cut off: let it read %q and take the copy out; or, if nothing reads it, say so (accept: - {account: %q, problem: copy-beside, reason: …})%s",
-		p, quoted(also), p.Field, k.c.Name, ways(k.c, p, "do that"))
+	k.trouble(credential.CopyBeside, "%s: the same value is in %s of that secret too, which would stay as it is, and what reads it there would be cut off: let it read %q and take the copy out; or, if nothing reads it, say so (%s)%s",
+		p, quoted(also), p.Field, paste.Entry("accept", "account", k.c.Name, "problem", string(credential.CopyBeside)), ways(k.c, p, "do that"))
 }
 
 // state says whether a path can take a new value as it is.

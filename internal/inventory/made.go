@@ -11,6 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
@@ -209,7 +210,7 @@ func (l *lister) warnMade(ctx context.Context, place, text string) error {
 		}
 		text += butAccepted + why
 	}
-	l.warn(credential.FindingMade, "%s: %s%s{vault: %q, on: TIME, reason: …}", place, text, acceptMade, place)
+	l.warn(credential.FindingMade, "%s: %s%s%s", place, text, acceptMade, paste.Row("vault", place, "on", "TIME"))
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
 )
@@ -236,9 +237,9 @@ func (m *merger) unmatched(id string, c Candidate) *draft {
 	case c.Account == "" && len(c.Misnamed) > 0:
 		l.find(credential.FindingNoAccount, "its custom_metadata has the keys %q; the keys that are read are account, directory and field, in lower case", c.Misnamed)
 	case c.Account == "" && c.ByField != "":
-		l.find(credential.FindingNoAccount, "its field %q does not say whose it is: %s (what it holds is not shown, for it may be a password); correct it, or set custom_metadata directory, account and field, or list it in a manifest, or exclude it (exclude: - {path: %q, reason: …})", c.ByField, c.FieldSays, c.Path.Secret())
+		l.find(credential.FindingNoAccount, "its field %q does not say whose it is: %s (what it holds is not shown, for it may be a password); correct it, or set custom_metadata directory, account and field, or list it in a manifest, or exclude it (%s)", c.ByField, c.FieldSays, paste.Entry("exclude", "path", c.Path.Secret()))
 	case c.Account == "":
-		l.find(credential.FindingNoAccount, "nothing says whose secret this is: set custom_metadata directory, account and field on it, or list it in a manifest, or exclude it (exclude: - {path: %q, reason: …})", c.Path.Secret())
+		l.find(credential.FindingNoAccount, "nothing says whose secret this is: set custom_metadata directory, account and field on it, or list it in a manifest, or exclude it (%s)", paste.Entry("exclude", "path", c.Path.Secret()))
 	case c.Authority == "":
 		l.find(credential.FindingNoAccount, "names the account %q and no directory, and the campaign has several: set custom_metadata directory", c.Account)
 	case c.Authority != credential.VaultAuthority && !m.hasAuthority(c.Authority):

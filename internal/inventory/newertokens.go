@@ -8,6 +8,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
 )
@@ -144,8 +145,8 @@ func (l *lister) tokensOfLogins(ctx context.Context, roll *credential.Roll) (add
 			l.warn(credential.FindingAccepted, "a token of Vault (%s) fits source %s, and lives on, which the campaign file accepts: %s", place, f.Reason.Source, reason)
 			continue
 		}
-		l.warn(credential.FindingNewerToken, "a token of Vault fits source %s (%s) and was made later than what the device had, for %s: %s. It is not revoked, for the machine that does the device's work now may need it. If the device, or whoever stole something of it, has it, name it (accessor: [%s] in a source of type vault-tokens) and run again; if it is that machine's: accept: - {vault: %q, reason: …}",
-			f.Reason.Source, f.Reason.Detail, l.newer(f), f.token.told(), f.token.accessor, place)
+		l.warn(credential.FindingNewerToken, "a token of Vault fits source %s (%s) and was made later than what the device had, for %s: %s. It is not revoked, for the machine that does the device's work now may need it. If the device, or whoever stole something of it, has it, name it (accessor: [%s] in a source of type vault-tokens) and run again; if it is that machine's: %s",
+			f.Reason.Source, f.Reason.Detail, l.newer(f), f.token.told(), f.token.accessor, paste.Entry("accept", "vault", place))
 	}
 	return added, nil
 }

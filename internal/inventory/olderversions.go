@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 )
 
@@ -275,6 +276,6 @@ func (l *lister) warnOlder(of *olderNames, known map[string][]string) {
 		what = append(what, fmt.Sprintf("%d more, which are too many to look for", of.more))
 	}
 	versions := slices.Sorted(maps.Keys(of.versions))
-	l.warn(credential.FindingAlsoReadable, "%s: its version %s, which whoever reads that path reads too, names %s, which is not on the roll: the password that lay there is stolen as well, and may be in force. List that account (a line of a manifest with account), or, once somebody has seen that it is another one by now, destroy that version (vault kv destroy) or accept it: accept: - {vault: %q, on: TIME, reason: …}%s",
-		of.place, strings.Trim(strings.Join(strings.Fields(fmt.Sprint(versions)), ", "), "[]"), strings.Join(what, "; and "), of.place, l.outdated(of.place))
+	l.warn(credential.FindingAlsoReadable, "%s: its version %s, which whoever reads that path reads too, names %s, which is not on the roll: the password that lay there is stolen as well, and may be in force. List that account (a line of a manifest with account), or, once somebody has seen that it is another one by now, destroy that version (vault kv destroy) or accept it: %s%s",
+		of.place, strings.Trim(strings.Join(strings.Fields(fmt.Sprint(versions)), ", "), "[]"), strings.Join(what, "; and "), paste.Entry("accept", "vault", of.place, "on", "TIME"), l.outdated(of.place))
 }

@@ -7,6 +7,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
@@ -111,7 +112,7 @@ func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) err
 			continue
 		}
 		l.warn(credential.FindingOpenElsewhere, "campaign %s of device %s left %d open that nothing here names: %s. If %s is this device under another name, write `formerly: [%s]` at the top of the campaign file, and they stay on the roll; "+
-			"if it is another one, run a campaign of it, or accept that by its name (accept: - {device: %s, reason: …})", r.Campaign, r.Device, len(there), some(there), r.Device, r.Device, r.Device)
+			"if it is another one, run a campaign of it, or accept that by its name (%s)", r.Campaign, r.Device, len(there), some(there), r.Device, paste.YAML(r.Device), paste.Entry("accept", "device", r.Device))
 	}
 	return nil
 }

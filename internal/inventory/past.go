@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -99,7 +100,7 @@ func (k kept) candidate() Candidate {
 }
 
 func notNamedDo(k kept) string {
-	return fmt.Sprintf("name it again, or exclude it with a reason (exclude: account or path, or campaign: %s for all that was left open there and is named no more)", k.campaign)
+	return fmt.Sprintf("name it again, or exclude it with a reason (exclude: account or path, or campaign: %s for all that was left open there and is named no more)", paste.YAML(k.campaign))
 }
 
 // name says whose name it had.

@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 )
 
 // sharedPaths marks what several paths, and what several accounts, mean. One
@@ -38,7 +39,7 @@ func (m *merger) sharedPaths() {
 		slices.Sort(names)
 		earlier := ""
 		if slices.ContainsFunc(ls, func(l *draft) bool { return slices.Contains(l.Ours, p) }) {
-			earlier = fmt.Sprintf(", or, where an earlier campaign put the value of one there, say whose it is now (confirm: - {account: …, path: %q, reason: …})", strings.ReplaceAll(p.String(), `"`, ""))
+			earlier = fmt.Sprintf(", or, where an earlier campaign put the value of one there, say whose it is now (%s)", paste.Entry("confirm", "account", paste.Left, "path", p.String()))
 		}
 		for _, l := range ls {
 			if l.Subject != "" {

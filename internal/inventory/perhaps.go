@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 )
 
 // A path of which it is not certain whose it is may be the one that an
@@ -256,11 +257,11 @@ func (m *merger) answerFor(l *draft, p maybePath) string {
 	if p.beside || slices.ContainsFunc(calledAfter(p.Field), func(name string) bool { return strings.EqualFold(name, l.short) }) {
 		field = p.Field
 	}
-	row := fmt.Sprintf("account,path: %q,%s#%s", strings.ReplaceAll(l.Name, `"`, ""), at, field)
+	row := "account,path: " + paste.CSV(l.Name, at+"#"+field)
 	if l.Authority == credential.VaultAuthority {
-		row = fmt.Sprintf("kind,account,path: %s,%s,%s#%s", l.Kind, l.Name, at, field)
+		row = "kind,account,path: " + paste.CSV(string(l.Kind), l.Name, at+"#"+field)
 	}
-	not := fmt.Sprintf("accept: - {account: %q, problem: %s, reason: …}", strings.ReplaceAll(l.Name, `"`, ""), credential.PerhapsIts)
+	not := paste.Entry("accept", "account", l.Name, "problem", string(credential.PerhapsIts))
 	if p.assumed {
 		return fmt.Sprintf("an account is named there, and not at which authority, so that one of another authority of that name is meant; if it is this one's, say so there (directory: %s); if not, name the other one's there, or accept that (%s)", l.Authority, not)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 )
 
 // What a secret says of itself in its custom_metadata may have been written by
@@ -170,7 +171,7 @@ func believed(p credential.Path, ls []*draft) []*draft {
 
 // question words, for the findings of the roll, what a person may answer.
 func question(account string, p credential.Path) string {
-	return fmt.Sprintf("if it is, say so in the campaign file: confirm: [{account: %q, path: %q, reason: …}]", account, strings.ReplaceAll(p.String(), `"`, ""))
+	return "if it is, say so in the campaign file: " + paste.Entry("confirm", "account", account, "path", p.String())
 }
 
 // leftWithout keeps open an account of which rows for others took every path,

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 )
@@ -123,27 +124,27 @@ func (r *readers) hold(o otherLogin, nth int) {
 		return
 	}
 	if o.stolen && o.device == listedNow {
-		r.l.warn(credential.FindingReader, "%s: a login to Vault is of %s, and it may read the new %s (%s) by the policies %s. They wait for it: taken up (rollcall relist --reason …) the running campaign ends it at once and before them, and what was announced before it is dead is open again at the end (perhaps-read), but for people's tasks, which get another value by rollcall tasks renew; or, if nobody stole it: accept: - {vault: %q, on: TIME, reason: …}%s",
-			o.place, o.device, newValues(len(whose)), r.what(paths, o.rises), strings.Join(o.by, ", "), o.place, r.l.outdated(o.place))
+		r.l.warn(credential.FindingReader, "%s: a login to Vault is of %s, and it may read the new %s (%s) by the policies %s. They wait for it: taken up (rollcall relist --reason …) the running campaign ends it at once and before them, and what was announced before it is dead is open again at the end (perhaps-read), but for people's tasks, which get another value by rollcall tasks renew; or, if nobody stole it: %s%s",
+			o.place, o.device, newValues(len(whose)), r.what(paths, o.rises), strings.Join(o.by, ", "), paste.Entry("accept", "vault", o.place, "on", "TIME"), r.l.outdated(o.place))
 		return
 	}
 	if o.stolen {
-		r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists is on %s, and it may read the new %s (%s) by the policies %s. They wait, for whoever had that device may log in with it: have that campaign end it, or take the right from it, and run again, which lists anew; or, if nobody else has it: accept: - {vault: %q, on: TIME, reason: …}%s",
-			o.place, o.device, newValues(len(whose)), r.what(paths, o.rises), strings.Join(o.by, ", "), o.place, r.l.outdated(o.place))
+		r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists is on %s, and it may read the new %s (%s) by the policies %s. They wait, for whoever had that device may log in with it: have that campaign end it, or take the right from it, and run again, which lists anew; or, if nobody else has it: %s%s",
+			o.place, o.device, newValues(len(whose)), r.what(paths, o.rises), strings.Join(o.by, ", "), paste.Entry("accept", "vault", o.place, "on", "TIME"), r.l.outdated(o.place))
 		return
 	}
 	also := r.l.outdated(o.place)
 	if o.byPolicy {
 		also = ", or for all that have its policies: " + acceptPolicies(o.by) + r.l.outdatedPolicies(o.by, o.place)
 	}
-	r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists names the device by %s, and may read the new %s (%s) by the policies %s. They wait, for whoever had the device may log in with it again: list it (%s), and it is rotated before them; or, if it is not the device's: accept: - {vault: %q, on: TIME, reason: …}%s",
-		o.place, o.device, newValues(len(whose)), r.what(paths, o.rises), strings.Join(o.by, ", "), o.listed(), o.place, also)
+	r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists names the device by %s, and may read the new %s (%s) by the policies %s. They wait, for whoever had the device may log in with it again: list it (%s), and it is rotated before them; or, if it is not the device's: %s%s",
+		o.place, o.device, newValues(len(whose)), r.what(paths, o.rises), strings.Join(o.by, ", "), o.listed(), paste.Entry("accept", "vault", o.place, "on", "TIME"), also)
 }
 
 // listed is how a source lists it.
 func (o otherLogin) listed() string {
 	if kept := credential.MethodOf(o.kind).Rotated(); kept != nil {
-		return fmt.Sprintf("a source {type: %s, mount: %s, %s: %q}, or a row of a manifest", kept.Source, o.mount, kept.Named, o.name)
+		return fmt.Sprintf("a source {type: %s, mount: %s, %s: %s}, or a row of a manifest", kept.Source, paste.YAML(o.mount), kept.Named, paste.QuotedYAML(o.name))
 	}
 	return "the accounts that log in there, by a source of type directory or rows of a manifest; a group or a mount is then accepted"
 }
@@ -165,6 +166,6 @@ func (r *readers) tellLogins(all []otherLogin) {
 		r.l.warn(credential.FindingAccepted, "%s may read new values (%s) by %s, which the campaign file accepts: %s", plural.Count(len(all), "login to Vault that no source lists", "logins to Vault that no source lists"), what, strings.Join(first.by, ", "), reason)
 		return
 	}
-	r.l.warn(credential.FindingReader, "logins to Vault that no source lists may read new values (%s) by the policies %s: %s. If the device had one, whoever stole it logs in again and reads each of them: find out whose each is, list the device's (%s), and say so of the others: %s; or name one: {vault: %q, on: TIME, reason: …}%s",
-		what, strings.Join(first.by, ", "), some(places), first.listed(), acceptPolicies(first.by), places[0], r.l.outdatedPolicies(first.by, places...))
+	r.l.warn(credential.FindingReader, "logins to Vault that no source lists may read new values (%s) by the policies %s: %s. If the device had one, whoever stole it logs in again and reads each of them: find out whose each is, list the device's (%s), and say so of the others: %s; or name one: %s%s",
+		what, strings.Join(first.by, ", "), some(places), first.listed(), acceptPolicies(first.by), paste.Row("vault", places[0], "on", "TIME"), r.l.outdatedPolicies(first.by, places...))
 }

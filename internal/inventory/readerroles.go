@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 )
 
@@ -89,8 +90,8 @@ func (r *readers) mountThatReads(ctx context.Context, mount string) error {
 	if len(roles) > 0 {
 		who = fmt.Sprintf("who logs in there (%s)", some(roles))
 	}
-	r.l.warn(credential.FindingReader, "%s: %s may read new values (%s) by the policies %s, and Rollcall does not follow logins of that type: if the device had one (a certificate, a key, a machine's identity), whoever stole it reads each of them. Take that login away from it, or its right; then say so: accept: - {vault: %q, on: TIME, reason: …}, or %s%s",
-		at, who, what, strings.Join(by, ", "), at, acceptPolicies(by), r.l.outdatedPolicies(by, at))
+	r.l.warn(credential.FindingReader, "%s: %s may read new values (%s) by the policies %s, and Rollcall does not follow logins of that type: if the device had one (a certificate, a key, a machine's identity), whoever stole it reads each of them. Take that login away from it, or its right; then say so: %s, or %s%s",
+		at, who, what, strings.Join(by, ", "), paste.Entry("accept", "vault", at, "on", "TIME"), acceptPolicies(by), r.l.outdatedPolicies(by, at))
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
@@ -251,7 +252,7 @@ func (l *lister) policiesAccepted(by []string) (reason string, ok bool) {
 func acceptPolicies(by []string) string {
 	var out []string
 	for _, name := range by {
-		out = append(out, `{vault: "`+byPolicy+name+`", on: TIME, reason: …}`)
+		out = append(out, paste.Row("vault", byPolicy+name, "on", "TIME"))
 	}
 	return "accept: - " + strings.Join(out, " and - ")
 }

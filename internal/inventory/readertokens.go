@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/minted"
@@ -322,17 +323,17 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 		also = ", or for all that have its policies: " + acceptPolicies(g.by)
 	}
 	if t.foundNow() {
-		r.l.warn(credential.FindingReader, "a token of Vault is of %s; it may read the new %s (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), or take its login up (rollcall relist --reason …), which the running campaign then ends before them; or, if nobody stole it: accept: - {vault: %q, reason: …}",
-			t.device, newValues(len(whose)), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor)
+		r.l.warn(credential.FindingReader, "a token of Vault is of %s; it may read the new %s (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), or take its login up (rollcall relist --reason …), which the running campaign then ends before them; or, if nobody stole it: %s",
+			t.device, newValues(len(whose)), r.what(paths, rises), t.told(), t.accessor, paste.Entry("accept", "vault", byAccessor+t.accessor))
 		return nil
 	}
 	if t.stolen {
-		r.l.warn(credential.FindingReader, "a token of Vault that no login of this roll made is of %s; it may read the new %s (%s): %s. They wait until it is gone: have that campaign end it, or revoke it (vault token revoke -accessor %s); or, if nobody else has it: accept: - {vault: %q, reason: …}",
-			t.device, newValues(len(whose)), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor)
+		r.l.warn(credential.FindingReader, "a token of Vault that no login of this roll made is of %s; it may read the new %s (%s): %s. They wait until it is gone: have that campaign end it, or revoke it (vault token revoke -accessor %s); or, if nobody else has it: %s",
+			t.device, newValues(len(whose)), r.what(paths, rises), t.told(), t.accessor, paste.Entry("accept", "vault", byAccessor+t.accessor))
 		return nil
 	}
-	r.l.warn(credential.FindingReader, "a token of Vault that no login of the roll made names the device by %s, and may read the new %s (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), which revokes too what was made with it, and give its consumer another one afterwards; or have a campaign do that before all else (a source of type vault-tokens with its accessor); or, if it is not the device's: accept: - {vault: %q, reason: …}%s",
-		t.device, newValues(len(whose)), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor, also)
+	r.l.warn(credential.FindingReader, "a token of Vault that no login of the roll made names the device by %s, and may read the new %s (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), which revokes too what was made with it, and give its consumer another one afterwards; or have a campaign do that before all else (a source of type vault-tokens with its accessor); or, if it is not the device's: %s%s",
+		t.device, newValues(len(whose)), r.what(paths, rises), t.told(), t.accessor, paste.Entry("accept", "vault", byAccessor+t.accessor), also)
 	return nil
 }
 
@@ -415,8 +416,8 @@ func (r *readers) tellAlike(a *sameRights) {
 	if more := len(a.tokens) - toldOfEach; more > 0 {
 		named += fmt.Sprintf("; and %d more", more)
 	}
-	r.l.warn(credential.FindingReader, "%s with the policies %s that no login of the roll made may read new values (%s): %s. If the device had one, whoever stole it reads each of them: find out whose each is, revoke what nobody claims (vault token revoke -accessor …), and say so: %s; or name one: {vault: \"%sACCESSOR\", reason: …}%s",
-		first, strings.Join(a.by, ", "), r.what(a.paths, a.rises), named, acceptPolicies(a.by), byAccessor, r.l.outdatedPolicies(a.by))
+	r.l.warn(credential.FindingReader, "%s with the policies %s that no login of the roll made may read new values (%s): %s. If the device had one, whoever stole it reads each of them: find out whose each is, revoke what nobody claims (vault token revoke -accessor …), and say so: %s; or name one: %s%s",
+		first, strings.Join(a.by, ", "), r.what(a.paths, a.rises), named, acceptPolicies(a.by), paste.Row("vault", byAccessor+"ACCESSOR"), r.l.outdatedPolicies(a.by))
 }
 
 // told is a token as people look it up.

@@ -10,6 +10,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/paste"
 )
 
 // Who writes a DN into Vault's configuration may spell it in any way that the
@@ -145,5 +146,5 @@ func (l *lister) unsure(place, text, mend string) {
 		l.warn(credential.FindingAccepted, "%s in Vault: %s; the campaign file accepts that: %s", place, text, l.c.Accept[i].Reason)
 		return
 	}
-	l.warn(credential.FindingVaultHidden, "%s: %s; %s, or, once somebody has looked there: accept: - {vault: %q, reason: …}", place, text, mend, place)
+	l.warn(credential.FindingVaultHidden, "%s: %s; %s, or, once somebody has looked there: %s", place, text, mend, paste.Entry("accept", "vault", place))
 }

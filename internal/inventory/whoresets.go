@@ -9,6 +9,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/paste"
 	"rollcall/internal/plural"
 )
 
@@ -88,8 +89,8 @@ func (l *lister) keptAsTheyAre(name string) bool {
 		l.warn(credential.FindingAccepted, "%s shows passwords as they were written, which the campaign file accepts: %s", name, l.c.Accept[i].Reason)
 		return true
 	}
-	l.warn(credential.FindingStoredAsSent, "%s shows passwords as they were written, without a hash. If it hashes none (passwordStorageScheme CLEAR; olcPasswordHash {CLEARTEXT}), whoever may read userPassword, a backup or a log of changes has each new one: set a scheme that does before the run. If it does by now (OpenLDAP's own default, and set: exop, which is that of the campaign file), these are values that were written before, or loaded as they are. Either way say so, for they still show: accept: - {directory: %s, finding: %s, reason: …}",
-		name, name, credential.FindingStoredAsSent)
+	l.warn(credential.FindingStoredAsSent, "%s shows passwords as they were written, without a hash. If it hashes none (passwordStorageScheme CLEAR; olcPasswordHash {CLEARTEXT}), whoever may read userPassword, a backup or a log of changes has each new one: set a scheme that does before the run. If it does by now (OpenLDAP's own default, and set: exop, which is that of the campaign file), these are values that were written before, or loaded as they are. Either way say so, for they still show: %s",
+		name, paste.Entry("accept", "directory", name, "finding", string(credential.FindingStoredAsSent)))
 	return false
 }
 
@@ -103,7 +104,7 @@ func (l *lister) acceptable(name string, code credential.FindingCode, format str
 func acceptable(c *config.Campaign, name string, w Warning) Warning {
 	i := slices.IndexFunc(c.Accept, func(a config.Accept) bool { return a.Accepts(name, w.Code) })
 	if i < 0 {
-		w.Detail += fmt.Sprintf("; or accept it: accept: - {directory: %s, finding: %s, reason: …}", name, w.Code)
+		w.Detail += "; or accept it: " + paste.Entry("accept", "directory", name, "finding", string(w.Code))
 		return w
 	}
 	return Warning{Code: credential.FindingAccepted, Detail: fmt.Sprintf("%s of %s, which the campaign file accepts: %s", w.Code, name, c.Accept[i].Reason)}

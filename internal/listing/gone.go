@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
 	"rollcall/internal/inventory"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -173,8 +174,11 @@ func sameServer(said, server string) bool {
 	return false
 }
 
-// MendGone is what to do about them.
-const MendGone = "a stolen value may live on there: name it again, under servers or doors; if it is no more, or was emptied, a person says so: accept: - {directory: %s, server: %q, on: TIME, reason: …}"
+// MendGone is what to do about those of an authority, of which server is one.
+func MendGone(authority, server string) string {
+	return "a stolen value may live on there: name it again, under servers or doors; if it is no more, or was emptied, a person says so: " +
+		paste.Entry("accept", "directory", authority, "server", server, "on", "TIME")
+}
 
 // WordsOfGone names them.
 func WordsOfGone(all []ownmount.GoneServer) string {
@@ -191,5 +195,5 @@ func WordsOfGone(all []ownmount.GoneServer) string {
 
 func goneWarning(spec *config.Campaign, name string, open []ownmount.GoneServer) inventory.Warning {
 	return inventory.Warning{Code: credential.FindingMoreServers,
-		Detail: spec.Called(name) + ": " + WordsOfGone(open) + "; " + fmt.Sprintf(MendGone, name, open[0].Server) + outdated(spec, name)}
+		Detail: spec.Called(name) + ": " + WordsOfGone(open) + "; " + MendGone(name, open[0].Server) + outdated(spec, name)}
 }

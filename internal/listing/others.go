@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/directory"
 	"rollcall/internal/inventory"
 	"rollcall/internal/kind/registry"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -58,7 +59,7 @@ func outdated(spec *config.Campaign, name string) (out string) {
 
 // AcceptOthers is how a person accounts for one of them in the campaign file.
 func AcceptOthers(name string, o authority.Others) string {
-	return fmt.Sprintf("one that is gone, or was looked at, is accepted: accept: - {directory: %s, server: %q, on: TIME, reason: …}", name, o.Names[len(o.Names)-1])
+	return "one that is gone, or was looked at, is accepted: " + paste.Entry("accept", "directory", name, "server", o.Names[len(o.Names)-1], "on", "TIME")
 }
 
 // otherServers are the warnings of a roll: of each authority that decides on a

@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/inventory"
 	"rollcall/internal/kind/registry"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
@@ -90,8 +91,8 @@ func calledOtherwise(spec *config.Campaign, name string, now authority.Identity,
 			Directory: name, Called: spec.Called(name),
 			What: fmt.Sprintf("it shows the same of itself (%s) as what campaign %s of device %s had under the name %s: by whatever address it is reached, its accounts would have two locks and get two new values, of which one undoes the other, and what is kept by that name would not be found",
 				now.Self, was.Campaign, was.Device, other),
-			Do: fmt.Sprintf("call it %s in this file; if it is a copy with the same ids, and its accounts have passwords of their own, say so: accept: - {directory: %s, finding: %s, reason: …}; if there is no %s any more, have an administrator delete %s/directories/%s",
-				other, name, credential.FindingSameIDs, other, spec.Vault.Mount, other),
+			Do: fmt.Sprintf("call it %s in this file; if it is a copy with the same ids, and its accounts have passwords of their own, say so: %s; if there is no %s any more, have an administrator delete %s/directories/%s",
+				other, paste.Entry("accept", "directory", name, "finding", string(credential.FindingSameIDs)), other, spec.Vault.Mount, other),
 		}
 	}
 	return nil

@@ -168,7 +168,7 @@ func holdValues(keys any, fields map[string]bool) (out []string) {
 
 // acceptClear is how a person takes it upon himself.
 func (f Clear) acceptClear() string {
-	return fmt.Sprintf("one that is meant is accepted: accept: - {vault: %q, reason: …}", f.Place)
+	return "one that is meant is accepted: " + paste.Entry("accept", "vault", f.Place)
 }
 
 // Audit is Doctor's check of it.
