@@ -61,7 +61,7 @@ func TestWhatATokenReadsThatWasMadeSinceTheListingWaitsOrIsTold(t *testing.T) {
 	var prepared []wire.PreparedItem
 	w.call("Prepare", wire.PrepareInput{Batch: w.accounts, Pass: 2, Items: []int{2}, Sent: []int{2}}, &prepared)
 	require.Equal(t, protocol.ReasonUnreachable, prepared[0].Stop.Reason, "what may be in force is brought to its end")
-	require.Contains(t, look(), "1 tokens of Vault were made since the listing")
+	require.Contains(t, look(), "1 token of Vault was made since the listing")
 	require.Contains(t, look(), named+" (names the device)")
 
 	// A person accepts it while the campaign runs, and that is taken up.
@@ -92,7 +92,7 @@ func TestWhatATokenReadsThatWasMadeSinceTheListingWaitsOrIsTold(t *testing.T) {
 	consumers := made("mail-flow", "mail")
 	made("esg-01", "default")
 	require.Equal(t, untouched, w.reasons(), "it is gone, and those of others hold up nobody")
-	require.Contains(t, look(), "1 tokens of Vault")
+	require.Contains(t, look(), "1 token of Vault")
 	require.Contains(t, look(), consumers)
 	require.NotContains(t, look(), "names the device")
 }

@@ -27,7 +27,7 @@ var neverOne = []string{
 	"%d tasks of the name", "%s has %d parts", "%d connections met one machine", "each of its %d subscriptions",
 	"%q%s matches %d accounts", "%s matches %d credentials", "a name in the campaign file matches %d credentials",
 	"its %d secret-ids", "it has %d secret-ids: whoever has one", "Vault holds it in %d places", "%s is named as the place of %d accounts",
-	"%d paths name it", "more than %d paths", "this door gave no reply about %d others",
+	"it refused one of the %d values", "%d paths name it", "more than %d paths", "this door gave no reply about %d others",
 	"%s: its first %d lines", "%s: more than %d indicators", "has fewer than %d characters", "%s/ keeps %d versions", "%s/ set to keep %d versions",
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/plural"
 )
 
 // keptNote is the check of how a directory keeps what is set.
@@ -45,7 +47,7 @@ func (c *conn) checkStored(ctx context.Context, config, scheme, usual string, ad
 		if slices.ContainsFunc(seen, Stored.Clear) {
 			add(keptNote, true, fmt.Sprintf("of the passwords that bind.dn is shown (%d), some are kept as they were written, perhaps before it hashed; whether it hashes new ones is not shown (%s in %s)", len(seen), scheme, config), notChecked)
 		} else {
-			add(keptNote, true, fmt.Sprintf("the passwords that bind.dn is shown (%d) are hashed", len(seen)), "")
+			add(keptNote, true, plural.Count(len(seen), "password that bind.dn is shown is hashed", "passwords that bind.dn is shown are hashed"), "")
 		}
 		return
 	}

@@ -284,7 +284,7 @@ func others389(t *testing.T, supplier, consumer *lab.DS389) {
 	o = others(alone)
 	require.Len(t, o.Names, 1)
 	require.Regexp(t, `^127\.0\.0\.1:\d+$`, o.Names[0])
-	require.Contains(t, o.Detail, "1 servers make changes there")
+	require.Contains(t, o.Detail, "1 server makes changes there")
 	require.Contains(t, o.Detail, "the file names no server for these")
 	require.Empty(t, others(append(alone, consumer.LDAPS())).Names)
 	require.Equal(t, o.Names, others(append(alone, supplier.LDAPS())).Names, "the same machine by another address is not the other one")

@@ -39,9 +39,9 @@ func TestWhatLeavingAnAccountOutMeansIsSaidHoweverItIsDone(t *testing.T) {
 			credential.FindingLoginExcluded, "is a login to Vault and is left out (later)"},
 		"reads others": {unfound{resets: map[string]directory.Resets{"corp": reads}}, credential.FindingReadsOthers, "and is left out (later)"},
 		"resets others": {unfound{resets: map[string]directory.Resets{"corp": resets}}, credential.FindingResetsOthers,
-			"may set the passwords of 1 other accounts of the roll, and is left out (later)"},
+			"may set the passwords of 1 other account of the roll, and is left out (later)"},
 		"resets others of a server": {unfound{around: map[string]authority.Seen{"corp": {Resets: map[string]string{uuidOf("bob"): "CREATEROLE"}}}}, credential.FindingResetsOthers,
-			"may set the passwords of 1 other accounts of the roll, and is left out (later)"},
+			"may set the passwords of 1 other account of the roll, and is left out (later)"},
 		"nothing": {},
 	}
 	for trait, is := range traits {

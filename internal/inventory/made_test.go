@@ -60,7 +60,7 @@ path "sys/audit/*" { capabilities = ["create", "sudo"] }`)
 	all := told(root, nil, nil)
 	require.Len(t, all, 3, "nothing of its own, of the roll, nor a move of a mount, nor audit devices, which are seen: %v", all)
 	backup := all["auth/approle/role/made-backup"]
-	require.Contains(t, backup, "approle/made-one and 1 more logins")
+	require.Contains(t, backup, "approle/made-one and 1 more login")
 	require.Contains(t, backup, "of its 2 secret-ids 2 were made while the device was exposed: "+now.UTC().Format("2006-01-02T"))
 	require.Contains(t, backup, `accept: - {vault: "auth/approle/role/made-backup", on: TIME, reason: …}`)
 	require.Contains(t, all["auth/people/users/+/password"], "by the policies of approle/made-two")

@@ -63,7 +63,7 @@ func TestWhatDirectoryAccountsMayHaveMadeInVaultIsToldToo(t *testing.T) {
 	all := told(root)
 	require.Len(t, all, 4, "%v", all)
 	require.Contains(t, all["auth/people/users/+/password"], "by the policies of "+slapd.AccountDN("alice")+":")
-	require.Contains(t, all["auth/token/create/deploy"], "and 1 more logins")
+	require.Contains(t, all["auth/token/create/deploy"], "and 1 more login")
 	require.Contains(t, all["sys/policies/acl/theirs"], slapd.AccountDN("carol"))
 	require.Contains(t, all["auth/approle/role/backup"], slapd.AccountDN("esg0002"))
 	require.NotContains(t, told(root, config.Accept{Vault: "sys/policies/acl/theirs", Reason: "looked at", On: time.Now()}), "sys/policies/acl/theirs")

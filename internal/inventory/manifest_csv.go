@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+
 	"rollcall/internal/plural"
 	"slices"
 	"strings"

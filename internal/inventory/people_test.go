@@ -71,7 +71,7 @@ func TestNoDoorIsAskedForATemporaryPassword(t *testing.T) {
 	roll, warnings, err := merge(c, []Candidate{alice, bob}, known, nil)
 	require.NoError(t, err)
 	require.Len(t, warnings, 1)
-	require.Contains(t, warnings[0].Detail, "door mail may take what was stolen of 1 people for up to 1h0m0s")
+	require.Contains(t, warnings[0].Detail, "door mail may take what was stolen of 1 person for up to 1h0m0s")
 	require.True(t, warnings[0].Code.Incomplete())
 	by := byName(roll)
 	require.Len(t, by[person("bob").Name].Doors, 1)

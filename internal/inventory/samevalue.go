@@ -113,7 +113,7 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 	case takes:
 		n.takes = places[0]
 	case len(values) > 1:
-		n.open = fmt.Sprintf("it refused one of the values that Vault holds for that one (%d), and no more than one is offered", len(values))
+		n.open = fmt.Sprintf("it refused one of the %d values that Vault holds for that one, and no more than one is offered", len(values))
 	case since != untouched && !unlike:
 		n.open = "what Vault holds for that one Rollcall has put there since, and nobody has seen that it refuses what was stolen before"
 	default:

@@ -47,7 +47,7 @@ func TestAnAppRoleOfSeveralConsumersIsOpenUntilAPersonAcceptsIt(t *testing.T) {
 		text := details(roll, id, credential.FindingSharedRole)
 		require.Contains(t, text, "its 2 secret-ids differ in "+why+", so not all are the device's")
 		require.Contains(t, text, "whoever logs in with one of the other 1 is cut off")
-		require.Contains(t, text, "accept: - {account: approle/shared-by-"+role+", problem: shared-role")
+		require.Contains(t, text, `accept: - {account: "approle/shared-by-`+role+`", problem: shared-role`)
 	}
 	require.Empty(t, got["approle/alike"].Problem, "uses and lifetimes say nothing of whose it is, nor does Rollcall's mark")
 	require.Equal(t, credential.SharedRole, got["approle/plain"].Problem)

@@ -88,7 +88,7 @@ func TestTheDirectorysAccountWithATasksLoginIsAskedAndRotatedIfItTakesTheStolenV
 	require.Equal(t, "corp", door[0].Authority)
 	require.Empty(t, byName(roll)["Bystander0007"].Task.Elsewhere, "it refuses what was stolen")
 	require.True(t, slices.ContainsFunc(said, func(s string) bool {
-		return strings.Contains(s, "1 accounts") && strings.Contains(s, "bystander0006") && strings.Contains(s, "They are not rotated")
+		return strings.Contains(s, "1 account that") && strings.Contains(s, "bystander0006") && strings.Contains(s, "None is rotated")
 	}), "%q", said)
 
 	// It has nothing to do with it, says a person.

@@ -228,7 +228,7 @@ func TestAPasswordThatTheClusterKeepsItselfIsSeenByASuperuserAndElseSaidToBeHidd
 	require.True(t, hidden.NotChecked)
 	require.Len(t, slices.DeleteFunc(unseen.Hidden, func(h authority.Hidden) bool { return h.Code != credential.FindingKeptHidden }), 2, "a listing warns of each")
 	require.True(t, credential.FindingKeptHidden.Incomplete(), "who goes through one is cut off weeks later")
-	require.Contains(t, hidden.Detail, "not checked, because which passwords the 2 user mappings of database app hold shows to superusers alone; with which passwords its 1 subscriptions")
+	require.Contains(t, hidden.Detail, "not checked, because which passwords user mappings of database app hold (2) shows to superusers alone; with which password its subscription logs in")
 	_, shown := look(own.Super, own.SuperPassword)
 	require.False(t, shown.NotChecked)
 	require.Contains(t, shown.Detail, "kept-elsewhere")

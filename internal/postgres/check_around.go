@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+
 	"rollcall/internal/plural"
 	"slices"
 	"strings"

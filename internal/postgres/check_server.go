@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+
 	"rollcall/internal/plural"
 	"strconv"
 	"time"
