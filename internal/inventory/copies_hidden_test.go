@@ -42,7 +42,7 @@ func TestACopyThatADomainDoesNotShowIsSaid(t *testing.T) {
 	told, roll = list()
 	require.Empty(t, byName(roll)[s.AccountDN("svc0001")].Problem, "it is not seen any more")
 	require.Len(t, told, 1)
-	require.Contains(t, told[0], "whether 1 of 3 accounts on the roll keep their password a second time for UNIX (unixUserPassword: confidential)")
+	require.Contains(t, told[0], "whether 1 of 3 accounts on the roll keeps its password a second time for UNIX (unixUserPassword: confidential)")
 	require.Contains(t, told[0], `/G "DOMAIN\account:RPCA;unixUserPassword"`)
 
 	told, _ = list(config.Accept{Directory: "ad", Finding: credential.FindingCopiesHidden, Reason: "an administrator looked"})

@@ -130,7 +130,7 @@ func TestTokensThatNoLoginOfTheRollMadeAndThatReadItAreTold(t *testing.T) {
 	for _, none := range []string{"rd-elsewhere", "rd-denied", "default", "login", "child", "root", "excluded"} {
 		require.NotContains(t, strings.Join(told, "\n"), accessors[none], none)
 	}
-	require.Contains(t, warned(roll), "tokens of Vault that no login of the roll made may read new values (it may come to any right by ")
+	require.Contains(t, warned(roll), "token of Vault that no login of the roll made may read new values (it may come to any right by ")
 	require.NotEqual(t, roll.Incomplete(), 0)
 	readBy := func(roll *credential.Roll, uid string) []string { return byName(roll)[slapd.AccountDN(uid)].ReadBy }
 	require.Contains(t, warned(roll), "auth/approle/role/other-esg-01: a login to Vault that no source lists names the device by its name", "the role logs in again, when the token is gone")

@@ -73,7 +73,7 @@ func TestTheDirectorysAccountWithATasksLoginIsAskedAndRotatedIfItTakesTheStolenV
 	require.Equal(t, "taskname/nas", taker.Alike[0].Path.Path)
 	require.Contains(t, details(roll, taker.ID, credential.FindingSameName), "what logs in as Bystander0001 and a person changes (nas)")
 	require.NotContains(t, byName(roll), slapd.AccountDN("bystander0002"), "it refused what was stolen of the other one")
-	require.True(t, slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "are left alone") }))
+	require.True(t, slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "it is left alone") }))
 	open := byName(roll)[slapd.AccountDN("bystander0005")]
 	require.Equal(t, credential.SameName, open.Problem, "Vault holds nothing that it could be asked with")
 	require.NotContains(t, byName(roll), slapd.AccountDN("bystander0003"), "the name of a task is what people call it")
