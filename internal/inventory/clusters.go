@@ -8,6 +8,7 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 	"rollcall/internal/vault"
 )
 
@@ -52,8 +53,8 @@ func (l *lister) otherClusters(ctx context.Context, roll *credential.Roll) error
 		l.warn(credential.FindingAccepted, "%s, which the campaign file accepts: %s%s", credential.FindingOtherClusters, reason, what)
 		return nil
 	}
-	l.warn(credential.FindingOtherClusters, "%s (performance replication: %s): they share secrets, and each keeps tokens of their own: what a stolen login minted at another cluster lives on there to its end, and reads each new value; nothing of it is seen or ended from here%s. Have them ended at each other cluster before the run (vault token revoke -mode=path auth/MOUNT/login there, and secret-ids destroyed), then accept it: accept: - {vault: %s, on: TIME, reason: …}%s",
-		is, mode, what, clustersPlace, l.outdated(clustersPlace))
+	l.warn(credential.FindingOtherClusters, "%s (performance replication: %s): they share secrets, and each keeps tokens of their own: what a stolen login minted at another cluster lives on there to its end, and reads each new value; nothing of it is seen or ended from here%s. Have them ended at each other cluster before the run (vault token revoke -mode=path auth/MOUNT/login there, and secret-ids destroyed), then accept it: %s%s",
+		is, mode, what, paste.Entry("accept", "vault", clustersPlace, "on", "TIME"), l.outdated(clustersPlace))
 	return nil
 }
 
