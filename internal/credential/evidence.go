@@ -226,6 +226,8 @@ const (
 	// FindingOtherClusters: Vault is one of several clusters, each with tokens
 	// of its own.
 	FindingOtherClusters FindingCode = "other-clusters"
+	// FindingSynced: Vault pushes secrets to other stores, or does not show it.
+	FindingSynced FindingCode = "synced-elsewhere"
 	// FindingRulesHidden: by what an authority lets accounts in is not shown.
 	FindingRulesHidden FindingCode = "login-rules-hidden"
 	// FindingFieldBeside: a field beside another account's may hold the
@@ -371,6 +373,7 @@ func (f FindingCode) Incomplete() bool {
 		FindingLater,
 		FindingRulesHidden,
 		FindingOtherClusters,
+		FindingSynced,
 		FindingKeptHidden,
 		FindingReplicatorsHidden,
 		FindingResetsHidden,

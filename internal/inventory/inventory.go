@@ -192,7 +192,7 @@ func (l *lister) lookAtRoll(ctx context.Context, roll *credential.Roll) error {
 	if err := l.lookAtLogins(ctx, roll); err != nil {
 		return err
 	}
-	if err := l.otherClusters(ctx, roll); err != nil {
+	if err := l.enterprise(ctx, roll); err != nil {
 		return err
 	}
 	if err := l.look(ctx, roll); err != nil {
