@@ -60,7 +60,7 @@ func (l *lister) syncedElsewhere(ctx context.Context, health *vaultapi.HealthRes
 		l.warn(credential.FindingAccepted, "%s, which the campaign file accepts: %s", credential.FindingSynced, reason)
 		return nil
 	}
-	l.warn(credential.FindingSynced, "%s: look at each association and destination (vault list %s), end what nobody knows, then accept it: accept: - {vault: %s, on: TIME, reason: …}%s", what, syncPlace, syncPlace, l.outdated(syncPlace))
+	l.warn(credential.FindingSynced, "%s: look at each association and destination (vault list %s), end what nobody knows, then accept it: %s%s", what, syncPlace, paste.Entry("accept", "vault", syncPlace, "on", "TIME"), l.outdated(syncPlace))
 	return nil
 }
 
