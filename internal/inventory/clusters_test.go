@@ -133,7 +133,7 @@ func TestAVaultOfSeveralClustersIsSaidUntilAPersonHasLookedAtTheOthers(t *testin
 		require.Equal(t, credential.FindingOtherClusters, said[0].Code)
 		require.True(t, said[0].Code.Incomplete(), "exit code 2")
 		require.NotContains(t, said[0].Detail, "local_secret_ids")
-		require.Contains(t, said[0].Detail, "accept: - {vault: sys/replication/performance, on: TIME, reason: …}")
+		require.Contains(t, said[0].Detail, `accept: - {vault: "sys/replication/performance", on: TIME, reason: …}`)
 	}
 	require.Contains(t, list("refused", "clusters-near")[0].Detail, "it does not say")
 	require.Contains(t, list("primary", "clusters-*")[0].Detail, "approle/clusters-far are each cluster's own as well (local_secret_ids)")
