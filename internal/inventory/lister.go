@@ -78,6 +78,11 @@ type Vault interface {
 	ActivatedPlaces(ctx context.Context, ids []string) (map[string][]credential.Path, error)
 	// SinceActivated says what became of such a path, by what it holds now.
 	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (ownmount.Since, error)
+	// HeldThen is what was stolen of what lies at a path, StolenKept what was
+	// kept of what was stolen of a task, and ReadStaged what campaigns staged.
+	HeldThen(ctx context.Context, c *config.Campaign, p credential.Path, live vault.Live) (ownmount.Then, error)
+	StolenKept(ctx context.Context, id string) (ownmount.StolenValues, error)
+	ReadStaged(ctx context.Context, id string) (ownmount.Staged, bool, error)
 	// HeldSince reports whether a path still holds the value of an earlier
 	// version.
 	HeldSince(ctx context.Context, was ownmount.Placed, live vault.Live) (bool, error)

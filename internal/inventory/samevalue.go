@@ -5,15 +5,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/plural"
-	"rollcall/internal/vault"
-	"rollcall/internal/vault/ownmount"
 )
 
 // sameElsewhere adds the accounts that have to do with the device, or may have,
@@ -89,35 +86,35 @@ func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own o
 // namesakesAtOnce bounds how many accounts are offered a value at a time.
 const namesakesAtOnce = 8
 
-// askNamesake offers an account what Vault holds for those whose name it has;
+// askNamesake offers an account what was stolen of those whose name it has;
 // refused reports that it takes none of that. What could not be found out is in
 // open.
 func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*credential.Credential) (refused bool, err error) {
-	values, places, since, err := l.valuesOf(ctx, n, by)
+	stolen, err := l.stolenOf(ctx, n, by)
 	if err != nil {
 		return false, err
 	}
-	if len(values) == 0 {
-		n.open = "Vault holds no value of that one which could be offered"
+	unlike := slices.Contains(l.past.unlike, n.id())
+	switch {
+	case len(stolen.values) == 0 && stolen.lost && unlike:
+		return true, nil // it refused what was stolen, and nothing of that is left
+	case len(stolen.values) == 0:
+		n.open = stolen.missing()
 		return false, nil
 	}
-	unlike := slices.Contains(l.past.unlike, n.id())
-	if unlike && since == nothingElse {
-		return true, nil // a wrong login in each campaign of a schedule tells nothing
-	}
 	// One alone, whatever the account bears: others may guess at it too.
-	takes, why := l.offers(ctx, credential.Credential{ID: n.id(), Kind: l.c.KindOf(n.authority), Authority: n.authority, Subject: n.Subject, Name: n.Name}, values[0])
+	takes, why := l.offers(ctx, credential.Credential{ID: n.id(), Kind: l.c.KindOf(n.authority), Authority: n.authority, Subject: n.Subject, Name: n.Name}, stolen.values[0])
 	switch {
 	case why != "":
 		n.open = "it could not be asked whether it takes what Vault holds for that one: " + why
 	case takes:
-		n.takes = places[0]
-	case len(values) > 1:
-		n.open = fmt.Sprintf("it refused one of the %d values that Vault holds for that one, and no more than one is offered", len(values))
-	case since != untouched && !unlike:
-		n.open = "what Vault holds for that one Rollcall has put there since, and nobody has seen that it refuses what was stolen before"
+		n.takes = stolen.places[0]
+	case len(stolen.values) > 1 && !unlike:
+		n.open = fmt.Sprintf("it refused one of the %d values that Vault holds for that one, and no more than one is offered", len(stolen.values))
+	case (stolen.put || stolen.lost) && !unlike:
+		n.open = stolen.missing()
 	default:
-		n.open = l.notTheirs(ctx, n, by, values[0], places[0])
+		n.open = l.notTheirs(ctx, n, by, stolen.values[0], stolen.places[0])
 		return n.open == "", nil
 	}
 	return false, nil
@@ -144,68 +141,6 @@ func (l *lister) notTheirs(ctx context.Context, n *namesake, by map[string]*cred
 		}
 	}
 	return why
-}
-
-// rotated says of what Vault holds for accounts whether it is what was stolen
-// first.
-type rotated int
-
-const (
-	untouched   rotated = iota
-	someRotated         // one of them an earlier campaign has put there, or somebody after it
-	nothingElse         // each is as an earlier campaign put it there
-)
-
-// valuesOf are what Vault holds for the accounts whose name it has, without
-// repeats, each with where it lies, and whether earlier campaigns put it there.
-func (l *lister) valuesOf(ctx context.Context, n *namesake, by map[string]*credential.Credential) (values []credential.Secret, places [][]credential.PathVersion, since rotated, err error) {
-	as := true
-	for _, id := range n.of {
-		c := *by[id]
-		if c.Adopted || c.HandsOver() {
-			continue // what lies there Rollcall has put there
-		}
-		for _, p := range c.Paths {
-			live, err := l.vault.ReadLive(ctx, p, 0)
-			switch {
-			case placeProblem(err) != "" || vault.IsDenied(err):
-				continue
-			case err != nil:
-				return nil, nil, 0, fmt.Errorf("reading %s, to offer it to an account of that name: %w; the listing was given up and nothing was changed", p, err)
-			}
-			h := l.heldOf(live)
-			if err := l.namesBefore(ctx, &c, &h); err != nil {
-				return nil, nil, 0, err
-			}
-			became, err := l.vault.SinceActivated(ctx, id, p, live)
-			if err != nil {
-				return nil, nil, 0, fmt.Errorf("what became of %s since an earlier campaign: %w; the listing was given up and nothing was changed", p, err)
-			}
-			if became != ownmount.NotActivated {
-				since = someRotated
-			}
-			as = as && became == ownmount.AsActivated
-			live = live.Of(c.Users)
-			if !live.Found || live.Problem != "" {
-				continue
-			}
-			for _, v := range []credential.Secret{live.Value, live.Other} {
-				v = credential.NewSecret(strings.TrimRight(v.Reveal(), "\r\n")) // as its readers take it
-				if v.IsZero() {
-					continue
-				}
-				i := slices.IndexFunc(values, v.Equal)
-				if i < 0 {
-					i, values, places = len(values), append(values, v), append(places, nil)
-				}
-				places[i] = append(places[i], credential.PathVersion{Path: p, Version: live.Version})
-			}
-		}
-	}
-	if as && since == someRotated {
-		since = nothingElse
-	}
-	return values, places, since, nil
 }
 
 // namesAccepted reports whether a person accepts that accounts of that

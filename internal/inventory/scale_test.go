@@ -195,6 +195,13 @@ func (emptyVault) HeldSince(context.Context, ownmount.Placed, vault.Live) (bool,
 	return false, nil
 }
 
+func (emptyVault) HeldThen(context.Context, *config.Campaign, credential.Path, vault.Live) (ownmount.Then, error) {
+	return ownmount.Then{}, nil
+}
+func (emptyVault) StolenKept(context.Context, string) (ownmount.StolenValues, error) { return nil, nil }
+func (emptyVault) ReadStaged(context.Context, string) (ownmount.Staged, bool, error) {
+	return ownmount.Staged{}, false, nil
+}
 func (emptyVault) SinceActivated(context.Context, string, credential.Path, vault.Live) (ownmount.Since, error) {
 	return ownmount.NotActivated, nil
 }

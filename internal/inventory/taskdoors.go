@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -70,17 +71,33 @@ func (l *lister) doorsOfTask(roll *credential.Roll, c *credential.Credential) {
 	}
 }
 
-// olderStolen takes over what an earlier campaign knew as stolen and did not
-// bring to its end: the value there may be a newer one by now.
+// olderStolen takes over what an earlier campaign knew and did not bring to its
+// end: as stolen, for the value there may be a newer one by now, in whichever
+// field; and accounts with its login that have to refuse it too, but for those
+// of which a person has answered since.
 func (l *lister) olderStolen(c *credential.Credential) {
 	if c.Task.At == nil {
 		return
 	}
 	for _, k := range l.past.tasks {
-		if k.ID == c.ID && k.Task != nil && k.Task.At != nil && k.Task.At.Field == c.Task.At.Field {
-			c.Task.Stolen = append(c.Task.Stolen, k.Task.Stolen...)
+		if k.Task == nil || !sameTask(k.Credential, *c) {
+			continue
+		}
+		c.Task.Stolen = append(c.Task.Stolen, k.Task.Stolen...)
+		for _, at := range k.Task.Elsewhere {
+			if !slices.Contains(c.Task.Elsewhere, at) && !l.answeredAt(at) {
+				c.Task.Elsewhere = append(slices.Clone(c.Task.Elsewhere), at)
+			}
 		}
 	}
+}
+
+// answeredAt reports whether a person leaves an account out, or accepts that
+// those of its authority are left alone.
+func (l *lister) answeredAt(at credential.AccountAt) bool {
+	return l.nameAccepted(at.Authority) || slices.ContainsFunc(l.c.Exclude, func(e config.Exclude) bool {
+		return e.Account != "" && (strings.EqualFold(e.Account, at.Subject) || strings.EqualFold(e.Account, at.Name) || dnKey(e.Account) == dnKey(at.Name))
+	})
 }
 
 // lookAtTaskPlaces notes which version is the stolen one, of what people write

@@ -36,15 +36,9 @@ func (s *Store) stolenPath(id string) string { return s.stagingPath(id) + "~stol
 // tried again by the next call.
 func (s *Store) KeepStolen(ctx context.Context, id string, versions []credential.StolenVersion, read func(credential.StolenVersion) ([]credential.Secret, error)) (StolenValues, error) {
 	for range maxStageTries {
-		e, err := s.Get(ctx, opStolen, s.mount, s.stolenPath(id), 0)
+		kept, version, err := s.stolenKept(ctx, id)
 		if err != nil {
 			return nil, err
-		}
-		kept := StolenValues{}
-		for key, list := range e.Data {
-			for _, text := range vault.TextsIn(list) {
-				kept[key] = append(kept[key], credential.NewSecret(text))
-			}
 		}
 		had := len(kept)
 		for _, v := range versions {
@@ -62,12 +56,29 @@ func (s *Store) KeepStolen(ctx context.Context, id string, versions []credential
 		if len(kept) == had {
 			return kept, nil
 		}
-		if _, err = s.Put(ctx, opStolen, s.mount, s.stolenPath(id), e.Version, kept.encode()); !vault.IsCASMismatch(err) {
+		if _, err = s.Put(ctx, opStolen, s.mount, s.stolenPath(id), version, kept.encode()); !vault.IsCASMismatch(err) {
 			return kept, err
 		}
 	}
 	return nil, &vault.Error{Op: opStolen, Path: s.mount + "/data/" + s.stolenPath(id), Server: s.Address(), Kind: vault.CASMismatch,
 		Detail: "others keep writing it; if somebody deleted its data by hand, delete its metadata too"}
+}
+
+// StolenKept is all that is kept of a task.
+func (s *Store) StolenKept(ctx context.Context, id string) (StolenValues, error) {
+	kept, _, err := s.stolenKept(ctx, id)
+	return kept, err
+}
+
+func (s *Store) stolenKept(ctx context.Context, id string) (StolenValues, int, error) {
+	e, err := s.Get(ctx, opStolen, s.mount, s.stolenPath(id), 0)
+	kept := StolenValues{}
+	for key, list := range e.Data {
+		for _, text := range vault.TextsIn(list) {
+			kept[key] = append(kept[key], credential.NewSecret(text))
+		}
+	}
+	return kept, e.Version, err
 }
 
 func (s StolenValues) encode() map[string]any {
