@@ -192,3 +192,24 @@ func TestAValueThatWasDiscardedHasToBeRefusedToo(t *testing.T) {
 		})
 	}
 }
+
+// The row says to write it there, and a campaign that comes after takes what
+// lies there for stolen.
+func TestAHandedOverValueIsNoStolenOneWhereAPersonHasWrittenIt(t *testing.T) {
+	const name = "written-and-listed-again"
+	p, form := newPeopled(t, nil, name), newSignIn(t)
+	p.open()
+	c := p.atForm(0, true)
+	p.put(name, "stolen-1")
+	p.listed(&c)
+	stolen, handed := c.Task.Stolen, p.staged(name).Secret.Reveal()
+	p.put(name, handed)
+	p.listed(&c)
+	c.Task.Stolen = append(stolen, c.Task.Stolen...)
+	form.take(name, handed)
+	got := p.asked(form.asking(p), 0, c)
+	require.Nil(t, got.Stop, "%+v", got.Stop)
+	require.Equal(t, protocol.ProofDoors, got.Proof)
+	form.take(name, "stolen-1", handed)
+	require.Equal(t, protocol.ReasonDoorTakesOld, p.asked(form.asking(p), 0, c).Stop.Reason)
+}

@@ -85,17 +85,19 @@ func (l *lister) stolenAt(ctx context.Context, c *credential.Credential, p crede
 	if err != nil {
 		return givenUp("finding out what became of", err)
 	}
-	out.put = out.put || became != ownmount.NotActivated
-	then := ownmount.Then{Lost: []credential.StolenVersion{{}}}
+	then := ownmount.Then{Lives: []vault.Live{live}}
 	switch {
-	case !l.c.SaysWhen() && (became == ownmount.AsActivated || became == ownmount.Anothers):
-	case c.Task != nil && !l.c.SaysWhen() && len(l.tasksBefore(c)) > 0:
-		return nil // what lies there by now a person may have written: see stolenBefore
-	default:
+	case l.c.SaysWhen():
 		if then, err = l.vault.HeldThen(ctx, l.c, p, live); err != nil {
 			return givenUp("reading what was stolen of", err)
 		}
+	case became == ownmount.AsActivated, became == ownmount.Anothers:
+		then = ownmount.Then{Lost: []credential.StolenVersion{{}}}
+	case c.Task != nil && len(l.tasksBefore(c)) > 0:
+		return nil // what lies there by now a person may have written: see stolenBefore
 	}
+	// Of a value that was there in foreign hands it is no matter who put it there.
+	out.put = out.put || became != ownmount.NotActivated && (!l.c.SaysWhen() || len(then.Lost) > 0)
 	for _, was := range then.Lives {
 		h := l.heldOf(was)
 		if err := l.namesBefore(ctx, c, &h); err != nil {

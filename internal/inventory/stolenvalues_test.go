@@ -39,6 +39,17 @@ func (o *offering) ask(_ context.Context, x credential.Credential, v credential.
 	return o.takes[name] == v.Reveal(), ""
 }
 
+// handing is a store in which campaigns have staged something.
+type handing struct {
+	*ownmount.Store
+	staged map[string]ownmount.Staged
+}
+
+func (h handing) ReadStaged(_ context.Context, id string) (ownmount.Staged, bool, error) {
+	st, found := h.staged[id]
+	return st, found, nil
+}
+
 func put(t *testing.T, path string, values ...string) {
 	t.Helper()
 	for _, v := range values {
@@ -180,4 +191,45 @@ func TestAnAccountWithATasksLoginIsOfferedWhatWasStolenAndNotWhatThePersonWroteS
 	c.Exclude = []config.Exclude{{Account: with, Reason: "a colleague's"}}
 	_, got = list()
 	require.Empty(t, got["nas"].Task.Elsewhere)
+}
+
+// What a person writes where his row says is what Rollcall handed over, and the
+// next listing takes it for no stolen value; what was there in foreign hands is
+// one, whatever lies there now.
+func TestOfATaskWhatWasThereInForeignHandsIsStolenAndWhatRollcallHandedOverIsNot(t *testing.T) {
+	servers(t)
+	put(t, "handed/nas", "stolen")
+	put(t, "handed/key", "stolen")
+	c := campaign()
+	c.Exposure = []config.Interval{{From: time.Now().Add(-time.Hour), To: time.Now()}}
+	put(t, "handed/nas", "handed-over")
+	put(t, "handed/key", "by-hand")
+	c.Directories["corp"] = corp()
+	c.Doors = map[string]door.Settings{"mail": {Type: "imaps", Login: "{account}"}}
+	c.Sources = []config.Source{{Name: "list", Type: config.Manifest, File: "list.yaml", Content: []byte(`
+- {kind: local-account, name: nas, login: nas, owner: userpass/a, due: 8h, path: kv/handed/nas#password, make: true, doors: mail}
+- {kind: local-account, name: key, login: key, owner: userpass/a, due: 8h, path: kv/handed/key#password, doors: mail}
+`)}}
+	id := "person/" + c.Device + "/nas"
+	store := handing{openVault(t, realVault.RootToken().Reveal()), map[string]ownmount.Staged{id: {Secret: credential.NewSecret("handed-over"), Campaign: "c0", Attempt: 1}}}
+	list := func() (*credential.Roll, map[string]credential.Credential) {
+		t.Helper()
+		roll, _, err := List(t.Context(), c, Authorities{Directories: openDirectory(t, corp())}, store, "c", time.Now())
+		require.NoError(t, err)
+		return roll, byName(roll)
+	}
+	versions := func(x credential.Credential) (out []int) {
+		for _, v := range x.Task.Stolen {
+			out = append(out, v.Version)
+		}
+		return out
+	}
+	_, got := list()
+	require.Equal(t, id, got["nas"].ID)
+	require.Equal(t, []int{1}, versions(got["nas"]))
+	require.Equal(t, []int{1, 2}, versions(got["key"]), "what lies there may be the stolen one that somebody put right")
+	require.NoError(t, realVault.Client().KVv2("kv").Destroy(t.Context(), "handed/key", []int{1}))
+	roll, got := list()
+	require.Equal(t, []int{2, 0}, versions(got["key"]), "of one version nobody has the value")
+	require.Contains(t, details(roll, got["key"].ID, credential.FindingDoorsShowLess), "cannot be read any more")
 }

@@ -9,6 +9,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // What a person changes can be proved at doors where Vault has its value: the
@@ -126,18 +127,14 @@ func (l *lister) lookAtTaskPlaces(ctx context.Context, roll *credential.Roll) er
 		case err != nil:
 			return fmt.Errorf("looking at the path of %s: %w; the listing was given up and nothing was changed", row, err)
 		}
-		c.Task.Stolen = slices.CompactFunc(c.Task.Stolen, credential.StolenVersion.Same)
 		if live.Version == 0 && !slices.Contains(l.newTasks, c.ID) {
 			l.unmade = append(l.unmade, unmade{p, c.Name, row})
 		}
 		if live.Version > 0 {
 			l.held[p] = l.heldOf(live)
 		}
-		if live.Found || !live.PrivateKey().IsZero() {
-			now := credential.StolenVersion{Version: live.Version, Written: live.Written}
-			if !slices.ContainsFunc(c.Task.Stolen, now.Same) {
-				c.Task.Stolen = append(c.Task.Stolen, now)
-			}
+		if err := l.noteStolen(ctx, roll, c, live); err != nil {
+			return err
 		}
 		if len(c.Doors) > 0 && len(c.Task.Stolen) == 0 {
 			why := "Vault holds no value at the path of its row"
@@ -151,6 +148,52 @@ func (l *lister) lookAtTaskPlaces(ctx context.Context, roll *credential.Roll) er
 		if c.Task != nil && c.Task.At == nil && len(c.Doors) > 0 {
 			roll.Findings[c.ID] = append(roll.Findings[c.ID], showsLess("nothing says where Vault holds its stolen value (path)"))
 		}
+	}
+	return nil
+}
+
+// noteStolen notes the versions of a task's path that count as stolen: what
+// lies there now, but for what Rollcall handed over itself, and what was there
+// while the device was in foreign hands.
+func (l *lister) noteStolen(ctx context.Context, roll *credential.Roll, c *credential.Credential, live vault.Live) error {
+	p := *c.Task.At
+	givenUp := func(err error) error {
+		return fmt.Errorf("looking at what was stolen of %s at %s: %w; the listing was given up and nothing was changed", c.Name, p, err)
+	}
+	c.Task.Stolen = slices.CompactFunc(c.Task.Stolen, credential.StolenVersion.Same)
+	knows := func(v credential.StolenVersion) bool { return slices.ContainsFunc(c.Task.Stolen, v.Same) }
+	then, now := ownmount.Then{}, []vault.Live{live}
+	if l.c.SaysWhen() {
+		var err error
+		if then, err = l.vault.HeldThen(ctx, l.c, p, live); err != nil {
+			return givenUp(err)
+		}
+	}
+	if c.Task.Make && live.Found {
+		staged, _, err := l.vault.ReadStaged(ctx, c.ID)
+		if err != nil && !vault.IsDenied(err) {
+			return givenUp(err)
+		}
+		if !staged.Secret.IsZero() && live.Shows(staged.Secret) {
+			now = nil
+		}
+	}
+	for _, was := range append(then.Lives, now...) {
+		v := credential.StolenVersion{Version: was.Version, Written: was.Written}
+		if (was.Found || !was.PrivateKey().IsZero()) && !knows(v) && (now != nil || was.Version != live.Version) {
+			c.Task.Stolen = append(c.Task.Stolen, v)
+		}
+	}
+	lost := slices.ContainsFunc(then.Lost, func(v credential.StolenVersion) bool {
+		return v.Version > 0 && !knows(v) || v.Version == 0 && len(l.tasksBefore(c)) == 0
+	})
+	var unknown credential.StolenVersion // of which nobody has the value, so that the proof is people's word
+	if lost && !knows(unknown) {
+		c.Task.Stolen = append(c.Task.Stolen, unknown)
+	}
+	if len(c.Doors) > 0 && knows(unknown) {
+		roll.Findings[c.ID] = append(roll.Findings[c.ID], credential.Finding{Code: credential.FindingDoorsShowLess,
+			Detail: "what lay at the path of its row while the device was in foreign hands cannot be read any more: its doors are asked without that, and it is dead by people's word"})
 	}
 	return nil
 }

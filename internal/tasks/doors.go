@@ -94,12 +94,15 @@ type values struct {
 	// given is what of olds was handed over before, and is not any more: it was
 	// discarded, or somebody else may have read it.
 	given []credential.Secret
+	// made is what is handed over now. A person writes it where the row says,
+	// and a listing after that takes what lies there for stolen.
+	made credential.Secret
 }
 
 // die notes what has to be refused.
 func (v *values) die(values ...credential.Secret) {
 	for _, value := range values {
-		if !value.IsZero() && !holds(v.olds, value) {
+		if !value.IsZero() && !holds(v.olds, value) && (v.made.IsZero() || !v.made.Equal(value)) {
 			v.olds = append(v.olds, value)
 		}
 	}
@@ -188,7 +191,7 @@ func (a *Asking) values(ctx context.Context, campaign string, c credential.Crede
 	case c.Task.Make && (!found || staged.Campaign != campaign):
 		return with, waits("each end is said to be done, and the new value that was handed over is not in staging any more"), nil
 	case c.Task.Make:
-		with.is = staged.Secret
+		with.is, with.made = staged.Secret, staged.Secret
 	}
 	for _, key := range slices.Sorted(maps.Keys(staged.Old)) {
 		with.given = append(with.given, staged.Old[key])
