@@ -49,9 +49,9 @@ func (s *Store) HeldThen(ctx context.Context, c *config.Campaign, p credential.P
 		if err != nil || ours {
 			return Then{Lost: unknownThen}, err
 		}
-		return Then{Lives: readable(live)}, nil
+		return thenOf(live), nil
 	case !c.InForeignHands(time.Time{}, live.Written), live.Version == 1 && live.Owner == "":
-		return Then{Lives: readable(live)}, nil
+		return thenOf(live), nil
 	}
 	all, err := s.Versions(ctx, p)
 	switch {
@@ -72,20 +72,28 @@ func (s *Store) HeldThen(ctx context.Context, c *config.Campaign, p credential.P
 				return Then{}, err
 			}
 		}
-		if was.Found || !was.PrivateKey().IsZero() {
-			out.Lives = append(out.Lives, was)
-		} else {
-			out.Lost = append(out.Lost, credential.StolenVersion{Version: v, Written: all.Written[v]})
+		if was.Version == 0 { // destroyed meanwhile, or forgotten
+			was.Version, was.Written = v, all.Written[v]
 		}
+		out.add(was)
 	}
 	return out, nil
 }
 
-func readable(live vault.Live) []vault.Live {
-	if !live.Found && live.PrivateKey().IsZero() {
-		return nil
+func thenOf(live vault.Live) (out Then) {
+	out.add(live)
+	return out
+}
+
+// add takes up a version. Of a field that is not there, is empty, or is no bare
+// secret there is nothing to offer.
+func (t *Then) add(was vault.Live) {
+	switch {
+	case was.Found || !was.PrivateKey().IsZero():
+		t.Lives = append(t.Lives, was)
+	case len(was.Keys) == 0: // deleted or destroyed
+		t.Lost = append(t.Lost, credential.StolenVersion{Version: was.Version, Written: was.Written})
 	}
-	return []vault.Live{live}
 }
 
 // heldThen are the versions that were current in foreign hands, the oldest

@@ -76,6 +76,21 @@ func TestWhatWasStolenIsWhatWasThereInForeignHands(t *testing.T) {
 	lives, _ = then(p, past)
 	require.Equal(t, []int{1}, lives)
 
+	require.NoError(t, admin.API().KVv2("kv").Delete(t.Context(), p.Path))
+	lives, lost = then(p, past)
+	require.Empty(t, lives)
+	require.Equal(t, []int{1}, lost, "it was deleted, and is the newest still")
+
+	// A field that was not there then was not stolen.
+	p = at("later field")
+	for v, data := range []map[string]any{{"host": "ldap"}, {"host": "ldap", "password": "since"}} {
+		_, err = admin.Put(t.Context(), "test", p.Mount, p.Path, v, data)
+		require.NoError(t, err)
+	}
+	lives, lost = then(p, past)
+	require.Empty(t, lives)
+	require.Empty(t, lost)
+
 	// A file that does not say when.
 	p = at("now")
 	write(p, "a", "b")
