@@ -96,7 +96,7 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 	}
 	unlike := slices.Contains(l.past.unlike, n.id())
 	switch {
-	case len(stolen.values) == 0 && stolen.lost && unlike:
+	case len(stolen.values) == 0 && (stolen.lost || stolen.put) && unlike:
 		return true, nil // it refused what was stolen, and nothing of that is left
 	case len(stolen.values) == 0:
 		n.open = stolen.missing()
