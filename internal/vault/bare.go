@@ -104,7 +104,18 @@ func once(secret string, w wrapping) bool {
 			return false
 		}
 	}
-	return len(secret) < telling || !shows(rest, secret)
+	return !encodedToo(rest, secret) && (len(secret) < telling || !shows(rest, secret))
+}
+
+// encodedToo reports whether a text holds a secret once more in base64 or hex,
+// alone or behind a name and a colon, as the auth of a registry's login does: so
+// written, a short one is no chance either.
+func encodedToo(text, secret string) bool {
+	return slices.ContainsFunc(tokens.FindAllString(text, -1), func(token string) bool {
+		plain, ok := decoded(token)
+		plain = strings.TrimRight(plain, "\r\n")
+		return ok && (plain == secret || strings.HasSuffix(plain, ":"+secret))
+	})
 }
 
 // padded keeps the white space around a document.

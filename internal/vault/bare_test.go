@@ -54,6 +54,13 @@ func TestWhatIsADocumentAndWhatIsASecret(t *testing.T) {
 		{"https://svc:hunter2@h/login?pwd=other", "", false, false},
 		{`{"password": "hunter2", "url": "ldaps://svc:hunter2@h"}`, "", false, false},
 		{`{"password": {"value": "hunter2"}, "pw": "old"}`, "", false, false},
+		// Short, and once more in base64, as registries' logins are kept.
+		{`{"auths": {"r": {"username": "svc", "password": "s3cret", "auth": "c3ZjOnMzY3JldA=="}}}`, "", false, false},
+		{`{"auths": {"r": {"username": "svc", "password": "abc", "auth": "c3ZjOmFiYw=="}}}`, "", false, false},
+		{`{"password": "s3cret", "again": "czNjcmV0"}`, "", false, false},
+		{`{"password": "s3cret", "again": "733363726574"}`, "", false, false},
+		{"user: svc\npassword: s3cret\nauth: c3ZjOnMzY3JldA==\n", "", false, false},
+		{`{"auths": {"r": {"password": "s3cret", "auth": "c3ZjOm90aGVy"}}}`, "s3cret", true, true},
 	} {
 		secret, around, bare := unwrap(row.text)
 		require.Equal(t, row.bare, bare, row.text)
