@@ -3,6 +3,7 @@ package activities
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -11,6 +12,7 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/record"
 	"rollcall/internal/rotation/recheck"
+	"rollcall/internal/tasks"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
@@ -67,7 +69,66 @@ func (r *Rotation) Recheck(ctx context.Context, in wire.RecheckInput) (wire.Rech
 	default:
 		return out, stop // it is not known, and nobody has looked
 	}
-	rot, page, _, err := r.open(ctx, in.Batch)
+	page, err := r.page(ctx, in.Batch)
+	if err != nil {
+		return out, err
+	}
+	look := r.recheckAtServers
+	if slices.ContainsFunc(in.Items, func(it wire.ProvedItem) bool { return page[it.Index].Task != nil }) {
+		look = r.recheckAtDoors // waves of people hold nothing else
+	}
+	out, err = look(ctx, in, page)
+	if err != nil {
+		return out, err
+	}
+	var again credential.Refs
+	for _, it := range out.Reopened {
+		again = append(again, credential.Ref{Page: in.Batch.Span.Page, Index: it.Index})
+	}
+	// The ledger gets what was found whether or not Vault takes the note for
+	// the next listing, which then finds the account changed.
+	if err := r.Store.NoteReopened(ctx, in.Batch.Campaign, in.Batch.Snapshot, again); err != nil {
+		activity.GetLogger(ctx).Error("what is open again could not be noted beside the roll", "credentials", len(again), "error", err)
+	}
+	return out, nil
+}
+
+// recheckAtDoors looks at what people changed.
+func (r *Rotation) recheckAtDoors(ctx context.Context, in wire.RecheckInput, page []credential.Credential) (out wire.Rechecked, err error) {
+	spec, err := r.listedSpec(ctx, in.Batch.Campaign) // which names doors by their addresses
+	if err != nil {
+		return out, err
+	}
+	device, err := r.deviceHosts(ctx, in.Batch.Campaign)
+	if err != nil {
+		return out, err
+	}
+	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Batch.Campaign, device, false), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }}
+	a.Until = time.Now().Add(doorsAtTheEnd)
+	cs := make([]credential.Credential, 0, len(in.Items))
+	for _, it := range in.Items {
+		cs = append(cs, page[it.Index])
+	}
+	for i, looked := range a.LookAgain(ctx, cs, in.Batch.DoorsLeftOut) {
+		at := in.Items[i].Index
+		switch {
+		case looked.Stop != nil:
+			out.Reopened = append(out.Reopened, wire.OpenItem{Index: at, Step: protocol.Outcome, Reason: looked.Stop.Reason, Server: looked.Stop.Server})
+			out.Tell(at, looked.Stop.Detail)
+		case looked.Unseen:
+			out.Unseen = append(out.Unseen, at)
+		}
+	}
+	return out, nil
+}
+
+// doorsAtTheEnd is how long doors are asked once more; what has not had its
+// turn then is unseen.
+const doorsAtTheEnd = 30 * time.Minute
+
+// recheckAtServers looks at what authorities know of.
+func (r *Rotation) recheckAtServers(ctx context.Context, in wire.RecheckInput, page []credential.Credential) (out wire.Rechecked, err error) {
+	rot, _, err := r.rotator(ctx, in.Batch)
 	if err != nil {
 		return out, err
 	}
@@ -99,15 +160,6 @@ func (r *Rotation) Recheck(ctx context.Context, in wire.RecheckInput) (wire.Rech
 			}
 			out.Told[looked.Finding] = append(out.Told[looked.Finding], items[i].Index)
 		}
-	}
-	var again credential.Refs
-	for _, it := range out.Reopened {
-		again = append(again, credential.Ref{Page: in.Batch.Span.Page, Index: it.Index})
-	}
-	// The ledger gets what was found whether or not Vault takes the note for
-	// the next listing, which then finds the account changed.
-	if err := r.Store.NoteReopened(ctx, in.Batch.Campaign, in.Batch.Snapshot, again); err != nil {
-		activity.GetLogger(ctx).Error("what is open again could not be noted beside the roll", "credentials", len(again), "error", err)
 	}
 	return out, nil
 }

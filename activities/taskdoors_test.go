@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -191,6 +192,128 @@ func TestWhatPeopleHaveDoneIsProvedAtItsDoors(t *testing.T) {
 	}
 	require.NotContains(t, gateway.tried("said-and-not-set"), "stolen-of-said-and-not-set", "a door that refuses the new value is offered no old one")
 	require.NotContains(t, gateway.tried("deleted-and-made-anew"), "between")
+}
+
+// At the end each door is offered what it was proved with, once: who kept a
+// session may have set the stolen value again, which wants no old password.
+func TestADoorThatRefusesAtTheEndWhatItTookAtTheProofOpensItAgain(t *testing.T) {
+	gateway, nas := newPage(t), newPage(t)
+	doors := []credential.DoorLogin{{Door: "gateway", End: "gateway"}, {Door: "nas", End: "NAS"}}
+	rows := []struct {
+		name   string
+		since  func(p *peopled, name string)
+		doors  []credential.DoorLogin
+		left   []string
+		unseen bool
+		opened bool
+	}{
+		{name: "as-it-was", since: func(*peopled, string) {}},
+		{name: "set-back", since: func(_ *peopled, name string) { nas.take(name, "stolen-of-"+name) }, opened: true},
+		{name: "set-back-behind-a-door-that-is-left-out", since: func(_ *peopled, name string) { nas.take(name, "stolen-of-"+name) }, left: []string{"nas"}},
+		{name: "written-anew-and-not-set", since: func(p *peopled, name string) { p.put(name, "another") }, opened: true},
+		{name: "changed-by-its-owner", since: func(p *peopled, name string) {
+			p.put(name, "another")
+			gateway.take(name, "another")
+			nas.take(name, "another")
+		}},
+		{name: "no-value", since: func(p *peopled, name string) { p.write("kv/destroy/net/"+name, map[string]any{"versions": []int{2}}) }, unseen: true},
+		{name: "silent", since: func(*peopled, string) {}, doors: []credential.DoorLogin{{Door: "gateway"}, {Door: "down"}}, unseen: true},
+		{name: "silent-and-set-back", since: func(_ *peopled, name string) { gateway.take(name, "stolen-of-"+name) }, doors: []credential.DoorLogin{{Door: "down"}, {Door: "gateway"}}, opened: true},
+		{name: "no-such-door", since: func(*peopled, string) {}, doors: []credential.DoorLogin{{Door: "not-in-the-file"}}, unseen: true},
+	}
+	var names []string
+	for _, row := range rows {
+		names = append(names, row.name)
+	}
+	p := newPeopled(t, nil, names...)
+	down := newPage(t)
+	down.at = "127.0.0.1:1"
+	var all opened.Doors
+	asking := tasks.Asking{Store: p.store, Stopped: func() bool { return false }, DoorAsker: rotation.DoorAsker{Now: time.Now, Settings: func(string) door.Settings { return door.Settings{Type: "http"} }, Open: func(name string) (*opened.Door, error) {
+		at := map[string]*page{"gateway": gateway, "nas": nas, "down": down}[name]
+		if at == nil {
+			return nil, errors.New("none of that name")
+		}
+		return all.Open(at.door())
+	}}}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			c := credential.Credential{ID: "person/esg-01/" + row.name, Name: row.name, Kind: credential.SecretByHand, Doors: row.doors, Task: &credential.Task{At: &credential.Path{Mount: "kv", Path: "net/" + row.name, Field: "value"}}}
+			if c.Doors == nil {
+				c.Doors = slices.Clone(doors)
+			}
+			for i := range c.Doors {
+				c.Doors[i].Login = row.name
+			}
+			p.put(row.name, "stolen-of-"+row.name)
+			was, err := p.store.ReadLive(t.Context(), *c.Task.At, 0)
+			require.NoError(t, err)
+			c.Task.Stolen = []credential.StolenVersion{{Version: was.Version, Written: was.Written}}
+			p.put(row.name, "new")
+			gateway.take(row.name, "new")
+			nas.take(row.name, "new")
+			row.since(p, row.name)
+			got := asking.LookAgain(t.Context(), []credential.Credential{c}, row.left)
+			require.Len(t, got, 1)
+			require.Equal(t, row.opened, got[0].Stop != nil, "%+v", got[0].Stop)
+			require.Equal(t, row.unseen, got[0].Unseen)
+			if row.opened {
+				require.Equal(t, protocol.ReasonChangedSince, got[0].Stop.Reason)
+				require.NotContains(t, got[0].Stop.Detail, row.name, "it crosses Temporal")
+			}
+			for _, at := range []*page{gateway, nas} {
+				require.NotContains(t, at.tried(row.name), "stolen-of-"+row.name)
+				wrong := 0
+				for _, value := range at.tried(row.name) {
+					if !slices.Contains(at.takes[row.name], value) {
+						wrong++
+					}
+				}
+				require.LessOrEqual(t, wrong, 1)
+			}
+		})
+	}
+}
+
+// One door is shut at midnight, the other one in the morning. Who kept a session
+// set the stolen value again at the first one meanwhile.
+func TestADoorThatWasShutInAnEarlierLookStillTakesTheNewValue(t *testing.T) {
+	const name = "two"
+	gateway, nas := newPage(t), newPage(t)
+	p := newPeopled(t, nil, name)
+	now := time.Now()
+	var all opened.Doors
+	asking := tasks.Asking{Store: p.store, Stopped: func() bool { return false }, DoorAsker: rotation.DoorAsker{
+		Campaign: "c", Refusals: &rotation.Refusals{}, Now: func() time.Time { return now }, Settings: func(string) door.Settings { return door.Settings{Type: "http", Machines: 1} },
+		Open: func(name string) (*opened.Door, error) {
+			return all.Open(map[string]*page{"gateway": gateway, "nas": nas}[name].door())
+		},
+	}}
+	p.put(name, "stolen")
+	c := credential.Credential{ID: "person/esg-01/" + name, Name: name, Kind: credential.SecretByHand, Doors: []credential.DoorLogin{{Door: "gateway", Login: name}, {Door: "nas", Login: name}},
+		Task: &credential.Task{At: &credential.Path{Mount: "kv", Path: "net/" + name, Field: "value"}, Ends: []credential.TaskEnd{{Name: "itself"}}}}
+	was, err := p.store.ReadLive(t.Context(), *c.Task.At, 0)
+	require.NoError(t, err)
+	c.Task.Stolen = []credential.StolenVersion{{Version: was.Version, Written: was.Written}}
+	require.NoError(t, tasks.KeepStolen(t.Context(), p.store, []credential.Credential{c}))
+	p.put(name, "new")
+	look := func(atGateway, atNAS string) wire.AskedTask {
+		now = now.Add(time.Hour)
+		gateway.take(name, atGateway)
+		nas.take(name, atNAS)
+		out, err := asking.Ask(t.Context(), wire.Tasks{Campaign: "c", Snapshot: p.index.Snapshot, Refs: p.in.Refs[:1]}, []credential.Credential{c})
+		require.NoError(t, err)
+		return out[0]
+	}
+	require.Equal(t, protocol.ReasonDoorRefusesNew, look("new", "stolen").Stop.Reason, "the nas is not changed")
+	before := len(gateway.tried(name))
+	require.Equal(t, "nas", look("new", "stolen").Stop.Server)
+	require.Len(t, gateway.tried(name), before, "it is not asked again meanwhile")
+	got := look("stolen", "new")
+	require.NotNil(t, got.Stop)
+	require.Equal(t, []string{"gateway", string(protocol.ReasonDoorRefusesNew)}, []string{got.Stop.Server, string(got.Stop.Reason)})
+	require.Equal(t, "gateway", look("stolen", "new").Stop.Server)
+	require.Nil(t, look("new", "new").Stop)
 }
 
 // put writes a value where a row says, as a person does.

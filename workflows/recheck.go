@@ -23,13 +23,13 @@ func (c *campaign) recheck(ctx workflow.Context, roll wire.Roll) {
 	if c.status.Dead == 0 {
 		return
 	}
-	version := workflow.GetVersion(ctx, "recheck", workflow.DefaultVersion, 4)
+	version := workflow.GetVersion(ctx, "recheck", workflow.DefaultVersion, 5)
 	if version == workflow.DefaultVersion {
 		return
 	}
 	for i, w := range roll.Waves {
-		if c.status.Waves[i].Dead == 0 || w.Tasks {
-			continue
+		if c.status.Waves[i].Dead == 0 || w.Tasks && (version < 5 || c.peopleRun()) {
+			continue // what goes on counts for itself, and is looked at when it ends
 		}
 		for _, run := range w.Runs {
 			if !looksAgain(run.Kind, version) {
@@ -39,6 +39,9 @@ func (c *campaign) recheck(ctx workflow.Context, roll wire.Roll) {
 				b := wire.Batch{
 					Campaign: roll.Campaign, Snapshot: roll.Snapshot, Authority: run.Authority, Kind: run.Kind,
 					Span: span, Concurrency: c.in.Settings.Concurrency, LeftOut: c.control.LeftOut[run.Authority],
+				}
+				if w.Tasks {
+					b.DoorsLeftOut = c.control.Doors
 				}
 				c.recheckBatch(ctx, b, i, version)
 			}
@@ -83,6 +86,11 @@ func spansOf(run credential.Run, later []credential.WaveIndex, version workflow.
 		from = at + 1
 	}
 	return out
+}
+
+// peopleRun reports whether people still see to something.
+func (c *campaign) peopleRun() bool {
+	return slices.ContainsFunc(c.running, func(r *runningWave) bool { return r.people })
 }
 
 // recheckRun gives how many are open again, and how many could not be looked

@@ -190,6 +190,16 @@ func firstDoorIsDown(_ context.Context, s *stage) error {
 	return nil
 }
 
+func bothDoorsAreUp(_ context.Context, s *stage) error {
+	s.office.front.Behind(s.office.machines[0].Address("imaps"))
+	s.office.back.Behind(s.office.machines[0].Address("pop3s"))
+	return nil
+}
+
+func nasIsChangedOnceMore(ctx context.Context, s *stage) error {
+	return s.alices(ctx, "the fourth of the nas")
+}
+
 // nasIsChangedBehindTwoDoors is what alice does while one of them is down: then
 // the first one is up and the second is down, and then both are up.
 func nasIsChangedBehindTwoDoors(ctx context.Context, s *stage) error {

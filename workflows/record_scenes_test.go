@@ -118,6 +118,9 @@ var scenes = []struct {
 	{name: "doortask", doors: true, people: true, when: waitsForPeople, during: nasIsChanged},
 	// Two doors of one task, of which the first is down, and then the second.
 	{name: "twodoors", doors: true, twoDoors: true, people: true, before: firstDoorIsDown, when: waitsForPeople, during: nasIsChangedBehindTwoDoors},
+	// Both are up, by a version that looks at what people changed once more at
+	// the end.
+	{name: "tasklooked", doors: true, twoDoors: true, people: true, before: bothDoorsAreUp, when: waitsForPeople, during: nasIsChangedOnceMore},
 	{name: "watched", people: true, watched: true, when: waitsForPeople, during: func(ctx context.Context, s *stage) error {
 		return errors.Join(s.comesBack(ctx, TasksID(fmt.Sprintf("%s-%d", estate.Device, s.n)), 1), peopleDoIt(ctx, s))
 	}},

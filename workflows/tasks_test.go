@@ -396,8 +396,29 @@ func TestACampaignEndsWhenPeopleAreDone(t *testing.T) {
 	require.True(t, waits.People)
 	require.Equal(t, 3, waits.Dead)
 	require.Len(t, f.died, 3)
-	require.Equal(t, 2, count(f.log, "Proved"), "what is dead is looked at again when people are done, days later perhaps")
+	require.Equal(t, 3, count(f.log, "Proved"), "what is dead is looked at again when people are done, days later perhaps, and so is what they did")
 	require.Less(t, slices.Index(f.log, "Prepare"), slices.Index(f.log, "Proved"))
+}
+
+// Who kept a session sets the stolen value again after the proof, while other
+// people's tasks keep the campaign going.
+func TestWhatPeopleChangedIsLookedAtOnceMoreWhenAllOfItHasEnded(t *testing.T) {
+	f := newFake(waveOf(0, 3), taskWave(1, 2))
+	f.changed = map[place]bool{{7, 0}: true}
+	f.died[place{7, 0}], f.died[place{7, 1}] = 1, 1 // as the ledger has them
+	c := &crowd{}
+	env := f.env(t)
+	c.due = env.Now().Add(72 * time.Hour)
+	c.serve(env)
+	env.RegisterDelayedCallback(c.done(at(0)), 2*time.Hour)
+	env.RegisterDelayedCallback(c.done(at(1)), 30*time.Hour)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.NoError(t, env.GetWorkflowError())
+	var out Result
+	require.NoError(t, env.GetWorkflowResult(&out))
+	require.Equal(t, []int{4, 1}, []int{out.Dead, out.Open})
+	closed := f.events[len(f.events)-1]
+	require.Equal(t, []int{4, 1}, []int{closed.Dead, closed.Open})
 }
 
 func TestAnAbortedCampaignLeavesPeoplesTasks(t *testing.T) {

@@ -26,6 +26,12 @@ func Proved(b wire.Batch, page []credential.Credential, state *ledger.State, cou
 			continue
 		}
 		cred := state.Credential(page[i].ID)
+		if task := page[i].Task; task != nil {
+			if cred != nil && cred.Outcome == ledger.Dead && task.At != nil && len(cred.AtDoors) > 0 {
+				out = append(out, wire.ProvedItem{Index: i})
+			}
+			continue
+		}
 		if cred != nil && cred.Outcome == ledger.Dead && read(credential.Ref{Page: b.Span.Page, Index: i}, cred) {
 			out = append(out, wire.ProvedItem{Index: i, Read: true})
 			continue
@@ -100,7 +106,7 @@ func Rechecked(in wire.RecheckedInput, page []credential.Credential, now time.Ti
 	}
 	if n := len(in.Result.Unseen); n > 0 {
 		entries = append(entries, of(credential.FindingUnseenAtEnd, "%s of %s %s%s", plural.Count(n, "credential", "credentials"), in.Batch.Authority,
-			plural.Pick(n, "that was proved dead could not be looked at again on all its servers, or in Vault, at the end of the campaign, or is not shown by the write server any more, or not when it was changed", "that were proved dead could not be looked at again on all their servers, or in Vault, at the end of the campaign, or are not shown by the write server any more, or not when they were changed"), someNames(page, in.Result.Unseen)))
+			plural.Pick(n, "that was proved dead could not be looked at again on all its servers and doors, or in Vault, at the end of the campaign, or is not shown by the write server any more, or not when it was changed", "that were proved dead could not be looked at again on all their servers and doors, or in Vault, at the end of the campaign, or are not shown by the write server any more, or not when they were changed"), someNames(page, in.Result.Unseen)))
 	}
 	return entries
 }

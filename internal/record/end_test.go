@@ -54,3 +54,31 @@ func TestWhatWasListedAgainIsLookedAtWhereItIsByNowAlone(t *testing.T) {
 	require.Len(t, got, 1)
 	require.Equal(t, []int{2, 8}, got[0].To)
 }
+
+// What people changed has no mark. Its doors are asked once more, where there
+// is a value to ask them with.
+func TestWhatDoorsProvedIsLookedAtAgain(t *testing.T) {
+	state := ledger.NewState()
+	at := &credential.Path{Mount: "kv", Path: "net/nas", Field: "value"}
+	page := []credential.Credential{
+		{ID: "person/esg-01/door", Kind: credential.SecretByHand, Authority: "person", Name: "door", Task: &credential.Task{At: at}},
+		{ID: "person/esg-01/word", Kind: credential.SecretByHand, Authority: "person", Name: "word", Task: &credential.Task{At: at}},
+		{ID: "person/esg-01/open", Kind: credential.SecretByHand, Authority: "person", Name: "open", Task: &credential.Task{At: at}},
+		{ID: "person/esg-01/no-path", Kind: credential.SecretByHand, Authority: "person", Name: "no-path", Task: &credential.Task{}},
+	}
+	for i, c := range page {
+		state.Add(uint64(1+2*i), listed("c1", c, ledger.Listed, "", noon))
+		if c.Name == "open" {
+			continue
+		}
+		e := ledger.About("c1", c, ledger.EventOutcome, "1", noon)
+		e.Step, e.Attempt, e.Proof = protocol.Outcome, 1, protocol.ProofDoors
+		if c.Name != "word" {
+			e.AtDoors = []protocol.DoorEvidence{{Door: "gateway", First: protocol.Accepted, Old: protocol.Refused, New: protocol.Accepted}}
+		}
+		state.Add(uint64(2+2*i), e)
+	}
+	got := Proved(wire.Batch{Campaign: "c1", Span: credential.Span{To: 4}}, page, state,
+		func(int, int) bool { return true }, func(credential.Ref, *ledger.CredentialState) bool { return false })
+	require.Equal(t, []wire.ProvedItem{{Index: 0}}, got)
+}

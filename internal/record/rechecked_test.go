@@ -23,7 +23,7 @@ func TestALookThatDidNotHappenIsAFindingOfItsOwnAndAReplicaThatShowsLessIsAnothe
 	require.Contains(t, entries[0].Detail, "3 dead credentials of corp are not shown by a server besides the write server")
 	require.Equal(t, credential.FindingUnseenAtEnd, entries[1].Finding)
 	require.True(t, entries[1].Finding.Incomplete(), "exit code 2")
-	require.Equal(t, "6 credentials of corp that were proved dead could not be looked at again on all their servers, or in Vault, at the end of the campaign, or are not shown by the write server any more, or not when they were changed: uid=b; uid=c; uid=d; uid=e; uid=f and 1 more", entries[1].Detail)
+	require.Equal(t, "6 credentials of corp that were proved dead could not be looked at again on all their servers and doors, or in Vault, at the end of the campaign, or are not shown by the write server any more, or not when they were changed: uid=b; uid=c; uid=d; uid=e; uid=f and 1 more", entries[1].Detail)
 	require.NotEqual(t, entries[0].ID, entries[1].ID)
 	require.Empty(t, Rechecked(wire.RecheckedInput{Batch: in.Batch}, page, time.Now()))
 }

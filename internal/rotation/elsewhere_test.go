@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +52,36 @@ func TestWhatAPersonChangesIsDeadOnlyWhereTheDirectorysAccountRefusesItToo(t *te
 	require.Nil(t, ask("another value", "a third one"), "what was refused is offered once")
 	at.Subject, at.Name = "00000000-0000-0000-0000-000000000000", "uid=gone,"+r.slapd.BaseDN()
 	require.Equal(t, protocol.ReasonGone, ask(right).Reason, "deleted, or moved to where nobody looks")
+}
+
+// hides is an authority with one more server, which does not show the account.
+type hides struct{ kind.Authority }
+
+const hidesIt = "ldaps://hides.example.org"
+
+func (h hides) Servers() []string { return append(slices.Clone(h.Authority.Servers()), hidesIt) }
+
+func (h hides) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
+	if server == hidesIt {
+		return kind.Account{State: protocol.Gone}, nil
+	}
+	return h.Authority.Account(ctx, server, c)
+}
+
+// What bind.dn does not see at a replica may let the thief in there.
+func TestAServerThatDoesNotShowAnAccountBesideATaskKeepsItOpen(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{})
+	c := r.credential(0)
+	at := credential.AccountAt{Authority: c.Authority, Kind: c.Kind, Subject: c.Subject, Name: c.Name}
+	ask := func(leftOut ...string) *protocol.Stop {
+		by := DoorAsker{Campaign: "c", Refusals: &Refusals{}}
+		return by.RefusedElsewhere(t.Context(), hides{r.rotator().Authority}, at, []credential.Secret{credential.NewSecret("another value")}, leftOut)
+	}
+	stop := ask()
+	require.Equal(t, []string{string(protocol.ReasonGone), hidesIt}, []string{string(stop.Reason), stop.Server})
+	require.Contains(t, stop.Detail, "the write server shows the account, and this one does not")
+	require.Nil(t, ask(hidesIt), "a person left it out")
 }
 
 // counted is an account's authority that counts what it is offered, and loses

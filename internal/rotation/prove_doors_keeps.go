@@ -126,3 +126,20 @@ func (a DoorAsker) Keeps(stop *protocol.Stop) *protocol.Stop {
 	out.Detail += fmt.Sprintf("; that ends by itself after %s at most, %s, and it is asked again then", keeps, by)
 	return &out
 }
+
+// OfferAgain offers the value with which a door was proved, as often as the
+// door has machines, and breaks off at the first that does not take it: one
+// login at most that is wrong.
+func (a DoorAsker) OfferAgain(ctx context.Context, d *opened.Door, c credential.Credential, as credential.DoorLogin, value credential.Secret) (reply protocol.Reply, code string) {
+	d.Turn.Lock()
+	defer d.Turn.Unlock()
+	of := a.asking(d, c, as, atDoors{new: value}, &NewLook().wrong)
+	for range of.looks {
+		t := &tries{asking: of, ctx: ctx}
+		if _, ok := t.first(); !ok {
+			return t.ev.First, t.code
+		}
+		reply = t.ev.First
+	}
+	return reply, ""
+}

@@ -77,3 +77,13 @@ func (r *Refusals) progress(campaign, id, door string, looks int, value credenti
 	r.came[key] = fresh
 	return fresh
 }
+
+// Forget has a door asked anew about a task.
+func (r *Refusals) Forget(campaign, id, door string) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.came, [3]string{campaign, id, door})
+}

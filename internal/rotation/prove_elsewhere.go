@@ -21,7 +21,8 @@ import (
 // has left out are not asked, other than the write server.
 //
 // An account that the write server does not show any more was deleted, or moved
-// to where nobody looks, or is hidden: it may take what was stolen.
+// to where nobody looks, or is hidden: it may take what was stolen. So may one
+// that another server does not show.
 func (a DoorAsker) RefusedElsewhere(ctx context.Context, au kind.Authority, at credential.AccountAt, olds []credential.Secret, leftOut []string) *protocol.Stop {
 	c := at.Credential()
 	limited, limits := kind.As[kind.Limited](au)
@@ -36,6 +37,7 @@ func (a DoorAsker) RefusedElsewhere(ctx context.Context, au kind.Authority, at c
 		case now.State == protocol.Gone && i == 0:
 			return atAccount(&protocol.Stop{Reason: protocol.ReasonGone, Server: server, Detail: "this server does not show the account any more: it was deleted, or moved out of the base, or hidden, and may take the stolen value; where it is deleted for good, accept this as open (rollcall accept-open)"}, at)
 		case now.State == protocol.Gone: // the write server shows it, so it is there
+			return atAccount(&protocol.Stop{Reason: protocol.ReasonGone, Server: server, Detail: "the write server shows the account, and this one does not: bind.dn may see less here, or the server lags, and it may take the stolen value; give bind.dn the right to see it here, or leave the server out (rollcall leave-out)"}, at)
 		case now.State != protocol.Accepted:
 			return atAccount(protocol.StopFor(now.State, server), at)
 		default:

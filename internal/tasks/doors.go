@@ -115,7 +115,7 @@ func holds(values []credential.Secret, value credential.Secret) bool {
 // doors asks each, one after the other: people wait for none of it.
 func (a *Asking) doors(ctx context.Context, c credential.Credential, with values, silent unheard) (ev []protocol.DoorEvidence, found []credential.Finding, stop *protocol.Stop) {
 	var names []string
-	look := rotation.NewLook()
+	look, began := rotation.NewLook(), a.Now().Truncate(time.Second)
 	for _, as := range c.Doors {
 		names = append(names, as.Door)
 		d, err := a.Open(as.Door)
@@ -140,7 +140,31 @@ func (a *Asking) doors(ctx context.Context, c credential.Credential, with values
 			return nil, found, stop
 		}
 	}
-	return ev, found, protocol.Shut(names, ev, len(with.olds) > 0)
+	if stop := protocol.Shut(names, ev, len(with.olds) > 0); stop != nil {
+		return ev, found, stop
+	}
+	return ev, found, a.stillTake(ctx, c, with.is, ev, began)
+}
+
+// stillTake is why what each door showed is no proof: one that was asked before
+// this look began, while another one was not ready, does not take the new value
+// any more.
+func (a *Asking) stillTake(ctx context.Context, c credential.Credential, value credential.Secret, ev []protocol.DoorEvidence, began time.Time) *protocol.Stop {
+	for i, as := range c.Doors {
+		if at, err := time.Parse(time.RFC3339, ev[i].At); err == nil && !at.Before(began) {
+			continue
+		}
+		d, err := a.Open(as.Door)
+		if err != nil {
+			return rotation.NotOpened(as.Door, err)
+		}
+		now := protocol.DoorEvidence{Door: as.Door}
+		if now.First, now.Why = a.OfferAgain(ctx, d, c, as, value); now.First != protocol.Accepted {
+			a.Refusals.Forget(a.Campaign, c.ID, as.Door)
+			return now.Open(false)
+		}
+	}
+	return nil
 }
 
 // elsewhere asks the accounts that have the task's login, last of all: each
