@@ -22,7 +22,7 @@ import (
 func Load(path string) (*Campaign, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the campaign file: %w; name another with -f", err)
+		return nil, fmt.Errorf("reading the campaign file: %w; name another with -f, or write one: the README has a small one, and config/example.yaml each key", err)
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {

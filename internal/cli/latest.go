@@ -24,7 +24,7 @@ func (a *app) findLedger(ctx context.Context, dir string, args []string) (string
 	}
 	cfg, err := config.Load(a.file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%w, or the campaign's folder alone (--ledger ledger/CAMPAIGN)", err)
+		return "", fmt.Errorf("%w; or name the campaign's folder alone (--ledger ledger/CAMPAIGN)", err)
 	}
 	if err != nil {
 		return "", err

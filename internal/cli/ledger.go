@@ -236,7 +236,7 @@ func (a *app) ledgerAnchor(dir *string) *cobra.Command {
 
 func (a *app) fromVault(cmd *cobra.Command, dir string, args []string, do func(*session, *ledger.Reader) error) error {
 	if _, err := config.Load(a.file); err != nil {
-		return fmt.Errorf("%w: it says where in Vault that is kept, and where the ledgers are", err)
+		return fmt.Errorf("%w; the file says where in Vault that is kept, and where the ledgers are", err)
 	}
 	folder, err := a.findLedger(cmd.Context(), dir, args)
 	if err != nil {

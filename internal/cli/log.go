@@ -27,6 +27,7 @@ func (a *app) logFlags(root *cobra.Command) {
 		if _, known := levels[a.log.level]; a.log.level != "" && !known {
 			return fmt.Errorf("--log-level takes debug, info, warn or error, not %q", a.log.level)
 		}
+		slog.SetDefault(a.logger()) // what libraries log by themselves would tear the screen
 		return nil
 	}
 }

@@ -26,6 +26,16 @@ func TestWhatIsSaidIsALineOfJSONEachWhereACollectorReads(t *testing.T) {
 	require.Contains(t, line.Msg, "nowhere.yaml: no such file or directory")
 }
 
+func TestWhatALibraryLogsByItselfDoesNotTearTheScreen(t *testing.T) {
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	command(t, "version")
+	require.False(t, slog.Default().Enabled(t.Context(), slog.LevelError))
+	_, _, said := command(t, "version", "--log-level", "warn")
+	require.Empty(t, said)
+	require.True(t, slog.Default().Enabled(t.Context(), slog.LevelWarn), "who asks for a log has it")
+}
+
 func TestTheLevelOfALogIsAskedForOrThatOfTheCommand(t *testing.T) {
 	for _, row := range []struct {
 		name string

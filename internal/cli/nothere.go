@@ -90,14 +90,27 @@ func (k *notHere) do() string {
 	return fmt.Sprintf("to read it from here, start the ledger worker with `rollcall worker --role ledger --serve ADDRESS`; on the machine of the ledger worker `rollcall status` and `rollcall report` have it; or copy its folder to %s", k.folder)
 }
 
+// neverBegan: it ended before its roll was made, so no ledger was begun either.
+func (k *notHere) neverBegan() bool {
+	return k.st == nil && k.campaign.ClosedAt != "" && k.campaign.Listed == nil
+}
+
+const neverBegan = "it ended before its roll was made: nothing was changed, and there is no ledger of it. What `rollcall run` said then is why; `rollcall doctor` and `rollcall list` say what still stands in the way"
+
 func (k *notHere) head() string {
 	return fmt.Sprintf("the ledger of campaign %s is not on this machine, and %s", k.campaign.Campaign, k.why)
 }
 
 func (k *notHere) print(w io.Writer, width int) {
 	line := func(text string) { fmt.Fprint(w, report.Wrap(report.Clean(text), "", width)) }
-	line(k.head())
+	if !k.neverBegan() {
+		line(k.head())
+	}
 	line(fmt.Sprintf("Vault: %s, started %s by %s: %s", k.campaign.Device, k.campaign.OpenedAt, cmp.Or(k.campaign.Actor, "somebody"), k.campaign.words))
+	if k.neverBegan() {
+		line(neverBegan)
+		return
+	}
 	line(fmt.Sprintf("Vault: %s of %s are noted as dead", count(k.campaign.Dead), count(k.campaign.Listed)))
 	if k.temporal != "" {
 		line("Temporal: " + k.temporal)

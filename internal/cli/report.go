@@ -121,6 +121,9 @@ func (a *app) noReport(ctx context.Context, args []string, why error) error {
 	if err != nil {
 		return cmp.Or(why, err)
 	}
+	if known.neverBegan() {
+		return fmt.Errorf("campaign %s, started %s by %s: %s", known.campaign.Campaign, known.campaign.OpenedAt, cmp.Or(known.campaign.Actor, "somebody"), neverBegan)
+	}
 	return fmt.Errorf("%s; a report is made of nothing else. %s of %s are noted as dead in Vault (`rollcall status`). %s", known.head(), count(known.campaign.Dead), count(known.campaign.Listed), known.do())
 }
 

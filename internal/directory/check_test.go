@@ -1,12 +1,15 @@
 package directory
 
 import (
+	"context"
 	"crypto/x509"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/lab"
 )
 
@@ -54,6 +57,17 @@ func TestCheckSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		require.False(t, got["bind"].OK)
 		require.NotEmpty(t, got["bind"].Do)
 		require.NotContains(t, got, "base")
+	})
+	t.Run("password that Vault does not show", func(t *testing.T) {
+		c, err := Open("corp", configOf(s), func(context.Context) (credential.Secret, error) {
+			return credential.Secret{}, errors.New("vault: permission denied")
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, c.Close()) })
+		got := byWhat(c.Check(t.Context()))
+		require.False(t, got["bind"].OK)
+		require.Contains(t, got["bind"].Do, "let Rollcall's login read")
+		require.NotContains(t, got["bind"].Do, "right password", "nobody offered one")
 	})
 	t.Run("identity without rights", func(t *testing.T) {
 		d := configOf(s)

@@ -2,8 +2,10 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"rollcall/internal/address"
 	"rollcall/internal/protocol"
 )
 
@@ -84,7 +86,11 @@ func (s *server) checkPair(ctx context.Context, write bool, add addCheck) {
 // addBind says how the login of an identity went.
 func addBind(i *identity, err error, add addCheck) {
 	if err != nil {
-		add("bind", false, err.Error(), "put the right password of bind.dn into Vault, or correct bind.dn")
+		do := "put the right password of bind.dn into Vault, or correct bind.dn"
+		if own := (*identityError)(nil); !errors.As(err, &own) && !address.IsUnreachable(err) {
+			do = "let Rollcall's login read where bind.password says that the password lies (`rollcall init` gives that right to its worker), or correct that place"
+		}
+		add("bind", false, err.Error(), do)
 		return
 	}
 	add("bind", true, "bound as "+i.bind.DN, "")

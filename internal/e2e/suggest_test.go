@@ -98,7 +98,7 @@ func TestASuggestedManifestIsNoPersonsWordUntilThatIsTakenOut(t *testing.T) {
 	require.NotContains(t, said.out+said.err, exchanged)
 	require.Contains(t, said.err, "no row for kv/apps/esg-01/unknown: no authority of the campaign file knows an account by a name that it holds")
 	for _, path := range []string{"misplaced", "exchanged"} {
-		require.Contains(t, said.err, "no row for kv/apps/esg-01/"+path+": it holds no name of a user that could not as well be a password: nobody was asked for any")
+		require.Contains(t, said.err, "no row for kv/apps/esg-01/"+path+": what it holds beside the password is not written as names of accounts are, so it may be a password too: no directory was asked for it")
 	}
 	require.Contains(t, said.err, "nothing can be suggested for 3 secrets")
 	planted := "corp,\"" + u.e.Slapd.AccountDN("app-0001") + "\",kv/apps/esg-01/cache#password,"

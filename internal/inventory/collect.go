@@ -8,6 +8,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/paste"
 )
 
 // collectAll asks the lists that people keep, or all other sources.
@@ -42,7 +43,12 @@ func (l *lister) collect(ctx context.Context, s config.Source) error {
 			l.warn(credential.FindingAccepted, "source %s found nothing, which the campaign file accepts: %s", s.Name, l.c.Accept[i].Reason)
 			return nil
 		}
-		l.warn(credential.FindingSourceEmpty, "source %s found nothing: check its settings before you rely on the roll", s.Name)
+		at := ""
+		if s.Line > 0 {
+			at = fmt.Sprintf(" (line %d of the campaign file)", s.Line)
+		}
+		l.warn(credential.FindingSourceEmpty, "source %s found nothing: check its settings%s before you rely on the roll, for one that is mistyped finds nothing either; if the device has none of these, say so: %s",
+			s.Name, at, paste.Entry("accept", "source", s.Name))
 	}
 	return nil
 }

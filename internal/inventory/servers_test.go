@@ -180,7 +180,7 @@ func TestASearchOfManyPagesListsEveryAccountOnceAndNoBystander(t *testing.T) {
 		require.True(t, x.Adopted)
 		require.Equal(t, "corp/"+x.Subject, x.ID)
 	}
-	require.Equal(t, []Warning{{Code: credential.FindingSourceEmpty, Detail: "source nobody found nothing: check its settings before you rely on the roll"}}, warnings)
+	require.Equal(t, []Warning{{Code: credential.FindingSourceEmpty, Detail: "source nobody found nothing: check its settings before you rely on the roll, for one that is mistyped finds nothing either; if the device has none of these, say so: accept: - {source: nobody, reason: …}"}}, warnings)
 	require.Equal(t, warnings, roll.Warnings)
 }
 

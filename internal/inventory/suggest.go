@@ -144,7 +144,7 @@ func (s *Suggestion) from(c *config.Campaign, live vault.Live, users []string, k
 	case why != "":
 		s.Why = why
 	case len(users) == 0:
-		s.Why = "it holds no name of a user that could not as well be a password: nobody was asked for any"
+		s.Why = "what it holds beside the password is not written as names of accounts are, so it may be a password too: no directory was asked for it"
 	case len(found) == 0:
 		s.Why = "no authority of the campaign file knows an account by a name that it holds"
 	case len(found) > 1:

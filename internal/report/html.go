@@ -29,6 +29,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"clock":   clock,
 	"stamp":   rfc3339,
 	"moment":  moment,
+	"whole":   wholeSeconds,
 	"clean":   Clean,
 	"prose":   prose,
 	"entries": entries,

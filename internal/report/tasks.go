@@ -128,6 +128,9 @@ func tasksText(tasks []StatusTask, width int) string {
 	return b.String()
 }
 
+// wholeSeconds is a time that a person set, without the thousandths of its kind.
+func wholeSeconds(at string) string { return strings.Replace(at, ".000", "", 1) }
+
 // TaskLine is a task that is not done, in one line.
 func TaskLine(t StatusTask) string {
 	switch {
@@ -142,7 +145,7 @@ func TaskLine(t StatusTask) string {
 	if t.Proving != "" {
 		return t.Name + ": each end is said to be done, and it is not proved: " + t.Proving
 	}
-	due := strings.Replace(t.Due, ".000", "", 1)
+	due := wholeSeconds(t.Due)
 	line := t.Name + ": due " + due
 	if t.Overdue {
 		line = t.Name + ": OVERDUE since " + due
