@@ -167,6 +167,24 @@ func (d *draft) withoutDoors() {
 	d.unasked, d.Doors = d.Doors, nil
 }
 
+// provedOnSome tells accounts with doors that the campaign before proved dead
+// without a server or door that a person had left out. A door that was away then
+// may keep what was stolen, which nobody has by now: it is not offered there.
+func (l *lister) provedOnSome(roll *credential.Roll) {
+	then, names := l.past.openThen(), []string{}
+	for _, c := range roll.Credentials {
+		if was, open := then[c.ID]; open && was.roll.OnSome[c.ID] && len(c.Doors) > 0 && c.Task == nil {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	slices.Sort(names)
+	l.warn(credential.FindingDoorsShowLess, "%s (%s): the campaign before proved it without a server or door that was left out there, and did not keep the value that was stolen then: doors are asked about the one since, and one that was away may take the first. End what that door keeps and the sessions there (docs/doors.md), or see by hand that it refuses the stolen value",
+		plural.Count(len(names), "account", "accounts"), some(names))
+}
+
 // peoplesDoors tells doors that may keep what was stolen of people, and are not
 // asked about it. A person ends that, and says that the door is not for them.
 func (m *merger) peoplesDoors() (out []Warning) {

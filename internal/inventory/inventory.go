@@ -189,6 +189,7 @@ func (l *lister) lookAtRoll(ctx context.Context, roll *credential.Roll) error {
 	if err := l.sayOtherDevices(ctx, roll); err != nil {
 		return err
 	}
+	l.provedOnSome(roll)
 	if err := l.lookAtLogins(ctx, roll); err != nil {
 		return err
 	}

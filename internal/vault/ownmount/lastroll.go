@@ -43,6 +43,10 @@ type LastRoll struct {
 	// nil where nobody kept account: earlier versions did not.
 	Dead map[string]bool
 
+	// OnSome by ID: proved dead without a server or door that a person had left
+	// out. What was stolen is not kept beyond that proof.
+	OnSome map[string]bool
+
 	// DeadAt is when each of Dead was noted so, by ID and Vault's clock.
 	DeadAt map[string]time.Time
 
@@ -139,7 +143,7 @@ func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*
 		return slices.ContainsFunc(last.Credentials, func(c credential.Credential) bool { return c.ID == x.ID })
 	})
 	if idx.Outcomes {
-		if last.Dead, last.DeadAt, err = s.deadOf(ctx, campaign, idx.Snapshot, pages); err != nil {
+		if err = s.became(ctx, campaign, idx.Snapshot, pages, last); err != nil {
 			return nil, err
 		}
 	}
@@ -194,19 +198,23 @@ func (s *Store) noteOutcomes(ctx context.Context, sort, campaign, snapshot strin
 	return err
 }
 
-func (s *Store) deadOf(ctx context.Context, campaign, snapshot string, pages [][]credential.Credential) (dead map[string]bool, when map[string]time.Time, err error) {
-	refs, err := s.deadRefs(ctx, campaign, snapshot)
+// became fills in what the notes on a roll say.
+func (s *Store) became(ctx context.Context, campaign, snapshot string, pages [][]credential.Credential, last *LastRoll) error {
+	noted, err := s.outcomes(ctx, campaign, snapshot)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	dead, when = map[string]bool{}, map[string]time.Time{}
-	for r, at := range refs {
-		if r.Page < len(pages) && r.Index < len(pages[r.Page]) {
-			c := pages[r.Page][r.Index]
-			dead[c.ID], when[c.ID] = true, at
+	last.Dead, last.DeadAt, last.OnSome = map[string]bool{}, map[string]time.Time{}, map[string]bool{}
+	each := func(sort string, do func(id string, at time.Time)) {
+		for r, at := range noted[sort] {
+			if r.Page < len(pages) && r.Index < len(pages[r.Page]) {
+				do(pages[r.Page][r.Index].ID, at)
+			}
 		}
 	}
-	return dead, when, nil
+	each(deadNotes, func(id string, at time.Time) { last.Dead[id], last.DeadAt[id] = true, at })
+	each(someNotes, func(id string, _ time.Time) { last.OnSome[id] = true })
+	return nil
 }
 
 // deadRefs are those of a roll that are noted as dead and not as open again,

@@ -30,7 +30,8 @@ func TestTheNextListingKnowsWhatBecameOfTheLastRoll(t *testing.T) {
 	for range 2 { // said twice, as by a retry
 		require.NoError(t, worker.NoteDead(ctx, "c1", idx.Snapshot, credential.Refs{{Page: 0, Index: 0}, {Page: 0, Index: 1}, {Page: 1, Index: 2}}))
 	}
-	require.NoError(t, worker.NoteReopened(ctx, "c1", idx.Snapshot, credential.Refs{{Page: 0, Index: 1}}))
+	require.NoError(t, worker.NoteOnSome(ctx, "c1", idx.Snapshot, credential.Refs{{Page: 1, Index: 3}, {Page: 1, Index: 4}}))
+	require.NoError(t, worker.NoteReopened(ctx, "c1", idx.Snapshot, credential.Refs{{Page: 0, Index: 1}, {Page: 1, Index: 4}}))
 	first, second := readAll(t, worker, idx)[0], worker
 	last, err := second.LastRoll(ctx, "esg-01", "c3")
 	require.NoError(t, err)
@@ -40,6 +41,7 @@ func TestTheNextListingKnowsWhatBecameOfTheLastRoll(t *testing.T) {
 	third, err := worker.ReadPage(ctx, "c1", idx.Snapshot, 1)
 	require.NoError(t, err)
 	require.Equal(t, map[string]bool{first.ID: true, third[2].ID: true}, last.Dead)
+	require.Equal(t, map[string]bool{third[3].ID: true}, last.OnSome)
 
 	again, err := worker.WriteRoll(ctx, roll)
 	require.NoError(t, err)
