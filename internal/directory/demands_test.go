@@ -22,7 +22,7 @@ func TestWhatAPolicyWouldRefuseIsToldByCountsAlone(t *testing.T) {
 	for value, why := range map[string]string{
 		"aB3-cdefg7":   "",
 		"aB3-c":        "they have 5 characters, and it asks for 10",
-		"abcdefghijkl": "some have 1 classes of characters, and it asks for 3",
+		"abcdefghijkl": "some have 1 class of characters, and it asks for 3",
 		"aB-cdefghij7": "some have 1 digits, and it asks for 2",
 		"a3-cdefghij7": "some have 0 capital letters, and it asks for 1",
 	} {
