@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"log"
 	"log/slog"
 	"os"
 	"strings"
@@ -28,12 +29,20 @@ func TestWhatIsSaidIsALineOfJSONEachWhereACollectorReads(t *testing.T) {
 
 func TestWhatALibraryLogsByItselfDoesNotTearTheScreen(t *testing.T) {
 	before := slog.Default()
-	t.Cleanup(func() { slog.SetDefault(before) })
+	t.Cleanup(func() {
+		slog.SetDefault(before)
+		log.SetOutput(os.Stderr)
+		log.SetFlags(log.LstdFlags)
+	})
 	command(t, "version")
 	require.False(t, slog.Default().Enabled(t.Context(), slog.LevelError))
 	_, _, said := command(t, "version", "--log-level", "warn")
 	require.Empty(t, said)
 	require.True(t, slog.Default().Enabled(t.Context(), slog.LevelWarn), "who asks for a log has it")
+	var logged bytes.Buffer
+	slog.SetDefault((&app{Streams: Streams{Err: &logged}, warns: true}).logger())
+	log.Print("http: panic serving a page")
+	require.Contains(t, logged.String(), "level=WARN")
 }
 
 func TestTheLevelOfALogIsAskedForOrThatOfTheCommand(t *testing.T) {

@@ -207,6 +207,7 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 			if ctx.Err() != nil {
 				return s.detach(view, campaign)
 			}
+			view.reported = err == nil
 			view.finish(ctx)
 			var ended *temporal.WorkflowExecutionError
 			switch {

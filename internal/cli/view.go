@@ -35,6 +35,7 @@ type view struct {
 	size     [2]int // of the terminal, when it was drawn
 	last     report.Progress
 	due      time.Time // when to look again
+	reported bool      // a report stands below the last frame
 }
 
 func (s *session) newView(campaign string) *view {
@@ -101,8 +102,8 @@ func (v *view) show(ctx context.Context) {
 func (v *view) showNow() {
 	now := report.ProgressOf(v.state, time.Now(), v.state.Waves)
 	if v.terminal {
-		if now.Phase == ledger.Closed {
-			now.Warnings = nil // the report below the last frame has each of them, whole
+		if v.reported && now.Phase == ledger.Closed {
+			now.Warnings = nil // the report has each of them, whole
 		}
 		width, height := size(v.Err)
 		if at := [2]int{width, height}; at != v.size {

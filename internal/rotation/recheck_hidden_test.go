@@ -68,3 +68,38 @@ func TestNothingIsSetWhereTheMarksThatAProofGoesByAreNotShown(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, staged)
 }
+
+// hidden shows no change mark of what one server holds.
+type hidden struct {
+	meddled
+	at string
+}
+
+func (h hidden) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
+	a, err := h.meddled.Account(ctx, server, c)
+	if server == h.at {
+		a.Changed = "/"
+	}
+	return a, err
+}
+
+func (h hidden) AccountsAfterSet(context.Context, string, []credential.Credential) map[string]kind.Account {
+	return nil
+}
+
+// No mark is older than none.
+func TestAServerThatHidesItsMarksAtTheEndHasTakenNothingBack(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{Provider: true})
+	other := r.join(r.start(lab.SlapdOptions{ReplicaOf: r.slapd, CA: r.ca}))
+	c := r.credential(0)
+	got := r.run([]credential.Credential{c}, nothing)[0]
+	for pass := 0; !got.Dead() && pass < 10; pass++ {
+		require.NoError(t, other.AwaitReplication(t.Context()))
+		got = r.run([]credential.Credential{c}, nothing)[0]
+	}
+	require.True(t, got.Dead(), "%+v", got)
+	rot := r.rotator()
+	rot.Authority = hidden{rot.Authority.(meddled), other.LDAPS()}
+	require.Equal(t, []recheck.Looked{{Unseen: true}}, rot.Recheck(t.Context(), []recheck.Proved{provedOf(c, got)}))
+}

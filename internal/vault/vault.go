@@ -116,9 +116,10 @@ func (c *Client) Address() string { return c.api.Address() }
 // approle-secret-id kind. Whoever uses it must not change its token or headers.
 func (c *Client) API() *vaultapi.Client { return c.api }
 
-// ServerTime is Vault's clock; said is false where it does not say.
+// ServerTime is Vault's clock; said is false where it does not say. It answers
+// that in the root namespace alone, whichever is ours.
 func (c *Client) ServerTime(ctx context.Context) (now time.Time, said bool) {
-	h, err := c.api.Sys().HealthWithContext(ctx)
+	h, err := c.api.WithNamespace("").Sys().HealthWithContext(ctx)
 	if err != nil || h.ServerTimeUTC == 0 {
 		return time.Time{}, false
 	}

@@ -215,7 +215,7 @@ func (l Look) recheckAt(ctx context.Context, server string, p Proved, now, writt
 	if now.Changed == written.Changed && protocol.Shown(now.Changed) {
 		return asProved(now) // the same entry as the one that was judged
 	}
-	if protocol.Older(now.Changed, p.Mark) {
+	if protocol.Shown(now.Changed) && protocol.Older(now.Changed, p.Mark) {
 		return openAgain(protocol.ReasonTakenBack, server, "this server had the new password when it was proved, and shows an older one now: replication or a backup put it back, and the stolen value may be good there")
 	}
 	if t, ok := kind.As[kind.Teller](l.Authority); ok {
