@@ -1,12 +1,16 @@
 package activities
 
 import (
+	"encoding/json"
 	"testing"
+	"time"
 
+	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/ownmount"
 )
 
 // newNamesake has a user of Vault on the roll for its name alone: it reads
@@ -61,4 +65,61 @@ func TestAUserOfAnAccountsNameHoldsUpWhatItReadsWhereNobodyCanOfferItWhatWasStol
 	w.write("kv/metadata/apps/elsewhere/mta", map[string]any{"max_versions": 1})
 	w.write("kv/data/apps/elsewhere/mta", map[string]any{"data": map[string]any{"password": "a new value"}})
 	require.Equal(t, protocol.ReasonWithinReach, w.reasonElsewhere(), "nor where Vault knows nothing of it any more")
+}
+
+// While a device was in foreign hands its account may have had more values than
+// a user may be offered without locking it. The fifth wrong password would.
+func TestAUserOfAnAccountsNameIsOfferedAllThatWasStolenAFewInAPassTheNewestFirst(t *testing.T) {
+	for _, tc := range []struct {
+		password      string
+		first, second protocol.Reason
+		passes        []int // how many versions are noted as refused after each
+	}{
+		{"stolen-4", protocol.ReasonWithinReach, protocol.ReasonWithinReach, []int{0, 0}},
+		{"stolen-mta", protocol.ReasonWithinReach, protocol.ReasonWithinReach, []int{3, 3}},
+		{"another", protocol.ReasonWithinReach, protocol.ReasonUnreachable, []int{3, 4}},
+	} {
+		t.Run(tc.password, func(t *testing.T) {
+			w := newNamesake(t, tc.password)
+			var last *api.Secret
+			for _, value := range []string{"stolen-3", "stolen-4"} {
+				last = w.write("kv/data/apps/elsewhere/mta", map[string]any{"data": map[string]any{"password": value}})
+			}
+			until, err := time.Parse(time.RFC3339Nano, last.Data["created_time"].(string))
+			require.NoError(t, err)
+			w.exposedUntil(until)
+			w.write("kv/data/apps/elsewhere/mta", map[string]any{"data": map[string]any{"password": "stolen-mta"}})
+			for i, reason := range []protocol.Reason{tc.first, tc.second} {
+				require.Equal(t, reason, w.reasonElsewhere())
+				refused, err := w.store.RefusedBefore(t.Context(), "vault/userpass/mta")
+				require.NoError(t, err)
+				require.Len(t, refused, tc.passes[i])
+				p := w.roll.Credentials[2].Paths[0]
+				require.Equal(t, len(refused) == 4, refused.Has(p, credential.StolenVersion{}), "all of it")
+			}
+			_, err = w.client.Logical().Write("auth/userpass/login/mta", map[string]any{"password": tc.password})
+			require.NoError(t, err, "it is not locked, by wrong passwords for nothing")
+		})
+	}
+}
+
+// exposedUntil says in the campaign file that the device was in foreign hands
+// until then.
+func (w *reachable) exposedUntil(until time.Time) {
+	text, err := w.store.LoadSpec(w.t.Context(), ownmount.CampaignSpec("c"))
+	require.NoError(w.t, err)
+	var spec map[string]any
+	require.NoError(w.t, json.Unmarshal(text, &spec))
+	was := spec["exposure"].([]any)[0].(map[string]any)
+	was["to"] = until
+	body, err := json.Marshal(spec)
+	require.NoError(w.t, err)
+	at := "rollcall/metadata/specs/campaign/c"
+	names, err := w.client.Logical().List(at)
+	require.NoError(w.t, err)
+	for _, name := range names.Data["keys"].([]any) {
+		_, err := w.client.Logical().Delete(at + "/" + name.(string)) // it is written once
+		require.NoError(w.t, err)
+	}
+	require.NoError(w.t, w.store.SaveSpec(w.t.Context(), ownmount.CampaignSpec("c"), body))
 }

@@ -147,6 +147,9 @@ func (s *Store) activatedNow(ctx context.Context, p credential.Path, live vault.
 type Refused struct {
 	Path credential.Path `json:"path"`
 	credential.StolenVersion
+
+	// Others of that path were still to be offered when it was refused.
+	Others bool `json:"others,omitempty"`
 }
 
 // RefusedVersions are those of what a user refused who has the name of an
@@ -154,10 +157,9 @@ type Refused struct {
 type RefusedVersions []Refused
 
 // Has reports whether that version was refused; of one that Vault does not know
-// any more, whether anything of that path was: it is noted only where all that
-// was stolen there was offered.
+// any more, whether all was that was stolen there: one of them is noted last.
 func (r RefusedVersions) Has(p credential.Path, v credential.StolenVersion) bool {
-	return slices.ContainsFunc(r, func(x Refused) bool { return x.Path == p && (v.Version == 0 || x.Same(v)) })
+	return slices.ContainsFunc(r, func(x Refused) bool { return x.Path == p && (v.Version == 0 && !x.Others || x.Same(v)) })
 }
 
 const opRefused = "note what a user refused"

@@ -126,6 +126,11 @@ func TestWhatAUserRefusedIsKnownByItsVersionForGood(t *testing.T) {
 	other := p
 	other.Path = "apps/then/other"
 	require.False(t, had.Has(other, first))
+	require.NoError(t, worker.RecordRefused(t.Context(), id, RefusedVersions{{Path: other, StolenVersion: first, Others: true}}))
+	had, err = worker.RefusedBefore(t.Context(), id)
+	require.NoError(t, err)
+	require.True(t, had.Has(other, first))
+	require.False(t, had.Has(other, credential.StolenVersion{}), "it was asked with one of several, and what Vault forgot may be another")
 	ids, err := worker.ListStaged(t.Context())
 	require.NoError(t, err)
 	require.NotContains(t, ids, id, "it is no lock on the user")
