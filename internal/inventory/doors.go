@@ -168,8 +168,8 @@ func (d *draft) withoutDoors() {
 }
 
 // provedOnSome tells accounts with doors that the campaign before proved dead
-// without a server or door that a person had left out. A door that was away then
-// may keep what was stolen, which nobody has by now: it is not offered there.
+// without a door that a person had left out. A door that was away then may keep
+// what was stolen, which nobody has by now: it is not offered there.
 func (l *lister) provedOnSome(roll *credential.Roll) {
 	then, names := l.past.openThen(), []string{}
 	for _, c := range roll.Credentials {
@@ -181,7 +181,7 @@ func (l *lister) provedOnSome(roll *credential.Roll) {
 		return
 	}
 	slices.Sort(names)
-	l.warn(credential.FindingDoorsShowLess, "%s (%s): the campaign before proved it without a server or door that was left out there, and did not keep the value that was stolen then: doors are asked about the one since, and one that was away may take the first. End what that door keeps and the sessions there (docs/doors.md), or see by hand that it refuses the stolen value",
+	l.warn(credential.FindingDoorsShowLess, "%s (%s): the campaign before proved it without a door that was left out there, and did not keep the value that was stolen then: doors are asked about the one since, and one that was away may take the first. End what that door keeps and the sessions there (docs/doors.md), or see by hand that it refuses the stolen value",
 		plural.Count(len(names), "account", "accounts"), some(names))
 }
 

@@ -39,7 +39,7 @@ func TestADoorThatWasLeftOutBeforeIsSaidToBeAskedAboutALaterValueAlone(t *testin
 	store.last = &ownmount.LastRoll{Campaign: "c0", Credentials: roll.Credentials, Dead: map[string]bool{b.ID: true}, OnSome: map[string]bool{a.ID: true}}
 	told, _ = list()
 	require.Len(t, told, 1)
-	require.Contains(t, told[0], "1 account ("+a.Name+"): the campaign before proved it without a server or door that was left out there")
+	require.Contains(t, told[0], "1 account ("+a.Name+"): the campaign before proved it without a door that was left out there")
 	c.Doors = nil
 	told, _ = list()
 	require.Empty(t, told, "it has none")

@@ -26,8 +26,9 @@ const (
 	reopenedNotes = "reopened-"
 	// Proved dead, and not done with: the next listing has it as open. What
 	// follows says why.
-	asideNotes = "proved-aside-"
-	someNotes  = "proved-some-"
+	asideNotes  = "proved-aside-"
+	someNotes   = "proved-some-"
+	serverNotes = "proved-servers-"
 )
 
 // LastRoll is the roll of a campaign of the device, and what became of it.
@@ -43,8 +44,9 @@ type LastRoll struct {
 	// nil where nobody kept account: earlier versions did not.
 	Dead map[string]bool
 
-	// OnSome by ID: proved dead without a server or door that a person had left
-	// out. What was stolen is not kept beyond that proof.
+	// OnSome by ID: proved dead without a door that a person had left out. What
+	// was stolen is not kept beyond that proof. Earlier versions did not tell
+	// them from those that lacked a server alone.
 	OnSome map[string]bool
 
 	// DeadAt is when each of Dead was noted so, by ID and Vault's clock.
@@ -172,10 +174,17 @@ func (s *Store) NoteAside(ctx context.Context, campaign, snapshot string, refs c
 	return s.noteOutcomes(ctx, asideNotes, campaign, snapshot, refs)
 }
 
-// NoteOnSome notes credentials that are proved dead without a server or door
-// that a person had left out. They are not done with.
+// NoteOnSome notes credentials that are proved dead without a door that a
+// person had left out. They are not done with.
 func (s *Store) NoteOnSome(ctx context.Context, campaign, snapshot string, refs credential.Refs) error {
 	return s.noteOutcomes(ctx, someNotes, campaign, snapshot, refs)
+}
+
+// NoteWithoutServers notes credentials that are proved dead at each of their
+// doors, and without a server that a person had left out. They are not done
+// with.
+func (s *Store) NoteWithoutServers(ctx context.Context, campaign, snapshot string, refs credential.Refs) error {
+	return s.noteOutcomes(ctx, serverNotes, campaign, snapshot, refs)
 }
 
 // NoteReopened notes dead credentials of a roll as open again.
@@ -232,7 +241,8 @@ func (s *Store) outcomes(ctx context.Context, campaign, snapshot string) (map[st
 	if err != nil {
 		return nil, err
 	}
-	sorts := []string{deadNotes, asideNotes, someNotes, reopenedNotes}
+	proved := []string{deadNotes, asideNotes, someNotes, serverNotes}
+	sorts := append(slices.Clone(proved), reopenedNotes)
 	sortOf := func(name string) string {
 		i := slices.IndexFunc(sorts, func(sort string) bool { return strings.HasPrefix(name, sort) })
 		if i < 0 {
@@ -277,7 +287,7 @@ func (s *Store) outcomes(ctx context.Context, campaign, snapshot string) (map[st
 		}
 	}
 	for r := range out[reopenedNotes] {
-		for _, sort := range sorts[:3] {
+		for _, sort := range proved {
 			delete(out[sort], r)
 		}
 	}

@@ -37,7 +37,7 @@ func (s *Store) StandingOf(ctx context.Context, campaign string) (st Standing, f
 			return Standing{}, false, err
 		}
 		all := map[credential.Ref]bool{}
-		for _, sort := range []string{deadNotes, asideNotes, someNotes} {
+		for _, sort := range []string{deadNotes, asideNotes, someNotes, serverNotes} {
 			for r := range noted[sort] {
 				all[r] = true
 			}
@@ -71,7 +71,7 @@ func (s *Store) Fates(ctx context.Context, campaign string, take func(Fate)) err
 			}
 			at := credential.Ref{Page: n, Index: i}
 			f := Fate{Credential: c, DeadAt: noted[deadNotes][at]}
-			for sort, is := range map[string]*bool{asideNotes: &f.Aside, someNotes: &f.Some} {
+			for sort, is := range map[string]*bool{asideNotes: &f.Aside, someNotes: &f.Some, serverNotes: &f.Some} {
 				if when, so := noted[sort][at]; so && f.DeadAt.IsZero() {
 					f.DeadAt, *is = when, true
 				}

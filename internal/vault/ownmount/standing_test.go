@@ -22,14 +22,15 @@ func TestAllThatIsDeadIsCountedWhetherOrNotItIsDoneWith(t *testing.T) {
 	require.NoError(t, worker.NoteOnSome(ctx, "c1", idx.Snapshot, at(2)))
 	require.NoError(t, worker.NoteAside(ctx, "c1", idx.Snapshot, at(3)))
 	require.NoError(t, worker.NoteReopened(ctx, "c1", idx.Snapshot, at(3)))
+	require.NoError(t, worker.NoteWithoutServers(ctx, "c1", idx.Snapshot, at(4)))
 	st, found, err := worker.StandingOf(ctx, "c1")
 	require.NoError(t, err)
 	require.True(t, found)
-	require.Equal(t, Standing{Listed: 6, Dead: 3, Noted: true}, st)
+	require.Equal(t, Standing{Listed: 6, Dead: 4, Noted: true}, st)
 	var fates []Fate
 	require.NoError(t, worker.Fates(ctx, "c1", func(f Fate) { fates = append(fates, f) }))
 	require.Len(t, fates, 6)
-	for i, want := range []struct{ dead, aside, some bool }{{true, false, false}, {true, true, false}, {true, false, true}, {}, {}, {}} {
+	for i, want := range []struct{ dead, aside, some bool }{{true, false, false}, {true, true, false}, {true, false, true}, {}, {true, false, true}, {}} {
 		require.Equal(t, want.dead, !fates[i].DeadAt.IsZero(), i)
 		require.Equal(t, want.aside, fates[i].Aside, i)
 		require.Equal(t, want.some, fates[i].Some, i)
@@ -37,6 +38,7 @@ func TestAllThatIsDeadIsCountedWhetherOrNotItIsDoneWith(t *testing.T) {
 	last, err := worker.LastRoll(ctx, "esg-01", "c2")
 	require.NoError(t, err)
 	require.Equal(t, map[string]bool{fates[0].ID: true}, last.Dead, "what is not done with is open for the next listing")
+	require.Equal(t, map[string]bool{fates[2].ID: true}, last.OnSome, "the other one lacked no door")
 }
 
 func TestWhatIsTakenUpLiesBehindTheRollAndEachCredentialCountsInOnePlace(t *testing.T) {
