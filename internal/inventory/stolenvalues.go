@@ -23,6 +23,7 @@ type stolenValues struct {
 	values []credential.Secret
 	places [][]credential.PathVersion
 	lost   bool // not all of it can be read any more
+	hidden bool // nor is all of it shown to this login
 	put    bool // Rollcall has put there since what lies there, or somebody after it
 }
 
@@ -43,6 +44,8 @@ func (s *stolenValues) missing() string {
 	switch {
 	case s.put:
 		return "what Vault holds for that one Rollcall has put there since, and nobody has seen that it refuses what was stolen before"
+	case s.hidden:
+		return "what Vault held for that one while the device was in foreign hands is not shown to this login (read on the metadata of its secret: run rollcall init again), and nobody has seen that it refuses that"
 	case s.lost:
 		return "what Vault held for that one while the device was in foreign hands cannot be read any more, and nobody has seen that it refuses that"
 	}
@@ -110,7 +113,12 @@ func (l *lister) stolenAt(ctx context.Context, c *credential.Credential, p crede
 			}
 		}
 	}
-	return l.lostAt(ctx, c, p, then.Lost, out)
+	had := out.lost
+	if err := l.lostAt(ctx, c, p, then.Lost, out); err != nil {
+		return err
+	}
+	out.hidden = out.hidden || then.Hidden && out.lost && !had
+	return nil
 }
 
 // lostAt adds what our own mount has of versions that cannot be read any more.

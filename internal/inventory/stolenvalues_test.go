@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
@@ -232,4 +233,30 @@ func TestOfATaskWhatWasThereInForeignHandsIsStolenAndWhatRollcallHandedOverIsNot
 	roll, got := list()
 	require.Equal(t, []int{2, 0}, versions(got["key"]), "of one version nobody has the value")
 	require.Contains(t, details(roll, got["key"].ID, credential.FindingDoorsShowLess), "cannot be read any more")
+}
+
+// Which versions there were is not shown to a login without the metadata: that
+// nobody can read the stolen one is not known then.
+func TestWhatThisLoginIsNotShownIsNotSaidToBeGone(t *testing.T) {
+	servers(t)
+	put(t, "hidden/key", "stolen", "by-hand")
+	c := campaign()
+	c.Exposure = []config.Interval{{From: time.Now().Add(-time.Hour), To: time.Now()}}
+	c.Directories["corp"] = corp()
+	c.Doors = map[string]door.Settings{"mail": {Type: "imaps", Login: "{account}"}}
+	c.Sources = []config.Source{{Name: "list", Type: config.Manifest, File: "list.yaml", Content: []byte(`
+- {kind: local-account, name: key, login: key, owner: userpass/a, due: 8h, path: kv/hidden/key#password, doors: mail}
+`)}}
+	api := realVault.Client()
+	require.NoError(t, api.Sys().PutPolicy("no-metadata", `path "*" { capabilities = ["create", "read", "update", "list", "sudo"] }
+path "kv/metadata/hidden/*" { capabilities = ["deny"] }`))
+	token, err := api.Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{"no-metadata"}, NoParent: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = api.Auth().Token().RevokeTree(token.Auth.ClientToken) })
+	roll, _, err := List(t.Context(), c, Authorities{Directories: openDirectory(t, corp())}, openVault(t, token.Auth.ClientToken), "c", time.Now())
+	require.NoError(t, err)
+	said := details(roll, byName(roll)["key"].ID, credential.FindingDoorsShowLess)
+	require.Contains(t, said, "is not shown to this login")
+	require.Contains(t, said, "kv/metadata/hidden/key")
+	require.NotContains(t, said, "cannot be read any more")
 }

@@ -43,7 +43,7 @@ func (t *table) atDoors(c *config.Campaign, r row, cand *Candidate) {
 	}
 	task.At = &p
 	if task.Make {
-		task.Do = append(task.Do, "write the new value to "+p.String()+" too, for what reads it there")
+		task.Do = append(task.Do, "write the new value to "+p.String()+" too, before you say that it is done: for what reads it there, and for its doors, which are asked with it once more at the end")
 	} else {
 		task.Do = append(task.Do, "write the new value to "+p.String()+" before you say that it is done: it is tried at the doors that take it")
 	}
@@ -192,8 +192,12 @@ func (l *lister) noteStolen(ctx context.Context, roll *credential.Roll, c *crede
 		c.Task.Stolen = append(c.Task.Stolen, unknown)
 	}
 	if len(c.Doors) > 0 && knows(unknown) {
+		why := "cannot be read any more"
+		if then.Hidden {
+			why = "is not shown to this login (read on " + p.Mount + "/metadata/" + p.Path + ": run rollcall init again)"
+		}
 		roll.Findings[c.ID] = append(roll.Findings[c.ID], credential.Finding{Code: credential.FindingDoorsShowLess,
-			Detail: "what lay at the path of its row while the device was in foreign hands cannot be read any more: its doors are asked without that, and it is dead by people's word"})
+			Detail: "what lay at the path of its row while the device was in foreign hands " + why + ": its doors are asked without that, and it is dead by people's word"})
 	}
 	return nil
 }

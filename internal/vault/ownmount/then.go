@@ -24,6 +24,8 @@ type Then struct {
 	// Lost are those that cannot be read any more. One of version 0 stands for
 	// what Vault does not know any more, or does not show.
 	Lost []credential.StolenVersion
+	// Hidden: which versions were there is not shown to this login.
+	Hidden bool
 }
 
 // Has reports whether a version of the path is one of those that can be read.
@@ -56,7 +58,7 @@ func (s *Store) HeldThen(ctx context.Context, c *config.Campaign, p credential.P
 	all, err := s.Versions(ctx, p)
 	switch {
 	case vault.IsDenied(err):
-		return Then{Lost: unknownThen}, nil
+		return Then{Lost: unknownThen, Hidden: true}, nil
 	case err != nil:
 		return Then{}, err
 	}

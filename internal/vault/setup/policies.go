@@ -48,11 +48,14 @@ func Policies(c *config.Campaign, known []credential.Credential, places ...strin
 		if name != vault.LedgerPolicy {
 			rules = append(rules, settingsRules(c, known)...)
 			rules = append(rules, engineRules(c, places)...)
+			// No campaign asks for this either. Only Vault Enterprise has it.
+			rules = append(rules, rule{"sys/sync/associations", []string{list}})
 		}
 		if name == vault.WorkerPolicy {
 			// Without this the notes on places grow, and nothing else: no
 			// campaign asks for it.
-			rules = append(rules, lookRules...) // nor for these: the listing warns
+			rules = append(rules, lookRules...)           // nor for these: the listing warns
+			rules = append(rules, writtenRules(known)...) // as it does here
 			rules = append(rules, rule{c.Vault.Mount + "/metadata/" + ownmount.PlacesFolder + "/*", []string{remove}})
 			rules = append(rules, rehearsalRules(c)...)
 		}
@@ -65,6 +68,17 @@ var purposes = map[string]string{
 	vault.WorkerPolicy:   "Lists credentials and rotates them. May not sign or anchor ledger checkpoints.",
 	vault.LedgerPolicy:   "Signs and anchors ledger checkpoints, and notifies. May not read staged or live secrets.",
 	vault.OperatorPolicy: "Lists, plans, starts, watches and reports. Reads no staged or live secret but the directories' bind passwords.",
+}
+
+// writtenRules let the worker see when what a row of what a person does names
+// was written, and so what was there while the device was in foreign hands.
+func writtenRules(known []credential.Credential) (rs []rule) {
+	for _, k := range known {
+		if k.Task != nil && k.Task.At != nil {
+			rs = append(rs, rule{k.Task.At.Mount + "/metadata/" + k.Task.At.Path, []string{read}})
+		}
+	}
+	return rs
 }
 
 func rulesOf(policy string, c *config.Campaign, known []credential.Credential) []rule {

@@ -305,3 +305,32 @@ func TestTheWorkerSetsThePasswordsOfUserpassUsersThatAreListedAndNoOthers(t *tes
 	}
 	require.NotContains(t, policies[vault.LedgerPolicy], "users")
 }
+
+// Which versions lay there while the device was in foreign hands the metadata
+// says.
+func TestTheWorkerSeesWhenTheValuesOfARowOfAPersonWereWritten(t *testing.T) {
+	p := credential.Path{Mount: "kv", Path: "by-hand/nas", Field: "password"}
+	vaulttest.SeedLive(t, p, map[string]any{"password": "old"})
+	c := vaulttest.NewCampaign()
+	root := open(t, c, server.Address(), server.RootToken())
+	_, err := Run(t.Context(), root, c, []credential.Credential{{ID: "person/esg-01/nas", Name: "nas", Authority: credential.PersonAuthority, Task: &credential.Task{At: &p}}})
+	require.NoError(t, err)
+	got, err := open(t, c, server.Address(), vaulttest.TokenWith(t, vault.WorkerPolicy)).Versions(t.Context(), p)
+	require.NoError(t, err)
+	require.Len(t, got.Written, 1)
+	_, err = open(t, c, server.Address(), vaulttest.TokenWith(t, vault.WorkerPolicy)).Activate(t.Context(), p, vault.Live{Version: 1}, credential.NewSecret("x"), "")
+	denied(t, err)
+}
+
+// Vault Enterprise answers whether it pushes secrets to other stores; no other
+// one has the path.
+func TestWhoListsMaySeeWhetherVaultPushesSecretsElsewhere(t *testing.T) {
+	for _, p := range Policies(vaulttest.NewCampaign(), nil) {
+		const rule = `path "sys/sync/associations" { capabilities = ["list"] }`
+		if p.Name == vault.LedgerPolicy {
+			require.NotContains(t, p.HCL, "sys/sync")
+			continue
+		}
+		require.Contains(t, p.HCL, rule)
+	}
+}
