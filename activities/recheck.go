@@ -109,6 +109,7 @@ func (r *Rotation) recheckAtDoors(ctx context.Context, in wire.RecheckInput, pag
 	for _, it := range in.Items {
 		cs = append(cs, page[it.Index])
 	}
+	var unwritten []int
 	for i, looked := range a.LookAgain(ctx, cs, in.Batch.DoorsLeftOut) {
 		at := in.Items[i].Index
 		switch {
@@ -117,7 +118,12 @@ func (r *Rotation) recheckAtDoors(ctx context.Context, in wire.RecheckInput, pag
 			out.Tell(at, looked.Stop.Detail)
 		case looked.Unseen:
 			out.Unseen = append(out.Unseen, at)
+		case looked.NotWritten:
+			unwritten = append(unwritten, at)
 		}
+	}
+	if len(unwritten) > 0 {
+		out.Told = map[credential.FindingCode][]int{credential.FindingNotAskedAgain: unwritten}
 	}
 	return out, nil
 }

@@ -112,6 +112,10 @@ const (
 	// FindingUnseenAtEnd: at the end of the campaign some accounts could not be
 	// looked at on every server that proved them dead.
 	FindingUnseenAtEnd FindingCode = "unseen-at-the-end"
+	// FindingNotAskedAgain: at the end of the campaign no door of a task was
+	// asked, for what was handed over was never written at the path of its row,
+	// and is kept nowhere else.
+	FindingNotAskedAgain FindingCode = "not-asked-again"
 	// FindingLockedSince: dead, and the account was locked afterwards.
 	FindingLockedSince FindingCode = "locked-since-proof"
 	// FindingRationed: the account locks so soon that the old value was not

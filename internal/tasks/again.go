@@ -13,6 +13,9 @@ import (
 type Looked struct {
 	Stop   *protocol.Stop // it is open again
 	Unseen bool           // not every door was seen to take what it was proved with
+	// NotWritten: no door was asked, for what was handed over was not written at
+	// the path of its row.
+	NotWritten bool
 }
 
 // LookAgain offers, at each door of dead tasks, what Vault holds at the path of
@@ -23,8 +26,12 @@ func (a *Asking) LookAgain(ctx context.Context, cs []credential.Credential, left
 	out, silent := make([]Looked, len(cs)), unheard{}
 	for i, c := range cs {
 		c, _ = c.WithoutDoors(leftOut)
-		value, known := a.isAt(ctx, c)
-		if !known || a.Stopped() || !a.Until.IsZero() && a.Now().After(a.Until) {
+		value, is := a.isAt(ctx, c)
+		if is == notWritten {
+			out[i].NotWritten = true
+			continue
+		}
+		if is != written || a.Stopped() || !a.Until.IsZero() && a.Now().After(a.Until) {
 			out[i].Unseen = true
 			continue
 		}
@@ -53,20 +60,57 @@ func (a *Asking) LookAgain(ctx context.Context, cs []credential.Credential, left
 	return out
 }
 
+// atPath says what lies at the path of a task's row at the end.
+type atPath int
+
+const (
+	notKnown   atPath = iota
+	notWritten        // what was stolen, as it was: what was handed over was set at the service alone
+	written
+)
+
 // isAt is what Vault holds by now at the path of a task's row. What was handed
-// over, and not written there, is not in staging any more.
-func (a *Asking) isAt(ctx context.Context, c credential.Credential) (value credential.Secret, known bool) {
+// over, and not written there, is not in staging any more. A stolen value is
+// offered nowhere: a door that refuses it does what it did at the proof.
+func (a *Asking) isAt(ctx context.Context, c credential.Credential) (value credential.Secret, is atPath) {
 	if c.Task == nil || c.Task.At == nil {
-		return value, false
+		return value, notKnown
 	}
 	live, err := a.Store.ReadLive(ctx, *c.Task.At, 0)
 	if err != nil {
-		return value, false
+		return value, notKnown
 	}
-	now := credential.StolenVersion{Version: live.Version, Written: live.Written}
-	is := readings(live, c)
-	if len(is) == 0 || slices.ContainsFunc(c.Task.Stolen, now.Same) {
-		return value, false
+	now, values := credential.StolenVersion{Version: live.Version, Written: live.Written}, readings(live, c)
+	switch {
+	case len(values) == 0:
+		return value, notKnown
+	case slices.ContainsFunc(c.Task.Stolen, now.Same) && c.Task.Make:
+		return value, notWritten
+	case slices.ContainsFunc(c.Task.Stolen, now.Same) || a.mayBeStolen(ctx, c, values[0]):
+		return value, notKnown
 	}
-	return is[0], true
+	return values[0], written
+}
+
+// mayBeStolen reports whether a later version at a task's path may hold a
+// stolen value: whoever writes another field of the secret copies what lies
+// beside it, and that is the newest stolen one where a person has not written
+// what was handed over.
+func (a *Asking) mayBeStolen(ctx context.Context, c credential.Credential, value credential.Secret) bool {
+	var newest credential.StolenVersion
+	for _, v := range c.Task.Stolen {
+		if v.Written.After(newest.Written) {
+			newest = v
+		}
+	}
+	for _, v := range c.Task.Stolen {
+		if v.Version == 0 {
+			continue // nobody knows it
+		}
+		values, err := readStolen(ctx, a.Store, c, v)
+		if err != nil || holds(values, value) || c.Task.Make && len(values) == 0 && v.Same(newest) {
+			return true
+		}
+	}
+	return false
 }

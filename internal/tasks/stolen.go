@@ -28,13 +28,19 @@ func stolenOf(ctx context.Context, store *ownmount.Store, c credential.Credentia
 		return nil, nil
 	}
 	return store.KeepStolen(ctx, c.ID, c.Task.Stolen, func(v credential.StolenVersion) ([]credential.Secret, error) {
-		was, err := store.ReadLive(ctx, *c.Task.At, v.Version)
-		// A secret that was deleted and made anew counts from 1 again.
-		if err != nil || !v.Same(credential.StolenVersion{Version: was.Version, Written: was.Written}) {
-			return nil, err
-		}
-		return readings(was, c), nil
+		return readStolen(ctx, store, c, v)
 	})
+}
+
+// readStolen are what a version of a task's path may be read as; none if it is
+// not there any more.
+func readStolen(ctx context.Context, store *ownmount.Store, c credential.Credential, v credential.StolenVersion) ([]credential.Secret, error) {
+	was, err := store.ReadLive(ctx, *c.Task.At, v.Version)
+	// A secret that was deleted and made anew counts from 1 again.
+	if err != nil || !v.Same(credential.StolenVersion{Version: was.Version, Written: was.Written}) {
+		return nil, err
+	}
+	return readings(was, c), nil
 }
 
 // readings are what a person's value in Vault may be, the likeliest first, as
