@@ -7,6 +7,7 @@
 package ldapacl
 
 import (
+	"iter"
 	"regexp"
 	"slices"
 	"strconv"
@@ -69,7 +70,15 @@ const (
 
 func instead(_, what byte) byte   { return what }
 func besides(had, what byte) byte { return had | what }
-func without(had, what byte) byte { return had &^ what }
+
+// without: adding and deleting have one bit in common, so that who loses one
+// has neither (OpenLDAP 2.5.13, findings/openldap-minus-a-takes-z-as-well.sh).
+func without(had, what byte) byte {
+	if what&(adds|deletes) != 0 {
+		what |= adds | deletes
+	}
+	return had &^ what
+}
 
 var (
 	submatch = regexp.MustCompile(`\$(?:\d|\{)`) // of what the rule is about
@@ -370,11 +379,9 @@ func Groups(rules []Rule) []string { return groups(rules, sets) }
 func ReadGroups(rules []Rule) []string { return groups(rules, reads) }
 
 func groups(rules []Rule, what byte) (out []string) {
-	for _, r := range rules {
-		for _, b := range r.bys {
-			if b.who.Group != "" && (b.then != stop || b.rights.what&what != 0) {
-				out = append(out, b.who.Group)
-			}
+	for b := range giving(rules, what) {
+		if b.who.Group != "" {
+			out = append(out, b.who.Group)
 		}
 	}
 	return out
@@ -383,13 +390,29 @@ func groups(rules []Rule, what byte) (out []string) {
 // Undecided are the conditions by which others may set passwords as well, and
 // that are not worked out here, each once.
 func Undecided(rules []Rule) (out []string) {
-	for _, r := range rules {
-		for _, b := range r.bys {
-			gives := b.rights.what&sets != 0 || b.then != stop
-			if b.who.Other != "" && b.who.DN == nil && b.who.Group == "" && !b.who.All && gives && !slices.Contains(out, b.who.Other) {
-				out = append(out, b.who.Other)
-			}
+	for b := range giving(rules, sets) {
+		if b.who.Other != "" && b.who.DN == nil && b.who.Group == "" && !b.who.All && !slices.Contains(out, b.who.Other) {
+			out = append(out, b.who.Other)
 		}
 	}
 	return out
+}
+
+// giving are those by which somebody may have rights: they give them, hand him
+// on to what may, or leave him what was given before (slapd.access(5): without
+// ACCESS it is +0).
+func giving(rules []Rule, what byte) iter.Seq[by] {
+	return func(yield func(by) bool) {
+		var given byte
+		for _, r := range rules {
+			for _, b := range r.bys {
+				if (b.then != stop || b.rights.to(given, b.rights.what)&what != 0) && !yield(b) {
+					return
+				}
+				if b.then != stop {
+					given |= b.rights.what & what
+				}
+			}
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func TestWhatTheRulesSayIsWhatSlapdSays(t *testing.T) {
 	out, err := add.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	said := func(dn string) bool {
-		out, _ := exec.Command("/usr/sbin/slapacl", "-f", conf, "-b", alice, "-D", dn, "-o", "ssf=128", "userPassword/add", "userPassword/manage").CombinedOutput()
+		out, _ := exec.Command("/usr/sbin/slapacl", "-f", conf, "-b", alice, "-D", dn, "-o", "ssf=128", "userPassword/add", "userPassword/delete", "userPassword/manage").CombinedOutput()
 		require.Regexp(t, "ALLOWED|DENIED", string(out))
 		return strings.Contains(string(out), "ALLOWED")
 	}
@@ -83,6 +84,7 @@ func TestWhatTheRulesSayIsWhatSlapdSays(t *testing.T) {
 		return append(rules, "to * by * +0")
 	})
 	seed := time.Now().UnixNano()
+	unworked := regexp.MustCompile(`by (set=|dnattr=|group/)`)
 	// Each that slapd decides by what is not worked out here is told.
 	for _, who := range []string{`set="[` + group + `]/member & user"`, `dnattr=seeAlso`, `group/applicationProcess/seeAlso.exact="cn=other,ou=services,dc=x"`} {
 		rules := []string{"to attrs=userPassword by " + who + " write by * none"}
@@ -96,6 +98,15 @@ func TestWhatTheRulesSayIsWhatSlapdSays(t *testing.T) {
 	require.True(t, said(people), "whoever is the entry above")
 	require.Len(t, Undecided(OpenLDAP(rules)), 1)
 	require.Empty(t, Undecided(OpenLDAP([]string{"to attrs=userPassword by set=\"user\" none by * none", "to attrs=mail by dnattr=manager write"})))
+	// Who is matched by one that gives nothing keeps what was given before.
+	for _, who := range []string{"dnattr=seeAlso", `group.exact="` + group + `"`} {
+		rules = []string{"to attrs=userPassword by users manage break", "to attrs=userPassword by " + who + " by * none"}
+		write(rules)
+		require.True(t, said(admin), who)
+		parsed := OpenLDAP(rules)
+		require.True(t, len(Undecided(parsed)) == 1 || len(Groups(parsed)) == 1, who)
+	}
+	require.Empty(t, Undecided(OpenLDAP([]string{"to attrs=userPassword by users read break", "to attrs=userPassword by dnattr=seeAlso by * none"})))
 	rules = []string{"to attrs=userPassword by ssf=1 write by * none"}
 	write(rules)
 	require.True(t, said(admin))
@@ -109,7 +120,8 @@ func TestWhatTheRulesSayIsWhatSlapdSays(t *testing.T) {
 			may, said := May(parsed, alice, dn, in), said(dn)
 			switch text := strings.Join(rules, " "); {
 			case len(Undecided(parsed)) > 0: // it is told
-			case strings.Contains(text, "ssf="): // a condition is taken to be met
+			case strings.Contains(text, "ssf="), // a condition is taken to be met
+				unworked.MatchString(text): // and what is not worked out, not to take anything away
 				require.True(t, may || !said, "%s by %v", dn, rules)
 			default:
 				require.Equal(t, said, may, "%s by %v", dn, rules)
