@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/door/opened"
 	"rollcall/internal/rotation"
 	"rollcall/internal/tasks"
+	"rollcall/internal/wire"
 )
 
 // A task whose value Rollcall made may be dead though nobody has written that
@@ -76,4 +77,20 @@ func TestAtTheEndADoorIsOfferedNoStolenValue(t *testing.T) {
 		})
 	}
 	require.False(t, credential.FindingNotAskedAgain.Incomplete(), "once the campaign has ended nobody can mend it")
+}
+
+// What nobody can mend after the end is told of the task, and is no look that
+// did not happen.
+func TestAValueThatWasNeverWrittenAtItsPathIsToldAtTheEnd(t *testing.T) {
+	p := newPeopled(t, nil, "nas")
+	p.put("nas", "stolen")
+	c := credential.Credential{ID: "person/esg-01/nas", Name: "nas", Kind: credential.SecretByHand, Doors: []credential.DoorLogin{{Door: "gateway", Login: "nas"}},
+		Task: &credential.Task{Make: true, At: &credential.Path{Mount: "kv", Path: "net/nas", Field: "value"}}}
+	was, err := p.store.ReadLive(t.Context(), *c.Task.At, 0)
+	require.NoError(t, err)
+	c.Task.Stolen = []credential.StolenVersion{{Version: was.Version, Written: was.Written}}
+	in := wire.RecheckInput{Batch: wire.Batch{Campaign: "c", Snapshot: p.index.Snapshot}, Items: []wire.ProvedItem{{Index: 0}}}
+	got, err := p.rotation.recheckAtDoors(t.Context(), in, []credential.Credential{c})
+	require.NoError(t, err)
+	require.Equal(t, wire.Rechecked{Told: map[credential.FindingCode][]int{credential.FindingNotAskedAgain: {0}}}, got)
 }
