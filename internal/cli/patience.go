@@ -92,7 +92,7 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 			return p.sayUntaken(since), nil
 		}
 		if silent := p.engine.Awaited(ctx, p.workflow); len(silent) > 0 {
-			return p.saySilent(silent), nil
+			return p.saySilent(ctx, silent), nil
 		}
 		return p.sayWaits(ctx, now), nil
 	}
@@ -132,17 +132,16 @@ func (p *patience) sayUntaken(since time.Time) bool {
 
 // saySilent says which servers were asked and have not answered; once, until
 // something has changed.
-func (p *patience) saySilent(silent []awaited.Server) bool {
-	var names []string
-	for _, s := range silent {
-		names = append(names, fmt.Sprintf("%s (asked at %s)", s.Name, s.Since.UTC().Format("15:04:05Z")))
-	}
+func (p *patience) saySilent(ctx context.Context, silent []awaited.Server) bool {
 	about := "an answer of " + silent[0].Name
 	if about == p.waiting {
 		return false
 	}
 	p.waiting = about
-	p.say("waiting: no answer yet from %s; each try there ends by itself (timeout in the campaign file), and what is not proved there stays open and is tried again. `rollcall leave-out` takes out a server that will not come back", strings.Join(names, ", "))
+	within, cancel := context.WithTimeout(ctx, lookEvery)
+	defer cancel()
+	index, _ := p.store.ReadIndex(within, p.campaign) // there is none while it is listed
+	p.say("waiting: %s", silence(p.cfg, index, silent))
 	return true
 }
 

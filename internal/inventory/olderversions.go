@@ -229,15 +229,16 @@ func (l *lister) whoseOlder(ctx context.Context, found []*olderNames) (map[strin
 	}
 	names := slices.Sorted(maps.Keys(wanted))
 	for _, authority := range l.c.Authorities() {
-		unasked, reason := 0, error(nil)
-		accounts, err := l.called(ctx, authority, names, func(string) bool { return false }, func(_ string, err error) {
-			unasked, reason = unasked+1, err
+		var unasked []string
+		var reason error
+		accounts, err := l.called(ctx, authority, names, func(string) bool { return false }, func(name string, err error) {
+			unasked, reason = append(unasked, name), err
 		})
 		if err != nil {
 			return nil, err
 		}
-		if unasked > 0 {
-			l.warn(credential.FindingAlsoReadable, "whether %s has accounts of %d of the names that older versions of the roll's secrets hold could not be looked for (%v): look there by hand at who is named in them", l.c.Called(authority), unasked, reason)
+		if len(unasked) > 0 {
+			l.warn(credential.FindingAlsoReadable, "whether %s has accounts of %d of the names that older versions of %s hold could not be looked for (%v): look there by hand at who is named in them, or, once somebody has looked, accept each of these places", l.c.Called(authority), len(unasked), some(placesOf(found, unasked)), reason)
 		}
 		for _, a := range accounts {
 			for _, name := range append(rdnOf(a.Name), append(slices.Clone(a.Logins), a.Short, a.Name)...) {
@@ -248,6 +249,17 @@ func (l *lister) whoseOlder(ctx context.Context, found []*olderNames) (map[strin
 		}
 	}
 	return out, nil
+}
+
+// placesOf are the secrets of which older versions hold one of these names.
+func placesOf(found []*olderNames, names []string) (out []string) {
+	for _, of := range found {
+		if slices.ContainsFunc(of.names, func(name string) bool { return slices.Contains(names, name) }) {
+			out = append(out, of.place)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // warnOlder says what is named in one secret. What stands there may be

@@ -132,3 +132,9 @@ func TestNamesInOlderVersionsAreLookedForTogetherAndAreBounded(t *testing.T) {
 		require.NotContains(t, text, "zz-")
 	}
 }
+
+func TestWhereANameStandsThatNobodyCouldBeAskedForIsSaid(t *testing.T) {
+	found := []*olderNames{{place: "kv/b", names: []string{"svc-a", "svc-b"}}, {place: "kv/a", names: []string{"svc-b"}}, {place: "kv/c", names: []string{"svc-c"}}}
+	require.Equal(t, []string{"kv/a", "kv/b"}, placesOf(found, []string{"svc-b"}))
+	require.Empty(t, placesOf(found, []string{"svc-d"}))
+}

@@ -73,11 +73,11 @@ func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own o
 		l.warn(credential.FindingNotTakenUp, "%s the name of an account that is listed: %s. Listing again offers nothing to anybody, so whether they take what was stolen is not known: the next campaign asks each, once. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
 			plural.Count(len(ask), "account that no source names has", "accounts that no source names have"), some(ask))
 	case len(ask) > 0:
-		l.warn(credential.FindingSameName, "%s the name of an account of the roll: %s. A campaign offers each, once, what Vault holds for that one: who takes it is the device's and is rotated, who refuses it is left alone. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
+		l.warn(credential.FindingSameName, "%s the name of an account of the roll: %s. A campaign offers each, once, what was stolen of that one: who takes it is the device's and is rotated, who refuses it is left alone. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
 			plural.Count(len(ask), "account that no source names has", "accounts that no source names have"), some(ask))
 	}
 	if len(no) > 0 {
-		l.warn(credential.FindingSameName, "%s what Vault holds for it, or refused what it held before an earlier campaign: %s left alone (%s)",
+		l.warn(credential.FindingSameName, "%s what was offered of that one, or refused it in an earlier campaign: %s left alone (%s)",
 			plural.Count(len(no), "account that no source names has the name of an account of the roll, and refuses", "accounts that no source names have the name of an account of the roll, and refuse"), plural.Pick(len(no), "it is", "they are"), some(no))
 	}
 	return changed, nil
@@ -106,11 +106,11 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 	takes, why := l.offers(ctx, credential.Credential{ID: n.id(), Kind: l.c.KindOf(n.authority), Authority: n.authority, Subject: n.Subject, Name: n.Name}, stolen.values[0])
 	switch {
 	case why != "":
-		n.open = "it could not be asked whether it takes what Vault holds for that one: " + why
+		n.open = "it could not be asked whether it takes what was stolen of that one: " + why
 	case takes:
 		n.takes = stolen.places[0]
 	case len(stolen.values) > 1 && !unlike:
-		n.open = fmt.Sprintf("it refused one of the %d values that Vault holds for that one, and no more than one is offered", len(stolen.values))
+		n.open = fmt.Sprintf("it refused one of the %d values that were stolen of that one, and no more than one is offered", len(stolen.values))
 	case (stolen.put || stolen.lost) && !unlike:
 		n.open = stolen.missing()
 	default:
@@ -125,7 +125,7 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 // Somebody changed that, or Vault holds an old one, and what was stolen of both
 // nobody knows. Empty where it does.
 func (l *lister) notTheirs(ctx context.Context, n *namesake, by map[string]*credential.Credential, value credential.Secret, at []credential.PathVersion) (why string) {
-	why = "it refuses what Vault holds for that one, and so does that one itself: what was stolen of the two is not known"
+	why = "it refuses what was offered of that one, and so does that one itself: what was stolen of the two is not known"
 	for _, id := range n.of {
 		if !slices.ContainsFunc(at, func(p credential.PathVersion) bool { return slices.Contains(by[id].Paths, p.Path) }) {
 			continue
@@ -137,7 +137,7 @@ func (l *lister) notTheirs(ctx context.Context, n *namesake, by map[string]*cred
 		case takes:
 			return ""
 		case open != "":
-			why = "it refuses what Vault holds for that one, of which it could not be asked whether that is its own: " + open
+			why = "it refuses what was offered of that one, of which it could not be asked whether that is its own: " + open
 		}
 	}
 	return why
@@ -174,7 +174,7 @@ func (d *draft) likened(by *likeness) {
 			at = append(at, p.Path.String())
 		}
 		slices.Sort(at)
-		d.find(credential.FindingSameName, "no source names it; it has the name of %s, and takes what Vault holds for that one (%s): whoever stole that logs in here too. It gets a value of its own, and nothing of it is written there: what logs in here with what lies there must read the new place, or is cut off. "+
+		d.find(credential.FindingSameName, "no source names it; it has the name of %s, and takes what was stolen of that one (%s): whoever stole that logs in here too. It gets a value of its own, and nothing of it is written there: what logs in here with what lies there must read the new place, or is cut off. "+
 			"To have it otherwise exclude account %s, or list it with a path of its own", whose, some(slices.Compact(at)), d.Subject)
 		return
 	}

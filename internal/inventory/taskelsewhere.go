@@ -96,7 +96,7 @@ func (l *lister) besideDoors(roll *credential.Roll, found []*namesake, refused [
 		}
 	}
 	if len(ask) > 0 {
-		l.warn(credential.FindingSameName, "%s the name with which something logs in at doors that a person changes: %s. A campaign offers each, once, what Vault holds for that; who takes it is not rotated, and what the person changes is dead only once that account refuses it too. Exclude, by its DN or immutable id, what must not be asked",
+		l.warn(credential.FindingSameName, "%s the name with which something logs in at doors that a person changes: %s. A campaign offers each, once, what was stolen of that; who takes it is not rotated, and what the person changes is dead only once that account refuses it too. Exclude, by its DN or immutable id, what must not be asked",
 			plural.Count(len(ask), "account that no source names has", "accounts that no source names have"), some(ask))
 	}
 	if len(takes) > 0 {

@@ -60,8 +60,9 @@ func TestTheDirectorysAccountWithATasksLoginIsAskedAndRotatedIfItTakesTheStolenV
 	require.Len(t, said, 2, "who only looks asks nobody, and says it")
 	slices.Sort(said)
 	require.Contains(t, said[0], "2 accounts that no source names have the name with which something logs in at doors that a person changes")
-	require.Contains(t, said[0], "who takes it is not rotated")
+	require.Contains(t, said[0], "offers each, once, what was stolen of that; who takes it is not rotated")
 	require.Contains(t, said[1], "3 accounts that no source names have the name of an account of the roll")
+	require.Contains(t, said[1], "offers each, once, what was stolen of that one: who")
 	require.Empty(t, asked)
 
 	roll, said := list(asks)

@@ -104,7 +104,12 @@ func Rechecked(in wire.RecheckedInput, page []credential.Credential, now time.Ti
 	if in.Result.Missed > 0 {
 		entries = append(entries, of(credential.FindingNotLookedAgain, "%s of %s %s not shown by a server besides the write server at the end of the campaign", plural.Count(in.Result.Missed, "dead credential", "dead credentials"), in.Batch.Authority, plural.Pick(in.Result.Missed, "is", "are")))
 	}
-	if n := len(in.Result.Unseen); n > 0 {
+	switch n := len(in.Result.Unseen); {
+	case n == 0:
+	case in.Batch.Authority == credential.PersonAuthority:
+		entries = append(entries, of(credential.FindingUnseenAtEnd, "%s could not be looked at again at all %s doors at the end of the campaign, or Vault does not hold the new value%s",
+			plural.Count(n, "credential that people changed and that was proved dead", "credentials that people changed and that were proved dead"), plural.Pick(n, "its", "their"), someNames(page, in.Result.Unseen)))
+	default:
 		entries = append(entries, of(credential.FindingUnseenAtEnd, "%s of %s %s%s", plural.Count(n, "credential", "credentials"), in.Batch.Authority,
 			plural.Pick(n, "that was proved dead could not be looked at again on all its servers and doors, or in Vault, at the end of the campaign, or is not shown by the write server any more, or not when it was changed", "that were proved dead could not be looked at again on all their servers and doors, or in Vault, at the end of the campaign, or are not shown by the write server any more, or not when they were changed"), someNames(page, in.Result.Unseen)))
 	}
