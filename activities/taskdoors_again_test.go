@@ -37,6 +37,11 @@ func TestAtTheEndADoorIsOfferedNoStolenValue(t *testing.T) {
 		{name: "not-written", since: func(*peopled, string) {}, want: tasks.Looked{NotWritten: true}},
 		{name: "a-field-beside-it-written", since: func(p *peopled, name string) { beside(p, name, "stolen-of-"+name) }, want: tasks.Looked{Unseen: true}},
 		{name: "a-field-beside-it-written-and-cleaned", since: func(p *peopled, name string) { beside(p, name, "stolen-of-"+name); destroy(p, name, 1) }, want: tasks.Looked{Unseen: true}},
+		{name: "written-after-a-field-beside-it-and-cleaned", since: func(p *peopled, name string) {
+			beside(p, name, "stolen-of-"+name)
+			destroy(p, name, 1)
+			p.put(name, "new")
+		}, offered: []string{"new"}},
 		{name: "written", since: func(p *peopled, name string) { p.put(name, "new") }, offered: []string{"new"}},
 		{name: "written-where-an-older-stolen-one-is-gone", before: func(p *peopled, name string) { p.put(name, "older"); destroy(p, name, 1) },
 			since: func(p *peopled, name string) { p.put(name, "new") }, offered: []string{"new"}},

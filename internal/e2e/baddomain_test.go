@@ -54,7 +54,7 @@ func TestEachThingThatIsWrongWithADomainIsFoundByDoctorAndPlanBeforeAnythingIsCh
 	}
 	t.Run("an account of a protected group", func(t *testing.T) {
 		restore := protect(t, e, e.Domain.AccountDN("svc-ad-0001"))
-		found(t, u, `protected .*1 of 3 accounts on the roll belong to a protected group \(adminCount 1\) and bind.dn may not reset them: CN=svc-ad-0001,`,
+		found(t, u, `protected .*1 of 3 accounts on the roll belongs to a protected group \(adminCount 1\) and bind.dn may not reset it: CN=svc-ad-0001,`,
 			`dsacls "CN=AdminSDHolder,CN=System,DC=ad,DC=example,DC=org"`)
 		require.Contains(t, u.run("plan", "-o", "json").out, `"what": "protected"`)
 		restore()

@@ -107,7 +107,7 @@ func requireToldOfOthers389(t *testing.T, u *user) {
 	require.Contains(t, ran.err, "this list may be incomplete: 2 warnings of the listing")
 	require.Contains(t, strings.Join(strings.Fields(ran.out), " "), knows)
 	require.True(t, slices.ContainsFunc(less.ledger().Findings, func(f credential.Finding) bool { return f.Code == credential.FindingMoreServers }))
-	require.Contains(t, less.must("report"), "servers that were not asked")
+	require.Contains(t, strings.Join(strings.Fields(less.must("report")), " "), knows)
 }
 
 func TestALaggingConsumerOf389DirectoryServerKeepsItsCredentialsOpenUntilItCatchesUp(t *testing.T) {

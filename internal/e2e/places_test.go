@@ -184,7 +184,7 @@ var answers = []struct {
 	{"several-lines", "exclude", `\{path: "[^"]+", reason: …\}`, "", "", atDefault},
 	{"an-object", "exclude", `\{path: "[^"]+", reason: …\}`, "", "", atDefault},
 	{"ends", "exclude", `\{path: "[^"]+", reason: …\}`, "", "", atDefault},
-	{"many", "confirm", `\{account: "[^"]+", path: mount/path#field, only: true, reason: …\}`, "mount/path#field", "'kv/apps/" + estate.Device + "/many#password'", inSecret("many", "password")},
+	{"many", "confirm", `\{account: "[^"]+", path: "mount/path#field", only: true, reason: …\}`, "mount/path#field", "kv/apps/" + estate.Device + "/many#password", inSecret("many", "password")},
 }
 
 func inSecret(name, field string) func(stolenAccount) newPlace {

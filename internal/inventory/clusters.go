@@ -18,8 +18,7 @@ const clustersPlace = "sys/replication/performance"
 
 // enterprise warns of what Vault Enterprise does with what is set here.
 func (l *lister) enterprise(ctx context.Context, roll *credential.Roll) error {
-	// Vault answers this in its root namespace alone.
-	health, err := l.vault.API().WithNamespace("").Sys().HealthWithContext(ctx)
+	health, err := l.vault.Health(ctx)
 	if _, answered := vault.ReplyIn(err); err != nil && !answered {
 		return vaultError("read", "sys/health", err)
 	}

@@ -108,6 +108,7 @@ type Vault interface {
 	Keeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
 	MountKeeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
 	API() *vaultapi.Client
+	Health(ctx context.Context) (*vaultapi.HealthResponse, error)
 }
 
 // Warning is something about the listing as a whole that a person should read

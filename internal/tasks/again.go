@@ -86,7 +86,7 @@ func (a *Asking) isAt(ctx context.Context, c credential.Credential) (value crede
 		return value, notKnown
 	case slices.ContainsFunc(c.Task.Stolen, now.Same) && c.Task.Make:
 		return value, notWritten
-	case slices.ContainsFunc(c.Task.Stolen, now.Same) || a.mayBeStolen(ctx, c, values[0]):
+	case slices.ContainsFunc(c.Task.Stolen, now.Same) || a.mayBeStolen(ctx, c, live.Version, values[0]):
 		return value, notKnown
 	}
 	return values[0], written
@@ -96,7 +96,7 @@ func (a *Asking) isAt(ctx context.Context, c credential.Credential) (value crede
 // stolen value: whoever writes another field of the secret copies what lies
 // beside it, and that is the newest stolen one where a person has not written
 // what was handed over.
-func (a *Asking) mayBeStolen(ctx context.Context, c credential.Credential, value credential.Secret) bool {
+func (a *Asking) mayBeStolen(ctx context.Context, c credential.Credential, version int, value credential.Secret) bool {
 	var newest credential.StolenVersion
 	for _, v := range c.Task.Stolen {
 		if v.Written.After(newest.Written) {
@@ -108,7 +108,25 @@ func (a *Asking) mayBeStolen(ctx context.Context, c credential.Credential, value
 			continue // nobody knows it
 		}
 		values, err := readStolen(ctx, a.Store, c, v)
-		if err != nil || holds(values, value) || c.Task.Make && len(values) == 0 && v.Same(newest) {
+		if err != nil || holds(values, value) {
+			return true
+		}
+		if c.Task.Make && len(values) == 0 && v.Same(newest) && !a.wasWritten(ctx, c, v.Version, version, value) {
+			return true
+		}
+	}
+	return false
+}
+
+// wasWritten reports whether a value came to a task's path after a version that
+// is gone: one between them that can be read has another.
+func (a *Asking) wasWritten(ctx context.Context, c credential.Credential, gone, version int, value credential.Secret) bool {
+	for n := version - 1; n > gone; n-- {
+		between, err := a.Store.ReadLive(ctx, *c.Task.At, n)
+		if err != nil {
+			return false
+		}
+		if values := readings(between, c); len(values) > 0 && !holds(values, value) {
 			return true
 		}
 	}

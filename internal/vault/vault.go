@@ -21,8 +21,9 @@ import (
 // Client is an open way to one Vault. It is safe for concurrent use; its
 // connection pool is sized for 64 callers.
 type Client struct {
-	api *vaultapi.Client
-	own string // Rollcall's own mount, which Vault need not be asked for
+	api  *vaultapi.Client
+	root *vaultapi.Client // of the root namespace, not logged in
+	own  string           // Rollcall's own mount, which Vault need not be asked for
 
 	mounts   mountTable
 	settings mountsSettings
@@ -79,7 +80,7 @@ func Connect(own string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{api: api, own: own, throttled: throttled}, nil
+	return &Client{api: api, root: api.WithNamespace(""), own: own, throttled: throttled}, nil
 }
 
 // Close ends the renewal and revokes the token if it is of an AppRole login.
@@ -116,10 +117,15 @@ func (c *Client) Address() string { return c.api.Address() }
 // approle-secret-id kind. Whoever uses it must not change its token or headers.
 func (c *Client) API() *vaultapi.Client { return c.api }
 
-// ServerTime is Vault's clock; said is false where it does not say. It answers
-// that in the root namespace alone, whichever is ours.
+// Health is what the server says of itself (sys/health), which wants no login
+// and is answered in the root namespace alone, whichever is ours.
+func (c *Client) Health(ctx context.Context) (*vaultapi.HealthResponse, error) {
+	return c.root.Sys().HealthWithContext(ctx)
+}
+
+// ServerTime is Vault's clock; said is false where it does not say.
 func (c *Client) ServerTime(ctx context.Context) (now time.Time, said bool) {
-	h, err := c.api.WithNamespace("").Sys().HealthWithContext(ctx)
+	h, err := c.Health(ctx)
 	if err != nil || h.ServerTimeUTC == 0 {
 		return time.Time{}, false
 	}

@@ -57,7 +57,7 @@ func TestADirectoryThatKeepsPasswordsAsTheyAreIsTold(t *testing.T) {
 		m.Delete("aci", []string{look})
 		m.Add("aci", []string{strings.Replace(look, "read, search", "search", 1)})
 	})
-	says("kept how", `bind.dn may not read userPassword of 3 of the 3 entries`)
+	says("kept how", `bind.dn may not read userPassword of 3 of the entries that were looked at (3)`)
 	kept(true, true, "neither passwordStorageScheme (cn=config) nor a userPassword is shown to bind.dn, so how new passwords are kept is not known")
 	reads := `(targetattr="userPassword || uid")(version 3.0; acl "radius"; allow (read, search, compare) userdn="ldap:///` + reader.Name + `";)`
 	acts := `(target="ldap:///cn=nobody,` + w.supplier.BaseDN() + `")(version 3.0; acl "webmail acts for people"; allow (proxy) userdn="ldap:///` + webmail.Name + `";)`

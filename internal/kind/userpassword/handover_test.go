@@ -169,7 +169,7 @@ func TestWithoutTheRightToPwdLastSetTheStolenValueIsDeadAndTheDelegationIsNamed(
 	require.False(t, checks[0].OK)
 	require.Contains(t, checks[0].Detail, "1 of 2")
 	require.Contains(t, checks[0].Do, "WP;pwdLastSet;user")
-	require.Contains(t, checks[1].Detail, "1 have a password that never expires")
+	require.Contains(t, checks[1].Detail, "1 with a password that never expires")
 	checks = a.dir.CheckPasswordFlags(t.Context(), []string{person.Subject})
 	require.Len(t, checks, 1)
 	require.True(t, checks[0].OK, checks[0].Detail)

@@ -71,11 +71,13 @@ var purposes = map[string]string{
 }
 
 // writtenRules let the worker see when what a row of what a person does names
-// was written, and so what was there while the device was in foreign hands.
+// was written, and so what was there while the device was in foreign hands. It
+// may list there too: a rule for a path alone goes before that of the prefix
+// above, and a folder may have the same name.
 func writtenRules(known []credential.Credential) (rs []rule) {
 	for _, k := range known {
 		if k.Task != nil && k.Task.At != nil {
-			rs = append(rs, rule{k.Task.At.Mount + "/metadata/" + k.Task.At.Path, []string{read}})
+			rs = append(rs, rule{k.Task.At.Mount + "/metadata/" + k.Task.At.Path, []string{list, read}})
 		}
 	}
 	return rs
