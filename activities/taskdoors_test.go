@@ -275,8 +275,8 @@ func TestADoorThatRefusesAtTheEndWhatItTookAtTheProofOpensItAgain(t *testing.T) 
 	}
 }
 
-// One door is shut at midnight, the other one in the morning. Who kept a session
-// set the stolen value again at the first one meanwhile.
+// One door is shut at midnight, the other one in the morning. Who kept a
+// session set the stolen value again at the first one meanwhile.
 func TestADoorThatWasShutInAnEarlierLookStillTakesTheNewValue(t *testing.T) {
 	const name = "two"
 	gateway, nas := newPage(t), newPage(t)

@@ -147,7 +147,8 @@ var scenes = []struct {
 // slowly is for what happens while the replica does not follow.
 func slowly(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }
 
-// correctedMeanwhile is that of a secret which named an account that nobody has.
+// correctedMeanwhile is that of a secret which named an account that nobody
+// has.
 func correctedMeanwhile(ctx context.Context, s *stage) error {
 	s.estate.Replica.PauseReplication()
 	if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 2 }); err != nil {

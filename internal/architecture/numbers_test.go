@@ -20,8 +20,8 @@ var counted = regexp.MustCompile(`%(?:\[\d\])?d (?:(?:more|other|living|live|dea
 	`(accounts|addresses|cells|characters|classes|connections|controllers|credentials|days|devices|doors|ends|entries|entities|events|files|indicators|items|lines|logins|machines|mappings|` +
 	`notifications|others|parts|passwords|paths|people|places|problems|roles|rows|secret-ids|secrets|servers|sessions|settings|sources|subscriptions|tasks|times|tokens|values|versions|waves|warnings)\b`)
 
-// neverOne are how texts begin whose number is never 1: what is more than one is
-// what they are about, or the number is a limit.
+// neverOne are how texts begin whose number is never 1: what is more than one
+// is what they are about, or the number is a limit.
 var neverOne = []string{
 	"%s has %d addresses", "door %s: its name has %d addresses", "an old value is offered %d times", "change it %d times",
 	"%d tasks of the name", "%s has %d parts", "%d connections met one machine", "each of its %d subscriptions",

@@ -27,8 +27,8 @@ func (a *app) logFlags(root *cobra.Command) {
 		if _, known := levels[a.log.level]; a.log.level != "" && !known {
 			return fmt.Errorf("--log-level takes debug, info, warn or error, not %q", a.log.level)
 		}
-		// What libraries log by themselves would tear the screen. What they log by
-		// package log has no level: net/http's are errors.
+		// What libraries log by themselves would tear the screen. What they
+		// log by package log has no level: net/http's are errors.
 		slog.SetDefault(a.logger())
 		slog.SetLogLoggerLevel(slog.LevelWarn)
 		return nil

@@ -12,8 +12,9 @@ import (
 	"rollcall/internal/vault/ownmount"
 )
 
-// silence words who was asked and has not answered. It advises to leave out what
-// a campaign with that roll lets be left out, and nothing before there is one.
+// silence words who was asked and has not answered. It advises to leave out
+// what a campaign with that roll lets be left out, and nothing before there is
+// one.
 func silence(spec *config.Campaign, index ownmount.RollIndex, silent []awaited.Server) string {
 	doors := map[string][]string{} // by what is dialled
 	at := listing.AtAddresses(spec, index.Doors).Doors

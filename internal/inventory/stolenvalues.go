@@ -99,7 +99,8 @@ func (l *lister) stolenAt(ctx context.Context, c *credential.Credential, p crede
 	case c.Task != nil && len(l.tasksBefore(c)) > 0:
 		return nil // what lies there by now a person may have written: see stolenBefore
 	}
-	// Of a value that was there in foreign hands it is no matter who put it there.
+	// Of a value that was there in foreign hands it is no matter who put it
+	// there.
 	out.put = out.put || became != ownmount.NotActivated && (!l.c.SaysWhen() || len(then.Lives) == 0)
 	for _, was := range then.Lives {
 		h := l.heldOf(was)

@@ -156,8 +156,8 @@ func (s *DS389) AwaitReplication(ctx context.Context) error {
 	})
 }
 
-// AwaitIdle returns once the server is done with all that it was asked before. It
-// answers a change of its access rules (aci) before it goes by them: by its
+// AwaitIdle returns once the server is done with all that it was asked before.
+// It answers a change of its access rules (aci) before it goes by them: by its
 // plugins, after the answer.
 func (s *DS389) AwaitIdle(ctx context.Context) error {
 	conn, err := s.AdminConn(ctx)

@@ -315,8 +315,8 @@ func TestALoginThatWasOnItsWayLeavesNoSession(t *testing.T) {
 	close(thief.goOn)
 	conn := <-thief.conn
 	require.NoError(t, <-done)
-	// How many were ended is not known here: the last statement of the call that
-	// was given up may have ended this one, on a server that is slow.
+	// How many were ended is not known here: the last statement of the call
+	// that was given up may have ended this one, on a server that is slow.
 	require.True(t, conn == nil || !alive(conn), "it got in by the old password after the change, and is out again")
 }
 

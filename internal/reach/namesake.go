@@ -81,9 +81,9 @@ func (o *Reach) namesakeReads(ctx context.Context, asks kind.Login, login creden
 }
 
 // offersAt are what a user has not been seen to refuse of a path, the newest
-// first: that is the likeliest. What is there by now nobody stole there, but the
-// account may have had it, and this user too: it comes before the last of them
-// alone, because the note of that one says that all were offered.
+// first: that is the likeliest. What is there by now nobody stole there, but
+// the account may have had it, and this user too: it comes before the last of
+// them alone, because the note of that one says that all were offered.
 func offersAt(p credential.Path, then ownmount.Then, live vault.Live, refused ownmount.RefusedVersions) (out []offer) {
 	stolen := func(v credential.Secret) bool {
 		return slices.ContainsFunc(then.Lives, func(l vault.Live) bool { return l.Value.Equal(v) || l.Other.Equal(v) })

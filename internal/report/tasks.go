@@ -128,7 +128,8 @@ func tasksText(tasks []StatusTask, width int) string {
 	return b.String()
 }
 
-// wholeSeconds is a time that a person set, without the thousandths of its kind.
+// wholeSeconds is a time that a person set, without the thousandths of its
+// kind.
 func wholeSeconds(at string) string { return strings.Replace(at, ".000", "", 1) }
 
 // TaskLine is a task that is not done, in one line.

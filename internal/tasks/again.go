@@ -13,8 +13,8 @@ import (
 type Looked struct {
 	Stop   *protocol.Stop // it is open again
 	Unseen bool           // not every door was seen to take what it was proved with
-	// NotWritten: no door was asked, for what was handed over was not written at
-	// the path of its row.
+	// NotWritten: no door was asked, for what was handed over was not written
+	// at the path of its row.
 	NotWritten bool
 }
 

@@ -108,8 +108,8 @@ func once(secret string, w wrapping) bool {
 }
 
 // encodedToo reports whether a text holds a secret once more in base64 or hex,
-// alone or behind a name and a colon, as the auth of a registry's login does: so
-// written, a short one is no chance either.
+// alone or behind a name and a colon, as the auth of a registry's login does:
+// so written, a short one is no chance either.
 func encodedToo(text, secret string) bool {
 	return slices.ContainsFunc(tokens.FindAllString(text, -1), func(token string) bool {
 		plain, ok := decoded(token)

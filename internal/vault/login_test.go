@@ -100,8 +100,8 @@ func TestATokenWithAnEndIsRenewed(t *testing.T) {
 	}, time.Minute, 100*time.Millisecond)
 }
 
-// atOnce is less than any call waits for an answer, and more than one takes on a
-// machine that is busy.
+// atOnce is less than any call waits for an answer, and more than one takes on
+// a machine that is busy.
 const atOnce = RequestTimeout / 2
 
 func TestASealedVaultAndAWrongCertificateAreSaidAtOnce(t *testing.T) {

@@ -42,10 +42,10 @@ func (au *Authority) Outlasts(ctx context.Context, c credential.Credential) (kin
 //
 // A user that is on the roll for its name alone (credential.SameName) is asked
 // only whether what was stolen of the account of that name opens it. If all of
-// that is refused (kind.ErrNoneLogsIn), who has it reads nothing: whether values
-// are all of it, the caller knows. If one is accepted, the places where it lies
-// count as readable too, because the answer would change with what is written
-// there.
+// that is refused (kind.ErrNoneLogsIn), who has it reads nothing: whether
+// values are all of it, the caller knows. If one is accepted, the places where
+// it lies count as readable too, because the answer would change with what is
+// written there.
 func (au *Authority) Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
 	return minted.Again(func() ([]string, error) { return au.reads(ctx, c, values, paths) })
 }
