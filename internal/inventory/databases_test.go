@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -89,6 +90,10 @@ type databaseVault struct {
 }
 
 func (v databaseVault) API() *vaultapi.Client { return v.api }
+
+func (v databaseVault) Health(ctx context.Context) (*vaultapi.HealthResponse, error) {
+	return v.api.Sys().HealthWithContext(ctx)
+}
 
 // With a role's password Vault logs in to the cluster, or Vault sets it itself:
 // by whatever form its connection has, and where that does not tell the cluster

@@ -156,6 +156,10 @@ var refusing = sync.OnceValue(func() *vaultapi.Client {
 
 func (emptyVault) API() *vaultapi.Client { return refusing() }
 
+func (emptyVault) Health(ctx context.Context) (*vaultapi.HealthResponse, error) {
+	return refusing().Sys().HealthWithContext(ctx)
+}
+
 func (emptyVault) Cut(_ context.Context, full string) (vault.Place, error) {
 	mount, path, _ := strings.Cut(full, "/")
 	return vault.Place{Mount: mount, Path: path}, nil

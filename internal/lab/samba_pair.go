@@ -59,6 +59,16 @@ func StartSambaPair(ctx context.Context, o SambaOptions) (p *SambaPair, err erro
 	if err = p.acquaint(ctx); err != nil {
 		return p, err
 	}
+	// Once, a controller that had started refused every call for replication
+	// for ten minutes (Samba 4.17.12); why is not known.
+	soon, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	if p.AwaitReplication(soon) == nil {
+		return p, nil
+	}
+	if err := p.Second.Restart(ctx); err != nil {
+		return p, err
+	}
 	return p, p.AwaitReplication(ctx)
 }
 
