@@ -73,6 +73,7 @@ type job struct {
 	account     kind.Account
 	retired     int               // how often, in this look
 	afterRetire string            // the change mark as Retire left it, or an earlier pass's; empty if that is not known
+	contested   bool              // the write server refused the old value and then the new one: both count as wrong logins
 	unsent      bool              // no server has the staged value
 	cached      bool              // lives were taken over from Prepare
 	listed      bool              // which had them from the listing

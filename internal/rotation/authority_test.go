@@ -39,6 +39,7 @@ type entry struct {
 	mustChange bool
 	refused    map[string]int // refused logins in a row in one Apply, by value
 	fails      int            // all refused logins in a row
+	keepsFails bool           // a change leaves them, as in Active Directory
 	lockedAt   time.Time      // by refused logins
 
 	// In the Apply that runs: values that were refused here, and whether every
@@ -54,7 +55,9 @@ func (e *entry) inForce() string { return e.history[len(e.history)-1] }
 func (e *entry) replace(value, mark string, mustChange bool) {
 	e.history = append(e.history, value)
 	e.mark, e.since, e.mustChange = mark, time.Now(), mustChange
-	e.refused, e.fails = map[string]int{}, 0
+	if e.refused = map[string]int{}; !e.keepsFails {
+		e.fails = 0
+	}
 }
 
 // lockDuration is how long refused logins lock an account.
@@ -113,6 +116,9 @@ func (h *hand) Account(_ context.Context, name string, c credential.Credential) 
 			state = protocol.Accepted
 		}
 		a := kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark, Exact: h.w.grace, Locks: h.w.locks}
+		if e.keepsFails {
+			a.Failed = e.fails
+		}
 		if h.w.grace {
 			a.Since = e.since
 		}

@@ -84,6 +84,36 @@ func TestProbingLocksNobodyOutHoweverOftenAPassComesBack(t *testing.T) {
 	}
 }
 
+// TestWhoeverChangesAnAccountWhileItIsProvedDoesNotHaveItLockedByUs: in Active
+// Directory a change leaves the count of wrong logins. Between the old value
+// and the new one of a proof it makes both of them wrong ones, and the next
+// pass has none to spare.
+func TestWhoeverChangesAnAccountWhileItIsProvedDoesNotHaveItLockedByUs(t *testing.T) {
+	for servers := 1; servers <= 2; servers++ {
+		for at := callProve; at < 60; at++ {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(servers, "P0")
+				w.grace, w.maxFails, w.locks = true, 3, 3
+				for _, s := range w.servers {
+					s.entries[subject].keepsFails = true
+				}
+				if servers > 1 {
+					w.servers[1].lag = 3 * pause
+				}
+				w.events[at] = func(w *world) {
+					for range 3 { // ours is not the one before any more
+						w.strangerSets("X")
+					}
+				}
+				a, dead := w.run(false)
+				require.True(t, dead, "call %d: %+v\n%s", at, a.Stop, w.story())
+				require.Zero(t, w.lockouts, "call %d\n%s", at, w.story())
+				w.kept(t, "changed while it was proved")
+			})
+		}
+	}
+}
+
 // TestAnOldValueThatWasRefusedBeforeTheResetProvesNothing: it was not the one
 // in force, so its refusal afterwards shows nothing that was not so before.
 func TestAnOldValueThatWasRefusedBeforeTheResetProvesNothing(t *testing.T) {

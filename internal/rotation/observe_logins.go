@@ -50,7 +50,7 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 	wrong := 0
 	switch {
 	case f.Fresh:
-	case j.sentNot():
+	case j.sentNot(), j.replacedSince():
 		f.NewBinds = protocol.Refused
 	default:
 		reply, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
@@ -171,6 +171,14 @@ func (j *job) sentNot() bool {
 		}
 	}
 	return (j.spare() < maxWrongLogins || left > j.spare()-1) && asBefore(j.staged, j.account)
+}
+
+// replacedSince reports whether somebody has changed the account since the
+// staged value was retired, so that this value is not in force. It is asked only
+// where there is no wrong login to spare: where the change came between the two
+// logins of a proof, both were wrong.
+func (j *job) replacedSince() bool {
+	return j.spare() == 0 && j.account.Exact && j.staged.Retired != "" && j.account.Changed > j.staged.Retired
 }
 
 // ration leaves out the old values of an account that one more wrong login

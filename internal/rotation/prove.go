@@ -145,6 +145,7 @@ func (j *job) askOne(ctx context.Context, server string, ev *protocol.Evidence, 
 	}
 	if write {
 		j.lastLogin = j.Now()
+		j.contested = ev.Old == protocol.Refused && ev.New == protocol.Refused
 	}
 	if err == nil && j.c.HandsOver() {
 		err = j.stillAs(ctx, server, ev.Changed)

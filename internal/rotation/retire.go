@@ -48,8 +48,12 @@ func (j *job) endOld(ctx context.Context) error {
 // once more, which does no harm. A rotation that ends in one pass never comes
 // here.
 func (j *job) rememberRetired(ctx context.Context) {
-	if len(j.Authority.Servers()) == 1 && len(j.c.Doors) == 0 || !j.account.Exact || j.afterRetire == "" || len(j.out.Evidence) == 0 {
-		return // nobody else has to give a proof, the mark tells too little, or the write server itself has not refused the old value
+	switch {
+	case !j.account.Exact || j.afterRetire == "":
+		return // the mark tells too little
+	case j.contested: // by the mark the next pass knows that another value is in force
+	case len(j.Authority.Servers()) == 1 && len(j.c.Doors) == 0 || len(j.out.Evidence) == 0:
+		return // nobody else has to give a proof, or the write server itself has not refused the old value
 	}
 	marked := j.staged
 	if marked.Retired = j.afterRetire; marked.Retired != j.staged.Retired {
