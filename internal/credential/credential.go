@@ -128,6 +128,13 @@ type Credential struct {
 	// their own.
 	Beside []Path `json:"beside,omitempty"`
 
+	// Leads tells, by path, whether the hosts to which a secret sends whoever
+	// reads it are those of when it was listed (vault.Leads). A path that is not
+	// in it had none, where LeadsKnown says that all were looked at;
+	// LeadsUnseen is one that was not shown.
+	Leads      map[string]string `json:"leads,omitempty"`
+	LeadsKnown bool              `json:"leads_known,omitempty"`
+
 	// Users are names of the account that stand before a secret at Paths, as
 	// that text has them: of "svc:x" the part behind is the secret.
 	Users []string `json:"users,omitempty"`
@@ -291,6 +298,9 @@ type VaultLogin struct {
 	Plain bool `json:"plain,omitempty"`
 }
 
+// LeadsUnseen stands in Credential.Leads for a path that was not shown.
+const LeadsUnseen = "?"
+
 // Problem says why a listed credential cannot be rotated as it stands.
 type Problem string
 
@@ -331,6 +341,10 @@ const (
 	// PointsAtDevice: whoever reads its secret would take the new value to an
 	// address of the compromised device. A person may accept it.
 	PointsAtDevice Problem = "points-at-device"
+	// LeadsElsewhere: by now its secret sends whoever reads it to another host
+	// than before the device was in foreign hands, and with it would go the new
+	// value. A person may accept it.
+	LeadsElsewhere Problem = "leads-elsewhere"
 	// HasKeytab: a reset makes the account's keytabs useless. A person may
 	// accept it.
 	HasKeytab Problem = "has-keytab"

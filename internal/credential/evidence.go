@@ -39,6 +39,7 @@ const (
 	FindingStoredAsSent     FindingCode = "stored-as-sent"
 	FindingRestricted       FindingCode = "restricted"
 	FindingPointsAtDevice   FindingCode = "points-at-device"
+	FindingLeadsElsewhere   FindingCode = "leads-elsewhere"
 	FindingHasKeytab        FindingCode = "has-keytab"
 	FindingVaultsBind       FindingCode = "vaults-bind"
 	FindingKeptByVault      FindingCode = "kept-by-vault"

@@ -81,6 +81,8 @@ type Vault interface {
 	// HeldThen is what was stolen of what lies at a path, StolenKept what was
 	// kept of what was stolen of a task, and ReadStaged what campaigns staged.
 	HeldThen(ctx context.Context, c *config.Campaign, p credential.Path, live vault.Live) (ownmount.Then, error)
+	// HeldBefore is what lay there before.
+	HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (was vault.Live, readable bool, err error)
 	StolenKept(ctx context.Context, id string) (ownmount.StolenValues, error)
 	ReadStaged(ctx context.Context, id string) (ownmount.Staged, bool, error)
 	// HeldSince reports whether a path still holds the value of an earlier
@@ -176,10 +178,12 @@ type lister struct {
 
 	besideConfirmed []Candidate // what lies where the campaign file confirms a path
 
-	known     accounts            // whom the candidates mean
-	names     map[string][]string // what accounts are called, by credential id
-	namesOnce sync.Once
-	rotates   map[credential.Path]bool // what the roll rotates
+	known         accounts            // whom the candidates mean
+	names         map[string][]string // what accounts are called, by credential id
+	namesOnce     sync.Once
+	fileHosts     map[string]bool // that the campaign file knows
+	fileHostsOnce sync.Once
+	rotates       map[credential.Path]bool // what the roll rotates
 
 	ctx   context.Context // of all that the listing asks
 	stop  context.CancelFunc

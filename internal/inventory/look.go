@@ -29,6 +29,9 @@ type held struct {
 	more    string            // why it plainly looks like more than a bare secret
 	field   string            // by which whoever reads it would connect to a compromised device, at
 	device  string            // this address of it
+	leads   vault.Leads       // hosts to which whoever reads it is sent
+	version int               // the current one
+	written time.Time         // when that was written
 	secrets []string          // fields that look like credentials
 	besides bool              // this field is more than the one secret in it
 	before  []string          // what may be a user's name before the value, or a part of it
@@ -42,7 +45,7 @@ func (l *lister) heldOf(live vault.Live) held {
 		live.More = ""
 	}
 	secrets, besides := live.Credentials(looksSecret)
-	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, secrets, besides, live.Before(), l.closedTo(live)}
+	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, live.Leads(), live.Version, live.Written, secrets, besides, live.Before(), l.closedTo(live)}
 }
 
 // closedTo are the doors at which no login carries what a field holds: the

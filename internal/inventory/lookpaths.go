@@ -40,6 +40,7 @@ func (k *pathsLook) find(code credential.FindingCode, format string, args ...any
 
 // all looks at each path, and takes those away that hold nothing of it.
 func (k *pathsLook) all(ctx context.Context) error {
+	k.c.LeadsKnown = true
 	for _, p := range k.c.Paths {
 		if err := k.one(ctx, p); err != nil {
 			return err
@@ -58,11 +59,16 @@ func (k *pathsLook) all(ctx context.Context) error {
 func (k *pathsLook) one(ctx context.Context, p credential.Path) error {
 	if p.Mount == k.lister.c.Vault.Mount {
 		k.usable++ // Rollcall's own, where nobody else writes
+		k.noteLeads(p, credential.LeadsUnseen)
 		return nil
 	}
 	h, there, err := k.holds(ctx, p)
-	if err != nil || !there {
+	if err != nil {
 		return err
+	}
+	if !there {
+		k.noteLeads(p, credential.LeadsUnseen)
+		return nil
 	}
 	k.saw(p, h)
 	if err := k.confirmedNow(ctx, p); err != nil {
@@ -73,6 +79,9 @@ func (k *pathsLook) one(ctx context.Context, p credential.Path) error {
 	}
 	also := k.copies(p, h)
 	k.pointsAtDevice(p, h)
+	if err := k.leadsElsewhere(ctx, p, h); err != nil {
+		return err
+	}
 	k.copiesBeside(p, also)
 	if h.more != "" && !slices.Contains(k.c.Ours, p) {
 		k.find(credential.FindingPlace, "%s: the value looks like more than a bare secret (%s): where the account does not accept it as it stands, nothing is set, and it stays open as not-a-bare-secret%s", p, h.more, ways(k.c, p, ownField(k.c, p)))

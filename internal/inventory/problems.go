@@ -31,7 +31,7 @@ func (d *draft) nameProblem() {
 func (d *draft) accept(a config.Accept) bool {
 	// The one is seen by the look at what its paths hold, the other by the read
 	// that precedes Set.
-	if a.Problem == credential.CopyBeside || a.Problem == credential.PointsAtDevice || a.Problem == credential.ForcedChange || a.Problem == credential.PasswordHidden {
+	if a.Problem == credential.CopyBeside || a.Problem == credential.PointsAtDevice || a.Problem == credential.LeadsElsewhere || a.Problem == credential.ForcedChange || a.Problem == credential.PasswordHidden {
 		d.Accepted = append(d.Accepted, a.Problem)
 		return true
 	}

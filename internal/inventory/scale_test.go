@@ -199,6 +199,10 @@ func (emptyVault) HeldSince(context.Context, ownmount.Placed, vault.Live) (bool,
 	return false, nil
 }
 
+func (emptyVault) HeldBefore(context.Context, *config.Campaign, credential.Path) (vault.Live, bool, error) {
+	return vault.Live{}, false, nil
+}
+
 func (emptyVault) HeldThen(context.Context, *config.Campaign, credential.Path, vault.Live) (ownmount.Then, error) {
 	return ownmount.Then{}, nil
 }

@@ -209,6 +209,9 @@ func asThen(was, now credential.Credential) credential.Credential {
 			now.Doors[i].Own = nil
 		}
 	}
+	if !was.LeadsKnown { // listed by a build that did not look
+		now.Leads = nil
+	}
 	if now.Task != nil && now.Task.After > 0 && was.Task != nil && was.Task.After == 0 {
 		task := *now.Task
 		task.After, task.Due = 0, was.Task.Due
@@ -246,6 +249,9 @@ func deciding(c credential.Credential) credential.Credential {
 	}
 	if len(c.UsedBy) > 0 {
 		d.UsedBy = slices.Sorted(slices.Values(c.UsedBy))
+	}
+	if len(c.Leads) > 0 {
+		d.Leads = c.Leads
 	}
 	if len(c.Users) > 0 {
 		d.Users = slices.Sorted(slices.Values(c.Users))

@@ -132,6 +132,7 @@ const (
 	ReasonCheckedElsewhere Reason = "checked-elsewhere"
 	ReasonSecondCopy       Reason = "second-copy"
 	ReasonPointsAtDevice   Reason = "points-at-device" // whoever reads the secret would take the new value to the device
+	ReasonLeadsElsewhere   Reason = "leads-elsewhere"  // whoever reads the secret is sent to another host than before the device was in foreign hands
 	ReasonCopyBeside       Reason = "copy-beside"      // the secret in Vault holds the same value in another field too
 	ReasonHasKeytab        Reason = "has-keytab"
 	ReasonVaultsBind       Reason = "vaults-bind"        // Vault itself binds with it to the directory
@@ -191,7 +192,7 @@ const (
 func (r Reason) Listed() bool {
 	switch r {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
-		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonPointsAtDevice, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonSharedRole, ReasonMD5Stored, ReasonServerRole, ReasonReplicates, ReasonNotAsked, ReasonKeptElsewhere, ReasonComputer, ReasonManaged,
+		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonPointsAtDevice, ReasonLeadsElsewhere, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonSharedRole, ReasonMD5Stored, ReasonServerRole, ReasonReplicates, ReasonNotAsked, ReasonKeptElsewhere, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
 		ReasonAPIPath, ReasonMalformed, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
 		return true

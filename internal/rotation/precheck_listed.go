@@ -39,6 +39,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.CheckedElsewhere: "the directory asks somebody else about this password; a new one here would end that, and the stolen one would stay good there",
 	credential.SecondCopy:       "the entry keeps the same secret a second time, and a reset may leave that copy as it is; nothing was changed",
 	credential.PointsAtDevice:   "its secret in Vault sends whoever reads it to an address of the compromised device, which would be given the new value; nothing was changed: its finding names the path and the field",
+	credential.LeadsElsewhere:   "its secret in Vault sends whoever reads it to another host than before the device was in foreign hands, which would be given the new value; nothing was changed: its finding names the path, the field and the version to compare with",
 	credential.CopyBeside:       "the secret in Vault holds the same value in another field too, and what reads it there would be cut off; nothing was changed: its finding names the field",
 	credential.Restricted:       "the account may log in at some hours or from some computers only (logonHours, userWorkstations), and not now and within the next hour from here, so that it may not be seen whether a new password works; nothing was changed: run again within its hours, or lift that for the time of the campaign; or accept restricted by name",
 	credential.HasKeytab:        "a reset would make every keytab of the account useless; nothing was changed",

@@ -87,6 +87,9 @@ func (r *Rotator) asSecrets(c credential.Credential, paths []credential.Path, li
 	if stop := r.pointing(c, lives); stop != nil {
 		return stop
 	}
+	if stop := leading(c, paths, lives); stop != nil {
+		return stop
+	}
 	return copied(c, paths, lives)
 }
 
@@ -99,6 +102,21 @@ func (r *Rotator) pointing(c credential.Credential, lives []vault.Live) *protoco
 	for i, live := range lives {
 		if field, _ := live.PointsAt(r.Device); field != "" {
 			return &protocol.Stop{Reason: protocol.ReasonPointsAtDevice, Detail: fmt.Sprintf("it was not so when it was listed: a field of the secret at path %d of this credential sends whoever reads it to an address of a compromised device; nothing was changed: list again, whose finding names the field", i+1)}
+		}
+	}
+	return nil
+}
+
+// leading is why nothing is set where a secret sends whoever reads it to
+// another host than when it was listed, or nil: with it would go the new value.
+func leading(c credential.Credential, paths []credential.Path, lives []vault.Live) *protocol.Stop {
+	if !c.LeadsKnown || slices.Contains(c.Accepted, credential.LeadsElsewhere) {
+		return nil
+	}
+	for i, live := range lives {
+		listed := c.Leads[paths[i].String()]
+		if slices.Contains(c.Paths, paths[i]) && listed != credential.LeadsUnseen && live.Found && live.Leads().Digest() != listed {
+			return &protocol.Stop{Reason: protocol.ReasonLeadsElsewhere, Detail: fmt.Sprintf("it was not so when it was listed: the secret at path %d of this credential sends whoever reads it to another host by now; nothing was changed: see who wrote it, put back what is not right, and list again (rollcall relist)", i+1)}
 		}
 	}
 	return nil

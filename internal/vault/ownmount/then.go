@@ -82,6 +82,33 @@ func (s *Store) HeldThen(ctx context.Context, c *config.Campaign, p credential.P
 	return out, nil
 }
 
+// HeldBefore is what lay at a path before the device was in foreign hands
+// first; readable is false where that is not there any more, never was, or is
+// not shown. It is asked where the file says when that was.
+func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (was vault.Live, readable bool, err error) {
+	all, err := s.Versions(ctx, p)
+	switch {
+	case vault.IsDenied(err):
+		return vault.Live{}, false, nil
+	case err != nil:
+		return vault.Live{}, false, err
+	}
+	last := 0
+	for v, at := range all.Written {
+		if v > last && !at.IsZero() && !c.InForeignHands(time.Time{}, at) {
+			last = v
+		}
+	}
+	if last == 0 {
+		return vault.Live{}, false, nil
+	}
+	was, err = s.ReadLive(ctx, p, last)
+	if err != nil {
+		return vault.Live{}, false, err
+	}
+	return was, len(was.Keys) > 0, nil
+}
+
 func thenOf(live vault.Live) (out Then) {
 	out.add(live)
 	return out

@@ -1,0 +1,99 @@
+package inventory
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// Who could write the device's part of Vault leaves a password as it is and
+// names his own server beside it: what reads the new value would take it there.
+func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *testing.T) {
+	servers(t)
+	v := openVault(t, realVault.RootToken().Reveal())
+	secret := func(name string, fields map[string]any) {
+		data := map[string]any{"secret_id": "stolen of " + name}
+		for k, value := range fields {
+			data[k] = value
+		}
+		write(t, "kv/data/leads/"+name, map[string]any{"data": data})
+	}
+	at := func(name string) credential.Path {
+		return credential.Path{Mount: "kv", Path: "leads/" + name, Field: "secret_id"}
+	}
+	lab := func(host string) map[string]any { return map[string]any{"host": host} }
+	right := lab("app.example.org")
+	c := campaign()
+	c.Directories = map[string]config.Directory{"corp": {Driver: config.OpenLDAP, Base: base, Servers: []string{"ldaps://ldap.example.org:636@192.0.2.1"}}}
+
+	before := []string{"as-it-was", "moved", "rotated", "to-a-server-of-the-file", "to-its-address", "put-back", "accepted", "added", "destroyed", "several"}
+	for _, name := range before {
+		secret(name, right)
+	}
+	secret("in-its-own-field", map[string]any{"secret_id": "https://svc:stolen-of-in@app.example.org/x"})
+	var since time.Time
+	for _, change := range []struct {
+		name   string
+		fields map[string]any
+	}{
+		{"moved", lab("192.0.2.66")},
+		{"rotated", map[string]any{"host": "APP.example.org:443", "secret_id": "another", "note": "by hand"}},
+		{"to-a-server-of-the-file", map[string]any{"url": "ldaps://LDAP.example.org"}},
+		{"to-its-address", lab("192.0.2.1")},
+		{"put-back", lab("192.0.2.66")}, {"put-back", right},
+		{"accepted", lab("new.example.org")},
+		{"added", map[string]any{"host": "app.example.org", "endpoint": "https://192.0.2.66/"}},
+		{"destroyed", lab("192.0.2.66")},
+		{"several", map[string]any{"hosts": "app.example.org, 192.0.2.66"}},
+		{"in-its-own-field", map[string]any{"secret_id": "https://svc:stolen-of-in@192.0.2.66/x"}},
+		{"young", lab("192.0.2.66")},
+		{"young-and-nowhere", nil},
+	} {
+		secret(change.name, change.fields)
+		if since.IsZero() {
+			live, err := v.ReadLive(t.Context(), at(change.name), 0)
+			require.NoError(t, err)
+			since = live.Written
+		}
+	}
+	write(t, "kv/destroy/leads/destroyed", map[string]any{"versions": []int{1}})
+	c.Exposure = []config.Interval{{From: since}}
+	all := append(before, "in-its-own-field", "young", "young-and-nowhere")
+	rows := []string{"kind,account,path"}
+	for _, name := range all {
+		write(t, "auth/approle/role/leads-"+name, nil)
+		write(t, "auth/approle/role/leads-"+name+"/secret-id", nil)
+		rows = append(rows, "approle-secret-id,approle/leads-"+name+","+at(name).String())
+	}
+	c.Sources = []config.Source{manifestSource(rows...)}
+	c.Accept = []config.Accept{{Account: "approle/leads-accepted", Problem: credential.LeadsElsewhere, Reason: "it was moved in March"}}
+	roll, _, err := listIn(t.Context(), c, openDirectory(t, corp()), v, "c", time.Now())
+	require.NoError(t, err)
+	got := byName(roll)
+	for name, field := range map[string]string{"moved": "host", "added": "endpoint", "several": "hosts", "in-its-own-field": "secret_id"} {
+		require.Equal(t, credential.LeadsElsewhere, got["approle/leads-"+name].Problem, name)
+		said := details(roll, "vault/approle/leads-"+name, credential.FindingPlace)
+		require.Contains(t, said, at(name).String()+`: its field "`+field+`" sends whoever reads it to another server than version 1 did`)
+		require.Contains(t, said, "vault kv get -mount=kv -version=1 leads/"+name)
+		require.NotContains(t, said, "192.0.2.66", "what a field holds is not shown: it may be a password")
+	}
+	for _, fine := range []string{"as-it-was", "rotated", "to-a-server-of-the-file", "to-its-address", "put-back", "young-and-nowhere"} {
+		require.Empty(t, got["approle/leads-"+fine].Problem, fine)
+		require.Empty(t, details(roll, "vault/approle/leads-"+fine, credential.FindingLeadsElsewhere), fine)
+	}
+	for _, told := range []string{"destroyed", "young"} {
+		require.Empty(t, got["approle/leads-"+told].Problem, told)
+		require.Contains(t, details(roll, "vault/approle/leads-"+told, credential.FindingLeadsElsewhere), "Vault has, or shows, no version from before")
+	}
+	require.Empty(t, got["approle/leads-accepted"].Problem)
+	require.Contains(t, details(roll, "vault/approle/leads-accepted", credential.FindingLeadsElsewhere), "as the campaign file accepts")
+
+	c.Exposure = nil
+	roll, _, err = listIn(t.Context(), c, openDirectory(t, corp()), v, "c", time.Now())
+	require.NoError(t, err)
+	require.Empty(t, byName(roll)["approle/leads-moved"].Problem, "who says not when has nothing to compare with")
+}

@@ -1,0 +1,78 @@
+package rotation
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// The listing may be hours old when a value is set: a secret that came to send
+// its readers to another host since takes no new value, and is not changed.
+func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testing.T) {
+	r := newReal(t, lab.SlapdOptions{})
+	v := startRealVault(t, "team")
+	for i, row := range []struct {
+		name        string
+		listed, now map[string]any // beside the password
+		change      func(*credential.Credential)
+		held        bool
+	}{
+		{"as it was", map[string]any{"host": "app.example.org"}, map[string]any{"host": "app.example.org", "note": "x"}, nil, false},
+		{"another host", map[string]any{"host": "app.example.org"}, map[string]any{"host": "192.0.2.66"}, nil, true},
+		{"a host where there was none", nil, map[string]any{"url": "https://192.0.2.66/"}, nil, true},
+		{"accepted", map[string]any{"host": "app.example.org"}, map[string]any{"host": "192.0.2.66"},
+			func(c *credential.Credential) {
+				c.Accepted = append(c.Accepted, credential.LeadsElsewhere)
+			}, false},
+		{"listed by a build that did not look", nil, map[string]any{"host": "192.0.2.66"}, func(c *credential.Credential) { c.LeadsKnown = false }, false},
+		{"not shown to whoever listed it", nil, map[string]any{"host": "192.0.2.66"},
+			func(c *credential.Credential) {
+				c.Leads = map[string]string{c.Paths[0].String(): credential.LeadsUnseen}
+			}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			at := v.at("team", "apps/"+r.accounts[i].UID)
+			put := func(beside map[string]any) vault.Live {
+				data := map[string]any{"password": r.accounts[i].Password}
+				for k, value := range beside {
+					data[k] = value
+				}
+				v.write("team/data/"+at.Path, map[string]any{"data": data})
+				live, err := v.store.ReadLive(t.Context(), at, 0)
+				require.NoError(t, err)
+				return live
+			}
+			c := r.credential(i)
+			c.Paths, c.Named, c.Spare = []credential.Path{at}, []credential.Path{at}, nil
+			c.LeadsKnown = true
+			if digest := put(row.listed).Leads().Digest(); digest != "" {
+				c.Leads = map[string]string{at.String(): digest}
+			}
+			put(row.now)
+			if row.change != nil {
+				row.change(&c)
+			}
+			rot := r.rotator()
+			rot.Store, rot.Listed = v.store, time.Now()
+			p := rot.Prepare(t.Context(), c)
+			if !row.held {
+				require.Nil(t, p.Stop, "%+v", p.Stop)
+				a := rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
+				require.True(t, a.Dead(), "%+v", a.Stop)
+				return
+			}
+			require.NotNil(t, p.Stop)
+			require.Equal(t, protocol.ReasonLeadsElsewhere, p.Stop.Reason)
+			require.Equal(t, protocol.Precheck, p.Step)
+			require.NotContains(t, p.Stop.Detail, "192.0.2.66")
+			require.Equal(t, r.accounts[i].Password, v.gets(at))
+			require.True(t, r.logsIn(r.slapd, c.Name, r.accounts[i].Password), "nothing was set")
+		})
+	}
+}

@@ -1,0 +1,82 @@
+package vault
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestASecretLeadsToTheHostsToWhichItSendsWhoeverReadsIt(t *testing.T) {
+	for _, row := range []struct {
+		data  map[string]any
+		hosts []string
+	}{
+		{map[string]any{"host": "mail"}, []string{"mail"}},
+		{map[string]any{"host": "Mail.Example.Org.:993"}, []string{"mail.example.org"}},
+		{map[string]any{"ldap_host": "192.0.2.10:636"}, []string{"192.0.2.10"}},
+		{map[string]any{"smtpServer": "mail"}, []string{"mail"}},
+		{map[string]any{"url": "ldaps://u:p@LDAP-1.example.org:636/dc=x"}, []string{"ldap-1.example.org"}},
+		{map[string]any{"dsn": "mongodb://u:p@a.example.org:27017,b.example.org/db?x=y"}, []string{"a.example.org", "b.example.org"}},
+		{map[string]any{"dsn": "host=db1,db2 port=5432 user=x"}, []string{"db1", "db2"}},
+		{map[string]any{"conn": "Server=tcp:sql.example.org,1433;Password=y"}, []string{"sql.example.org"}},
+		{map[string]any{"tns": "(DESCRIPTION=(ADDRESS=(PROTOCOL=tcp)(HOST=ora.example.org)(PORT=1521)))"}, []string{"ora.example.org"}},
+		{map[string]any{"jdbc": "jdbc:oracle:thin:@//ora.example.org:1521/x"}, []string{"ora.example.org"}},
+		{map[string]any{"doc": `{"host": "192.0.2.10", "password": "y"}`}, []string{"192.0.2.10"}},
+		{map[string]any{"doc": map[string]any{"servers": []any{"192.0.2.10", "b.example.org:1"}}}, []string{"192.0.2.10", "b.example.org"}},
+		{map[string]any{"env": "USER=x\nDB_HOST=db.example.org\nPASSWORD=y"}, []string{"db.example.org"}},
+		{map[string]any{"url": "ldap://[2001:db8::10]:389", "address": "2001:DB8::10", "peer": "[2001:db8::11]:22"}, []string{"2001:db8::10", "2001:db8::11"}},
+		{map[string]any{"hosts": "a.example.org; b.example.org c"}, []string{"a.example.org", "b.example.org", "c"}},
+		{map[string]any{"where": "dc1.example.org"}, []string{"dc1.example.org"}},
+		{map[string]any{"where": "192.0.2.7"}, []string{"192.0.2.7"}},
+		{map[string]any{"username": "svc@example.org", "note": "the mail server of example.org", "password": "xK3.qw", "port": "636", "proxy": "none", "tls": "true", "version": "1.2"}, nil},
+		{map[string]any{"email": "address: svc@example.org"}, nil},
+		{map[string]any{OwnerField: "host=x"}, nil},
+		{nil, nil},
+	} {
+		var got []string
+		for _, lead := range (Live{data: row.data}).Leads() {
+			require.Contains(t, row.data, lead.Field)
+			got = append(got, lead.Host)
+		}
+		require.Equal(t, row.hosts, got, "%v", row.data)
+	}
+}
+
+// What surrounds the secret in its own field leads somewhere; the secret does
+// not, whatever it looks like.
+func TestTheSecretItselfLeadsNowhere(t *testing.T) {
+	require.Empty(t, liveOf(Entry{Version: 1, Data: map[string]any{"password": "host.example.org"}}, "password").Leads())
+	was := liveOf(Entry{Version: 1, Data: map[string]any{"dsn": "postgres://svc:stolen-value-1@db.example.org/mail"}}, "dsn")
+	is := liveOf(Entry{Version: 2, Data: map[string]any{"dsn": "postgres://svc:new-value-2@db.example.org/mail"}}, "dsn")
+	require.NotEmpty(t, was.Leads())
+	require.Equal(t, was.Leads(), is.Leads())
+	require.Equal(t, was.Leads().Digest(), is.Leads().Digest())
+	other := liveOf(Entry{Version: 2, Data: map[string]any{"dsn": "postgres://svc:new-value-2@192.0.2.66/mail"}}, "dsn")
+	require.Equal(t, "dsn", other.Leads().Besides(was.Leads(), func(string) bool { return false }))
+	require.Empty(t, other.Leads().Besides(was.Leads(), func(host string) bool { return host == "192.0.2.66" }))
+	require.NotEqual(t, was.Leads().Digest(), other.Leads().Digest())
+}
+
+// Whatever a secret holds, a host that is named by a field of its own is among
+// those that it leads to.
+func TestAHostThatIsNamedIsNeverPassedOver(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		host := rapid.StringMatching(`[a-z][a-z0-9-]{0,10}[a-z0-9](\.[a-z]{2,6}){0,3}`).Filter(func(h string) bool { return hostOf(h) != "" }).Draw(t, "host")
+		port := rapid.SampledFrom([]string{"", ":1", ":65535"}).Draw(t, "port")
+		form := rapid.SampledFrom([]func(string) map[string]any{
+			func(h string) map[string]any { return map[string]any{"host": h} },
+			func(h string) map[string]any { return map[string]any{"LDAP_URL": "ldaps://" + h + "/dc=x"} },
+			func(h string) map[string]any { return map[string]any{"dsn": "user=a host='" + h + "' password=b"} },
+			func(h string) map[string]any { return map[string]any{"doc": `{"a": {"endpoint": "` + h + `"}}`} },
+			func(h string) map[string]any { return map[string]any{"servers": []any{"other.example.org", h}} },
+		}).Draw(t, "form")
+		data := form(host + port)
+		data["more"] = rapid.String().Draw(t, "more")
+		found := false
+		for _, lead := range (Live{data: data}).Leads() {
+			found = found || lead.Host == host
+		}
+		require.True(t, found, "%v", data)
+	})
+}
