@@ -27,6 +27,12 @@ func newNamespace() (*namespace, error) {
 		if n.file, err = os.Open("/proc/thread-self/ns/net"); err != nil {
 			return fmt.Errorf("lab: open the network namespace: %w", err)
 		}
+		// Below the ports that a domain controller has for itself (49152 and
+		// up): a connection that goes out from one of those, as to the
+		// controller that it joins, would keep a service of its own from it,
+		// without which it does not start (Samba 4.17.12). Where the setting
+		// cannot be written that stays rare.
+		_ = os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("32768 49151"), 0o644)
 		return nil
 	})
 	if err != nil {
