@@ -365,7 +365,7 @@ func TestNothingIsSetWithALoginThatEndsFirst(t *testing.T) {
 // A quota on the whole of Vault slows a campaign down and costs nobody
 // anything.
 func TestACampaignLivesWithARateLimitOfVault(t *testing.T) {
-	const accounts, perSecond = 20, 25
+	const accounts, perSecond = 20, 8
 	o := newOutage(t, accounts)
 	o.grant("")
 	c := o.campaign("throttled", o.token(vaultapi.TokenCreateRequest{TTL: "1h"}), 0, accounts)

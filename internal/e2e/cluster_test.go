@@ -49,8 +49,8 @@ func TestTwoWorkersAndALedgerWorkerEachWithItsOwnLoginEndACampaign(t *testing.T)
 		require.Contains(t, again.err, "rollcall watch")
 		require.Equal(t, before, records(t, e))
 	})
-	c.ledgerWorker()
 	counting := []*service{c.countingWorker(), c.countingWorker()}
+	c.ledgerWorker() // nothing goes on without it, and so not with one worker alone
 	watched := c.run("watch")
 	require.Equal(t, 2, watched.code, "one path has no account:\n%s%s", watched.out, watched.err)
 	results := r.end()
@@ -207,7 +207,9 @@ func TestACampaignOutlivesWorkersThatAreStoppedAndKilled(t *testing.T) {
 	require.Less(t, len(deaths(t, state)), 60, "it began nothing new")
 	requireConsumersServed(t, e)
 
+	directory.Pause() // one of them may be up much sooner than the other
 	killed, other := c.worker(), c.worker()
+	directory.Resume()
 	c.awaitDead(campaign, 35)
 	killed.kill()
 	requireNothingLost(t, e)

@@ -36,7 +36,7 @@ func (u *user) asking() (*user, *lab.DNS) {
 	}
 	u.t.Cleanup(dns.Close)
 	file := filepath.Join(u.t.TempDir(), "resolv.conf")
-	require.NoError(u.t, os.WriteFile(file, []byte("nameserver "+strings.TrimSuffix(dns.Addr(), ":53")+"\noptions attempts:1 timeout:2\n"), 0o644))
+	require.NoError(u.t, os.WriteFile(file, []byte("nameserver "+strings.TrimSuffix(dns.Addr(), ":53")+"\noptions attempts:3 timeout:5\n"), 0o644))
 	v := *u
 	v.under = []string{"unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`, file}
 	v.env = append(append([]string{}, u.env...), "GODEBUG=netdns=go")
@@ -127,7 +127,7 @@ func TestADomainControllerThatIsFoundAndDoesNotAnswerIsNeverPassedOver(t *testin
 	require.Equal(t, "servers", wrong[0].What)
 	require.Contains(t, wrong[0].Detail, "dc2.ad.example.org")
 
-	u := base.edited("driver: active-directory\n", "driver: active-directory\n    discover: configuration\n    timeout: 2s\n")
+	u := base.edited("driver: active-directory\n", "driver: active-directory\n    discover: configuration\n")
 	wrong, code = diagnose(t, u)
 	require.Equal(t, 1, code)
 	require.Len(t, wrong, 1, "%v", wrong)

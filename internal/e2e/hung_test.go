@@ -24,7 +24,7 @@ func TestARunNamesTheServerWhoseAnswerItWaitsFor(t *testing.T) {
 	run := u.follow("run")
 	soon := func(what string, is func() bool) {
 		t.Helper()
-		require.Eventually(t, is, time.Minute, 50*time.Millisecond, "%s: %s", what, run.errors())
+		require.Eventually(t, is, patience, 50*time.Millisecond, "%s: %s", what, run.errors())
 	}
 	soon("it waits for the replica", func() bool {
 		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging }) > 0

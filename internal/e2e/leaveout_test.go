@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -196,7 +198,13 @@ func copiedLedger(t *testing.T, u *user) string {
 	folders, err := filepath.Glob(filepath.Join(u.e.Dir, "ledger", "*", "ledger.json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, folders)
-	copied := filepath.Join(t.TempDir(), "copy")
-	require.NoError(t, os.CopyFS(copied, os.DirFS(filepath.Dir(folders[len(folders)-1]))))
-	return copied
+	for {
+		copied := filepath.Join(t.TempDir(), "copy")
+		err := os.CopyFS(copied, os.DirFS(filepath.Dir(folders[len(folders)-1])))
+		if errors.Is(err, fs.ErrNotExist) && t.Context().Err() == nil {
+			continue // a file got its name between the list and the copy
+		}
+		require.NoError(t, err)
+		return copied
+	}
 }

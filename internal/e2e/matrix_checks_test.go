@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -155,13 +156,17 @@ func (b *bench) isSet(r faultproxy.Request) bool {
 
 // setOnce counts the sets that a server answered. A domain controller is to get
 // two, and one more where it cannot be told whose value the first one replaced;
-// a reply lost to the last repeats both.
+// a reply lost to the last repeats both. One that the server was slow to answer
+// may have been given up, and is then made once more.
 func (b *bench) setOnce() error {
-	n := 0
+	n, slow := 0, 0
 	for _, p := range append(slices.Clone(b.servers), b.vault) {
 		for _, r := range p.Requests() {
 			if b.isSet(r) {
 				n++
+				if p.Took(r) > time.Second {
+					slow++
+				}
 			}
 		}
 	}
@@ -172,7 +177,7 @@ func (b *bench) setOnce() error {
 			most += 2 // must-change, which is lost with the rest or done again
 		}
 	}
-	if n < least || n > most {
+	if n < least || n > most+slow {
 		return fmt.Errorf("the authority was set %d times", n)
 	}
 	return nil

@@ -188,7 +188,7 @@ func TestAWorkerKilledWhileItRotatesItsOwnLoginGetsInAgain(t *testing.T) {
 			looks++
 		}
 	}
-	require.LessOrEqual(t, looks, 4)
+	require.Less(t, looks, 12, "one pass costs up to four; to wait for them is some eighteen more")
 }
 
 // killedAt kills a worker at the first request that matches, before Vault sees

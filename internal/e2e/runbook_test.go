@@ -47,7 +47,7 @@ func TestEachCommandOfTheRunBookRunsInItsOrder(t *testing.T) {
 	t.Parallel()
 	b := readBook(t)
 	e := startEstate(t, estate.Options{Accounts: 3, Replica: true, AppRoles: 1, Profile: true})
-	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 90s, batch: 20}\naccept:\n  - {directory: corp, finding: replicators-not-shown, reason: jo looked}\n")
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m, batch: 20}\naccept:\n  - {directory: corp, finding: replicators-not-shown, reason: jo looked}\n")
 	require.NoError(t, err)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)

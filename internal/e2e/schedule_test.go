@@ -121,7 +121,7 @@ func TestAScheduleListsAfreshAtEachRunAndSkipsWhileOneRuns(t *testing.T) {
 		require.Contains(t, r.err, "answers.yaml: seal (tls-key): has no answer\n")
 		require.Empty(t, decode[[]scheduled](t, c.must("schedule", "list", "-o", "json")))
 
-		before, due := c.versions(), time.Now().Add(12*time.Second) // the schedule is made before
+		before, due := c.versions(), time.Now().Add(40*time.Second) // the schedule is made before
 		require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(c.file), "answers.yaml"), []byte("device: esg-01\nprofile: gateway\nby: jo@desk\non: 2026-11-28\nanswers:\n"+
 			"  seal: {later: order it, owner: jo, due: "+due.UTC().Format(time.RFC3339)+"}\n  users: {none: nobody logs in}\n"), 0o644))
 		c.must("schedule", "create", "--every", "24h")

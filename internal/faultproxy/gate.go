@@ -1,6 +1,9 @@
 package faultproxy
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // OnRequest sets a hook that runs when a request has arrived and before
 // anything is done with it. The request waits for the hook. What a process
@@ -29,6 +32,7 @@ func (p *Proxy) arrive(gone context.Context, kind, detail string) (r Request, f 
 	p.mu.Lock()
 	r = Request{N: len(p.requests) + 1, Kind: kind, Detail: detail}
 	p.requests = append(p.requests, r)
+	p.arrived = append(p.arrived, time.Now())
 	if p.plan != nil && p.fired == 0 && (p.plan.Match == nil || p.plan.Match(r)) {
 		p.matched++
 		if p.matched == p.plan.At {
@@ -66,6 +70,7 @@ func (p *Proxy) arrive(gone context.Context, kind, detail string) (r Request, f 
 func (p *Proxy) answered(r Request) {
 	p.mu.Lock()
 	p.requests[r.N-1].Applied = true
+	p.took[r.N] = time.Since(p.arrived[r.N-1])
 	r = p.requests[r.N-1]
 	hook := p.onReply
 	p.mu.Unlock()

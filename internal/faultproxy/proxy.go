@@ -75,6 +75,8 @@ type Proxy struct {
 
 	mu        sync.Mutex
 	requests  []Request
+	arrived   []time.Time // by request
+	took      map[int]time.Duration
 	plan      *Plan
 	matched   int
 	fired     int           // N of the request that the plan broke; 0 before
@@ -93,7 +95,7 @@ type service interface {
 }
 
 func start(ctx context.Context, listen, scheme string, services func(*Proxy, net.Listener) service) (*Proxy, error) {
-	p := &Proxy{scheme: scheme, released: make(chan struct{}), flowing: make(chan struct{})}
+	p := &Proxy{scheme: scheme, took: map[int]time.Duration{}, released: make(chan struct{}), flowing: make(chan struct{})}
 	close(p.flowing)
 	p.services = func(l net.Listener) service { return services(p, l) }
 	l, err := net.Listen("tcp", listen)
@@ -211,6 +213,14 @@ func (p *Proxy) Close() {
 	p.Down()
 	p.Resume()
 	p.Release()
+}
+
+// Took is how long a server had for a request until its last answer was here;
+// zero before. A client may have given it up meanwhile.
+func (p *Proxy) Took(r Request) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.took[r.N]
 }
 
 // Count is how many requests arrived since the start.

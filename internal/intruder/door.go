@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,9 @@ const (
 	maxConns = 4
 	// patience is for one connect or one try, but for those of services.
 	patience = 5 * time.Second
+	// lastPatience is for one of the last pass: who gives up there says nothing
+	// of what is left at that server.
+	lastPatience = time.Minute
 )
 
 // answer is what a server made of one try.
@@ -44,6 +48,7 @@ type door struct {
 	tls  *tls.Config
 	pool chan opener // hands of them, made once and used in turn
 	open bool        // a loop tries its targets; raid.mu guards it
+	last atomic.Bool // the last pass has begun
 	ear  *ear
 
 	sessions sessions // of PostgreSQL, that were kept
@@ -122,7 +127,10 @@ func (d *door) rest(pass time.Duration) time.Duration {
 
 // patience is for one try.
 func (d *door) patience() time.Duration {
-	if d.key.kind == Service {
+	switch {
+	case d.last.Load():
+		return lastPatience
+	case d.key.kind == Service:
 		return servicePatience
 	}
 	return patience

@@ -297,6 +297,7 @@ func (r *raid) finish(ctx context.Context) {
 	r.leave()
 	var last sync.WaitGroup
 	for _, d := range r.doors {
+		d.last.Store(true)
 		last.Go(func() { d.pass(ctx, r, everything) })
 	}
 	last.Wait()

@@ -60,12 +60,12 @@ var temporary = map[uint16]bool{
 
 func (o *ldapOpener) dial() error {
 	o.close()
-	dialer := &net.Dialer{Timeout: patience}
+	dialer := &net.Dialer{Timeout: o.door.patience()}
 	conn, err := ldap.DialURL(o.door.key.server, ldap.DialWithTLSConfig(o.door.tls), ldap.DialWithDialer(dialer))
 	if err != nil {
 		return err
 	}
-	conn.SetTimeout(patience)
+	conn.SetTimeout(o.door.patience())
 	if strings.HasPrefix(o.door.key.server, "ldap://") && o.door.key.ca != "" {
 		if err := conn.StartTLS(o.door.tls.Clone()); err != nil {
 			_ = conn.Close()

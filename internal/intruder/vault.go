@@ -23,7 +23,7 @@ type vaultOpener struct {
 func newVaultOpener(d *door) *vaultOpener {
 	return &vaultOpener{door: d, client: &http.Client{
 		Transport: &http.Transport{TLSClientConfig: d.tls, MaxIdleConnsPerHost: 1},
-		Timeout:   patience,
+		Timeout:   lastPatience, // each call has a context besides
 	}}
 }
 

@@ -117,7 +117,7 @@ func TestAHundredThousandAccountsAreListedInReasonableTimeAndMemory(t *testing.T
 	}
 	require.Less(t, dir.searches, n/perSearch+n/namesPerSearch+10)
 	t.Logf("%d accounts in %v, %d searches, %d MiB allocated in all", n, took.Round(time.Millisecond), dir.searches, (after.TotalAlloc-before.TotalAlloc)>>20)
-	require.Less(t, took, 3*time.Minute)
+	require.Less(t, took, 10*time.Minute)
 	// A search for each name was added: who else is called so in the directory.
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4400)<<20)
 }

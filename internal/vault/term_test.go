@@ -61,7 +61,8 @@ func TestALoginIsSaidToEndInTime(t *testing.T) {
 			}
 			last, err := s.LastFor(t.Context(), 4*time.Hour)
 			require.NoError(t, err)
-			require.InDelta(t, row.last.Seconds(), last.For.Seconds(), 5)
+			require.LessOrEqual(t, last.For, row.last)
+			require.GreaterOrEqual(t, last.For, row.last-45*time.Second)
 			if row.last > 0 {
 				require.NotEmpty(t, last.Remedy)
 			}
@@ -139,7 +140,7 @@ func TestARateLimitIsWaitedFor(t *testing.T) {
 			}
 
 			seen.Store(-1000)
-			ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			_, err = s.ReadLive(ctx, credential.Path{Mount: "kv", Path: "a", Field: "b"}, 0)
 			var e *Error
