@@ -21,6 +21,9 @@ type folded struct {
 	whole bool
 }
 
+// Fold makes one text of all spellings of an account, for a judge.
+func Fold() func(event.Form, string) (string, bool) { return newFolder().fold }
+
 func newFolder() *folder {
 	dns, _ := lru.NewLRU[string, folded](10_000, nil)
 	return &folder{dns}

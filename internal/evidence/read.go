@@ -73,19 +73,22 @@ func Read(ctx context.Context, o Options) (*judge.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{Options: &o, judge: judge.New(o.Judge), total: total}
+	found := judge.New(o.Judge)
+	r := &reading{Options: &o, take: found.Add, total: total}
 	for _, g := range all {
 		if err := r.group(ctx, g); err != nil {
 			return nil, err
 		}
 	}
-	return r.judge.Finish(r.sources, r.missing()), nil
+	return found.Finish(r.sources, r.missing()), nil
 }
 
 // reading is one pass over all files.
 type reading struct {
 	*Options
-	judge   *judge.Judge
+	take    func(event.Event)
+	live    bool        // lines are read as they are written
+	unread  event.Place // the last line that was not understood
 	sources []*judge.Source
 	done    int64
 	total   int64
@@ -118,7 +121,9 @@ func (r *reading) group(ctx context.Context, g *group) error {
 
 func (r *reading) begin(g *group, format logs.Format, clock *logs.Clock) *ofGroup {
 	of := &ofGroup{reading: r, group: g, format: format, clock: clock, authority: r.authorityOf(g, format), byServer: map[string]*server{}}
-	of.parser = format.New(r.parser(of.event, of.note, clock))
+	options := r.parser(of.event, of.note, clock)
+	options.Live = r.live
+	of.parser = format.New(options)
 	return of
 }
 
@@ -177,7 +182,7 @@ func (g *ofGroup) event(e event.Event) {
 	if e.Login {
 		s.Logins++
 	}
-	g.judge.Add(e)
+	g.take(e)
 }
 
 func (g *ofGroup) note(n event.Note, at event.Place, server string) {
@@ -193,6 +198,9 @@ func (g *ofGroup) at(name string) *server {
 	if g.group.server != "" {
 		name = g.group.server
 	}
+	if g.live && len(g.byServer) >= maxServers {
+		name = ""
+	}
 	s, ok := g.byServer[name]
 	if !ok {
 		s = &server{Source: judge.NewSource(g.authority, name, g.format.Name, g.Quiet, g.format.CannotShow...)}
@@ -207,6 +215,7 @@ func (g *ofGroup) at(name string) *server {
 
 // notRead counts a line that was not understood.
 func (g *ofGroup) notRead(at event.Place) {
+	g.unread = at
 	switch {
 	case g.current != nil:
 		g.current.NotRead(at)
@@ -294,7 +303,7 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 		g.foreign()
 		return nil
 	case logs.Unreadable:
-		if other, ok := logs.Recognise(line, g.Mapped...); ok && other.Name != g.format.Name {
+		if other, ok := logs.Recognise(line, g.Mapped...); ok && !g.live && other.Name != g.format.Name {
 			return fmt.Errorf("%s line %d is of another format (%s) than the lines before it (%s): part the two, and give each as a file of its own", place.File, place.Line, other.Name, g.format.Name)
 		}
 		g.notRead(place)

@@ -144,7 +144,11 @@ func New(o Options) *Judge {
 }
 
 // Add takes one event.
-func (j *Judge) Add(e event.Event) {
+func (j *Judge) Add(e event.Event) { j.sort(e, j.count) }
+
+// sort finds out what an event is of, and gives it to take once for each
+// credential that it may be of.
+func (j *Judge) sort(e event.Event, take func(k key, g group, e event.Event)) {
 	folded, whole := j.o.Fold(e.Form, e.Account)
 	n := name{e.Form, folded}
 	on := j.onRoll(n, e.Authority)
@@ -160,7 +164,7 @@ func (j *Judge) Add(e event.Event) {
 	}
 	at := j.placeOf(e.Address)
 	indicator, indicatorAt, _ := j.o.Indicators.met(e.Address)
-	if e.Login {
+	if e.Login && j.bursts != nil {
 		j.bursts.add(e, n, whole || len(on) > 0, indicator)
 	}
 	if len(on) == 0 {
@@ -174,7 +178,8 @@ func (j *Judge) Add(e event.Event) {
 		if j.guessed[guess{n, i}] && !slices.Contains(e.Doubts, event.ByName) {
 			of.Doubts = append(slices.Clone(e.Doubts), event.ByName)
 		}
-		j.count(i, n, value, at, indicator, indicatorAt, whole, of)
+		g := group{First: e.At, Last: e.At, place: at, indicator: indicator, indicatorAt: indicatorAt, whole: whole}
+		take(j.keyOf(i, n, value, at, of), g, of)
 	}
 }
 
@@ -208,7 +213,7 @@ func (j *Judge) onRoll(n name, authority string) []int {
 	return out
 }
 
-func (j *Judge) count(i int, n name, value int, at place, indicator, indicatorAt string, whole bool, e event.Event) {
+func (j *Judge) keyOf(i int, n name, value int, at place, e event.Event) key {
 	k := key{credential: i, address: e.Address, outcome: e.Outcome, value: -1, change: e.Change, target: short(e.Target), group: short(e.Group)}
 	if e.Change == event.Modified {
 		k.target = "" // of whatever entries: programs write many
@@ -224,15 +229,25 @@ func (j *Judge) count(i int, n name, value int, at place, indicator, indicatorAt
 	if at == device && !j.o.Contained.IsZero() && e.At.After(j.o.Contained) {
 		k.phase = Contained
 	}
+	return k
+}
+
+func (j *Judge) count(k key, fresh group, e event.Event) {
 	g := j.seen[k]
 	if g == nil {
 		if len(j.seen) >= maxGroups {
 			j.tooMany++
 			return
 		}
-		g = &group{First: e.At, Last: e.At, place: at, indicator: indicator, indicatorAt: indicatorAt, whole: whole}
+		first := fresh // and not fresh itself, which would be made anew each time
+		g = &first
 		j.seen[k] = g
 	}
+	g.add(k, e)
+}
+
+// add counts one event more.
+func (g *group) add(k key, e event.Event) {
 	g.Count++
 	if e.At.Before(g.First) {
 		g.First = e.At
@@ -247,7 +262,7 @@ func (j *Judge) count(i int, n name, value int, at place, indicator, indicatorAt
 		}
 	}
 	if len(g.seen) < mostSightings {
-		g.seen = append(g.seen, sightingOf(e, i >= 0 || whole || e.Outcome == event.Accepted))
+		g.seen = append(g.seen, sightingOf(e, k.credential >= 0 || g.whole || e.Outcome == event.Accepted))
 	}
 }
 

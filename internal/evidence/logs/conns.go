@@ -34,6 +34,7 @@ type conns struct {
 	// writes lines: a number that had been in use is of a server that has
 	// started anew.
 	unmarked bool
+	beats    int
 }
 
 type connKey struct {
@@ -57,6 +58,7 @@ type conn struct {
 	// early are logins that were over before the connection's first line was
 	// written: threads write out of order.
 	early []event.Event
+	of    *run
 }
 
 // Bounds on logins that stand before their connection.
@@ -73,6 +75,7 @@ type run struct {
 	gap    int
 	last   time.Time
 	doubt  bool
+	held   []held // of a log that is followed, in order
 }
 
 // login is one operation of a connection, and its answer.
@@ -111,6 +114,11 @@ func (c *conns) drop(is *conn) {
 		}
 	}
 	is.changes = nil
+	c.giveUp(is)
+}
+
+// giveUp sends early logins without the address of their connection.
+func (c *conns) giveUp(is *conn) {
 	for _, e := range is.early {
 		c.o.Note(event.NoAddress, e.Place, e.Server)
 		c.o.Event(e)
@@ -132,6 +140,7 @@ func (c *conns) at(key, server string, at time.Time) *run {
 	if at.After(r.last) {
 		r.last = at
 	}
+	c.overdue(r, at)
 	return r
 }
 
@@ -158,7 +167,7 @@ func (c *conns) opens(r *run, number uint64, at time.Time, address netip.Addr, p
 		c.o.Note(event.NumbersBack, place, r.server)
 	}
 	if !there {
-		is = &conn{}
+		is = &conn{of: r}
 	}
 	before := is.early
 	is.early = nil
@@ -180,7 +189,7 @@ func (c *conns) of(r *run, number uint64, op int64, place event.Place) (*conn, *
 	key := connKey{r.id, number}
 	is, ok := c.table.Get(key)
 	if !ok {
-		is = &conn{gap: r.gap, doubt: r.doubt}
+		is = &conn{gap: r.gap, doubt: r.doubt, of: r}
 		c.table.Add(key, is)
 	}
 	l := is.logins[op]
@@ -274,6 +283,7 @@ func (c *conns) send(is *conn, l *login) {
 	case len(is.early) < maxEarly:
 		e.Doubts = nil
 		is.early = append(is.early, e)
+		c.hold(is, e.At)
 	default:
 		c.o.Note(event.NoAddress, e.Place, e.Server)
 		c.o.Event(e)
@@ -295,7 +305,7 @@ func (c *conns) changing(r *run, number uint64, op int64, place event.Place, at 
 	key := connKey{r.id, number}
 	is, ok := c.table.Get(key)
 	if !ok {
-		is = &conn{gap: r.gap, doubt: r.doubt}
+		is = &conn{gap: r.gap, doubt: r.doubt, of: r}
 		c.table.Add(key, is)
 	}
 	if is.changes == nil {

@@ -50,6 +50,8 @@ type Options struct {
 	// "" where lines name none.
 	Event func(event.Event)
 	Note  func(n event.Note, at event.Place, server string)
+	// Live: lines are read as they are written, and the end is far.
+	Live bool
 }
 
 func (o Options) clock() *Clock {
@@ -89,6 +91,8 @@ type Format struct {
 	// Program reports whether a program of that name writes it into a syslog,
 	// which many programs share; nil where none does.
 	Program func(name string) bool
+	// Headed: a file begins with the names of its columns.
+	Headed bool
 	// InFront: it is the log of a server in front of an authority, which is not
 	// that authority's own.
 	InFront bool
@@ -119,7 +123,7 @@ func init() {
 		{Name: "samba", Writes: "a domain controller of Samba's with auth_json_audit", Drivers: []string{"active-directory"}, Domains: true, Recognises: isSamba, Hostless: always, New: newSamba,
 			CannotShow: []event.Limit{event.ClearRefused}},
 		{Name: "windows-xml", Writes: "events of Windows as XML (wevtutil qe /f:xml, Event Viewer, Get-WinEvent with ToXml)", Drivers: []string{"active-directory"}, Domains: true, Recognises: isWindowsXML, Hostless: never, New: newWindowsXML, CannotShow: winLimits},
-		{Name: "windows-csv", Writes: "events of Windows as CSV (Get-WinEvent with Export-Csv, Event Viewer)", Drivers: []string{"active-directory"}, Domains: true, Recognises: isWindowsCSV, Hostless: always, New: newWindowsCSV, CannotShow: winLimits},
+		{Name: "windows-csv", Writes: "events of Windows as CSV (Get-WinEvent with Export-Csv, Event Viewer)", Drivers: []string{"active-directory"}, Domains: true, Recognises: isWindowsCSV, Headed: true, Hostless: always, New: newWindowsCSV, CannotShow: winLimits},
 		{Name: "dovecot", Writes: "Dovecot, by syslog or to its own file (log_path)", InFront: true, Recognises: isDovecot, Hostless: notSyslog, New: newDovecot, Program: called("dovecot"),
 			CannotShow: []event.Limit{event.LastNameOnly, event.ClearRefused}},
 		{Name: "postfix", Writes: "Postfix's smtpd, by syslog or to its own file (maillog_file)", InFront: true, Recognises: isPostfix, Hostless: notSyslog, New: newPostfix, Program: isPostfixProgram,
@@ -147,6 +151,12 @@ func ByProgram(line []byte) (Format, bool) {
 		return Format{}, false
 	}
 	return all[i], true
+}
+
+// IsSyslog reports whether a line is one of a syslog, whichever program wrote it.
+func IsSyslog(line []byte) bool {
+	_, _, ok := cutSyslog(line)
+	return ok
 }
 
 func called(names ...string) func(string) bool {

@@ -43,7 +43,7 @@ const (
 
 // Format is the one that a mapping makes.
 func (m Mapping) Format() Format {
-	f := Format{Name: m.Name, Writes: "as the campaign file maps it", InFront: true, Hostless: always, New: func(o Options) Parser { return newMapped(m, o) }}
+	f := Format{Name: m.Name, Writes: "as the campaign file maps it", InFront: true, Headed: m.Type == CSV, Hostless: always, New: func(o Options) Parser { return newMapped(m, o) }}
 	f.Recognises = func(line []byte) bool {
 		if m.Type == CSV {
 			head, _ := m.head(line)

@@ -17,10 +17,37 @@ type Clock struct {
 	zone        *time.Location
 	file        string
 	last        time.Time
+	// now is set where lines are read as they are written.
+	now func() time.Time
 }
 
 // NewClock begins one. Year is 0 and zone nil where nobody said.
 func NewClock(year int, zone *time.Location) *Clock { return &Clock{first: year, zone: zone} }
+
+// ahead is how far the clock of a log may be ahead of this one's.
+const ahead = 24 * time.Hour
+
+// NewLiveClock begins one for logs that are read as they are written: a time
+// without a year is in the last year in which it is not to come, but for a day.
+func NewLiveClock(zone *time.Location, now func() time.Time) *Clock {
+	return &Clock{zone: zone, now: now}
+}
+
+// recent is a time of a log that is read as it is written.
+func (y *Clock) recent(t time.Time, at event.Place) (time.Time, error) {
+	if y.zone == nil {
+		return t, &NoTime{Place: at, Needs: "zone: say it, with --zone"}
+	}
+	now := y.now().In(y.zone)
+	const leap = 8 // years at most from one 29 February to the next
+	for year := now.Year() + 1; year > now.Year()-leap; year-- {
+		out := time.Date(year, t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), y.zone)
+		if out.Month() == t.Month() && out.Sub(now) <= ahead {
+			return out, nil
+		}
+	}
+	return t, &NoTime{Place: at, Needs: "year that it could be of"}
+}
 
 // SetYear is that of the first line of the file that comes.
 func (y *Clock) SetYear(year int) { y.first = year }
@@ -50,6 +77,8 @@ const (
 // place gives a time of a file its year and zone.
 func (y *Clock) place(t time.Time, at event.Place) (time.Time, error) {
 	switch {
+	case y.now != nil:
+		return y.recent(t, at)
 	case y.first == 0 && y.zone == nil:
 		return t, &NoTime{Place: at, Needs: "year and no zone: say them, with --year and --zone"}
 	case y.first == 0:

@@ -1,0 +1,277 @@
+package judge
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"rollcall/internal/evidence/event"
+)
+
+// Bounds on what a Live keeps and says.
+const (
+	// maxKept findings of each grade are remembered: what a flood makes pushes
+	// out its own grade alone.
+	maxKept = 5_000
+	// maxWaiting tries are kept of credentials that are not dead yet, by
+	// credential and address, and of each the last few.
+	maxWaiting     = 2_000
+	mostOfOne      = 4
+	mostAtOnce     = 50 // findings of a grade that are told at once
+	shortestPace   = time.Second
+	longestPace    = time.Minute
+	longestSilence = 24 * time.Hour // between two of the same
+)
+
+// Live judges events as they come, and says each finding once, then how often
+// it came again: at once, then after Again, twice that, up to a day. It tells
+// what a stolen value, the device or an indicator's address shows; what is no
+// sign of any of these (a refused login from a usual place, a good one where no
+// usual places are known) it does not. It is for one goroutine.
+type Live struct {
+	Again   time.Duration
+	o       Options
+	j       *Judge
+	kept    map[Grade]*simplelru.LRU[string, *Kept]
+	pace    map[Grade]*pace
+	waiting *simplelru.LRU[string, []event.Event]
+	lost    int
+}
+
+// pace keeps a grade from being told too fast.
+type pace struct {
+	next time.Time
+	gap  time.Duration
+}
+
+// Kept is a finding, and how often it was told.
+type Kept struct {
+	Key     string        `json:"key"`
+	Finding Finding       `json:"finding"`
+	Times   int           `json:"times,omitempty"` // it was told
+	Told    int           `json:"told,omitempty"`  // of its count
+	Next    time.Time     `json:"next,omitzero"`   // when it may be told again
+	Wait    time.Duration `json:"wait,omitempty"`
+}
+
+// Alert is a finding that is to be told. ID is the same whenever that is done,
+// and its Count is all that there was since First.
+type Alert struct {
+	ID string `json:"id"`
+	// Again is how often it was told before, and More how many events there
+	// were since.
+	Again int `json:"told_before,omitempty"`
+	More  int `json:"since_then,omitempty"`
+	Finding
+}
+
+// Memory is what a Live has to have kept when it begins anew.
+type Memory struct {
+	Kept    []*Kept                  `json:"kept,omitempty"`
+	Waiting map[string][]event.Event `json:"waiting,omitempty"`
+}
+
+// NewLive begins one, with a roll.
+func NewLive(o Options, again time.Duration, m Memory, now time.Time) *Live {
+	l := &Live{Again: again, o: o, kept: map[Grade]*simplelru.LRU[string, *Kept]{}, pace: map[Grade]*pace{}}
+	for _, g := range grades {
+		l.kept[g], _ = simplelru.NewLRU(maxKept, func(_ string, k *Kept) {
+			if k.Finding.Count > k.Told {
+				l.lost++
+			}
+		})
+		l.pace[g] = &pace{}
+	}
+	l.waiting, _ = simplelru.NewLRU[string, []event.Event](maxWaiting, nil)
+	for _, k := range m.Kept {
+		if all := l.kept[k.Finding.Grade]; all != nil {
+			if k.Next.After(now.Add(k.Wait)) { // the clock went back meanwhile
+				k.Next = now.Add(k.Wait)
+			}
+			all.Add(k.Key, k)
+		}
+	}
+	for key, all := range m.Waiting {
+		l.waiting.Add(key, all)
+	}
+	l.Roll(o.Credentials)
+	return l
+}
+
+// Memory is what is to be kept.
+func (l *Live) Memory() (m Memory) {
+	for _, g := range grades {
+		m.Kept = append(m.Kept, l.kept[g].Values()...)
+	}
+	m.Waiting = map[string][]event.Event{}
+	for _, key := range l.waiting.Keys() {
+		m.Waiting[key], _ = l.waiting.Peek(key)
+	}
+	return m
+}
+
+// Roll takes the roll as it is by now. What was tried before its death was
+// known is judged again.
+func (l *Live) Roll(all []Credential) {
+	l.o.Credentials = all
+	l.j = New(l.o)
+	l.j.bursts = nil // they are known when they are over
+	dead := map[string]time.Time{}
+	for _, c := range all {
+		if !c.Rotated.IsZero() {
+			dead[c.ID] = c.Rotated
+		}
+	}
+	for _, key := range l.waiting.Keys() {
+		id, _, _ := strings.Cut(key, "\x00")
+		at, ok := dead[id]
+		if !ok {
+			continue
+		}
+		tries, _ := l.waiting.Peek(key)
+		l.waiting.Remove(key)
+		for _, e := range tries {
+			if e.At.After(at) {
+				l.Add(e)
+			}
+		}
+	}
+}
+
+// Add takes one event.
+func (l *Live) Add(e event.Event) { l.j.sort(e, l.take) }
+
+func (l *Live) take(k key, g group, e event.Event) {
+	g.add(k, e)
+	f, ok := l.j.finding(k, &g, nil)
+	if !ok || !told(f) {
+		l.wait(k, &g, e)
+		return
+	}
+	id := keyText(k, f)
+	all := l.kept[f.Grade]
+	is, there := all.Get(id)
+	if !there {
+		all.Add(id, &Kept{Key: id, Finding: f})
+		return
+	}
+	is.Finding.Count++
+	if f.First.Before(is.Finding.First) {
+		is.Finding.First = f.First
+	}
+	if f.Last.After(is.Finding.Last) {
+		is.Finding.Last = f.Last
+	}
+	if len(is.Finding.Seen) < mostSightings {
+		is.Finding.Seen = append(is.Finding.Seen, f.Seen...)
+	}
+}
+
+// wait keeps what may be a finding once its credential is known to be dead:
+// the ledger says that a moment later than the server's log.
+func (l *Live) wait(k key, g *group, e event.Event) {
+	if k.credential < 0 || k.change != "" || !e.Outcome.Bad() && g.place != device {
+		return
+	}
+	c := l.o.Credentials[k.credential]
+	if !c.Rotated.IsZero() {
+		return
+	}
+	key := c.ID + "\x00" + e.Address.String()
+	tries, _ := l.waiting.Get(key)
+	if len(tries) >= mostOfOne {
+		tries = tries[1:]
+	}
+	l.waiting.Add(key, append(slices.Clip(slices.Clone(tries)), e))
+}
+
+// told says which findings are signs of a stolen value, the device or an
+// indicator.
+func told(f Finding) bool {
+	switch f.Code {
+	case TriedAfter:
+		return f.Rule != "usual-place"
+	case UsedElsewhere:
+		return f.Rule != "no-usual-places"
+	case Changed:
+		return f.Rule == "indicator" || f.Rule == "by-device"
+	case Burst:
+		return false
+	}
+	return true
+}
+
+// keyText is what makes findings one. Names that strangers type make none of
+// their own.
+func keyText(k key, f Finding) string {
+	letIn := f.Outcome == event.Accepted
+	parts := []string{string(f.Code), string(f.Grade), f.Rule, f.Credential, f.Address, fmt.Sprint(letIn), string(f.Change), f.Target, f.Group, f.ValueOf}
+	if f.Credential == "" && letIn {
+		parts = append(parts, string(k.account.form), k.account.folded)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Due are the findings that are to be told now, the surest first, and how many
+// more there are that come later; at the end, all that were not told. Those that
+// it gives count as told.
+func (l *Live) Due(now time.Time, end bool) (out []Alert, more int) {
+	for _, g := range grades {
+		var due []*Kept
+		for _, k := range l.kept[g].Values() {
+			if k.Finding.Count > k.Told && (end || !now.Before(k.Next)) {
+				due = append(due, k)
+			}
+		}
+		p := l.pace[g]
+		switch {
+		case now.Before(p.next) && !end:
+			more += len(due)
+			continue
+		case len(due) == 0:
+			p.gap = 0
+			continue
+		}
+		p.gap = min(max(2*p.gap, shortestPace), longestPace)
+		p.next = now.Add(p.gap)
+		slices.SortStableFunc(due, func(a, b *Kept) int { return cmp.Or(a.Times-b.Times, a.Finding.First.Compare(b.Finding.First)) })
+		most := len(due)
+		if !end {
+			most = min(most, mostAtOnce)
+		}
+		more += len(due) - most
+		for _, k := range due[:most] {
+			out = append(out, l.tell(k, now))
+		}
+	}
+	return out, more
+}
+
+// tell makes an alert of a finding.
+func (l *Live) tell(k *Kept, now time.Time) Alert {
+	a := Alert{ID: fmt.Sprintf("%s-%d-%d", k.Key, k.Finding.First.UnixNano(), k.Times), Again: k.Times, Finding: k.Finding}
+	if k.Times > 0 {
+		a.More = k.Finding.Count - k.Told
+	}
+	if k.Wait *= 2; k.Wait == 0 || now.Sub(k.Next) > longestSilence && k.Times > 0 {
+		k.Wait = l.Again
+	}
+	k.Wait = min(k.Wait, longestSilence)
+	k.Times, k.Told, k.Next = k.Times+1, k.Finding.Count, now.Add(k.Wait)
+	k.Finding.Seen = nil // those that come are told the next time
+	return a
+}
+
+// Lost are findings that were pushed out before they could be told, since this
+// was last asked.
+func (l *Live) Lost() (n int) {
+	n, l.lost = l.lost, 0
+	return n
+}
