@@ -34,7 +34,8 @@ var layers = [][]string{
 		"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/directory/adlogin", "internal/directory/ldapacl", "internal/profile", "internal/people", "internal/door"},
 	// A section of the campaign file, which config reads; the connection over
 	// which a door is asked; what an operator wants done besides.
-	{"internal/*/settings", "internal/door/conn", "internal/hook"},
+	// Logs that grow, which are read as those that lie around.
+	{"internal/*/settings", "internal/door/conn", "internal/hook", "internal/evidence/follow"},
 	// The campaign file: types that every room above may take.
 	{"config"},
 	// Names of servers to where they are dialled; the one client of Vault.
@@ -55,10 +56,10 @@ var layers = [][]string{
 	// What is asked about a rotation and knows no step of it.
 	{"internal/rotation/*"},
 	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics", "internal/listing", "internal/record", "internal/evidence"},
-	{"internal/reach"},                    // what rotation asks of the rest of the roll
-	{"internal/tasks", "internal/notify"}, // what people are given to do, and what they say of it; whom a ledger's entries are told
-	{"activities", "internal/rehearsal"},  // thin: what Temporal calls; the same rotation on a bogus account
-	{"workflows"},                         // decides and waits; touches the world through activities, which it knows by what crosses
+	{"internal/reach", "internal/evidence/watch"}, // what rotation asks of the rest of the roll; logs that grow against a roll
+	{"internal/tasks", "internal/notify"},         // what people are given to do, and what they say of it; whom a ledger's entries are told
+	{"activities", "internal/rehearsal"},          // thin: what Temporal calls; the same rotation on a bogus account
+	{"workflows"},                                 // decides and waits; touches the world through activities, which it knows by what crosses
 	{"internal/cli"},
 	{"cmd/rollcall"},
 }
