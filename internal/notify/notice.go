@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/evidence/judge"
 	"rollcall/internal/notify/settings"
 	"rollcall/internal/protocol"
 )
@@ -55,6 +56,10 @@ type Found struct {
 	What       string                 `json:"what"`
 	Credential string                 `json:"credential,omitempty"` // its name
 	Detail     string                 `json:"detail,omitempty"`
+	// Of what a watch saw in logs: ID is the same whenever it is told, and
+	// Evidence all that is known of it.
+	ID       string         `json:"id,omitempty"`
+	Evidence *judge.Finding `json:"evidence,omitempty"`
 }
 
 // Standing is a reason for which credentials are open.
