@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/config"
+	"rollcall/internal/evidence"
+	"rollcall/internal/evidence/judge"
+	"rollcall/internal/evidence/watch"
+	"rollcall/internal/ledger"
+	"rollcall/internal/plural"
+)
+
+// watchFlags are what a person says of a watch, beside what evidence takes.
+type watchFlags struct {
+	evidenceFlags
+	state     string
+	fromStart bool
+	again     time.Duration
+}
+
+func (a *app) evidenceWatchCommand() *cobra.Command {
+	var f watchFlags
+	c := &cobra.Command{
+		Use:   "watch [AUTHORITY[/SERVER]=|SERVER=]FILE|- ...",
+		Short: "Follow servers' logs for weeks: a dead value tried again, a login from the device, an indicator met",
+		Long: `watch follows logs that grow (- is standard input), and tells within seconds when a login of a dead
+credential's account is refused from an address that --usual does not have, when the device logs in, or
+when an indicator's address does. It cannot see values: it says what it saw. It tells here (-o json: an
+object a line) and by notify of the campaign file, to whom wants the event finding.
+The roll and the times of death come from the campaign's ledger, which is read again while the campaign
+goes on. Nothing is changed anywhere. Files are followed across rotation and may not be there yet; what
+is packed is not read. Reading begins at the end of each file, and after a restart where it ended.
+Findings that go on are told again after --again, then twice that, up to a day. A log without lines for
+--quiet is told too: silence is not "nothing happened". Docs: docs/evidence.md.
+Exit codes: 0 ended by Ctrl-C or SIGTERM, or standard input did and nothing was found · 1 an error ·
+2 standard input ended, and something was found.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.evidenceWatch(cmd.Context(), f, args) },
+	}
+	f.out.flag(c)
+	fl := c.Flags()
+	fl.StringVar(&f.format, "format", "", "format of all files, instead of finding it by looking")
+	fl.StringArrayVar(&f.windows, "window", nil, "FROM..TO in which the device was in foreign hands; instead of the campaign file's exposure")
+	fl.StringArrayVar(&f.device, "device", nil, "address or network of the device; instead of the campaign file's")
+	fl.StringArrayVar(&f.usual, "usual", nil, "address or network from which credentials are used by right: consumers, Vault, Rollcall's workers")
+	fl.StringArrayVar(&f.indicators, "indicators", nil, "file of addresses and networks of the intruder, one a line or CSV")
+	fl.StringVar(&f.zone, "zone", "", "zone of times that have none, such as Europe/Berlin")
+	fl.DurationVar(&f.quiet, "quiet", evidence.DefaultQuiet, "how long a log may have no line before that is told")
+	fl.StringVar(&f.campaign, "campaign", "latest", "the campaign whose ledger has the roll and the times of death")
+	fl.BoolVar(&f.here, "device-is-here", false, "an address of this machine is really the device's")
+	fl.StringVar(&f.state, "state", "", "folder in which is kept how far each file was read and what was told; one below --state-dir by default")
+	fl.BoolVar(&f.fromStart, "from-start", false, "read files that no watch read before from their beginning")
+	fl.DurationVar(&f.again, "again", watch.DefaultAgain, "after how long a finding that goes on is told again")
+	a.timeZoneFlag(c)
+	return c
+}
+
+func (a *app) evidenceWatch(ctx context.Context, f watchFlags, args []string) error {
+	asJSON, err := f.out.json()
+	if err != nil {
+		return err
+	}
+	zone, err := a.zone()
+	if err != nil {
+		return err
+	}
+	if f.again < time.Second {
+		return fmt.Errorf("--again %s: a second at least", f.again)
+	}
+	cfg, err := config.Load(a.file)
+	if err != nil {
+		return err
+	}
+	o := watch.Options{In: a.In, FromStart: f.fromStart, Folder: f.state, Quiet: f.quiet, Again: f.again, Say: a.say}
+	if o.Folder == "" {
+		o.Folder = filepath.Join(a.stateDir, "evidence-watch", cfg.Device)
+	}
+	if o.Evidence, err = a.evidenceOptions(cfg, f.evidenceFlags, args); err != nil {
+		return err
+	}
+	o.Files = o.Evidence.Files
+	roll := &liveRoll{app: a, cfg: cfg, domains: o.Evidence.Domains}
+	if err := roll.open(ctx, f.campaign); err != nil {
+		return err
+	}
+	o.Roll = roll.read
+	o.Show = a.showWatched(asJSON, zone)
+	a.warns = true // of receivers that are not told
+	stop, err := a.tellWatched(cfg, roll.campaign, &o)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	a.say("note: campaign %s, %s; the state is kept in %s; Ctrl-C or SIGTERM ends it", roll.campaign, plural.Count(len(args), "log", "logs"), o.Folder)
+	found, err := watch.Run(ctx, o)
+	if err == nil && ctx.Err() == nil && found > 0 {
+		return &exit{code: exitExceptions}
+	}
+	return err
+}
+
+// liveRoll is the roll of a campaign that may go on, by its ledger.
+type liveRoll struct {
+	app      *app
+	cfg      *config.Campaign
+	domains  map[string]evidence.Domain
+	campaign string
+	reader   *ledger.Reader
+	state    *ledger.State
+	next     uint64
+	// elsewhere: it is a copy of a ledger that is served, made anew at times.
+	elsewhere bool
+	fetched   time.Time
+}
+
+// fetchEvery is how often a ledger that is served is fetched again.
+const fetchEvery = time.Minute
+
+func (r *liveRoll) open(ctx context.Context, campaign string) error {
+	var args []string
+	if campaign != "latest" {
+		args = []string{campaign}
+	}
+	dir, err := r.app.findLedger(ctx, "", args)
+	if err != nil {
+		return err
+	}
+	if r.reader, err = ledger.OpenReader(dir); err != nil {
+		return err
+	}
+	r.campaign, r.state, r.fetched = r.reader.Campaign(), ledger.NewState(), time.Now()
+	r.elsewhere = filepath.Clean(filepath.Dir(dir)) != filepath.Clean(r.cfg.LedgerDir)
+	return nil
+}
+
+// read takes up what the ledger gained.
+func (r *liveRoll) read(ctx context.Context) (all []judge.Credential, changed bool, err error) {
+	if r.elsewhere && r.state.Phase != ledger.Closed && time.Since(r.fetched) > fetchEvery {
+		r.fetched = time.Now()
+		if r.app.fetchLatest(ctx, []string{r.campaign}) == "" {
+			return nil, false, errors.New("nobody serves it now")
+		}
+	}
+	err = r.reader.Entries(ctx, r.next, func(index uint64, e ledger.Entry) error {
+		r.state.Add(index, e)
+		r.next, changed = index+1, true
+		return nil
+	})
+	if err != nil || !changed {
+		return nil, false, err
+	}
+	all, _ = ledgerForEvidence(r.state, r.domains)
+	return all, true, nil
+}
+
+// againWords say how often a finding was told before.
+func againWords(a judge.Alert) string {
+	if a.Again == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; it was told %s before, and came %s since", plural.Count(a.Again, "time", "times"), plural.Count(a.More, "time", "times"))
+}
+
+// troubleWords are a trouble for people.
+func troubleWords(t watch.Trouble) string {
+	if t.Over {
+		return "again: " + t.Text
+	}
+	return strings.TrimSuffix(t.Text, ".")
+}

@@ -1,0 +1,163 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"rollcall/internal/evidence"
+	"rollcall/internal/evidence/event"
+	"rollcall/internal/evidence/follow"
+	"rollcall/internal/evidence/logs"
+)
+
+// stdin is standard input, as it stands among files.
+const stdin = "-"
+
+// ahead is how far the clock of a log may be ahead of ours before that is told.
+const ahead = 2 * time.Minute
+
+// log is one that is followed.
+type log struct {
+	w      *watcher
+	of     evidence.File
+	file   *follow.File
+	stream *evidence.Stream
+	format logs.Format
+
+	strange int         // lines from before its format was known
+	at      event.Place // the last of them
+	told    int         // lines that were not understood, when that was looked at last
+	known   int         // lines that were understood, then
+	last    time.Time   // when one came
+	cannot  string      // why it is not read now
+}
+
+// open begins to follow a log.
+func (w *watcher) open(of evidence.File) (*log, error) {
+	l := &log{w: w, of: of, last: w.o.Now()}
+	if of.Path == stdin {
+		return l, nil
+	}
+	if _, err := os.Stat(filepath.Dir(of.Path)); err != nil {
+		return nil, fmt.Errorf("%s cannot be waited for: %w", of.Path, err)
+	}
+	format, found, err := w.o.Evidence.Sniff(of, w.o.Now)
+	if plain := follow.Plain(of.Path); plain != nil && err != nil {
+		err = plain
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		w.o.Say("note: %s is not there yet: it is read from its beginning when it is", of.Path)
+	case err != nil:
+		return nil, err
+	case found:
+		l.begin(format)
+	}
+	saved := w.state.Logs[of.Path]
+	o := follow.Options{FromStart: w.o.FromStart, Take: l.take, Lost: l.lost, Now: w.o.Now, Headed: func() bool { return l.format.Headed }}
+	if saved != nil {
+		// A file that was waited for is new whenever it came.
+		o.Saved, o.FromStart = saved.Parts, true
+		if !saved.Last.IsZero() && saved.Last.Before(l.last) {
+			l.last = saved.Last
+		}
+	}
+	l.file, err = follow.Open(of.Path, o)
+	return l, err
+}
+
+func (l *log) begin(format logs.Format) {
+	l.format = format
+	l.stream = evidence.NewStream(l.w.o.Evidence, l.of, format, l.w.o.Now, l.w.live.Add)
+}
+
+// take reads a line.
+func (l *log) take(line follow.Line) {
+	l.w.changed = true
+	at := event.Place{File: l.of.Path, Line: line.Number}
+	if l.stream == nil {
+		format, ok := l.w.o.Evidence.FormatOf(line.Text)
+		if !ok {
+			if !line.Before && !logs.IsSyslog(line.Text) {
+				l.strange, l.at = l.strange+1, at
+			}
+			return
+		}
+		l.begin(format)
+	}
+	l.stream.Mute(line.Before)
+	l.stream.Line(line.Text, at, line.TooLong)
+}
+
+func (l *log) lost(what string) { l.w.has(LinesLost, l.of.Path, "%s: %s", l.name(), what) }
+
+// name is that of the log for people.
+func (l *log) name() string {
+	if l.of.Path == stdin {
+		return "standard input"
+	}
+	return l.of.Path
+}
+
+// read reads what was written since, some of it.
+func (l *log) read() (more bool) {
+	if l.file == nil {
+		return false
+	}
+	more, err := l.file.Read()
+	l.cannot = ""
+	if err != nil {
+		l.cannot = err.Error()
+		return false
+	}
+	return more
+}
+
+// look says what is wrong with a log, and what is so no more.
+func (l *log) look(now time.Time) {
+	path, name := l.of.Path, l.name()
+	if l.cannot != "" {
+		l.w.has(Unreadable, path, "%s cannot be read: %s. It is tried again each second", name, l.cannot)
+	} else {
+		l.w.over(Unreadable, path, "%s is read again", name)
+	}
+	known, bad, at, why := 0, l.strange, l.at, ""
+	if l.stream != nil {
+		seen := l.stream.Seen()
+		known = seen.Lines - seen.Foreign - seen.Unreadable
+		if bad += seen.Unreadable; seen.Unreadable > 0 {
+			at, why = seen.At, seen.Why
+		}
+		if seen.Last.Sub(now) > ahead {
+			l.w.has(ClockAhead, path, "%s has lines of a time that is to come (%s): what is said of before and after a death may be wrong; mend the clock of who writes it, or --zone", name, seen.Last.UTC().Format(time.RFC3339))
+		} else {
+			l.w.over(ClockAhead, path, "%s has lines of this time again", name)
+		}
+	}
+	if bad > l.told {
+		l.told = bad
+		if why == "" {
+			why = "what they say is in no finding"
+		}
+		l.w.has(NotUnderstood, path, "%s: lines that were not understood: %d since the watch began, the last one line %d; %s", name, bad, at.Line, why)
+	}
+	if known > l.known {
+		l.known, l.last = known, now
+		l.w.over(Silent, path, "%s has lines again", name)
+	}
+	if now.Sub(l.last) >= l.w.o.Quiet {
+		l.w.has(Silent, path, "%s has had no line that is understood since %s%s. That does not say that nothing happened: was the server off, does it log elsewhere, or at another level?",
+			name, l.last.UTC().Format(time.RFC3339), l.missing())
+	}
+}
+
+func (l *log) missing() string {
+	if l.file != nil && !l.file.There() {
+		return ": it is not there"
+	}
+	return ""
+}
