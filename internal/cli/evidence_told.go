@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/evidence/watch"
 	"rollcall/internal/notify"
 	receivers "rollcall/internal/notify/settings"
+	"rollcall/internal/report"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
@@ -125,9 +126,9 @@ func (a *app) tellWatched(cfg *config.Campaign, campaign string, o *watch.Option
 // others from being seen.
 func foundInLogs(b watch.Batch) (out []notify.Found) {
 	for _, f := range b.Alerts {
-		is := notify.Found{ID: f.ID, Code: credential.FindingCode(f.Code), What: f.Words(), Evidence: &f.Finding}
+		is := notify.Found{ID: f.ID, Code: credential.FindingCode(f.Code), What: report.Clean(f.Words()), Evidence: &f.Finding}
 		if f.Credential != "" {
-			is.Credential = f.Account
+			is.Credential = report.Clean(f.Account)
 		}
 		is.Detail = fmt.Sprintf("%s (rule %s), %s to %s", f.Grade, f.Rule, f.First.UTC().Format(time.RFC3339), f.Last.UTC().Format(time.RFC3339))
 		if len(f.Seen) > 0 {

@@ -18,6 +18,10 @@ import (
 // the next one that has room.
 const mostHanded = 500
 
+// handed is the name of what waits: whichever campaign's it is, who opens the
+// folder next tells it.
+const handed = "evidence"
+
 // Hand tells what is handed to it, and no ledger: findings of logs that are
 // followed. It is a Notifier beside, with the same promises: what it was handed
 // is kept before it is sent, and told at least once, under one id.
@@ -34,16 +38,16 @@ type Hand struct {
 // is left there. told is whom, as a campaign file says it; reloads are none of
 // its business.
 func Open(dir, campaign, device string, told json.RawMessage, secrets Secrets, log *slog.Logger) (*Hand, error) {
-	box := &outbox{Campaign: campaign}
+	box := &outbox{Campaign: handed}
 	if err := json.Unmarshal(told, &box.Told); err != nil {
 		return nil, err
 	}
 	box.Told.UsedBy, box.Never = nil, box.Told.Never
-	lock := hold(dir, campaign)
+	lock := hold(dir, handed)
 	if lock == nil {
 		return nil, fmt.Errorf("another process tells what is in %s, or nothing can be kept there", dir)
 	}
-	before, err := load(dir, campaign)
+	before, err := load(dir, handed)
 	if err != nil {
 		_ = lock.Close()
 		return nil, err
@@ -119,7 +123,7 @@ func (h *Hand) Stop(ctx context.Context) (untold int, err error) {
 	defer h.w.mu.Unlock()
 	untold = len(h.w.box.Queue)
 	if untold == 0 {
-		err = os.Remove(boxFile(h.n.Dir, h.campaign))
+		err = os.Remove(boxFile(h.n.Dir, handed))
 		if errors.Is(err, os.ErrNotExist) {
 			err = nil
 		}

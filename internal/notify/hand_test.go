@@ -16,7 +16,7 @@ import (
 	"rollcall/internal/notify/settings"
 )
 
-func handed(t *testing.T, dir string, told settings.Told) *Hand {
+func open(t *testing.T, dir string, told settings.Told) *Hand {
 	text, err := json.Marshal(told)
 	require.NoError(t, err)
 	h, err := Open(dir, campaign, "esg-01", text, kept{"kv/notify#hook": key}, slog.New(slog.DiscardHandler))
@@ -41,7 +41,7 @@ func seenInLogs(id string) []Found {
 
 func TestWhatIsHandedOverIsToldSignedAndOnce(t *testing.T) {
 	hook, dir := newReceiver(t), t.TempDir()
-	h := handed(t, dir, ofHook(hook))
+	h := open(t, dir, ofHook(hook))
 	h.Evidence("a", time.Now(), seenInLogs("1"), 3)
 	n := hook.next(t)
 	require.Equal(t, settings.Finding, n.Event)
@@ -50,19 +50,19 @@ func TestWhatIsHandedOverIsToldSignedAndOnce(t *testing.T) {
 	require.Equal(t, "1", n.Findings[0].ID)
 	require.Equal(t, judge.TriedAfter, n.Findings[0].Evidence.Code)
 	require.Zero(t, stopHand(t, h))
-	require.NoFileExists(t, boxFile(dir, campaign))
+	require.NoFileExists(t, boxFile(dir, handed))
 }
 
 // A receiver that is away holds up nothing; the next process sends what is left.
 func TestWhatCouldNotBeToldIsToldByTheNextProcessUnderItsID(t *testing.T) {
 	hook, dir := newReceiver(t), t.TempDir()
 	hook.answers(func(Notice) int { return http.StatusServiceUnavailable })
-	h := handed(t, dir, ofHook(hook))
+	h := open(t, dir, ofHook(hook))
 	h.Evidence("a", time.Now(), seenInLogs("1"), 0)
 	h.Evidence("a", time.Now(), seenInLogs("1"), 0) // told again after a crash: it waits already
 	require.Equal(t, 1, stopHand(t, h))
 	hook.answers(nil)
-	h = handed(t, dir, ofHook(hook))
+	h = open(t, dir, ofHook(hook))
 	for hook.next(t).ID != campaign+"/evidence/a" {
 	}
 	require.Zero(t, stopHand(t, h))
@@ -71,24 +71,24 @@ func TestWhatCouldNotBeToldIsToldByTheNextProcessUnderItsID(t *testing.T) {
 func TestAReceiverThatTheCampaignFileHasNoMoreIsForgotten(t *testing.T) {
 	hook, dir := newReceiver(t), t.TempDir()
 	hook.answers(func(Notice) int { return http.StatusServiceUnavailable })
-	h := handed(t, dir, ofHook(hook))
+	h := open(t, dir, ofHook(hook))
 	h.Evidence("a", time.Now(), seenInLogs("1"), 0)
 	require.Equal(t, 1, stopHand(t, h))
-	h = handed(t, dir, settings.Told{})
+	h = open(t, dir, settings.Told{})
 	require.Zero(t, stopHand(t, h))
 }
 
 func TestWhatWaitsIsBoundedAndTwoProcessesAreNotBothHeard(t *testing.T) {
 	hook, dir := newReceiver(t), t.TempDir()
 	hook.answers(func(Notice) int { return http.StatusServiceUnavailable })
-	h := handed(t, dir, ofHook(hook))
+	h := open(t, dir, ofHook(hook))
 	for i := range mostHanded + 100 {
 		h.Evidence(fmt.Sprint(i), time.Now(), seenInLogs(fmt.Sprint(i)), 0)
 	}
 	_, err := Open(dir, campaign, "esg-01", json.RawMessage(`{}`), kept{}, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "another process tells what is in")
 	require.Equal(t, mostHanded, stopHand(t, h))
-	info, err := os.Stat(boxFile(dir, campaign))
+	info, err := os.Stat(boxFile(dir, handed))
 	require.NoError(t, err)
 	require.Less(t, info.Size(), int64(1<<20))
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())

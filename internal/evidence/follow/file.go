@@ -155,8 +155,10 @@ func (f *File) keepWith(old *part) {
 	if err != nil {
 		return
 	}
-	for _, b := range beside(f.Path) {
-		if !b.at.After(info.ModTime()) {
+	all := beside(f.Path)
+	own := slices.IndexFunc(all, func(b besides) bool { return os.SameFile(b.info, info) })
+	for _, b := range all {
+		if own < 0 || b.shape != all[own].shape || !b.info.ModTime().After(info.ModTime()) {
 			continue
 		}
 		p, _, err := openPart(b.path, nil)
@@ -180,20 +182,30 @@ func (f *File) reads(p *part) bool {
 // find is the file of a position among those that lie beside this one, renamed
 // or copied.
 func (f *File) find(at Position, copied bool) *part {
-	for _, b := range beside(f.Path) {
-		p, info, err := openPart(b.path, nil)
-		if err != nil {
-			continue
+	all := beside(f.Path)
+	slices.Reverse(all)
+	find := func(is func(*part, os.FileInfo) bool) *part {
+		for _, b := range all {
+			p, info, err := openPart(b.path, nil)
+			if err != nil {
+				continue
+			}
+			if is(p, info) {
+				device, inode := p.at.Device, p.at.Inode
+				p.at = at
+				p.at.Device, p.at.Inode = device, inode
+				return p
+			}
+			_ = p.file.Close()
 		}
-		if at.same(p.file, info) || copied && at.HeadLen > 0 && at.copied(p.file, info) {
-			device, inode := p.at.Device, p.at.Inode
-			p.at = at
-			p.at.Device, p.at.Inode = device, inode
-			return p
-		}
-		_ = p.file.Close()
+		return nil
 	}
-	return nil
+	p := find(func(p *part, info os.FileInfo) bool { return at.same(p.file, info) })
+	if p == nil && copied && at.HeadLen > 0 {
+		// The newest: some logs begin with the same lines each time.
+		p = find(func(p *part, info os.FileInfo) bool { return at.copied(p.file, info) })
+	}
+	return p
 }
 
 // keep reads a part that was rotated away to its end.

@@ -215,6 +215,19 @@ func TestWhatWasRotatedWhileNobodyReadIsReadAndWhatWasPackedIsSaid(t *testing.T)
 			require.NoError(t, os.Rename(path, filepath.Join(filepath.Dir(path), "slapd-20261130.log")))
 			put(t, path, "three\n")
 		}, []string{"two", "three"}, 0},
+		"renamed, beside the log of another server": {func(path string) {
+			require.NoError(t, os.Rename(path, path+".1"))
+			require.NoError(t, os.Chtimes(path+".1", time.Now(), time.Now().Add(-time.Hour)))
+			put(t, filepath.Join(filepath.Dir(path), "slapd-2.log"), "of another\n")
+			put(t, path, "three\n")
+		}, []string{"two", "three"}, 0},
+		"copied, where the one before began alike": {func(path string) {
+			put(t, path+".2", "one\nof before\n")
+			require.NoError(t, os.Chtimes(path+".2", time.Now(), time.Now().Add(-time.Hour)))
+			copied(t, path, path+".1")
+			require.NoError(t, os.Truncate(path, 0))
+			put(t, path, "three\n")
+		}, []string{"two", "three"}, 0},
 		"copied and truncated": {func(path string) {
 			copied(t, path, path+".1")
 			require.NoError(t, os.Truncate(path, 0))

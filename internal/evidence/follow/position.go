@@ -28,7 +28,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // headLen bytes of a file, at most, are what it is known by.
@@ -81,6 +80,11 @@ var rotated = regexp.MustCompile(`^[.-][0-9][0-9A-Za-z.:_-]*$`)
 // packed are names of files that are not read.
 var packed = []string{".gz", ".xz", ".zst", ".bz2", ".lz4", ".tmp"}
 
+var (
+	digits = regexp.MustCompile(`[0-9]+`)
+	digit  = regexp.MustCompile(`[0-9]`)
+)
+
 // beside are the rotated files that lie beside a log, the oldest first.
 func beside(path string) (out []besides) {
 	folder, base := filepath.Split(path)
@@ -89,8 +93,10 @@ func beside(path string) (out []besides) {
 	for _, e := range entries {
 		name := e.Name()
 		rest, ok := strings.CutPrefix(name, base)
+		shape := digits.ReplaceAllString(rest, "#")
 		if !ok {
 			if rest, ok = strings.CutPrefix(name, stem); ok && stem != base {
+				shape = digit.ReplaceAllString(rest, "#") // log-2.log may be another log, where log-20261130.log is not
 				rest = strings.TrimSuffix(rest, filepath.Ext(base))
 			}
 		}
@@ -98,14 +104,15 @@ func beside(path string) (out []besides) {
 			continue
 		}
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
-			out = append(out, besides{filepath.Join(folder, name), info.ModTime()})
+			out = append(out, besides{filepath.Join(folder, name), shape, info})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b besides) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(out, func(a, b besides) int { return a.info.ModTime().Compare(b.info.ModTime()) })
 	return out
 }
 
+// besides is one of them. Those that the same rotation made have one shape.
 type besides struct {
-	path string
-	at   time.Time
+	path, shape string
+	info        os.FileInfo
 }
