@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,7 +44,7 @@ Exit code 1 if the ledger does not verify, whatever is printed.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.report(cmd.Context(), f, args) },
 	}
 	f.out.flag(c)
-	c.Flags().StringVar(&f.html, "html", "", "write one self-contained HTML file here")
+	c.Flags().StringVar(&f.html, "html", "", "write the report as HTML here: one self-contained file, and beyond 1,000 credentials more of them in a folder beside it")
 	c.Flags().StringVar(&f.csv, "csv", "", "write a row for each open item here (RFC 4180)")
 	c.Flags().BoolVar(&f.summary, "summary", false, "one page, without the evidence; also of --html")
 	c.Flags().StringVar(&f.dir, "ledger", "", "folder of the campaign's ledger")
@@ -73,12 +75,12 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 	}
 	shown := report.InZone(state, zone)
 	if f.html != "" {
-		if err := a.writeReport(f.html, func(w io.Writer) error {
-			if f.summary {
-				return report.SummaryHTML(w, shown, verified, time.Now())
-			}
-			return report.HTML(w, shown, verified, time.Now())
-		}); err != nil {
+		if f.summary {
+			err = a.writeReport(f.html, func(w io.Writer) error { return report.SummaryHTML(w, shown, verified, time.Now()) })
+		} else {
+			err = a.writeHTML(f.html, shown, verified)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -136,6 +138,47 @@ func (a *app) writeReport(path string, write func(io.Writer) error) error {
 	return nil
 }
 
+func (a *app) writeHTML(path string, s *ledger.State, v report.Verification) error {
+	n, folder, err := htmlFiles(path, s, v)
+	switch {
+	case err != nil:
+		return err
+	case n > 1:
+		a.say("wrote %s, and %d more files in %s: keep them together", path, n-1, folder)
+	default:
+		a.say("wrote %s", path)
+	}
+	return nil
+}
+
+// htmlFiles writes a report, and takes away what an earlier one of that name
+// had more. folder is where all but the first of its n files are.
+func htmlFiles(path string, s *ledger.State, v report.Verification) (n int, folder string, err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // nothing lies beside a pipe
+		return 1, "", writeFile(path, func(w io.Writer) error { return report.HTML(w, s, v, time.Now()) })
+	}
+	folder = strings.TrimSuffix(path, filepath.Ext(path)) + "-pages"
+	names := report.FilesOf{First: filepath.Base(path), Folder: filepath.Base(folder)}
+	at := func(n int) string { return filepath.Join(filepath.Dir(path), filepath.FromSlash(names.Name(n))) }
+	n, err = report.HTMLFiles(s, v, time.Now(), names, func(n int) (io.WriteCloser, error) {
+		if n == 2 {
+			if err := os.MkdirAll(folder, 0o750); err != nil {
+				return nil, err
+			}
+		}
+		return os.OpenFile(at(n), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
+	})
+	if err != nil {
+		return 0, folder, err
+	}
+	for more := max(n+1, 2); os.Remove(at(more)) == nil; more++ {
+	}
+	if n == 1 {
+		_ = os.Remove(folder) // if it is empty
+	}
+	return n, folder, nil
+}
+
 func writeFile(path string, write func(io.Writer) error) (err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
 	if err != nil {
@@ -153,7 +196,11 @@ func readLedger(ctx context.Context, folder string) (*ledger.State, report.Verif
 	}
 	found, state, err := ledger.VerifyState(ctx, folder, r.VerifierKey(), nil)
 	if err == nil && state == nil { // what is wrong with it is told beside what it says
-		state, err = r.State(ctx)
+		state = ledger.NewPackedState()
+		err = r.Entries(ctx, 0, func(index uint64, e ledger.Entry) error {
+			state.Add(index, e)
+			return nil
+		})
 	}
 	if err != nil {
 		return nil, report.Verification{}, err
@@ -191,7 +238,7 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 		}
 		state = report.InZone(state, s.zoneOrUTC())
 		page := folder + ".html"
-		unwritten := writeFile(page, func(w io.Writer) error { return report.HTML(w, state, verified, time.Now()) })
+		_, _, unwritten := htmlFiles(page, state, verified)
 		width, _ := terminal(s.Out)
 		if err := report.Text(s.Out, state, verified, width); err != nil {
 			return err

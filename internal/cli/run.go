@@ -261,7 +261,7 @@ func (s *session) heldBehind(ctx context.Context, view *view) (bool, error) {
 // leaveHeld ends run behind what was tried first.
 func (s *session) leaveHeld(ctx context.Context, view *view) error {
 	dead, open := 0, 0
-	for _, c := range view.state.Credentials {
+	for c := range view.state.All() {
 		switch {
 		case c.Wave > 0:
 		case c.Outcome == ledger.Dead:

@@ -39,7 +39,7 @@ type view struct {
 }
 
 func (s *session) newView(campaign string) *view {
-	v := &view{session: s, campaign: campaign, folder: s.ledgerDir(campaign), state: ledger.NewState()}
+	v := &view{session: s, campaign: campaign, folder: s.ledgerDir(campaign), state: ledger.NewPackedState()}
 	if _, err := os.Stat(v.folder); errors.Is(err, fs.ErrNotExist) {
 		v.fetches = s.engine != nil && !s.engine.Started
 	}

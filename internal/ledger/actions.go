@@ -21,7 +21,7 @@ type Action struct {
 
 // act keeps what people did. Of a repeated word on one server or login each is
 // kept: each is an entry.
-func (s *State) act(index uint64, e Entry) {
+func (s *State) act(index uint64, e *Entry) {
 	a := Action{At: e.At, Event: e.Event, Who: e.Actor, Index: index}
 	switch e.Event {
 	case CampaignStarted, CampaignPaused, CampaignResumed, CampaignAborted:

@@ -20,6 +20,7 @@ type audit struct {
 	left      map[authorityServer]int64 // servers that a person left out, and the entry that says so
 	leftDoors map[string]int64          // the same of doors
 	intents   map[announced]int64       // the first intent of each attempt
+	intended  bool                      // there was one
 	closed    int64                     // index of roll-closed, or noIndex
 	ended     int64                     // index of campaign-closed, or noIndex
 	excluded  int                       // as roll-closed counts them
@@ -29,6 +30,7 @@ type audit struct {
 	relisted  bool            // a person had it listed again
 	opened    map[string]bool // credentials whose task was opened
 	gap       bool            // entries could not be read, so what is missing may be in them
+	quick     *quick          // nil: all that the judgement at the end needs is kept
 }
 
 type authority struct {
@@ -61,8 +63,15 @@ var known = map[Event]bool{
 	TaskOpened: true, TaskReminded: true, TaskOverdue: true, TaskReassigned: true, EndAttested: true, TaskRenewed: true, TaskHandedOver: true,
 }
 
+// bareState is of whom takes each entry once: the audit.
+func bareState() *State {
+	s := NewState()
+	s.seen = nil
+	return s
+}
+
 func newAudit(rep *Report) *audit {
-	return &audit{rep: rep, state: NewState(), first: map[idKey]int64{}, unknown: map[string]int64{},
+	return &audit{rep: rep, state: bareState(), first: map[idKey]int64{}, unknown: map[string]int64{},
 		servers: map[authority][]string{}, left: map[authorityServer]int64{}, leftDoors: map[string]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, opened: map[string]bool{}, closed: noIndex, ended: noIndex, contained: noIndex}
 }
 
@@ -72,23 +81,33 @@ func (a *audit) entry(index int64, line []byte) {
 		a.rep.add(index, "", "%v", err)
 		return
 	}
+	a.take(index, &e, canonical(line, e))
+}
+
+// take audits an entry; written says that it stands in the form in which
+// Rollcall writes it.
+func (a *audit) take(index int64, e *Entry, written bool) {
 	switch {
 	case e.Campaign != a.rep.Campaign:
 		a.rep.add(index, e.Credential, "the entry is of campaign %q", e.Campaign)
 	case !known[e.Event]:
 		a.rep.add(index, e.Credential, "unknown event %q: written by a newer version, or not by Rollcall", e.Event)
-	case !canonical(line, e):
+	case !written:
 		a.rep.add(index, e.Credential, "the entry is not in the form Rollcall writes (an unknown or repeated key): verify with the version that wrote it")
 	}
-	if was, dup := a.first[keyOf(e.ID)]; dup {
-		a.rep.add(index, e.Credential, "repeats entry %d (%s): the first one counts", was, e.ID)
-		return
+	if a.quick != nil {
+		a.quick.before(a, e)
+	} else {
+		if was, dup := a.first[keyOf(e.ID)]; dup {
+			a.rep.add(index, e.Credential, "repeats entry %d (%s): the first one counts", was, e.ID)
+			return
+		}
+		a.first[keyOf(e.ID)] = index
 	}
-	a.first[keyOf(e.ID)] = index
 	a.relisting(index, e)
 	end, seated := a.endBefore(e)
 	before := a.taskBefore(e)
-	a.state.Add(uint64(index), e)
+	a.state.add(uint64(index), e)
 	a.check(index, e)
 	if e.Event == EndAttested || e.Event == TaskReassigned {
 		a.word(index, e, end, seated)
@@ -101,7 +120,7 @@ func (a *audit) entry(index int64, line []byte) {
 	}
 }
 
-func (a *audit) check(index int64, e Entry) {
+func (a *audit) check(index int64, e *Entry) {
 	switch e.Event {
 	case Listed:
 		if a.closed != noIndex {
@@ -119,7 +138,7 @@ func (a *audit) check(index int64, e Entry) {
 		if e.Counts != nil {
 			a.excluded = e.Counts.Excluded
 		}
-		if n := len(a.state.Credentials); e.Counts == nil {
+		if n := a.state.Len(); e.Counts == nil {
 			a.rep.add(index, "", "the roll was closed without a count")
 		} else if e.Counts.Listed != n && !a.gap {
 			a.rep.add(index, "", "the roll was closed with %s, and %d are listed", plural.Count(e.Counts.Listed, "credential", "credentials"), n)
@@ -150,13 +169,8 @@ func (a *audit) check(index int64, e Entry) {
 		if e.Event == TaskOpened {
 			a.taskOpened(index, e)
 		}
-		if at := (announced{e.Credential, e.Attempt}); e.Event == EventIntent {
-			if len(a.intents) == 0 {
-				a.uncontained(index)
-			}
-			if _, twice := a.intents[at]; !twice {
-				a.intents[at] = index
-			}
+		if e.Event == EventIntent {
+			a.announce(index, e)
 		}
 		if a.ended != noIndex && (e.Event == EventIntent || e.Event == EventOutcome) {
 			a.rep.add(index, e.Credential, "%s after the campaign was closed by entry %d", e.Event, a.ended)
@@ -168,20 +182,47 @@ func (a *audit) check(index int64, e Entry) {
 			return
 		}
 		if e.Event == EventOutcome {
-			a.deaths = append(a.deaths, death{index, e, a.state.Credential(e.Credential).Task.copy()})
-			at := a.authorityOf(e)
-			for _, ev := range e.Evidence {
-				if !slices.Contains(a.servers[at], ev.Server) {
-					a.servers[at] = append(a.servers[at], ev.Server)
-				}
-			}
+			a.died(index, e)
 		}
 	}
 }
 
+// announce notes that the ledger was told of an attempt before anything was set.
+func (a *audit) announce(index int64, e *Entry) {
+	if !a.intended {
+		a.uncontained(index)
+	}
+	a.intended = true
+	if a.quick != nil {
+		a.quick.intents[a.quick.attempt(e.Credential, e.Attempt)] = struct{}{}
+		return
+	}
+	at := announced{e.Credential, e.Attempt}
+	if _, twice := a.intents[at]; !twice {
+		a.intents[at] = index
+	}
+}
+
+// died notes a death, and which servers gave evidence of it.
+func (a *audit) died(index int64, e *Entry) {
+	d, at := death{index, *e, a.state.Credential(e.Credential).Task.copy()}, a.authorityOf(e)
+	for _, ev := range e.Evidence {
+		if !slices.Contains(a.servers[at], ev.Server) {
+			a.servers[at] = append(a.servers[at], ev.Server)
+			a.quick.another(a, at, ev.Server)
+		}
+	}
+	if a.quick == nil {
+		a.deaths = append(a.deaths, d)
+		return
+	}
+	a.quick.judged[at] = true
+	a.judge(d)
+}
+
 // leaveOut asks who took a server out, and why: it is the one way in which a
 // proof may be less than a proof on every server.
-func (a *audit) leaveOut(index int64, e Entry) {
+func (a *audit) leaveOut(index int64, e *Entry) {
 	if e.Actor == "" || e.Detail == "" {
 		a.rep.add(index, "", "server %s of %s was left out, and the entry does not say by whom and why", e.Server, e.Authority)
 	}
@@ -194,7 +235,7 @@ func (a *audit) leaveOut(index int64, e Entry) {
 }
 
 // leaveOutDoor asks the same of a door.
-func (a *audit) leaveOutDoor(index int64, e Entry) {
+func (a *audit) leaveOutDoor(index int64, e *Entry) {
 	if e.Actor == "" || e.Detail == "" {
 		a.rep.add(index, "", "door %s was left out, and the entry does not say by whom and why", e.Server)
 	}
@@ -226,7 +267,7 @@ func (a *audit) doors(d death) (out []string) {
 // takeOver asks from whom, and for the order: one that could not list or record
 // has no right to end another, and after the first intent there is nothing to
 // take over any more.
-func (a *audit) takeOver(index int64, e Entry) {
+func (a *audit) takeOver(index int64, e *Entry) {
 	switch {
 	case e.TookFrom == nil || e.TookFrom.Campaign == "":
 		a.rep.add(index, "", "another campaign was taken over, and the entry does not say which")
@@ -236,37 +277,32 @@ func (a *audit) takeOver(index int64, e Entry) {
 		a.rep.add(index, "", "campaign %s was taken over because a person asked for it, and the entry does not say who", e.TookFrom.Campaign)
 	case a.closed == noIndex && !a.gap:
 		a.rep.add(index, "", "campaign %s was taken over before the roll was closed", e.TookFrom.Campaign)
-	case len(a.intents) > 0:
+	case a.intended:
 		a.rep.add(index, "", "campaign %s was taken over after something was announced", e.TookFrom.Campaign)
 	}
 }
 
-func (a *audit) closing(index int64, e Entry) {
+func (a *audit) closing(index int64, e *Entry) {
 	a.ended = index
 	a.claim(index, e)
-	listedNothing := e.Counts != nil && e.Counts.Listed == 0 && len(a.state.Credentials) == 0
+	listedNothing := e.Counts != nil && e.Counts.Listed == 0 && a.state.Len() == 0
 	if a.closed == noIndex && !a.gap && !listedNothing {
 		a.rep.add(index, "", "the campaign was closed, and its roll never was")
 	}
 	if e.Counts == nil || a.gap {
 		return
 	}
-	dead := 0
-	for _, l := range a.state.Credentials {
-		if l.Outcome == Dead {
-			dead++
-		}
-	}
+	dead := a.state.outcomes()[Dead]
 	// Earlier versions counted no exclusions here.
 	if n := e.Counts.Excluded; n != 0 && n != a.excluded {
 		a.rep.add(index, "", "the campaign was closed with %d excluded, and its roll with %d", n, a.excluded)
 	}
-	if n := len(a.state.Credentials); e.Counts.Listed != n || e.Counts.Dead != dead {
+	if n := a.state.Len(); e.Counts.Listed != n || e.Counts.Dead != dead {
 		a.rep.add(index, "", "the campaign was closed with %d listed and %d dead, and the entries tell of %d and %d", e.Counts.Listed, e.Counts.Dead, n, dead)
 	}
 }
 
-func (a *audit) authorityOf(e Entry) authority {
+func (a *audit) authorityOf(e *Entry) authority {
 	l := a.state.Credential(e.Credential)
 	return authority{name: l.Authority, kind: l.Kind}
 }
@@ -299,7 +335,7 @@ func (a *audit) finish() {
 // began with, every one that gave evidence for any credential of the
 // authority, and none that a person had left out by then.
 func (a *audit) asked(d death) []string {
-	at := a.authorityOf(d.entry)
+	at := a.authorityOf(&d.entry)
 	all := slices.Clone(a.servers[at])
 	for _, s := range a.state.Servers[at.name] {
 		if !slices.Contains(all, s) {
@@ -322,6 +358,10 @@ func (a *audit) asked(d death) []string {
 // before reports whether a death was announced in an attempt; 0 is an intent
 // that names none. Nothing is set that the ledger has not announced.
 func (a *audit) before(d death, attempt int) bool {
+	if a.quick != nil { // what was announced later is not there yet
+		_, said := a.quick.intents[a.quick.attempt(d.entry.Credential, attempt)]
+		return said
+	}
 	at, said := a.intents[announced{d.entry.Credential, attempt}]
 	return said && at < d.index
 }

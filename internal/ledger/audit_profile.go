@@ -9,13 +9,13 @@ import (
 
 // profile asks that the device's profile is named once, and before anything is
 // listed.
-func (a *audit) profile(index int64, e Entry) {
+func (a *audit) profile(index int64, e *Entry) {
 	switch {
 	case e.Profile == nil || len(e.Profile.Lines) == 0:
 		a.rep.add(index, "", "a profile was named, and the entry does not say which lines it has")
 	case a.profiles > 0:
 		a.rep.add(index, "", "a second profile was named")
-	case a.closed != noIndex || len(a.state.Credentials) > 0:
+	case a.closed != noIndex || a.state.Len() > 0:
 		a.rep.add(index, "", "a profile was named after the listing had begun")
 	case (e.Profile.Unanswered == "") != (e.Profile.UnansweredBy == ""):
 		a.rep.add(index, "", "somebody went on with lines that nobody had answered, and the entry does not say who and why")
@@ -24,7 +24,7 @@ func (a *audit) profile(index int64, e Entry) {
 }
 
 // line asks of an answer what a person has to say.
-func (a *audit) line(index int64, e Entry) {
+func (a *audit) line(index int64, e *Entry) {
 	l := e.Line
 	p := a.state.Profile
 	switch {
@@ -65,7 +65,7 @@ func (a *audit) line(index int64, e Entry) {
 }
 
 // listedLines asks that a credential answers lines that there are.
-func (a *audit) listedLines(index int64, e Entry) {
+func (a *audit) listedLines(index int64, e *Entry) {
 	if a.gap {
 		return
 	}
@@ -83,8 +83,9 @@ func (a *audit) answered() {
 	if p == nil || a.gap || a.closed == noIndex {
 		return
 	}
+	answering := a.state.answering()
 	for _, id := range p.Lines {
-		l, n := a.state.AnswerTo(id), len(a.state.Answering(id))
+		l, n := a.state.AnswerTo(id), answering[id]
 		switch {
 		case l == nil:
 			a.rep.add(noIndex, "", "line %s of the profile has no entry: nobody was asked about it", id)
@@ -99,15 +100,18 @@ func (a *audit) answered() {
 }
 
 // claim compares what the campaign says of its end with what the entries tell.
-func (a *audit) claim(index int64, e Entry) {
+func (a *audit) claim(index int64, e *Entry) {
 	if a.gap {
+		return
+	}
+	if a.state.Profile == nil {
+		if e.End != nil {
+			a.rep.add(index, "", "the campaign was closed as complete or not, and no profile was named")
+		}
 		return
 	}
 	is, incomplete, unclean := EndOf(a.state)
 	switch {
-	case a.state.Profile == nil && e.End != nil:
-		a.rep.add(index, "", "the campaign was closed as complete or not, and no profile was named")
-	case a.state.Profile == nil:
 	case e.End == nil:
 		a.rep.add(index, "", "the campaign was closed without saying whether it is complete and clean")
 	case e.End.Complete && !is.Complete:

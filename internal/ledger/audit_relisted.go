@@ -3,7 +3,7 @@ package ledger
 // relisting asks of what was listed again while the campaign ran that a person
 // wanted it, and that nothing of it had been announced: what is dead or may be
 // set is never listed otherwise. It is asked before the entry counts.
-func (a *audit) relisting(index int64, e Entry) {
+func (a *audit) relisting(index int64, e *Entry) {
 	switch e.Event {
 	case Relisted:
 		if e.Actor == "" || e.Detail == "" {

@@ -44,7 +44,7 @@ func againstContained(s *State) (out []string) {
 }
 
 // containment asks of the entry what a person has to say, and for the order.
-func (a *audit) containment(index int64, e Entry) {
+func (a *audit) containment(index int64, e *Entry) {
 	c := e.Containment
 	switch {
 	case c == nil:
@@ -52,7 +52,7 @@ func (a *audit) containment(index int64, e Entry) {
 		return
 	case a.contained != noIndex:
 		a.rep.add(index, "", "the device was contained a second time, first by entry %d", a.contained)
-	case a.closed != noIndex || len(a.state.Credentials) > 0:
+	case a.closed != noIndex || a.state.Len() > 0:
 		a.rep.add(index, "", "the device was contained after the listing had begun")
 	}
 	a.contained = index

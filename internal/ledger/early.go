@@ -25,6 +25,18 @@ func EndedEarly(ctx context.Context, folder string) (*Early, error) {
 		return nil, err
 	}
 	errWorked := errors.New("it did work")
+	// Of most that shows near the end, behind a long roll.
+	if cp, err := r.Checkpoint(); err == nil {
+		err = r.Entries(ctx, cp.Size-min(cp.Size, 2*tileWidth), func(_ uint64, x Entry) error {
+			if x.Event == EventIntent || x.Event == EventOutcome {
+				return errWorked
+			}
+			return nil
+		})
+		if errors.Is(err, errWorked) {
+			return nil, nil
+		}
+	}
 	e := Early{Campaign: r.Campaign()}
 	listed, closed := false, false
 	err = r.Entries(ctx, 0, func(_ uint64, x Entry) error {

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -11,18 +10,26 @@ import (
 
 // NewState is the state of an empty ledger.
 func NewState() *State {
-	return &State{Phase: Listing, byID: map[string]int{}, seen: map[idKey]bool{}, early: map[string]*CredentialState{}}
+	return &State{Phase: Listing, byID: map[string]int{}, seen: map[idKey]struct{}{}, early: map[string]*CredentialState{}}
 }
 
 // Add folds in the next entry. An entry whose ID came before changes nothing.
 // Entries of one credential count in the order of the log; how those of
 // different credentials interleave makes no difference beyond the order of
-// listing.
+// listing. The state keeps what the entry holds: nobody may change that later.
 func (s *State) Add(index uint64, e Entry) {
-	if s.seen[keyOf(e.ID)] {
-		return
+	if s.seen != nil {
+		key := keyOf(e.ID)
+		if _, twice := s.seen[key]; twice {
+			return
+		}
+		s.seen[key] = struct{}{}
 	}
-	s.seen[keyOf(e.ID)] = true
+	s.add(index, &e)
+}
+
+// add is Add of an entry whose ID never came before. It does not change it.
+func (s *State) add(index uint64, e *Entry) {
 	if s.Campaign == "" {
 		s.Campaign = e.Campaign
 	}
@@ -91,7 +98,7 @@ func (s *State) Add(index uint64, e Entry) {
 
 // leaveOut keeps the first word on a server or door: a request whose answer was
 // lost may be made again.
-func (s *State) leaveOut(e Entry, door bool) {
+func (s *State) leaveOut(e *Entry, door bool) {
 	if !slices.ContainsFunc(s.LeftOut, func(l LeftOutServer) bool {
 		return l.Door == door && l.Authority == e.Authority && l.Server == e.Server
 	}) {
@@ -117,6 +124,9 @@ func (s *State) phase() Phase {
 
 // Credential is the credential with this id, or nil if it was not listed.
 func (s *State) Credential(id string) *CredentialState {
+	if s.roll != nil {
+		return s.roll.get(id)
+	}
 	if i, ok := s.byID[id]; ok {
 		return s.Credentials[i]
 	}
@@ -126,17 +136,15 @@ func (s *State) Credential(id string) *CredentialState {
 // Open are the listed credentials that have not been brought to an end.
 func (s *State) Open() []*CredentialState {
 	var open []*CredentialState
-	for _, l := range s.Credentials {
-		if l.Outcome == NoOutcome {
-			open = append(open, l)
-		}
+	for l := range s.some(func(is Outcome, _ credential.Kind) bool { return is == NoOutcome }) {
+		open = append(open, l)
 	}
 	return open
 }
 
 // credential finds the state of an entry's credential. What is told of a
 // credential before it is listed waits aside: it is not on the roll until then.
-func (s *State) credential(e Entry) *CredentialState {
+func (s *State) credential(e *Entry) *CredentialState {
 	if l := s.Credential(e.Credential); l != nil {
 		return l
 	}
@@ -147,13 +155,17 @@ func (s *State) credential(e Entry) *CredentialState {
 	}
 	if e.Event == Listed || e.Event == Added {
 		delete(s.early, e.Credential)
+		if s.roll != nil {
+			s.roll.add(l)
+			return l
+		}
 		s.byID[e.Credential] = len(s.Credentials)
 		s.Credentials = append(s.Credentials, l)
 	}
 	return l
 }
 
-func (s *State) addToLine(index uint64, e Entry) {
+func (s *State) addToLine(index uint64, e *Entry) {
 	l := s.credential(e)
 	switch e.Event {
 	case Listed:
@@ -179,10 +191,11 @@ func (s *State) addToLine(index uint64, e Entry) {
 		l.explain(e)
 	case Exception:
 		if l.Outcome != Dead {
+			with := *e
 			if said, ok := l.said[e.Reason]; ok {
-				e.Detail = said + " (" + e.Detail + ")"
+				with.Detail = said + " (" + e.Detail + ")"
 			}
-			l.stand(e)
+			l.stand(&with)
 			l.Outcome, l.Index = IsException, index
 		}
 	case Reopened:
@@ -198,7 +211,7 @@ func (s *State) addToLine(index uint64, e Entry) {
 	}
 }
 
-func acceptance(e Entry) *Acceptance {
+func acceptance(e *Entry) *Acceptance {
 	return &Acceptance{Actor: e.Actor, Reason: e.Detail, Owner: e.Owner, Due: e.Due, At: e.At}
 }
 
@@ -216,7 +229,7 @@ func (s *State) AcceptedAs(c *CredentialState) *Acceptance {
 
 // intend notes that a server may know a new value from here on. It opens an
 // exception again; a dead credential stays dead, for the stolen value is.
-func (c *CredentialState) intend(index uint64, e Entry) {
+func (c *CredentialState) intend(index uint64, e *Entry) {
 	if e.Attempt > c.Attempt || c.Announced == 0 {
 		c.Announced = index
 	}
@@ -225,15 +238,16 @@ func (c *CredentialState) intend(index uint64, e Entry) {
 		return
 	}
 	if e.From != nil {
-		c.From = maps.Clone(e.From)
+		c.From = e.From
 	}
-	e.Step, e.Reason, e.Server, e.Detail = protocol.Set, "", "", ""
+	at := *e
+	at.Step, at.Reason, at.Server, at.Detail = protocol.Set, "", "", ""
 	c.Outcome, c.Index = NoOutcome, 0
-	c.stand(e)
+	c.stand(&at)
 }
 
 // stand notes where the credential stands. Since moves only when that changes.
-func (c *CredentialState) stand(e Entry) {
+func (c *CredentialState) stand(e *Entry) {
 	if c.Outcome != NoOutcome {
 		return // what a slow pass says of an ended credential is late
 	}
@@ -249,7 +263,7 @@ func (c *CredentialState) stand(e Entry) {
 
 // explain keeps what was said of a reason: the entry that ends the credential
 // as an exception tells only that nothing came of it any more.
-func (c *CredentialState) explain(e Entry) {
+func (c *CredentialState) explain(e *Entry) {
 	if e.Detail == "" {
 		return
 	}
@@ -259,7 +273,7 @@ func (c *CredentialState) explain(e Entry) {
 	c.said[e.Reason] = e.Detail
 }
 
-func (c *CredentialState) die(index uint64, e Entry) {
+func (c *CredentialState) die(index uint64, e *Entry) {
 	if c.Outcome == Dead && e.Attempt < c.Attempt {
 		return
 	}
@@ -270,20 +284,20 @@ func (c *CredentialState) die(index uint64, e Entry) {
 	c.Outcome, c.Index = Dead, index
 	c.Step, c.Reason, c.Server, c.Detail = protocol.Outcome, "", "", e.Detail
 	c.Attempt = max(c.Attempt, e.Attempt)
-	c.Proof, c.Evidence, c.LeftOut = e.Proof, slices.Clone(e.Evidence), slices.Clone(e.LeftOut)
-	c.AtDoors, c.DoorsLeftOut = slices.Clone(e.AtDoors), slices.Clone(e.DoorsLeftOut)
+	c.Proof, c.Evidence, c.LeftOut = e.Proof, e.Evidence, e.LeftOut
+	c.AtDoors, c.DoorsLeftOut = e.AtDoors, e.DoorsLeftOut
 	if !e.SetAt.IsZero() {
 		c.SetAt = e.SetAt
 	}
 	if e.From != nil {
-		c.From = maps.Clone(e.From)
+		c.From = e.From
 	}
-	c.To, c.Written = maps.Clone(e.To), maps.Clone(e.Written)
+	c.To, c.Written = e.To, e.Written
 }
 
 // reopen takes a death back: the account was changed after its proof. The
 // evidence stays, for the stolen value was dead then.
-func (c *CredentialState) reopen(index uint64, e Entry) {
+func (c *CredentialState) reopen(index uint64, e *Entry) {
 	if c.Outcome != Dead {
 		return
 	}
@@ -294,7 +308,7 @@ func (c *CredentialState) reopen(index uint64, e Entry) {
 
 // deadAt is when the last server and the last door had shown the old value
 // dead.
-func deadAt(e Entry) time.Time {
+func deadAt(e *Entry) time.Time {
 	var last time.Time
 	seen := func(text string) {
 		if at, err := time.Parse(time.RFC3339, text); err == nil && at.After(last) {
@@ -314,7 +328,7 @@ func deadAt(e Entry) time.Time {
 }
 
 // addFinding keeps each finding once: a later pass finds the same again.
-func addFinding(have []credential.Finding, e Entry) []credential.Finding {
+func addFinding(have []credential.Finding, e *Entry) []credential.Finding {
 	f := credential.Finding{Code: e.Finding, Detail: e.Detail}
 	if slices.Contains(have, f) {
 		return have

@@ -56,13 +56,14 @@ func againstComplete(s *State) (out []string) {
 		return []string{"no profile of the device was named"}
 	}
 	var unanswered, later, empty []string
+	answering := s.answering()
 	for _, id := range s.Profile.Lines {
 		switch a := s.AnswerTo(id); {
 		case a == nil || a.Answer == credential.Unanswered:
 			unanswered = append(unanswered, id)
 		case a.Answer == credential.Later:
 			later = append(later, id)
-		case a.Answer == credential.Covered && len(s.Answering(id)) == 0:
+		case a.Answer == credential.Covered && answering[id] == 0:
 			empty = append(empty, id)
 		}
 	}
@@ -85,7 +86,7 @@ func againstComplete(s *State) (out []string) {
 
 func againstClean(s *State) (out []string) {
 	open, fewer, doors, attested := 0, 0, 0, 0
-	for _, l := range s.Credentials {
+	for l := range s.All() {
 		switch {
 		case l.Outcome != Dead:
 			open++
@@ -130,12 +131,25 @@ func (s *State) AnswerTo(id string) *credential.LineAnswer {
 // Answering are the credentials of the roll that a line of the profile is
 // about.
 func (s *State) Answering(id string) (out []*CredentialState) {
-	for _, l := range s.Credentials {
+	for l := range s.All() {
 		if slices.ContainsFunc(l.Lines, func(r credential.LineRef) bool { return r.Line == id }) {
 			out = append(out, l)
 		}
 	}
 	return out
+}
+
+// answering counts, by line of the profile, the credentials that it is about.
+func (s *State) answering() map[string]int {
+	n := map[string]int{}
+	for l := range s.All() {
+		for i, r := range l.Lines {
+			if !slices.ContainsFunc(l.Lines[:i], func(before credential.LineRef) bool { return before.Line == r.Line }) {
+				n[r.Line]++
+			}
+		}
+	}
+	return n
 }
 
 // ProfileEntries are the entries of a profile and its answers. Wrong answers

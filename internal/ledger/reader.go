@@ -61,15 +61,42 @@ func (r *Reader) Checkpoint() (Checkpoint, error) {
 // index after the last one seen. An error from each ends it and is returned.
 func (r *Reader) Entries(ctx context.Context, from uint64, each func(index uint64, e Entry) error) error {
 	cp, err := r.Checkpoint()
-	if err != nil {
+	if err != nil || from >= cp.Size {
 		return err
 	}
-	return scan(ctx, r.dir, from, cp.Size, func(index uint64, line []byte) error {
-		e, err := ParseEntry(line)
-		if err != nil {
-			return fmt.Errorf("entry %d in %s: %w", index, r.dir, err)
+	first, last := int64(from/tileWidth), int64((cp.Size-1)/tileWidth)
+	type parsed struct {
+		entries []Entry
+		err     error
+	}
+	return inOrder(ctx, last-first+1, func() func(int64) parsed {
+		quickly := newLineReader()
+		return func(n int64) (p parsed) {
+			start := max(from, uint64(first+n)*tileWidth)
+			lines, err := readBundle(r.dir, first+n, cp.Size)
+			if err != nil {
+				return parsed{err: fmt.Errorf("entries from %d in %s: %w", start, r.dir, err)}
+			}
+			for i, line := range lines[start%tileWidth:] {
+				var e Entry
+				if !quickly.read(line, &e) {
+					if e, err = ParseEntry(line); err != nil {
+						p.err = fmt.Errorf("entry %d in %s: %w", start+uint64(i), r.dir, err)
+						return p
+					}
+				}
+				p.entries = append(p.entries, e)
+			}
+			return p
 		}
-		return each(index, e)
+	}, func(n int64, p parsed) error {
+		start := max(from, uint64(first+n)*tileWidth)
+		for i, e := range p.entries {
+			if err := each(start+uint64(i), e); err != nil {
+				return err
+			}
+		}
+		return p.err
 	})
 }
 

@@ -104,7 +104,7 @@ func rebuild(ctx context.Context, rep *Report, dir string, cp Checkpoint, story 
 
 // upperTiles compares the tiles above the leaves with the tree. sure says that
 // the tree is the signed one; otherwise a difference may lie on either side.
-func upperTiles(rep *Report, dir string, size uint64, tree hashes, sure bool) error {
+func upperTiles(rep *Report, dir string, size uint64, tree tlog.HashReader, sure bool) error {
 	for _, t := range tlog.NewTiles(tileHeight, 0, int64(size)) {
 		if t.L == 0 {
 			continue

@@ -9,7 +9,7 @@ import (
 )
 
 // list takes over what the roll says of a credential.
-func (c *CredentialState) list(e Entry) {
+func (c *CredentialState) list(e *Entry) {
 	c.Name, c.Kind, c.Authority, c.Wave = e.Name, e.Kind, e.Authority, e.Wave
 	c.Paths, c.Reasons, c.Lines, c.Doors, c.DoorEnds, c.UsedBy = e.Paths, e.Reasons, e.Lines, e.Doors, e.DoorEnds, e.UsedBy
 	c.DeadBefore, c.Owner, c.Due = e.DeadBefore, e.Owner, e.Due
@@ -26,7 +26,7 @@ func (c *CredentialState) Untouched() bool {
 
 // takeUp is a credential as it is listed now. It is tried again, also if it had
 // been given up; one that is dead, or may be set, stays as it is.
-func (c *CredentialState) takeUp(e Entry) {
+func (c *CredentialState) takeUp(e *Entry) {
 	if !c.Untouched() {
 		return
 	}
@@ -38,15 +38,19 @@ func (c *CredentialState) takeUp(e Entry) {
 // replace takes off the roll what was no account, or what a person excludes by
 // now, for the reason given.
 func (s *State) replace(c *CredentialState, reason string) {
-	i, listed := s.byID[c.ID]
-	if !listed || !c.Untouched() {
+	if s.Credential(c.ID) == nil || !c.Untouched() {
 		return
 	}
-	s.Credentials = slices.Delete(slices.Clone(s.Credentials), i, i+1)
-	delete(s.byID, c.ID)
-	for id, at := range s.byID {
-		if at > i {
-			s.byID[id] = at - 1
+	if s.roll != nil {
+		s.roll.remove(c.ID)
+	} else {
+		i := s.byID[c.ID]
+		s.Credentials = slices.Delete(slices.Clone(s.Credentials), i, i+1)
+		delete(s.byID, c.ID)
+		for id, at := range s.byID {
+			if at > i {
+				s.byID[id] = at - 1
+			}
 		}
 	}
 	s.Listed--

@@ -22,7 +22,7 @@ type State struct {
 	LatestAt  time.Time      // of the latest entry
 
 	Listed       int                // as the roll-closed entry counts; 0 before it
-	Credentials  []*CredentialState // in the order of listing
+	Credentials  []*CredentialState // in the order of listing; empty in a packed state, see All
 	Excluded     []ExcludedCredential
 	Exposure     string               // for people
 	Findings     []credential.Finding // of the campaign as a whole
@@ -47,11 +47,14 @@ type State struct {
 	End     *End // as the campaign closed; nil before, and without a profile
 
 	byID       map[string]int              // into Credentials
-	seen       map[idKey]bool              // ids of the entries so far
+	seen       map[idKey]struct{}          // ids of the entries so far; nil where whoever adds them sees to that
 	early      map[string]*CredentialState // told of before they were listed
 	rollClosed bool
 	paused     bool
 	aborted    bool
+
+	roll  *roll                                   // the credentials of a packed state
+	shown func(*CredentialState) *CredentialState // what All makes of each of roll; nil: nothing
 }
 
 // Phase of a campaign.

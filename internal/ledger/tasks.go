@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 )
 
@@ -109,7 +110,7 @@ func (t *Task) Waiting() (out []string) {
 }
 
 // task takes up what an entry says of a task.
-func (l *CredentialState) task(e Entry) {
+func (l *CredentialState) task(e *Entry) {
 	switch e.Event {
 	case TaskOpened:
 		if l.Task != nil || e.Task == nil {
@@ -119,7 +120,7 @@ func (l *CredentialState) task(e Entry) {
 		for _, s := range e.Task.Ends {
 			l.Task.Ends = append(l.Task.Ends, TaskEnd{TaskSeat: s, Since: e.Task.At})
 		}
-		l.stand(Entry{At: e.At, Event: EventOpen, Reason: protocol.ReasonByHand})
+		l.stand(&Entry{At: e.At, Event: EventOpen, Reason: protocol.ReasonByHand})
 	case EndAttested:
 		if end := l.seat(e); end != nil && end.Done == nil && !l.Task.Renewing {
 			end.Done = e.Word
@@ -127,7 +128,7 @@ func (l *CredentialState) task(e Entry) {
 	case TaskRenewed:
 		if l.Task != nil && e.Word != nil {
 			l.Task.Renew(*e.Word)
-			l.stand(Entry{At: e.At, Event: EventOpen, Reason: protocol.ReasonByHand})
+			l.stand(&Entry{At: e.At, Event: EventOpen, Reason: protocol.ReasonByHand})
 		}
 	case TaskHandedOver:
 		if l.Task == nil || e.Task == nil || !l.Task.Renewing {
@@ -155,7 +156,7 @@ func (l *CredentialState) task(e Entry) {
 	}
 }
 
-func (l *CredentialState) seat(e Entry) *TaskEnd {
+func (l *CredentialState) seat(e *Entry) *TaskEnd {
 	if e.Word == nil {
 		return nil
 	}
@@ -164,10 +165,8 @@ func (l *CredentialState) seat(e Entry) *TaskEnd {
 
 // Tasks are the credentials that people see to.
 func (s *State) Tasks() (out []*CredentialState) {
-	for _, l := range s.Credentials {
-		if l.Kind.ByHand() {
-			out = append(out, l)
-		}
+	for l := range s.some(func(_ Outcome, k credential.Kind) bool { return k.ByHand() }) {
+		out = append(out, l)
 	}
 	return out
 }
@@ -183,7 +182,7 @@ func (t *Task) copy() *Task {
 }
 
 // taskBefore is the task that an entry is about, as it stands.
-func (a *audit) taskBefore(e Entry) *Task {
+func (a *audit) taskBefore(e *Entry) *Task {
 	if e.Event != TaskRenewed && e.Event != TaskHandedOver {
 		return nil
 	}
@@ -194,9 +193,12 @@ func (a *audit) taskBefore(e Entry) *Task {
 }
 
 // endBefore is the end that a person's word is about, as it stands.
-func (a *audit) endBefore(e Entry) (TaskEnd, bool) {
+func (a *audit) endBefore(e *Entry) (TaskEnd, bool) {
+	if e.Word == nil {
+		return TaskEnd{}, false
+	}
 	l := a.state.Credential(e.Credential)
-	if l == nil || e.Word == nil {
+	if l == nil {
 		return TaskEnd{}, false
 	}
 	end := l.Task.End(e.Word.End)
@@ -207,7 +209,7 @@ func (a *audit) endBefore(e Entry) (TaskEnd, bool) {
 }
 
 // taskOpened asks of a task that is opened what it must say.
-func (a *audit) taskOpened(index int64, e Entry) {
+func (a *audit) taskOpened(index int64, e *Entry) {
 	l := a.state.Credential(e.Credential)
 	switch {
 	case e.Task == nil || len(e.Task.Ends) == 0 || e.Task.Due.IsZero() || e.Task.At.IsZero():
@@ -235,7 +237,7 @@ func (a *audit) taskOpened(index int64, e Entry) {
 
 // renewed asks of a word that the value of a task is not to be used what it
 // must say. before is the task as it was before the entry.
-func (a *audit) renewed(index int64, e Entry, before *Task) {
+func (a *audit) renewed(index int64, e *Entry, before *Task) {
 	w := e.Word
 	switch {
 	case w == nil || w.Entity == "" || w.Name == "" || w.Statement == "" || w.At.IsZero() || w.Note == "":
@@ -254,7 +256,7 @@ func (a *audit) renewed(index int64, e Entry, before *Task) {
 
 // handedOver asks of another value that somebody had said that the one before
 // it is not to be used.
-func (a *audit) handedOver(index int64, e Entry, before *Task) {
+func (a *audit) handedOver(index int64, e *Entry, before *Task) {
 	switch {
 	case e.Task == nil || e.Task.At.IsZero():
 		a.rep.add(index, e.Credential, "%s: the entry does not say when", e.Event)
@@ -268,7 +270,7 @@ func (a *audit) handedOver(index int64, e Entry, before *Task) {
 
 // word asks of what a person said that it was his to say. before is the end as
 // it was before the entry.
-func (a *audit) word(index int64, e Entry, before TaskEnd, known bool) {
+func (a *audit) word(index int64, e *Entry, before TaskEnd, known bool) {
 	w := e.Word
 	say := func(format string, args ...any) {
 		a.rep.add(index, e.Credential, "%s: %s", e.Event, fmt.Sprintf(format, args...))

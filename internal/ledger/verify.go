@@ -107,7 +107,8 @@ func Verify(ctx context.Context, dir, verifierKey string, anchored []byte) (Repo
 }
 
 // VerifyState is Verify, which has to know what the entries come to, and gives
-// that as well; nil where anything is wrong with them.
+// that as well, packed (NewPackedState) or not; nil where anything is wrong with
+// them.
 func VerifyState(ctx context.Context, dir, verifierKey string, anchored []byte) (Report, *State, error) {
 	rep := Report{VerifierKey: verifierKey, KeySource: KeyGiven, Problems: []Problem{}, Open: []OpenCredential{}}
 	a, err := readAbout(dir)
@@ -142,10 +143,23 @@ func VerifyState(ctx context.Context, dir, verifierKey string, anchored []byte) 
 		return rep, nil, nil
 	}
 	rep.Size, rep.Root = cp.Size, cp.Root
-	story := newAudit(&rep)
-	tree, err := rebuild(ctx, &rep, dir, cp, story)
+	if rep.OK() {
+		once := rep
+		if state, err := verifyQuick(ctx, &once, dir, cp, kept); state != nil || err != nil {
+			return once, state, err
+		}
+	}
+	state, err := verifyLong(ctx, &rep, dir, cp, kept)
+	return rep, state, err
+}
+
+// verifyLong reads a ledger and keeps what it takes to say what is wrong with
+// it. It gives the state of one that verifies.
+func verifyLong(ctx context.Context, rep *Report, dir string, cp Checkpoint, kept []Checkpoint) (*State, error) {
+	story := newAudit(rep)
+	tree, err := rebuild(ctx, rep, dir, cp, story)
 	if err != nil {
-		return rep, nil, err
+		return nil, err
 	}
 	for _, k := range kept {
 		if k.Size > cp.Size {
@@ -156,9 +170,9 @@ func VerifyState(ctx context.Context, dir, verifierKey string, anchored []byte) 
 		}
 	}
 	if story.finish(); len(rep.Problems) > 0 {
-		return rep, nil, nil
+		return nil, nil
 	}
-	return rep, story.state, nil
+	return story.state, nil
 }
 
 // ofAnother refuses what was kept of another campaign: held against this ledger

@@ -3,11 +3,9 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"rollcall/internal/ledger"
-	"rollcall/internal/protocol"
 )
 
 // did is an action in words: what was done, to what, and why.
@@ -78,15 +76,12 @@ type ending struct{ Title, Text string }
 
 // endingOf is nil for a campaign that has not ended, and for one that came to
 // its end.
-func endingOf(s *ledger.State) *ending {
+func endingOf(s *ledger.State, t tally) *ending {
 	if s.Phase != ledger.Closed {
 		return nil
 	}
 	why := strings.TrimPrefix(s.Why, "ended early: ")
 	aborted := s.By(ledger.CampaignAborted)
-	superseded := slices.ContainsFunc(s.Credentials, func(l *ledger.CredentialState) bool {
-		return l.Outcome == ledger.IsException && l.Reason == protocol.ReasonSuperseded
-	})
 	switch {
 	case aborted != nil:
 		text := fmt.Sprintf("%s aborted it at %s", cmp.Or(aborted.Who, "somebody"), clock(aborted.At))
@@ -98,7 +93,7 @@ func endingOf(s *ledger.State) *ending {
 		return &ending{"Closed, and what is open was accepted", sentence(leftOpen(s.OpenAccepted))}
 	case s.EndedEarly():
 		return &ending{"Ended early: nothing was set", "It never had a roll. " + sentence(cmp.Or(why, "The ledger does not say why"))}
-	case superseded:
+	case t.Superseded > 0:
 		return &ending{"Ended by another campaign", "A later campaign of the device took over, and lists what is open here once more. Look at that one (`rollcall campaigns`)."}
 	case why != "":
 		return &ending{"Ended early", sentence(why)}
@@ -116,8 +111,8 @@ func sentence(text string) string {
 }
 
 // endedLine is the ending in a line.
-func endedLine(s *ledger.State) string {
-	if e := endingOf(s); e != nil {
+func endedLine(s *ledger.State, t tally) string {
+	if e := endingOf(s, t); e != nil {
 		return "! " + e.Title + ". " + e.Text
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,21 +37,26 @@ type openItem struct {
 func CSV(w io.Writer, s *ledger.State) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
-	rows := [][]string{csvColumns}
-	for _, it := range openItems(s) {
-		index := ""
-		if it.Index != nil {
-			index = strconv.FormatUint(*it.Index, 10)
-		}
-		rows = append(rows, []string{s.Campaign, s.Device, it.Item, it.ID, it.Name, it.Kind, it.Authority, it.State, it.Step, it.Reason, it.Meaning, it.Detail, it.Server,
-			it.Do, it.Owner, it.Due, it.From, it.Until, it.Paths, index})
-	}
-	for _, row := range rows {
+	write := func(row []string) error {
 		for i, cell := range row {
 			row[i] = plainCell(cell)
 		}
 		if err := out.Write(row); err != nil {
 			return fmt.Errorf("write the CSV: %w", err)
+		}
+		return nil
+	}
+	if err := write(slices.Clone(csvColumns)); err != nil {
+		return err
+	}
+	for it := range openItems(s) {
+		index := ""
+		if it.Index != nil {
+			index = strconv.FormatUint(*it.Index, 10)
+		}
+		if err := write([]string{s.Campaign, s.Device, it.Item, it.ID, it.Name, it.Kind, it.Authority, it.State, it.Step, it.Reason, it.Meaning, it.Detail, it.Server,
+			it.Do, it.Owner, it.Due, it.From, it.Until, it.Paths, index}); err != nil {
+			return err
 		}
 	}
 	out.Flush()
@@ -84,12 +90,23 @@ func plainCell(text string) string {
 	return b.String()
 }
 
-func openItems(s *ledger.State) (out []openItem) {
-	for _, l := range s.Credentials {
-		if at := standingOf(l); at == open || at == exception {
-			out = append(out, openCredential(s, l, at))
+// openItems are what somebody has to see to, the credentials first.
+func openItems(s *ledger.State) iter.Seq[openItem] {
+	return func(yield func(openItem) bool) {
+		for l := range s.NotDead() {
+			if at := standingOf(l); (at == open || at == exception) && !yield(openCredential(s, l, at)) {
+				return
+			}
+		}
+		for _, it := range openBesides(s) {
+			if !yield(it) {
+				return
+			}
 		}
 	}
+}
+
+func openBesides(s *ledger.State) (out []openItem) {
 	for _, l := range leftOutOf(s) {
 		item := "server"
 		if l.Door {

@@ -24,26 +24,22 @@ type doorSum struct {
 }
 
 func doorsOf(s *ledger.State) (out []doorSum) {
-	for _, name := range slices.Sorted(maps.Keys(s.Doors)) {
-		d := doorSum{Name: name, Place: s.Doors[name]}
-		for _, l := range s.Credentials {
-			if !slices.Contains(l.Doors, name) {
-				continue
-			}
-			d.Takes++
-			if l.Outcome == ledger.Dead && slices.Contains(l.DoorsLeftOut, name) {
-				d.LeftOut++
-			}
-			for _, ev := range l.AtDoors {
-				switch {
-				case l.Outcome != ledger.Dead || ev.Door != name:
-				case ev.Old == "":
-					d.NewOnly++
-				default:
-					d.Shut++
-				}
+	if len(s.Doors) == 0 {
+		return nil
+	}
+	sums := map[string]*doorSum{}
+	for name, place := range s.Doors {
+		sums[name] = &doorSum{Name: name, Place: place}
+	}
+	for l := range s.All() {
+		for i, name := range l.Doors {
+			if d := sums[name]; d != nil && !slices.Contains(l.Doors[:i], name) {
+				d.count(l)
 			}
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Doors)) {
+		d := *sums[name]
 		if kind, _, is := strings.Cut(d.Place, "://"); is && d.Takes > 0 {
 			for _, o := range door.Outlives(kind) {
 				d.Outlives = append(d.Outlives, fmt.Sprintf("may go on when the password is dead: %s, %s; to end it: %s", o.What, o.Lives, o.End))
@@ -52,6 +48,23 @@ func doorsOf(s *ledger.State) (out []doorSum) {
 		out = append(out, d)
 	}
 	return out
+}
+
+// count adds a credential that the door takes.
+func (d *doorSum) count(l *ledger.CredentialState) {
+	d.Takes++
+	if l.Outcome == ledger.Dead && slices.Contains(l.DoorsLeftOut, d.Name) {
+		d.LeftOut++
+	}
+	for _, ev := range l.AtDoors {
+		switch {
+		case l.Outcome != ledger.Dead || ev.Door != d.Name:
+		case ev.Old == "":
+			d.NewOnly++
+		default:
+			d.Shut++
+		}
+	}
 }
 
 // Words says what the door showed.
@@ -91,21 +104,25 @@ func doorsText(b *strings.Builder, s *ledger.State, width int) {
 			b.WriteString(Wrap(Clean(o), "    ", width))
 		}
 	}
-	var proved []*ledger.CredentialState
-	for _, l := range s.Credentials {
-		if l.Outcome == ledger.Dead && len(l.AtDoors) > 0 {
+	var proved []*ledger.CredentialState // the first of them
+	n := 0
+	for l := range s.All() {
+		if l.Outcome != ledger.Dead || len(l.AtDoors) == 0 {
+			continue
+		}
+		if n++; n <= atDoors {
 			proved = append(proved, l)
 		}
 	}
-	if len(proved) > 0 {
+	if n > 0 {
 		b.WriteString(Wrap("what each showed, server by server and door by door:", "  ", width))
 	}
-	for _, l := range proved[:min(atDoors, len(proved))] {
+	for _, l := range proved {
 		b.WriteString(Wrap(nameOf(l), "    ", width))
 		b.WriteString(Wrap(strings.Join(sandwich(l), "; "), "      ", width))
 	}
-	if n := len(proved) - atDoors; n > 0 {
-		fmt.Fprintf(b, "    … and %d more, in the HTML report and in JSON\n", n)
+	if n > atDoors {
+		fmt.Fprintf(b, "    … and %d more, in the HTML report and in JSON\n", n-atDoors)
 	}
 	b.WriteString(Wrap(afterDoors, "  ", width))
 }

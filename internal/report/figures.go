@@ -6,6 +6,7 @@
 package report
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -58,9 +59,13 @@ func standingOf(l *ledger.CredentialState) standing {
 
 // tally counts credentials by where they stand. Attested are those of Dead by
 // people's word alone: no server was asked. OnSome are those of Dead that a
-// server or door did not show, because a person had left it out; AtDoors are
-// those of OnSome that lack a door.
-type tally struct{ Listed, Dead, Attested, OnSome, AtDoors, Waiting, InWork, Open, Exceptions int }
+// server or door did not show, because a person had left it out; Fewer are
+// those of Dead that lack a server, and AtDoors those that lack a door.
+// Superseded are those of Exceptions that another campaign took over.
+type tally struct {
+	Listed, Dead, Attested, OnSome, AtDoors, Waiting, InWork, Open, Exceptions int
+	Fewer, Superseded                                                          int
+}
 
 func (t *tally) add(s standing) {
 	t.Listed++
@@ -114,6 +119,10 @@ type figures struct {
 	Median, P99         time.Duration // from Set to the proof on the last server
 	Measured            int           // credentials in Median and P99
 
+	died   []int64                   // of each of the dead, when: in nanoseconds of Unix time
+	Finds  int                       // findings, of all credentials
+	Recent []*ledger.CredentialState // the last that died, the latest first
+
 	Again  int                    // of the dead, those of which an earlier campaign had called a value dead
 	Before *credential.DeadBefore // the latest of those; nil without one
 }
@@ -138,18 +147,22 @@ func figuresOf(s *ledger.State) figures {
 	reasons := map[protocol.Reason]*reasonGroup{}
 	findings := map[credential.FindingCode]*findingGroup{}
 	var took []time.Duration
-	for _, l := range s.Credentials {
+	for l := range s.All() {
 		at := standingOf(l)
 		f.All.add(at)
 		if f.ByWave[l.Wave] == nil {
 			f.ByWave[l.Wave] = &tally{}
 		}
 		f.ByWave[l.Wave].add(at)
+		f.Finds += len(l.Findings)
 		for _, found := range l.Findings {
 			group(findings, found.Code, func() *findingGroup { return &findingGroup{Code: found.Code} }).add(l, found.Detail)
 		}
 		switch at {
 		case open, exception:
+			if at == exception && l.Reason == protocol.ReasonSuperseded {
+				f.All.Superseded++
+			}
 			g := group(reasons, l.Reason, func() *reasonGroup { return &reasonGroup{Reason: l.Reason} })
 			g.Lines = append(g.Lines, l)
 		case dead:
@@ -161,14 +174,19 @@ func figuresOf(s *ledger.State) figures {
 				f.All.OnSome++
 				f.ByWave[l.Wave].OnSome++
 			}
+			if len(l.LeftOut) > 0 {
+				f.All.Fewer++
+			}
 			if len(l.DoorsLeftOut) > 0 {
 				f.All.AtDoors++
 			}
+			f.Recent = recentOf(f.Recent, l)
 			f.countBefore(l.DeadBefore)
 			if l.Kind.Traits().HandsOver && len(l.Paths) > 0 {
 				f.HandOver = append(f.HandOver, l)
 			}
 			after := l.DeadAt.Sub(s.StartedAt)
+			f.died = append(f.died, l.DeadAt.UnixNano())
 			if f.All.Dead == 1 || after < f.FirstDead {
 				f.FirstDead = after
 			}
@@ -200,6 +218,20 @@ func figuresOf(s *ledger.State) figures {
 	}
 	sort.Slice(f.ByFinding, func(i, j int) bool { return weight(f.ByFinding[i].Code) < weight(f.ByFinding[j].Code) })
 	return f
+}
+
+// recentOf adds one of the dead to the last that died. Of several that died at
+// once the first of the roll comes first.
+func recentOf(recent []*ledger.CredentialState, l *ledger.CredentialState) []*ledger.CredentialState {
+	at := len(recent)
+	for at > 0 && l.DeadAt.After(recent[at-1].DeadAt) {
+		at--
+	}
+	if at == recentDeaths {
+		return recent
+	}
+	recent = slices.Insert(recent, at, l)
+	return recent[:min(len(recent), recentDeaths)]
 }
 
 func (f *figures) countBefore(b *credential.DeadBefore) {

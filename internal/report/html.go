@@ -48,9 +48,6 @@ func prose(text string) template.HTML {
 	return template.HTML(quotedCode.ReplaceAllString(safe, "<code>$1</code>")) //nolint:gosec // escaped above
 }
 
-// WaveOf is the name of a wave.
-func (d pageData) WaveOf(n int) string { return WaveName(n, d.State.Waves) }
-
 // HTML writes the report as one file that loads nothing from anywhere: styles
 // and script are inline, and a content security policy allows exactly those two
 // by their hashes, so that nothing injected through a name could run even if

@@ -1,6 +1,11 @@
 package report
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -135,7 +140,7 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 	if f.Measured > 0 {
 		d.Times.Median, d.Times.P99 = seconds(f.Median), seconds(f.P99)
 	}
-	if e := endingOf(s); e != nil {
+	if e := endingOf(s, f.All); e != nil {
 		d.EndedEarly = e.Title + ". " + e.Text
 	}
 	for _, a := range s.Actions {
@@ -144,21 +149,59 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 	for p := range proofs {
 		d.ByProof[string(p)] = f.ByProof[p]
 	}
-	for _, l := range s.Credentials {
-		line := documentLine(l)
-		if line.Next != "" {
-			owner, due := seenToBy(s, l)
-			line.Owner, line.Due = owner, rfc3339(due)
-		}
-		d.Roll = append(d.Roll, line)
-	}
 	for _, e := range s.Excluded {
 		d.Excluded = append(d.Excluded, DocumentExclusion{e.ID, e.Name, e.Reason})
 	}
 	for _, l := range f.HandOver {
 		d.HandOver = append(d.HandOver, DocumentHandOver{l.ID, l.Name, l.Paths[0].String()})
 	}
-	return writeJSON(w, d)
+	return writeDocument(w, s, d)
+}
+
+// writeDocument writes the credentials one by one, where the document without
+// them has an empty list: all of it in one piece takes a gigabyte for 100,000.
+func writeDocument(w io.Writer, s *ledger.State, d Document) error {
+	var whole bytes.Buffer
+	if err := writeJSON(&whole, d); err != nil {
+		return err
+	}
+	// No text has a line break, so nothing else looks like this key.
+	const list = "\n  \"credentials\": ["
+	before, after, found := bytes.Cut(whole.Bytes(), []byte(list+"]"))
+	if !found {
+		return errors.New("write the report: the document has no credentials")
+	}
+	out := bufio.NewWriterSize(w, 1<<16)
+	_, _ = out.Write(before)
+	_, _ = out.WriteString(list)
+	var one bytes.Buffer
+	e := json.NewEncoder(&one)
+	e.SetIndent("    ", "  ")
+	e.SetEscapeHTML(false)
+	between := "\n    "
+	for l := range s.All() {
+		line := documentLine(l)
+		if line.Next != "" {
+			owner, due := seenToBy(s, l)
+			line.Owner, line.Due = owner, rfc3339(due)
+		}
+		one.Reset()
+		if err := e.Encode(line); err != nil {
+			return fmt.Errorf("write the report: %w", err)
+		}
+		_, _ = out.WriteString(between)
+		_, _ = out.Write(bytes.TrimSuffix(one.Bytes(), []byte("\n")))
+		between = ",\n    "
+	}
+	if between[0] == ',' {
+		_, _ = out.WriteString("\n  ")
+	}
+	_, _ = out.WriteString("]")
+	_, _ = out.Write(after)
+	if err := out.Flush(); err != nil { // it keeps the first error
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
 }
 
 func documentLine(l *ledger.CredentialState) DocumentLine {

@@ -18,7 +18,7 @@ func leftOutOf(s *ledger.State) []leftOut {
 	var out []leftOut
 	for _, l := range s.LeftOut {
 		n := 0
-		for _, line := range s.Credentials {
+		for line := range s.All() {
 			without := line.Authority == l.Authority && slices.Contains(line.LeftOut, l.Server)
 			if l.Door {
 				without = slices.Contains(line.DoorsLeftOut, l.Server)
@@ -43,26 +43,6 @@ func (l leftOut) Words() string {
 	return Plural(l.Dead, "credential is", "credentials are") + " dead on the other servers only. Nobody has seen the stolen values refused on this one: count them as good there until it is destroyed, or another campaign has asked it."
 }
 
-// onFewer counts the dead that not every server of their authority has refused.
-func onFewer(s *ledger.State) (n int) {
-	for _, l := range s.Credentials {
-		if l.Outcome == ledger.Dead && len(l.LeftOut) > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// atFewer counts the dead that not every door of theirs has refused.
-func atFewer(s *ledger.State) (n int) {
-	for _, l := range s.Credentials {
-		if l.Outcome == ledger.Dead && len(l.DoorsLeftOut) > 0 {
-			n++
-		}
-	}
-	return n
-}
-
 // shareOf says on how many servers of its authority a credential is dead: "1 of
 // 2 servers".
 func shareOf(l *ledger.CredentialState) string {
@@ -81,14 +61,14 @@ func leftOutText(b *strings.Builder, s *ledger.State, width int) {
 		b.WriteString(Wrap(Clean(fmt.Sprintf("by %s at %s, because: %s", l.Actor, clock(l.At), l.Reason)), "    ", width))
 		b.WriteString(Wrap(l.Words(), "    ", width))
 	}
-	var fewer []*ledger.CredentialState
-	for _, l := range s.Credentials {
-		if l.Outcome == ledger.Dead && len(l.LeftOut) > 0 {
-			fewer = append(fewer, l)
+	n := 0
+	for l := range s.All() {
+		if l.Outcome != ledger.Dead || len(l.LeftOut) == 0 {
+			continue
+		}
+		if n++; n <= named {
+			b.WriteString(Wrap("dead on "+shareOf(l)+": "+nameOf(l), "    ", width))
 		}
 	}
-	for _, l := range fewer[:min(named, len(fewer))] {
-		b.WriteString(Wrap("dead on "+shareOf(l)+": "+nameOf(l), "    ", width))
-	}
-	more(b, "    ", len(fewer))
+	more(b, "    ", n)
 }

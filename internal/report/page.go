@@ -44,7 +44,10 @@ type pageData struct {
 	Findings    []card
 	HandOver    []*ledger.CredentialState
 	Campaign    []campaignCard
-	Rows        []row
+	HandOvers   int // that there are, of which HandOver has the first
+	Excluded    []ledger.ExcludedCredential
+	Listed      int
+	List        rowList
 	Residual    []string
 	Ledger      Verification
 	Verified    bool
@@ -76,6 +79,7 @@ type card struct {
 	Count       int
 	Shared      string // the detail, where all have the same
 	First, Rest []cardLine
+	More        int // that are not in Rest
 }
 
 type cardLine struct {
@@ -183,15 +187,14 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 		}
 		d.Findings = append(d.Findings, newCard(string(g.Code), findingAdvice(g.Code), lines))
 	}
-	for _, l := range s.Credentials {
-		d.Rows = append(d.Rows, newRow(l))
-	}
+	d.HandOvers, d.Excluded, d.Listed = len(d.HandOver), s.Excluded, s.Len()
+	d.List = rowList{State: s, Of: s.All()}
 	return d
 }
 
 func verdictOf(s *ledger.State, t tally) verdict {
 	rest := Plural(t.notDead(), "credential is", "credentials are")
-	if e := endingOf(s); e != nil {
+	if e := endingOf(s, t); e != nil {
 		text := e.Text
 		if t.notDead() > 0 {
 			text += " " + rest + " not proved dead: count each as usable by whoever stole it."
@@ -203,10 +206,10 @@ func verdictOf(s *ledger.State, t tally) verdict {
 		return verdict{"warn", "Not finished", fmt.Sprintf("The campaign is %s. Count every credential that is not proved dead as usable by whoever stole it.", s.Phase)}
 	case t.Listed == 0:
 		return verdict{"warn", "Empty", "No credential was listed. Check the sources before drawing any comfort from this report."}
-	case t.notDead() == 0 && atFewer(s) > 0 && onFewer(s) == 0:
-		return verdict{"warn", "Dead, but not at every door", Plural(atFewer(s), "credential was", "credentials were") + " proved dead without a door that a person left out. Count the stolen values as good there."}
-	case t.notDead() == 0 && onFewer(s) > 0:
-		return verdict{"warn", "Dead, but not on every server", Plural(onFewer(s), "credential was", "credentials were") + " proved dead without a server that a person left out. Count the stolen values as good there."}
+	case t.notDead() == 0 && t.AtDoors > 0 && t.Fewer == 0:
+		return verdict{"warn", "Dead, but not at every door", Plural(t.AtDoors, "credential was", "credentials were") + " proved dead without a door that a person left out. Count the stolen values as good there."}
+	case t.notDead() == 0 && t.Fewer > 0:
+		return verdict{"warn", "Dead, but not on every server", Plural(t.Fewer, "credential was", "credentials were") + " proved dead without a server that a person left out. Count the stolen values as good there."}
 	case t.notDead() == 0 && len(incomplete(s)) > 0:
 		return verdict{"warn", "Dead, but perhaps not all", "Every listed credential is dead, and the list may be incomplete: " + Plural(len(incomplete(s)), "warning says", "warnings say") + " so below."}
 	case t.Attested > 0 && t.notDead() == 0:
@@ -303,10 +306,10 @@ func residualOf(s *ledger.State, f figures) []string {
 	if n := f.ByProof[protocol.ProofMetadata]; n > 0 {
 		out = append(out, Plural(n, "credential is", "credentials are")+" proved dead by the change time alone, because the stolen value was not known here.")
 	}
-	if n := onFewer(s); n > 0 {
+	if n := f.All.Fewer; n > 0 {
 		out = append(out, Plural(n, "credential is", "credentials are")+" proved dead without a server that a person left out. What was stolen may still be good there.")
 	}
-	if n := atFewer(s); n > 0 {
+	if n := f.All.AtDoors; n > 0 {
 		out = append(out, Plural(n, "credential is", "credentials are")+" proved dead without a door that a person left out. What was stolen may still be good there.")
 	}
 	if n := len(s.Excluded); n > 0 {

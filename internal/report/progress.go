@@ -1,8 +1,6 @@
 package report
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -75,23 +73,17 @@ func ProgressOf(s *ledger.State, now time.Time, waves map[int]string) Progress {
 		t := f.ByWave[n]
 		p.Waves = append(p.Waves, WaveProgress{n, WaveName(n, waves), t.Listed, t.Dead, t.InWork, t.Open, t.Exceptions, t.OnSome})
 	}
-	var died []*ledger.CredentialState
+	p.Finds = f.Finds
 	late := 0
-	for _, l := range s.Credentials {
-		p.Finds += len(l.Findings)
-		if l.Outcome != ledger.Dead {
-			continue
-		}
-		died = append(died, l)
-		if p.Now.Sub(l.DeadAt) < rateWindow {
+	for _, at := range f.died {
+		if p.Now.Sub(time.Unix(0, at)) < rateWindow {
 			late++
 		}
 	}
 	if since := min(rateWindow, p.Now.Sub(s.StartedAt)); since >= time.Second {
 		p.Rate = float64(late) / since.Seconds()
 	}
-	slices.SortStableFunc(died, func(a, b *ledger.CredentialState) int { return cmp.Compare(b.DeadAt.UnixNano(), a.DeadAt.UnixNano()) })
-	for _, l := range died[:min(recentDeaths, len(died))] {
+	for _, l := range f.Recent {
 		r := RecentDeath{Name: nameOf(l), At: l.DeadAt}
 		if !l.SetAt.IsZero() {
 			r.Took = l.DeadAt.Sub(l.SetAt)

@@ -26,7 +26,7 @@ func SeenTo(s *ledger.State, width int) string {
 	type who struct{ due, owner string }
 	n := map[who]int{}
 	var all []who
-	for _, l := range s.Credentials {
+	for l := range s.NotDead() {
 		if at := standingOf(l); at != open && at != exception {
 			continue
 		}

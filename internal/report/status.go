@@ -129,7 +129,7 @@ func StatusOf(s *ledger.State, v Verification) Status {
 
 		Containment: s.Containment,
 	}
-	for _, l := range s.Credentials {
+	for l := range s.NotDead() {
 		if at := standingOf(l); at == open || at == exception {
 			open := StatusOpen{Credential: l.ID, Step: l.Step, Reason: l.Reason, Since: rfc3339(l.Since), Until: rfc3339(l.Until)}
 			owner, due := seenToBy(s, l)

@@ -39,8 +39,8 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	if n := len(v.Problems); n > 0 {
 		b.WriteString(Wrap("Do not rely on this report: the ledger failed verification ("+Plural(n, "problem", "problems")+", at the end)", "! ", width) + "\n")
 	}
-	b.WriteString(Wrap(Headline(s), "  ", width))
-	for _, line := range []string{endedLine(s), timesLine(f), proofLine(f), againLine(f)} {
+	b.WriteString(Wrap(headline(f.All), "  ", width))
+	for _, line := range []string{endedLine(s, f.All), timesLine(f), proofLine(f), againLine(f)} {
 		if line != "" {
 			b.WriteString(Wrap(Clean(line), "  ", width))
 		}
@@ -106,8 +106,9 @@ func incomplete(s *ledger.State) []credential.Finding {
 
 // Headline is the campaign in one line: "41 listed · 38 dead · 3 open". What is
 // dead on some places only, and by people's word alone, is counted apart.
-func Headline(s *ledger.State) string {
-	t := figuresOf(s).All
+func Headline(s *ledger.State) string { return headline(figuresOf(s).All) }
+
+func headline(t tally) string {
 	line := fmt.Sprintf("%d listed · %d dead", t.Listed, t.OnAll())
 	if t.OnSome > 0 {
 		line += fmt.Sprintf(" on all %s · %d dead on some only", t.Places(), t.OnSome)

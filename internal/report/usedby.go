@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 
 	"rollcall/internal/credential"
@@ -16,9 +18,9 @@ type Readers struct {
 
 // ReadersOf groups what is read by the same consumers, in the order of the
 // roll.
-func ReadersOf[T any](all []T, of func(T) (name string, usedBy []string)) (out []Readers) {
+func ReadersOf[T any](all iter.Seq[T], of func(T) (name string, usedBy []string)) (out []Readers) {
 	at := map[string]int{}
-	for _, c := range all {
+	for c := range all {
 		name, usedBy := of(c)
 		if len(usedBy) == 0 {
 			continue
@@ -46,7 +48,7 @@ func (r Readers) Words() string {
 
 // usedByText says who has to read new values.
 func usedByText(b *strings.Builder, s *ledger.State, width int) {
-	readers := ReadersOf(s.Credentials, func(c *ledger.CredentialState) (string, []string) { return c.Name, c.UsedBy })
+	readers := ReadersOf(s.All(), func(c *ledger.CredentialState) (string, []string) { return c.Name, c.UsedBy })
 	if len(readers) == 0 {
 		return
 	}
@@ -59,5 +61,5 @@ func usedByText(b *strings.Builder, s *ledger.State, width int) {
 
 // ReadersOnRoll are those of a roll that was just listed.
 func ReadersOnRoll(cs []credential.Credential) []Readers {
-	return ReadersOf(cs, func(c credential.Credential) (string, []string) { return c.Name, c.UsedBy })
+	return ReadersOf(slices.Values(cs), func(c credential.Credential) (string, []string) { return c.Name, c.UsedBy })
 }

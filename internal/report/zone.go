@@ -13,18 +13,19 @@ import (
 // whatever the zone, and days on which something is due stay the days that
 // people wrote.
 func InZone(s *ledger.State, zone *time.Location) *ledger.State {
-	out := *s
 	in := func(t time.Time) time.Time {
 		if t.IsZero() {
 			return t // no zone makes a time of none
 		}
 		return t.In(zone)
 	}
+	out := *s.ShownAs(func(l *ledger.CredentialState) *ledger.CredentialState {
+		if zone == time.UTC && allUTC(l) {
+			return l
+		}
+		return credentialInZone(l, zone, in)
+	})
 	out.StartedAt, out.ClosedAt, out.LatestAt = in(s.StartedAt), in(s.ClosedAt), in(s.LatestAt)
-	out.Credentials = slices.Clone(s.Credentials)
-	for i, l := range s.Credentials {
-		out.Credentials[i] = credentialInZone(l, zone, in)
-	}
 	out.LeftOut, out.Accepted = slices.Clone(s.LeftOut), slices.Clone(s.Accepted)
 	for i, l := range s.LeftOut {
 		out.LeftOut[i].At = in(l.At)
@@ -46,6 +47,21 @@ func InZone(s *ledger.State, zone *time.Location) *ledger.State {
 		out.Containment = &copied
 	}
 	return &out
+}
+
+// allUTC reports whether there is nothing to do for a credential to be in UTC.
+func allUTC(l *ledger.CredentialState) bool {
+	times := []time.Time{l.Since, l.Until, l.SetAt, l.DeadAt, l.Due}
+	if l.DeadBefore != nil {
+		times = append(times, l.DeadBefore.At)
+	}
+	if l.Accepted != nil {
+		times = append(times, l.Accepted.At, l.Accepted.Due)
+	}
+	for _, at := range l.Written {
+		times = append(times, at)
+	}
+	return !slices.ContainsFunc(times, func(t time.Time) bool { return t.Location() != time.UTC })
 }
 
 func credentialInZone(l *ledger.CredentialState, zone *time.Location, in func(time.Time) time.Time) *ledger.CredentialState {
