@@ -144,7 +144,7 @@ func (a *app) writeHTML(path string, s *ledger.State, v report.Verification) err
 	case err != nil:
 		return err
 	case n > 1:
-		a.say("wrote %s, and %d more files in %s: keep them together", path, n-1, folder)
+		a.say("wrote %s, and %s in %s: keep them together", path, report.Plural(n-1, "more file", "more files"), folder)
 	default:
 		a.say("wrote %s", path)
 	}

@@ -187,7 +187,8 @@ func (a *audit) check(index int64, e *Entry) {
 	}
 }
 
-// announce notes that the ledger was told of an attempt before anything was set.
+// announce notes that the ledger was told of an attempt before anything was
+// set.
 func (a *audit) announce(index int64, e *Entry) {
 	if !a.intended {
 		a.uncontained(index)

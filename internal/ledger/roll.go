@@ -14,24 +14,24 @@ import (
 type roll struct {
 	packer *packer
 	where  map[idKey]int32 // by id, into packed
-	packed []string        // in the order of listing; empty where it is in hand, or came off the roll
-	inHand map[int32]*CredentialState
-	last   []int32 // in hand, the one that was asked for first before all
+	packed []string        // in the order of listing; empty where it is loose, or came off the roll
+	loose  map[int32]*CredentialState
+	last   []int32 // loose, the one that was asked for first before all
 	off    map[int32]bool
 	again  *CredentialState // the one that was asked for last: mostly it is again
-	most   int              // that are in hand
+	most   int              // that are loose
 	seeds  [2]maphash.Seed
 }
 
-// mostInHand are as many as a dozen batches have.
-const mostInHand = 1 << 10
+// mostLoose are as many as a dozen batches have.
+const mostLoose = 1 << 10
 
 // NewPackedState is NewState for who reads the ledger of a large campaign: it
 // is the same, takes a tenth of the memory, and leaves Credentials empty. All
 // has the credentials, each of them anew whenever it is called.
 func NewPackedState() *State {
 	s := NewState()
-	s.roll = &roll{packer: newPacker(), where: map[idKey]int32{}, inHand: map[int32]*CredentialState{}, off: map[int32]bool{}, most: mostInHand, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	s.roll = &roll{packer: newPacker(), where: map[idKey]int32{}, loose: map[int32]*CredentialState{}, off: map[int32]bool{}, most: mostLoose, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
 	return s
 }
 
@@ -57,7 +57,7 @@ func (r *roll) get(id string) *CredentialState {
 	if !ok {
 		return nil
 	}
-	if c := r.inHand[at]; c != nil {
+	if c := r.loose[at]; c != nil {
 		r.again = c
 		return c
 	}
@@ -74,18 +74,18 @@ func (r *roll) add(c *CredentialState) {
 	r.take(at, c)
 }
 
-// take has a credential in hand, and packs the one that was longest. One that
-// cannot be packed stays in hand for good.
+// take has a credential loose, and packs the one that was longest. One that
+// cannot be packed stays loose for good.
 func (r *roll) take(at int32, c *CredentialState) {
-	r.packed[at], r.inHand[at], r.again = "", c, c
+	r.packed[at], r.loose[at], r.again = "", c, c
 	r.last = append(r.last, at)
 	for len(r.last) > r.most {
 		first := r.last[0]
 		r.last = r.last[1:]
-		if old := r.inHand[first]; old != nil {
+		if old := r.loose[first]; old != nil {
 			if text, ok := r.packer.pack(old); ok {
 				r.packed[first] = text
-				delete(r.inHand, first)
+				delete(r.loose, first)
 			}
 		}
 	}
@@ -96,7 +96,7 @@ func (r *roll) remove(id string) {
 	k := r.key(id)
 	at := r.where[k]
 	delete(r.where, k)
-	delete(r.inHand, at)
+	delete(r.loose, at)
 	r.packed[at], r.off[at], r.again = "", true, nil
 }
 
@@ -135,7 +135,7 @@ func (s *State) some(want func(Outcome, credential.Kind) bool) iter.Seq[*Credent
 func (r *roll) some(want func(Outcome, credential.Kind) bool) iter.Seq[*CredentialState] {
 	return func(yield func(*CredentialState) bool) {
 		for at, packed := range r.packed {
-			c := r.inHand[int32(at)]
+			c := r.loose[int32(at)]
 			switch {
 			case r.off[int32(at)]:
 				continue

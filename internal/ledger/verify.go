@@ -107,8 +107,8 @@ func Verify(ctx context.Context, dir, verifierKey string, anchored []byte) (Repo
 }
 
 // VerifyState is Verify, which has to know what the entries come to, and gives
-// that as well, packed (NewPackedState) or not; nil where anything is wrong with
-// them.
+// that as well, packed (NewPackedState) or not; nil where anything is wrong
+// with them.
 func VerifyState(ctx context.Context, dir, verifierKey string, anchored []byte) (Report, *State, error) {
 	rep := Report{VerifierKey: verifierKey, KeySource: KeyGiven, Problems: []Problem{}, Open: []OpenCredential{}}
 	a, err := readAbout(dir)

@@ -102,7 +102,7 @@ func TestListsOfALargeReportAreCutAndSaySo(t *testing.T) {
 		s.Excluded = append(s.Excluded, ledger.ExcludedCredential{ID: fmt.Sprint(i), Name: fmt.Sprint("excluded-", i), Reason: "kept"})
 	}
 	first := filesOf(t, s)[0]
-	require.Contains(t, first, "more, each among all credentials below.")
+	require.Contains(t, first, "more, each where all credentials are (the pages below).")
 	require.Contains(t, first, fmt.Sprintf("excluded-%d<", mostListed-1))
 	require.NotContains(t, first, fmt.Sprintf("excluded-%d<", mostListed))
 	require.Contains(t, first, fmt.Sprintf(`<span class="count">%d</span>`, 2*mostListed))
