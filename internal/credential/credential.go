@@ -129,8 +129,8 @@ type Credential struct {
 	Beside []Path `json:"beside,omitempty"`
 
 	// Leads tells, by path, whether the hosts to which a secret sends whoever
-	// reads it are those of when it was listed (vault.Leads). A path that is not
-	// in it had none, where LeadsKnown says that all were looked at;
+	// reads it are those of when it was listed (vault.Leads). A path that is
+	// not in it had none, where LeadsKnown says that all were looked at;
 	// LeadsUnseen is one that was not shown.
 	Leads      map[string]string `json:"leads,omitempty"`
 	LeadsKnown bool              `json:"leads_known,omitempty"`

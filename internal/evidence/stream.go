@@ -65,10 +65,10 @@ func (o *Options) FormatOf(line []byte) (logs.Format, bool) {
 	return logs.Recognise(line, o.Mapped...)
 }
 
-// Sniff looks at the first lines of a file that is to be followed. found is false
-// where it is a syslog, or empty, and no line shows its format yet. A file that
-// will never be understood is refused: it is no log, or its times lack what only
-// the operator can say.
+// Sniff looks at the first lines of a file that is to be followed. found is
+// false where it is a syslog, or empty, and no line shows its format yet. A
+// file that will never be understood is refused: it is no log, or its times
+// lack what only the operator can say.
 func (o Options) Sniff(f File, now func() time.Time) (format logs.Format, found bool, err error) {
 	in, err := os.Open(f.Path)
 	if err != nil {

@@ -34,9 +34,9 @@ type Hand struct {
 	dropped          int
 }
 
-// Open begins to tell from a folder of its own, which is no ledger's: first what
-// is left there. told is whom, as a campaign file says it; reloads are none of
-// its business.
+// Open begins to tell from a folder of its own, which is no ledger's: first
+// what is left there. told is whom, as a campaign file says it; reloads are
+// none of its business.
 func Open(dir, campaign, device string, told json.RawMessage, secrets Secrets, log *slog.Logger) (*Hand, error) {
 	box := &outbox{Campaign: handed}
 	if err := json.Unmarshal(told, &box.Told); err != nil {

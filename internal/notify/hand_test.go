@@ -53,7 +53,8 @@ func TestWhatIsHandedOverIsToldSignedAndOnce(t *testing.T) {
 	require.NoFileExists(t, boxFile(dir, handed))
 }
 
-// A receiver that is away holds up nothing; the next process sends what is left.
+// A receiver that is away holds up nothing; the next process sends what is
+// left.
 func TestWhatCouldNotBeToldIsToldByTheNextProcessUnderItsID(t *testing.T) {
 	hook, dir := newReceiver(t), t.TempDir()
 	hook.answers(func(Notice) int { return http.StatusServiceUnavailable })

@@ -174,9 +174,9 @@ func (j *job) sentNot() bool {
 }
 
 // replacedSince reports whether somebody has changed the account since the
-// staged value was retired, so that this value is not in force. It is asked only
-// where there is no wrong login to spare: where the change came between the two
-// logins of a proof, both were wrong.
+// staged value was retired, so that this value is not in force. It is asked
+// only where there is no wrong login to spare: where the change came between
+// the two logins of a proof, both were wrong.
 func (j *job) replacedSince() bool {
 	return j.spare() == 0 && j.account.Exact && j.staged.Retired != "" && j.account.Changed > j.staged.Retired
 }

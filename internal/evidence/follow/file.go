@@ -147,8 +147,8 @@ func (f *File) missed(at Position) {
 	f.keepWith(old)
 }
 
-// keepWith keeps a part, and the files that came behind it and were rotated away
-// too before anybody looked.
+// keepWith keeps a part, and the files that came behind it and were rotated
+// away too before anybody looked.
 func (f *File) keepWith(old *part) {
 	f.keep(old)
 	info, err := old.file.Stat()

@@ -119,8 +119,8 @@ func (p *part) lines(piece []byte, take func(Line)) {
 	}
 }
 
-// keep adds to a line that is not whole. What a writer leaves before a line that
-// goes on at its old place in a file that was truncated is none of it.
+// keep adds to a line that is not whole. What a writer leaves before a line
+// that goes on at its old place in a file that was truncated is none of it.
 func (p *part) keep(text []byte) []byte {
 	if len(p.text) == 0 {
 		text = bytes.TrimLeft(text, "\x00")

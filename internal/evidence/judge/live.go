@@ -220,8 +220,8 @@ func keyText(k key, f Finding) string {
 }
 
 // Due are the findings that are to be told now, the surest first, and how many
-// more there are that come later; at the end, all that were not told. Those that
-// it gives count as told.
+// more there are that come later; at the end, all that were not told. Those
+// that it gives count as told.
 func (l *Live) Due(now time.Time, end bool) (out []Alert, more int) {
 	for _, g := range grades {
 		var due []*Kept

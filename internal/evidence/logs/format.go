@@ -153,7 +153,8 @@ func ByProgram(line []byte) (Format, bool) {
 	return all[i], true
 }
 
-// IsSyslog reports whether a line is one of a syslog, whichever program wrote it.
+// IsSyslog reports whether a line is one of a syslog, whichever program wrote
+// it.
 func IsSyslog(line []byte) bool {
 	_, _, ok := cutSyslog(line)
 	return ok
