@@ -231,7 +231,7 @@ func (s *State) AcceptedAs(c *CredentialState) *Acceptance {
 // exception again; a dead credential stays dead, for the stolen value is.
 func (c *CredentialState) intend(index uint64, e *Entry) {
 	if e.Attempt > c.Attempt || c.Announced == 0 {
-		c.Announced = index
+		c.Announced, c.AnnouncedAt = index, e.At
 	}
 	c.Attempt = max(c.Attempt, e.Attempt)
 	if c.Outcome == Dead {

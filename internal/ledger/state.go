@@ -125,7 +125,8 @@ type CredentialState struct {
 	SetAt    time.Time
 	// Announced is the index of the entry that first announced the value of
 	// Attempt: from then on whoever may read its places may have read it.
-	Announced uint64
+	Announced   uint64
+	AnnouncedAt time.Time
 	// ActivatedAt is when the ledger was told that consumers read the value of
 	// Attempt; zero where nobody waits to hear it.
 	ActivatedAt time.Time

@@ -67,6 +67,7 @@ func allUTC(l *ledger.CredentialState) bool {
 func credentialInZone(l *ledger.CredentialState, zone *time.Location, in func(time.Time) time.Time) *ledger.CredentialState {
 	out := *l
 	out.Since, out.Until, out.SetAt, out.DeadAt = in(l.Since), in(l.Until), in(l.SetAt), in(l.DeadAt)
+	out.AnnouncedAt, out.ActivatedAt = in(l.AnnouncedAt), in(l.ActivatedAt)
 	out.Written = maps.Clone(l.Written)
 	for path, at := range l.Written {
 		out.Written[path] = in(at)

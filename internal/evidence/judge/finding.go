@@ -66,6 +66,8 @@ type Finding struct {
 	ValueOf string        `json:"value_of,omitempty"`
 	Doubts  []event.Doubt `json:"doubts,omitempty"` // each lowers the grade once, all together
 	Seen    []Sighting    `json:"seen"`             // the first few
+	// Moments are when its events were.
+	Moments []Moment `json:"-"`
 }
 
 // findings of all that was seen.
@@ -106,7 +108,7 @@ func (j *Judge) baselines() map[int]map[string]bool {
 }
 
 func (j *Judge) finding(k key, g *group, known map[int]map[string]bool) (f Finding, ok bool) {
-	f = Finding{Phase: k.phase, Outcome: k.outcome, Count: g.Count, First: g.First.UTC(), Last: g.Last.UTC(), Indicator: g.indicator, IndicatorAt: g.indicatorAt, Seen: g.seen}
+	f = Finding{Phase: k.phase, Outcome: k.outcome, Count: g.Count, First: g.First.UTC(), Last: g.Last.UTC(), Indicator: g.indicator, IndicatorAt: g.indicatorAt, Seen: g.seen, Moments: g.moments.list()}
 	if k.address.IsValid() {
 		f.Address = k.address.String()
 	}
@@ -219,7 +221,8 @@ func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
 
 func (b burst) finding() Finding {
 	f := Finding{Code: Burst, Grade: Possible, Rule: "one-place", Count: b.count, First: b.first.UTC(), Last: b.last.UTC(),
-		Accounts: len(b.accounts), Addresses: len(b.addresses), Indicator: b.indicator, Seen: b.seen}
+		Accounts: len(b.accounts), Addresses: len(b.addresses), Indicator: b.indicator, Seen: b.seen,
+		Moments: []Moment{{b.first.UTC(), b.last.UTC(), b.count}}}
 	if b.address.IsValid() {
 		f.Address = b.address.String()
 	}

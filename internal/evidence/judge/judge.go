@@ -21,6 +21,9 @@ type Credential struct {
 	// Rotated is when the stolen value was proved dead; zero where it was not,
 	// or nobody knows.
 	Rotated time.Time
+	// Begun is when the value that replaces it was announced, and Set when a
+	// server took it; zero where that was not, or nobody knows.
+	Begun, Set time.Time
 }
 
 // Account is a name as logs have it.
@@ -109,7 +112,8 @@ type group struct {
 	indicatorAt string
 	whole       bool
 	// clear: at least one event of it is without a doubt.
-	clear bool
+	clear   bool
+	moments moments
 }
 
 // place says whose an address is.
@@ -249,6 +253,7 @@ func (j *Judge) count(k key, fresh group, e event.Event) {
 // add counts one event more.
 func (g *group) add(k key, e event.Event) {
 	g.Count++
+	g.moments.add(e.At)
 	if e.At.Before(g.First) {
 		g.First = e.At
 	}

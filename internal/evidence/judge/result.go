@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"rollcall/internal/evidence/event"
 )
 
 // Use is what the logs have of one credential of the roll. Where all counts are
@@ -22,6 +20,8 @@ type Use struct {
 	Refused    Tally  `json:"refused"`
 	Unclear    Tally  `json:"unclear"` // failed for another reason, or without an answer
 	Record     bool   `json:"record"`  // there is any
+	// Untold are those of them that are in no finding.
+	Untold []Untold `json:"-"`
 }
 
 // Tally counts, and says from when to when.
@@ -105,19 +105,10 @@ func (j *Judge) uses() []Use {
 		}
 		u := &out[k.credential]
 		u.Record = true
-		switch {
-		case k.outcome.Bad():
-			u.Refused.add(g)
-		case k.outcome != event.Accepted:
-			u.Unclear.add(g)
-		case g.place == device:
-			u.Device.add(g)
-		case g.place == nowhere:
-			u.Nowhere.add(g)
-		case g.place == usual || known[k.credential][k.address.String()]:
-			u.Usual.add(g)
-		default:
-			u.Elsewhere.add(g)
+		sort := j.sortOf(k, g, known)
+		u.tally(sort).add(g)
+		if _, told := j.finding(k, g, known); !told {
+			u.Untold = append(u.Untold, Untold{sort, g.moments.list()})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Use) int { return strings.Compare(a.Name, b.Name) })
