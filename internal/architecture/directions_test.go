@@ -23,7 +23,8 @@ var layers = [][]string{
 	// Words for numbers, and words from outside, in any message.
 	{"internal/plural", "internal/paste"},
 	// The nouns: everything speaks of them, they of nothing.
-	{"internal/credential", "internal/version", "internal/evidence/event", "internal/awaited"},
+	// When things were, as a drawing, which takes no noun at all.
+	{"internal/credential", "internal/version", "internal/evidence/event", "internal/awaited", "internal/timeline"},
 	// Pure decisions: testable row by row because they know no server.
 	{"internal/protocol"},
 	// What any authority is, as settings and opened; what the text of policies
