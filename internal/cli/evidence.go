@@ -26,6 +26,7 @@ import (
 // evidenceFlags are what a person says beside the campaign file.
 type evidenceFlags struct {
 	out         output
+	html        string // file
 	format      string
 	windows     []string
 	device      []string
@@ -59,6 +60,7 @@ a window has no log, or something was not understood.`,
 	}
 	f.out.flag(c)
 	fl := c.Flags()
+	fl.StringVar(&f.html, "html", "", "write a picture of it, one self-contained HTML file, here")
 	fl.StringVar(&f.format, "format", "", "format of all files, instead of finding it by looking")
 	fl.StringArrayVar(&f.windows, "window", nil, "FROM..TO in which the device was in foreign hands, dates (the last included) or times; instead of the campaign file's exposure")
 	fl.StringArrayVar(&f.device, "device", nil, "address or network of the device; instead of the campaign file's")
@@ -92,6 +94,9 @@ func (a *app) evidence(ctx context.Context, f evidenceFlags, args []string) erro
 	if err != nil {
 		return err
 	}
+	if err := a.mayWritePicture(f, o.Files); err != nil {
+		return err
+	}
 	if err := a.evidenceRoll(ctx, cfg, f, &o); err != nil {
 		return err
 	}
@@ -103,9 +108,15 @@ func (a *app) evidence(ctx context.Context, f evidenceFlags, args []string) erro
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if f.html != "" {
+		if err := a.writePicture(f, cfg, o, result, zone); err != nil {
+			return err
+		}
+	}
+	switch {
+	case asJSON:
 		err = printEvidenceJSON(a.Out, result)
-	} else {
+	case f.html == "":
 		width, tty := terminal(a.Out)
 		if !tty {
 			width = math.MaxInt // a line each, for grep

@@ -127,7 +127,7 @@ func (p *evidencePrinter) uses(r *judge.Result) {
 func (p *evidencePrinter) coverage(r *judge.Result) {
 	p.line("", "")
 	for _, s := range r.Sources {
-		p.line("coverage: ", "%s: %s in %s, %s understood as events (%s)", sourceName(s), report.Plural(s.Lines, "line", "lines"),
+		p.line("coverage: ", "%s: %s in %s, %s understood as events (%s)", report.SourceName(s), report.Plural(s.Lines, "line", "lines"),
 			report.Plural(len(s.Files), "file", "files"), fmt.Sprint(s.Events), report.Plural(s.Logins, "login", "logins"))
 		for _, c := range s.Covered[:min(len(s.Covered), mostShown)] {
 			p.line("  covered: ", "%s", p.span(c.From, c.To))
@@ -177,17 +177,6 @@ func (p *evidencePrinter) gaps(all []judge.Gap) {
 		p.line("  GAP: ", "%s (%s): %s", p.span(g.From, g.To), g.Reason, g.Ask)
 	}
 	p.more("  GAP: ", len(all))
-}
-
-func sourceName(s *judge.Source) string {
-	name := s.Format
-	if s.Server != "" {
-		name += " of " + s.Server
-	}
-	if s.Authority != "" {
-		return s.Authority + ", " + name
-	}
-	return name + ", of no authority that is known"
 }
 
 // evidenceLimits say what no log of a format holds.

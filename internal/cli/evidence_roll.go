@@ -55,6 +55,7 @@ func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidence
 		return err
 	}
 	var at []heldAt
+	o.Campaign = state.Campaign
 	o.Judge.Credentials, at = ledgerForEvidence(state, o.Domains)
 	if f.auditDevice == "" {
 		return nil
@@ -105,7 +106,7 @@ func ledgerForEvidence(state *ledger.State, domains map[string]evidence.Domain) 
 		}
 		_, domain := domains[c.Authority]
 		is := credentialForEvidence(c.ID, c.Name, c.Authority, loginsOf(c.Name, domain))
-		is.Rotated = c.DeadAt
+		is.Rotated, is.Begun, is.Set = c.DeadAt, c.AnnouncedAt, c.SetAt
 		for _, p := range c.Paths {
 			if v := c.From[p.String()]; v > 0 {
 				at = append(at, heldAt{len(out), p, v})

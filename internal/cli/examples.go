@@ -18,7 +18,7 @@ var examples = map[string]string{
 	"rollcall contain":             "rollcall contain --how isolated --at 2026-11-28T21:40:00Z --note \"both ports of switch 7 are down\"\nrollcall contain --how off --at 2026-11-28T22:40:00+01:00 -f esg.yaml",
 	"rollcall demo":                "rollcall demo\nrollcall demo --keep",
 	"rollcall doctor":              `rollcall doctor -f esg.yaml`,
-	"rollcall evidence":            "rollcall evidence -f esg.yaml --campaign latest /var/log/slapd.log* vault/audit.log.gz\nrollcall evidence --window 2022-10-10..2023-05-20 --device 192.0.2.10 --usual 192.0.2.64/27 ldap1=access ldap2=access.2\nrollcall evidence --zone Europe/Berlin --year 2022 syslog.1.xz -o json | jq '.findings[] | select(.grade == \"confirmed\")'",
+	"rollcall evidence":            "rollcall evidence -f esg.yaml --campaign latest /var/log/slapd.log* vault/audit.log.gz\nrollcall evidence --window 2022-10-10..2023-05-20 --device 192.0.2.10 --usual 192.0.2.64/27 ldap1=access ldap2=access.2\nrollcall evidence --campaign latest --html evidence.html --time-zone Europe/Berlin slapd.log\nrollcall evidence --zone Europe/Berlin --year 2022 syslog.1.xz -o json | jq '.findings[] | select(.grade == \"confirmed\")'",
 	"rollcall init":                "rollcall init -f esg.yaml\nrollcall init -f esg.yaml --print",
 	"rollcall relist":              `rollcall relist --reason "two secrets named the wrong account"`,
 	"rollcall leave-out":           `rollcall leave-out --server ldaps://ldap2.example.org --reason "off the network, its disk is broken"`,

@@ -4,8 +4,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"html"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -98,4 +101,16 @@ func TestWhoUsedWhatWasStolenIsShownByTheLogsBeforeAndAfterItsRotation(t *testin
 	for _, s := range r.Sources {
 		require.Zero(t, s.Unreadable, "%+v", s)
 	}
+
+	// The page draws it all: who used what, when it died, and that it is tried.
+	page := filepath.Join(t.TempDir(), "evidence.html")
+	look("--campaign", "latest", "--html", page)
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	shown := html.UnescapeString(string(text))
+	for _, want := range []string{"probable sign of use", "× used from elsewhere (probable)", "× tried after its death (probable)", "× let in: by the device, when it should be out of use (confirmed)", "× from a usual place", "× stolen value dead", account.DN, "127.0.0.66", e.Slapd.LogFile()} {
+		require.True(t, strings.Contains(shown, want), "the page does not say %q", want)
+	}
+	require.NotContains(t, shown, account.Password)
+	require.NotContains(t, shown, role.Password)
 }

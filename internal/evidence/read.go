@@ -28,6 +28,8 @@ type Options struct {
 	// Domains are what directories that are domains are called, by their names.
 	Domains map[string]Domain
 	Judge   judge.Options
+	// Campaign is whose ledger the roll is from; empty where it was listed.
+	Campaign string
 	// Progress is told how much of the files on the disk is read; may be nil.
 	Progress func(read, of int64)
 }

@@ -1,0 +1,327 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/internal/evidence/event"
+	"rollcall/internal/evidence/judge"
+	"rollcall/internal/timeline"
+)
+
+// evidenceBuild is a page in the making.
+type evidenceBuild struct {
+	Evidence
+	axis     timeline.Axis
+	bands    []timeline.Span
+	moments  []time.Time
+	rows     []*evidenceRow
+	quiet    int // credentials of the roll without a record
+	dead     int // of these
+	gapCount int
+	numbered []numberedGaps
+}
+
+// evidenceRow is one credential, or an account that the roll has not got.
+type evidenceRow struct {
+	Name, Authority string
+	Why             string // what stands first of it
+	Said            []string
+	Draw            template.HTML
+
+	off        bool // the roll has not got it
+	fromDevice bool
+	grade      judge.Grade // of the heaviest sign of use; empty without
+	tries      int         // after its death
+	uses       int
+	is         judge.Credential
+	found      []judge.Finding
+	used       []judge.Use // one, or none
+	tally      map[string]int
+}
+
+var weights = map[judge.Grade]int{judge.Confirmed: timeline.Full, judge.Probable: timeline.Half, judge.Possible: timeline.Hollow}
+
+func newEvidenceBuild(e Evidence) *evidenceBuild {
+	b := &evidenceBuild{Evidence: e}
+	for _, w := range e.Result.Windows {
+		to := w.To
+		if to.IsZero() || to.After(e.Now) {
+			to = e.Now
+		}
+		if to.After(w.From) {
+			b.bands = append(b.bands, timeline.Span{From: w.From, To: to})
+		}
+	}
+	if !e.Contained.IsZero() {
+		b.moments = []time.Time{e.Contained}
+	}
+	b.collect()
+	b.number()
+	core, others := slices.Clone(b.bands), []timeline.Span{}
+	for _, at := range b.moments {
+		core = append(core, timeline.Span{From: at, To: at})
+	}
+	for _, c := range e.Credentials {
+		for _, at := range []time.Time{c.Begun, c.Set, c.Rotated} {
+			if !at.IsZero() {
+				core = append(core, timeline.Span{From: at, To: at})
+			}
+		}
+	}
+	for _, f := range e.Result.Findings {
+		others = append(others, timeline.Span{From: f.First, To: f.Last})
+	}
+	for _, u := range e.Result.Uses {
+		for _, t := range []judge.Tally{u.Device, u.Usual, u.Elsewhere, u.Nowhere, u.Refused, u.Unclear} {
+			if t.Count > 0 {
+				others = append(others, timeline.Span{From: t.First, To: t.Last})
+			}
+		}
+	}
+	b.axis = timeline.NewAxis(core, others, e.Zone, time.Hour)
+	return b
+}
+
+// collect puts findings and uses beside the credential that they are of.
+func (b *evidenceBuild) collect() {
+	known := map[string]judge.Credential{}
+	for _, c := range b.Credentials {
+		known[c.ID] = c
+	}
+	byKey := map[string]*evidenceRow{}
+	row := func(id, name string) *evidenceRow {
+		key := "id " + id
+		if id == "" {
+			key = "name " + name
+		}
+		r := byKey[key]
+		if r == nil {
+			r = &evidenceRow{Name: name, off: id == "", tally: map[string]int{}, is: known[id]}
+			if id != "" {
+				r.Name, r.Authority = cmp.Or(r.is.Name, name, id), r.is.Authority
+			}
+			byKey[key] = r
+			b.rows = append(b.rows, r)
+		}
+		return r
+	}
+	for _, f := range b.Result.Findings {
+		if f.Code != judge.Burst {
+			row(cmp.Or(f.ValueOf, f.Credential), cmp.Or(f.Account, "somebody whom the log does not name")).find(f)
+		}
+	}
+	for _, u := range b.Result.Uses {
+		if !u.Record && byKey["id "+u.Credential] == nil {
+			b.quiet++
+			if !known[u.Credential].Rotated.IsZero() {
+				b.dead++
+			}
+			continue
+		}
+		row(u.Credential, u.Name).use(u)
+	}
+	slices.SortStableFunc(b.rows, func(x, y *evidenceRow) int {
+		return cmp.Or(cmp.Compare(weights[y.grade], weights[x.grade]), cmp.Compare(min(y.tries, 1), min(x.tries, 1)), cmp.Compare(y.tries, x.tries),
+			cmp.Compare(y.uses, x.uses), strings.Compare(x.Name, y.Name))
+	})
+}
+
+// find takes a finding up.
+func (r *evidenceRow) find(f judge.Finding) {
+	r.found = append(r.found, f)
+	r.tally[findingWords(f)] += f.Count
+	switch {
+	case f.Code == judge.TriedAfter:
+		r.tries += f.Count
+	case weights[f.Grade] > weights[r.grade]:
+		r.grade = f.Grade
+	}
+	r.fromDevice = r.fromDevice || f.Code == judge.NotOnRoll
+}
+
+func (r *evidenceRow) use(u judge.Use) {
+	r.used = []judge.Use{u}
+	for _, t := range u.Untold {
+		for _, m := range t.Moments {
+			r.tally[useWords[t.Sort]] += m.Count
+			if t.Sort == judge.FromDevice {
+				r.uses += m.Count
+			}
+		}
+	}
+}
+
+// findingWords are what a finding is called in the picture.
+func findingWords(f judge.Finding) string {
+	words := map[judge.Code]string{
+		judge.NotOnRoll: "by the device, and not on the roll", judge.UsedElsewhere: "used from elsewhere", judge.DeviceAfter: "by the device, when it should be out of use",
+		judge.TriedAfter: "tried after its death", judge.ValueTried: "its value offered as another account", judge.Changed: "changed an account",
+		judge.IndicatorMet: "met from an indicator's address", judge.Burst: "refused in a burst",
+	}[f.Code]
+	if f.Code == judge.NotOnRoll || f.Code == judge.DeviceAfter || f.Code == judge.IndicatorMet {
+		words = map[bool]string{true: "let in: ", false: "tried: "}[f.Outcome == event.Accepted] + words
+	}
+	return words + " (" + string(f.Grade) + ")"
+}
+
+// marksOf are when findings were.
+func marksOf(all ...judge.Finding) iter.Seq[timeline.Event] {
+	return func(yield func(timeline.Event) bool) {
+		for _, f := range all {
+			e := timeline.Event{Shape: timeline.Tried, Weight: weights[f.Grade], Words: findingWords(f)}
+			switch {
+			case f.Code == judge.Burst:
+				e.Shape = timeline.Burst
+			case f.Code == judge.Changed:
+				e.Shape = timeline.Changed
+			case f.Outcome == event.Accepted:
+				e.Shape = timeline.Used
+			}
+			for _, m := range f.Moments {
+				e.From, e.To, e.Count = m.First, m.Last, m.Count
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// useWords are what uses are called that are in no finding.
+var useWords = map[judge.Sort]string{
+	judge.FromDevice: "from the device", judge.FromUsual: "from a usual place", judge.FromElsewhere: "from elsewhere, no finding",
+	judge.FromNowhere: "let in, with no address in the log", judge.WasRefused: "refused", judge.WasUnclear: "without an answer about the value",
+}
+
+// usesOf are when uses of some sorts were.
+func usesOf(all []judge.Use, sorts ...judge.Sort) iter.Seq[timeline.Event] {
+	return func(yield func(timeline.Event) bool) {
+		for _, use := range all {
+			for _, u := range use.Untold {
+				if !slices.Contains(sorts, u.Sort) {
+					continue
+				}
+				for _, m := range u.Moments {
+					if !yield(timeline.Event{Span: timeline.Span{From: m.First, To: m.Last}, Count: m.Count, Words: useWords[u.Sort]}) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// inRow puts findings before uses that are none.
+func inRow(x, y string) int {
+	use := func(words string) int {
+		return slices.Index([]string{useWords[judge.FromDevice], useWords[judge.FromUsual], useWords[judge.FromElsewhere], useWords[judge.FromNowhere], useWords[judge.WasRefused], useWords[judge.WasUnclear]}, words)
+	}
+	return cmp.Or(cmp.Compare(use(x), use(y)), strings.Compare(x, y))
+}
+
+// drawn draws as many rows as a page holds, and says how many it does not.
+func (b *evidenceBuild) drawn() (out []evidenceRow, more string) {
+	size := 0
+	for _, r := range b.rows {
+		if len(out) == maxRows || size > maxRowBytes {
+			break
+		}
+		r.finish(b)
+		size += len(r.Draw)
+		out = append(out, *r)
+	}
+	if left := b.rows[len(out):]; len(left) > 0 {
+		signs := 0
+		for _, r := range left {
+			if r.grade != "" {
+				signs++
+			}
+		}
+		more = Plural(len(left), "row more is", "rows more are") + " not drawn"
+		if signs > 0 {
+			more += fmt.Sprintf(", and %d of them have signs of use", signs)
+		}
+		more += "; the picture above counts them, and -o json has each."
+	}
+	return out, more
+}
+
+func (r *evidenceRow) finish(b *evidenceBuild) {
+	switch {
+	case r.off:
+		r.Why = "not on the roll"
+	case r.grade != "":
+		r.Why = string(r.grade) + " sign of use"
+	case r.tries > 0:
+		r.Why = "tried after its death"
+	}
+	for _, words := range slices.SortedFunc(maps.Keys(r.tally), inRow) {
+		if r.tally[words] > 0 {
+			r.Said = append(r.Said, fmt.Sprintf("%s: %d", words, r.tally[words]))
+		}
+	}
+	track := timeline.Track{Bands: b.bands, Lines: b.moments, Marks: b.axis.Thin(marksOf(r.found...))}
+	if b.Campaign != "" && !r.off {
+		track.Life = &timeline.Life{Dead: r.is.Rotated, Turns: turns(r.is)}
+		if r.is.Rotated.IsZero() {
+			r.Said = append(r.Said, "not known to be dead")
+		} else {
+			r.Said = append(r.Said, "stolen value dead: "+b.clock(r.is.Rotated))
+		}
+	}
+	for class, sorts := range useBars() {
+		if events := b.axis.Thin(usesOf(r.used, sorts...)); len(events) > 0 {
+			track.Bars = append(track.Bars, timeline.Bar{Class: class, Events: events})
+		}
+	}
+	r.Draw = b.axis.Draw(track)
+}
+
+// useBars are the rows of bars: how each looks, and what is in it.
+func useBars() iter.Seq2[string, []judge.Sort] {
+	return func(yield func(string, []judge.Sort) bool) {
+		_ = yield("solid", []judge.Sort{judge.FromDevice}) &&
+			yield("hollow", []judge.Sort{judge.FromUsual, judge.FromElsewhere, judge.FromNowhere}) &&
+			yield("thin", []judge.Sort{judge.WasRefused, judge.WasUnclear})
+	}
+}
+
+// turns are the steps of a rotation.
+func turns(c judge.Credential) (out []timeline.Event) {
+	for _, t := range []struct {
+		at     time.Time
+		shape  timeline.Shape
+		weight int
+		words  string
+	}{{c.Begun, timeline.Begun, 1, begunWords}, {c.Set, timeline.Set, 2, setWords}, {c.Rotated, timeline.Dead, 3, deadWords}} {
+		if !t.at.IsZero() {
+			out = append(out, timeline.Event{Span: timeline.Span{From: t.at, To: t.at}, Count: 1, Shape: t.shape, Weight: t.weight, Words: t.words})
+		}
+	}
+	return out
+}
+
+// The steps of a rotation, in the picture.
+const (
+	begunWords = "rotation begun"
+	setWords   = "new value set"
+	deadWords  = "stolen value dead"
+)
+
+func (b *evidenceBuild) silent() string {
+	if b.quiet == 0 {
+		return ""
+	}
+	line := "No record of " + Plural(b.quiet, "credential", "credentials") + " of the roll"
+	if b.Campaign != "" {
+		line += fmt.Sprintf(" (%d of them dead since)", b.dead)
+	}
+	return line + ". That does not say that they were not used: see what no log covers."
+}
