@@ -242,8 +242,8 @@ func (p *picture) words(m Mark) string {
 
 func (a Axis) stamp(t time.Time) string { return t.In(a.zone).Format("2006-01-02 15:04:05Z07:00") }
 
-// life is the line of a stolen value: thick until it is known to be dead, dotted
-// behind that.
+// life is the line of a stolen value: thick until it is known to be dead,
+// dotted behind that.
 func (p *picture) life(l Life) {
 	y, end := p.y+lifeHigh/2, 1.0
 	if !l.Dead.IsZero() {
