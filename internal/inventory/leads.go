@@ -47,12 +47,14 @@ func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h hel
 			return nil
 		}
 	}
-	was, readable, err := k.vault.HeldBefore(ctx, l.c, p)
-	if err != nil {
+	was, there, err := k.vault.HeldBefore(ctx, l.c, p)
+	switch {
+	case err != nil:
 		return fmt.Errorf("reading what lay at %s before the device was in foreign hands: %w; the listing was given up and nothing was changed", p, err)
-	}
-	if !readable {
-		k.find(credential.FindingLeadsElsewhere, "%s: it was written while the device was in foreign hands or later, its field %q sends whoever reads it to a server, and Vault has, or shows, no version from before: see that it is the right one, for the new value goes there", p, h.leads.Besides(nil, known))
+	case there == ownmount.NothingBefore:
+		return nil
+	case there == ownmount.BeforeUnseen:
+		k.find(credential.FindingLeadsElsewhere, "%s: it was written since the device was in foreign hands, its field %q sends whoever reads it to a server, and Vault has, or shows, no version from before: see that it is the right one, for the new value goes there", p, h.leads.Besides(nil, known))
 		return nil
 	}
 	field := h.leads.Besides(was.Leads(), known)

@@ -82,16 +82,26 @@ func (s *Store) HeldThen(ctx context.Context, c *config.Campaign, p credential.P
 	return out, nil
 }
 
+// Before is whether something lay at a path before the device was in foreign
+// hands.
+type Before string
+
+const (
+	NothingBefore  Before = ""       // the secret is younger than that
+	BeforeUnseen   Before = "unseen" // it is not there any more, or not shown
+	BeforeReadable Before = "readable"
+)
+
 // HeldBefore is what lay at a path before the device was in foreign hands
-// first; readable is false where that is not there any more, never was, or is
-// not shown. It is asked where the file says when that was.
-func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (was vault.Live, readable bool, err error) {
+// first, and whether that can be read. It is asked where the file says when
+// that was.
+func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (was vault.Live, there Before, err error) {
 	all, err := s.Versions(ctx, p)
 	switch {
 	case vault.IsDenied(err):
-		return vault.Live{}, false, nil
+		return vault.Live{}, BeforeUnseen, nil
 	case err != nil:
-		return vault.Live{}, false, err
+		return vault.Live{}, "", err
 	}
 	last := 0
 	for v, at := range all.Written {
@@ -100,13 +110,19 @@ func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential
 		}
 	}
 	if last == 0 {
-		return vault.Live{}, false, nil
+		if _, first := all.Written[1]; first {
+			return vault.Live{}, NothingBefore, nil
+		}
+		return vault.Live{}, BeforeUnseen, nil
 	}
 	was, err = s.ReadLive(ctx, p, last)
 	if err != nil {
-		return vault.Live{}, false, err
+		return vault.Live{}, "", err
 	}
-	return was, len(was.Keys) > 0, nil
+	if len(was.Keys) == 0 { // deleted or destroyed
+		return vault.Live{}, BeforeUnseen, nil
+	}
+	return was, BeforeReadable, nil
 }
 
 func thenOf(live vault.Live) (out Then) {
