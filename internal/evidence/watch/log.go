@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/follow"
 	"rollcall/internal/evidence/logs"
+	"rollcall/internal/plural"
 )
 
 // stdin is standard input, as it stands among files.
@@ -33,6 +34,7 @@ type log struct {
 	told    int         // lines that were not understood, when that was looked at last
 	known   int         // lines that were understood, then
 	last    time.Time   // when one came
+	gone    int         // times that lines were lost, and nobody was told yet
 	cannot  string      // why it is not read now
 }
 
@@ -93,7 +95,11 @@ func (l *log) take(line follow.Line) {
 	l.stream.Line(line.Text, at, line.TooLong)
 }
 
-func (l *log) lost(what string) { l.w.has(LinesLost, l.of.Path, "%s: %s", l.name(), what) }
+func (l *log) lost(what string) {
+	if !l.w.has(LinesLost, l.of.Path, "%s: %s", l.name(), what) {
+		l.gone++
+	}
+}
 
 // name is that of the log for people.
 func (l *log) name() string {
@@ -139,11 +145,15 @@ func (l *log) look(now time.Time) {
 		}
 	}
 	if bad > l.told {
-		l.told = bad
 		if why == "" {
 			why = "what they say is in no finding"
 		}
-		l.w.has(NotUnderstood, path, "%s: lines that were not understood: %d since the watch began, the last one line %d; %s", name, bad, at.Line, why)
+		if l.w.has(NotUnderstood, path, "%s: lines that were not understood: %d since the watch began, the last one line %d; %s", name, bad, at.Line, why) {
+			l.told = bad
+		}
+	}
+	if l.gone > 0 && l.w.has(LinesLost, path, "%s was rotated, and lines that were not read may be lost, as was told before: %s more", name, plural.Count(l.gone, "time", "times")) {
+		l.gone = 0
 	}
 	if known > l.known {
 		l.known, l.last = known, now

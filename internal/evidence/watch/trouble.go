@@ -43,8 +43,9 @@ type trouble struct {
 
 const longestWait = 24 * time.Hour
 
-// has says that there is a trouble now, and has it told if it is time.
-func (w *watcher) has(code Code, file, format string, args ...any) {
+// has says that there is a trouble now, and has it told if it is time: told is
+// false where it is to be said again.
+func (w *watcher) has(code Code, file, format string, args ...any) (told bool) {
 	key := string(code) + " " + file
 	now := w.o.Now()
 	t := w.state.Troubles[key]
@@ -56,7 +57,10 @@ func (w *watcher) has(code Code, file, format string, args ...any) {
 		t.Next = now
 	}
 	if now.Before(t.Next) {
-		return
+		return false
+	}
+	if t.Times > 0 && now.Sub(t.Next) > max(t.Wait, time.Hour) {
+		t.Wait = 0 // it was over, and nobody could say so
 	}
 	if t.Wait *= 2; t.Wait == 0 {
 		t.Wait = w.o.Again
@@ -67,6 +71,7 @@ func (w *watcher) has(code Code, file, format string, args ...any) {
 	t.Wait = min(t.Wait, longestWait)
 	t.Times, t.Next = t.Times+1, now.Add(t.Wait)
 	w.troubles = append(w.troubles, w.trouble(code, file, t, fmt.Sprintf(format, args...)))
+	return true
 }
 
 // over says that there is a trouble no more.

@@ -94,6 +94,7 @@ type watcher struct {
 	inLog    *log
 	troubles []Trouble
 	found    int
+	lost     int // findings that were dropped, and nobody was told yet
 
 	changed            bool // what would be kept
 	nextBeat, nextRoll time.Time
@@ -294,11 +295,15 @@ func (w *watcher) readRoll(ctx context.Context) {
 // under the same ids.
 func (w *watcher) flush(now time.Time) {
 	alerts, more := w.live.Due(now, w.inEnded && len(w.logs) == 0)
-	if lost := w.live.Lost(); lost > 0 {
-		w.has(Overrun, "", "findings came faster than they can be told, and %d were dropped: the oldest of the grade of which there are so many", lost)
+	w.lost += w.live.Lost()
+	if w.lost > 0 && w.has(Overrun, "", "findings came faster than they can be told, and were dropped: %d, the oldest of the grade of which there are so many", w.lost) {
+		w.lost = 0
 	}
 	if len(alerts)+len(w.troubles) == 0 {
 		return
+	}
+	if len(alerts) == 0 {
+		more = 0 // they wait a moment, as always
 	}
 	b := Batch{At: now.UTC(), Alerts: alerts, Troubles: w.troubles, More: more}
 	sum := sha256.New()

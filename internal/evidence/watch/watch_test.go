@@ -401,3 +401,30 @@ func TestBadInputIsRefusedAndNothingIsKept(t *testing.T) {
 	<-r.ended
 	require.ErrorContains(t, r.err, "is no state of a watch: move it away")
 }
+
+// What is told seldom is counted meanwhile, and nothing of it is left out.
+func TestATroubleThatComesAgainIsToldSlowerAndWithItsCount(t *testing.T) {
+	path := logAt(t, "")
+	o := options(t, path)
+	o.Again = 2 * time.Second
+	r := start(t, o).begun()
+	for i := range 3 {
+		from := fmt.Sprintf("203.0.113.%d", i+1)
+		put(t, path, refused(from))
+		r.until("probable tried-after-rotation " + from) // so what was written anew was read
+		require.NoError(t, os.Truncate(path, 0))
+		put(t, path, "written anew, with other first bytes\n")
+	}
+	require.Eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return strings.Contains(fmt.Sprint(r.told), "as was told before: ")
+	}, 20*time.Second, 10*time.Millisecond)
+	n := 0
+	for _, s := range r.says() {
+		if s == "log-lines-lost" {
+			n++
+		}
+	}
+	require.Equal(t, 2, n)
+}
