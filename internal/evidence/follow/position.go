@@ -49,7 +49,7 @@ type Position struct {
 // identity is a file's, by its inode.
 func identity(info os.FileInfo) (device, inode uint64) {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(s.Dev), s.Ino //nolint:unconvert // of another width elsewhere
+		return uint64(s.Dev), s.Ino // of another width elsewhere
 	}
 	return 0, 0
 }
