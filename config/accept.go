@@ -101,7 +101,7 @@ func (a Accept) AcceptsHostsOf(device string) bool {
 }
 
 // acceptable are the problems that an account may be rotated with.
-var acceptable = []string{string(credential.SecondCopy), string(credential.CopyBeside), string(credential.PointsAtDevice), string(credential.LeadsElsewhere), string(credential.HasKeytab), string(credential.VaultsBind), string(credential.KeptByVault), string(credential.SharedRole), string(credential.MD5Stored), string(credential.ServerRole), string(credential.Replicates), string(credential.NotAsked), string(credential.KeptElsewhere), string(credential.ForcedChange), string(credential.PasswordHidden), string(credential.Restricted), string(credential.PerhapsIts)}
+var acceptable = []string{string(credential.SecondCopy), string(credential.CopyBeside), string(credential.PointsAtDevice), string(credential.LeadsElsewhere), string(credential.HasKeytab), string(credential.VaultsBind), string(credential.KeptByVault), string(credential.SharedRole), string(credential.MD5Stored), string(credential.ServerRole), string(credential.Replicates), string(credential.NotAsked), string(credential.KeptElsewhere), string(credential.ForcedChange), string(credential.PasswordHidden), string(credential.Restricted), string(credential.PerhapsIts), string(credential.OnlyInLogs)}
 
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept

@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
+	"rollcall/internal/evidence/taken"
 	"rollcall/internal/notify/settings"
 	"rollcall/internal/profile"
 )
@@ -272,7 +273,7 @@ type Source struct {
 	// Name for provenance; default: the type, with a number if it repeats.
 	Name string `json:"name"`
 	// Type is manifest, vault-kv, directory, vault-approle, vault-userpass,
-	// vault-tokens or postgresql-roles.
+	// vault-tokens, postgresql-roles or evidence.
 	Type string `json:"type"`
 	// Line in the campaign file, for messages.
 	Line int `json:"-"`
@@ -328,6 +329,13 @@ type Source struct {
 	// match any of: a name glob (Role), membership in a role, a network from
 	// which they are logged in now or which pg_hba.conf names for them (CIDR).
 	MemberOf string `json:"member_of,omitempty"`
+
+	// evidence: the accounts that its file (File) has as logged in from the
+	// device, and what it has besides. Addresses are further ones at which the
+	// logs show the device.
+	Addresses []string        `json:"addresses,omitempty"`
+	Seen      []taken.Account `json:"seen,omitempty"`
+	NotTaken  taken.Rest      `json:"not_taken,omitzero"`
 }
 
 // Exclude leaves out what it names and no more: one account, or one place in

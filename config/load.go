@@ -20,6 +20,10 @@ import (
 // A file that is wrong gives *Errors with every mistake; any other error
 // means that the file could not be read. Either way nothing was changed.
 func Load(path string) (*Campaign, error) {
+	return (&loader{}).load(path)
+}
+
+func (l *loader) load(path string) (*Campaign, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the campaign file: %w; name another with -f, or write one: the README has a small one, and config/example.yaml each key", err)
@@ -28,7 +32,8 @@ func Load(path string) (*Campaign, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the folder of the campaign file: %w", err)
 	}
-	c, err := load(path, filepath.Dir(abs), text)
+	l.dir, l.errs.File = filepath.Dir(abs), path
+	c, err := l.read(text)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +42,11 @@ func Load(path string) (*Campaign, error) {
 }
 
 func load(name, dir string, text []byte) (*Campaign, error) {
-	l := &loader{dir: dir, refused: refusedSet{}, errs: Errors{File: name}}
+	return (&loader{dir: dir, errs: Errors{File: name}}).read(text)
+}
+
+func (l *loader) read(text []byte) (*Campaign, error) {
+	l.refused = refusedSet{}
 	var c *Campaign
 	switch root := l.parse(text); {
 	case root == nil:

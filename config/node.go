@@ -21,6 +21,9 @@ type loader struct {
 	others  []error    // what is wrong with files that this one names
 
 	profileNamed bool // there is a profile, if perhaps one that cannot be read
+
+	withoutEvidence bool     // a source of type evidence that cannot be read is no mistake
+	evidenceLeftOut []string // why each such source is left out
 }
 
 func (l *loader) problem(line int, format string, args ...any) {

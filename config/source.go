@@ -26,6 +26,7 @@ const (
 	VaultUserpass = "vault-userpass"
 	VaultTokens   = "vault-tokens"
 	FromPostgres  = settings.Type + "-roles"
+	FromEvidence  = "evidence"
 )
 
 // SourceTraits are what the rest of Rollcall must know of a type of source
@@ -36,6 +37,10 @@ type SourceTraits struct {
 	// Hearsay: what it says of an account is said by the secret itself, so by
 	// whoever may write it, and is no person's word.
 	Hearsay bool
+	// Logs: what it says of an account is what logs have. It is hearsay too,
+	// for whoever may write a log may name any account, and it says neither
+	// where the secret lies nor whether a person or a program has it.
+	Logs bool
 }
 
 // Suggested is the type of the evidence of a manifest's row that a secret
@@ -72,6 +77,7 @@ var sourceTypes = []sourceType{
 	{VaultUserpass, SourceTraits{}, []string{"mount", "user", "cidr"}, (*loader).userpass},
 	{VaultTokens, SourceTraits{}, []string{"accessor", "display_name", "policy", "metadata"}, (*loader).tokens},
 	{FromPostgres, SourceTraits{}, []string{"directory", "role", "member_of", "cidr"}, (*loader).roles},
+	{FromEvidence, SourceTraits{Hearsay: true, Logs: true}, []string{"file", "addresses"}, (*loader).evidence},
 }
 
 // SourceTypes are the types of source, in the order in which messages name

@@ -25,8 +25,9 @@ var layers = [][]string{
 	// The nouns: everything speaks of them, they of nothing.
 	// When things were, as a drawing, which takes no noun at all.
 	{"internal/credential", "internal/version", "internal/evidence/event", "internal/awaited", "internal/timeline"},
-	// Pure decisions: testable row by row because they know no server.
-	{"internal/protocol"},
+	// Pure decisions: testable row by row because they know no server. What a
+	// campaign takes from a result of logs.
+	{"internal/protocol", "internal/evidence/taken"},
 	// What any authority is, as settings and opened; what the text of policies
 	// gives; what a device can hold.
 	// Logs as lines, lines as events, and what these say: each knows the noun
@@ -279,6 +280,7 @@ func TestOnePlaceReadsVaultsErrors(t *testing.T) {
 var crosses = []string{
 	"internal/credential", "internal/protocol", "internal/authority", "internal/profile", "internal/door", "internal/*/settings",
 	"config", "internal/ledger", "internal/wire", "workflows", "internal/plural", "internal/paste",
+	"internal/evidence/event", "internal/evidence/taken", // of which a source of the campaign file is made
 }
 
 func TestWorkflowsKnowOfTheirActivitiesOnlyWhatCrosses(t *testing.T) {

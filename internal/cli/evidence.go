@@ -86,7 +86,8 @@ func (a *app) evidence(ctx context.Context, f evidenceFlags, args []string) erro
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Load(a.file)
+	a.makesEvidence = true
+	cfg, err := a.campaignFile()
 	if err != nil {
 		return err
 	}
@@ -122,6 +123,7 @@ func (a *app) evidence(ctx context.Context, f evidenceFlags, args []string) erro
 			width = math.MaxInt // a line each, for grep
 		}
 		err = printEvidence(a.Out, result, width, zone)
+		a.sayTakeUp(cfg, result)
 	}
 	if err == nil && (len(result.Findings) > 0 || result.Gaps()) {
 		return &exit{code: exitExceptions}
@@ -218,7 +220,7 @@ func logOf(cfg *config.Campaign, arg string) (f evidence.File, err error) {
 
 // knownBeside is what is known beside logs and roll.
 func (a *app) knownBeside(cfg *config.Campaign, f evidenceFlags) (o judge.Options, err error) {
-	o.Now = time.Now()
+	o.Now, o.DeviceName = time.Now(), cfg.Device
 	for _, w := range f.windows {
 		parsed, err := judge.ParseWindow(w)
 		if err != nil {

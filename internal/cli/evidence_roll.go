@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -56,6 +57,7 @@ func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidence
 	}
 	var at []heldAt
 	o.Campaign = state.Campaign
+	o.Judge.DeviceName, o.Judge.Campaign = cmp.Or(state.Device, cfg.Device), state.Campaign
 	o.Judge.Credentials, at = ledgerForEvidence(state, o.Domains)
 	if f.auditDevice == "" {
 		return nil

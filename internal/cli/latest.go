@@ -22,7 +22,7 @@ func (a *app) findLedger(ctx context.Context, dir string, args []string) (string
 	if dir != "" {
 		return dir, nil
 	}
-	cfg, err := config.Load(a.file)
+	cfg, err := a.campaignFile()
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%w; or name the campaign's folder alone (--ledger ledger/CAMPAIGN)", err)
 	}

@@ -238,7 +238,7 @@ func listedAs(c credential.Credential) (out []string) {
 	if c.Problem != "" {
 		out = append(out, "cannot be rotated: "+string(c.Problem))
 	}
-	if c.Hearsay {
+	if c.Hearsay && c.Problem != credential.OnlyInLogs {
 		out = append(out, "only the secret itself names it")
 	}
 	return out

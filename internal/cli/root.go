@@ -85,6 +85,9 @@ type app struct {
 
 	yes   bool      // ask nobody
 	first selection // what is tried before all else
+
+	makesEvidence bool // what sources of type evidence read is just being made
+	saidLeftOut   bool // which of them are left out of the roll meanwhile was said
 }
 
 // Run runs one command and returns the exit code. Cancelling ctx is the

@@ -29,7 +29,7 @@ type session struct {
 
 // openVault loads the campaign file and logs in to Vault. The caller closes.
 func (a *app) openVault(ctx context.Context) (*session, error) {
-	cfg, err := config.Load(a.file)
+	cfg, err := a.campaignFile()
 	if err != nil {
 		return nil, err
 	}

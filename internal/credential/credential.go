@@ -425,6 +425,9 @@ const (
 	// roll has at another authority. Of a user of Vault's Paths are where that
 	// account's secret lies.
 	SameName Problem = "same-name"
+	// OnlyInLogs: nothing but logs ties it to the device, and whoever may write
+	// a log may name any account there.
+	OnlyInLogs Problem = "only-in-logs"
 	// NotNamed: an earlier campaign of the device left it open, and the
 	// campaign file has no source any more that names it.
 	NotNamed Problem = "no-longer-named"

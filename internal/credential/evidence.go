@@ -3,7 +3,7 @@ package credential
 // Reason is the evidence with which one source tied a credential to the device.
 type Reason struct {
 	Source string `json:"source"` // the source's name in the campaign file
-	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, vault-userpass, postgresql-roles, suggested for a row that a secret suggests, or own for what Rollcall itself works with
+	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, vault-userpass, postgresql-roles, evidence for what logs have, suggested for a row that a secret suggests, or own for what Rollcall itself works with
 	Detail string `json:"detail"` // file and line, path, filter, CIDR: for people
 	// Owner and Due are what a secret's metadata says of who sees to it if it
 	// stays open, and for how long (24h). Whoever had the device may have
@@ -50,6 +50,8 @@ const (
 	FindingKeptElsewhere    FindingCode = "kept-elsewhere"
 	FindingComputer         FindingCode = "computer"
 	FindingManaged          FindingCode = "managed-account"
+	// FindingOnlyInLogs: see OnlyInLogs.
+	FindingOnlyInLogs FindingCode = "only-in-logs"
 	// FindingSameName: see SameName.
 	FindingSameName FindingCode = "same-name"
 	// FindingNotAsked: the authority lets the account in without its password,
@@ -193,6 +195,12 @@ const (
 	FindingSourceEmpty FindingCode = "source-found-nothing"
 	// FindingAccepted: the campaign file accepts what would be a warning.
 	FindingAccepted FindingCode = "accepted"
+	// FindingTriedOnly: logs have accounts that were tried from the device and
+	// refused. They are not taken up.
+	FindingTriedOnly FindingCode = "tried-from-device"
+	// FindingLogsHaveMore: logs have more logins from the device than are taken
+	// up, or some whose name is not known.
+	FindingLogsHaveMore FindingCode = "logs-have-more"
 	// FindingNotSearched: a part of a directory is on a server that was not
 	// searched.
 	FindingNotSearched FindingCode = "part-not-searched"
@@ -362,6 +370,7 @@ func (f FindingCode) Incomplete() bool {
 		FindingNewSecret,
 		FindingOtherSecrets,
 		FindingSourceEmpty,
+		FindingLogsHaveMore,
 		FindingNotSearched,
 		FindingLoginExcluded,
 		FindingMoreServers,

@@ -62,6 +62,7 @@ var collectors = map[string]func(*lister, context.Context, config.Source) error{
 	config.VaultUserpass: (*lister).userpass,
 	config.VaultTokens:   (*lister).vaultTokens,
 	config.FromPostgres:  (*lister).roles,
+	config.FromEvidence:  (*lister).fromLogs,
 }
 
 func (l *lister) manifest(_ context.Context, s config.Source) error {

@@ -37,6 +37,9 @@ type draft struct {
 	ownPath *credential.Path  // where the campaign file says that Rollcall's own login lies
 	maybe   []maybePath       // paths that may be the account's, and that nobody could give to it
 
+	logged bool // logs have it as let in from the device
+	hinted bool // a secret's own word names it
+
 	kept string // the earlier campaign that left it open, where no source names it
 
 	people, services []string // the sources that list it as a person's account, and as a service's

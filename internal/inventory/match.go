@@ -55,9 +55,14 @@ func (m *merger) matched(c Candidate, a Account) {
 	}
 	// An entry renamed during the listing may show two names.
 	l.Name, l.short = min(l.Name, a.Name), min(l.short, a.Short)
-	if c.Kind.Traits().HandsOver {
-		l.people = append(l.people, c.Reason.Source)
-	} else {
+	of := config.TraitsOfSource(c.Reason.Type)
+	switch {
+	case of.Logs: // whose account it is they do not say
+	case c.Kind.Traits().HandsOver:
+		if l.people = append(l.people, c.Reason.Source); len(l.services) == 0 {
+			l.Kind = c.Kind
+		}
+	default:
 		l.services = append(l.services, c.Reason.Source)
 		l.Kind = c.Kind
 	}
@@ -76,8 +81,8 @@ func (m *merger) matched(c Candidate, a Account) {
 	if a.mayBeRoot(m.c.Directories[c.Authority].Base) {
 		l.find(credential.FindingRootDN, "an entry of this name is commonly the rootdn of the database as well: if the configuration has a rootpw (olcRootPW) for it, the stolen value may be that one too, and stays good until it is changed there")
 	}
-	hearsay := config.TraitsOfSource(c.Reason.Type).Hearsay
-	l.told = l.told || !hearsay
+	hearsay := of.Hearsay
+	l.told, l.logged, l.hinted = l.told || !hearsay, l.logged || of.Logs, l.hinted || hearsay && !of.Logs
 	if c.Like != nil {
 		l.likened(c.Like)
 	}
@@ -217,6 +222,10 @@ func (m *merger) unmatched(id string, c Candidate) *draft {
 		l.logins = append(l.logins, c.Account)
 	}
 	several := m.accounts(c)
+	if config.TraitsOfSource(c.Reason.Type).Logs && len(several) < 2 {
+		m.notFoundInLogs(l, c)
+		return l
+	}
 	if len(several) > 1 {
 		names := make([]string, 0, len(several))
 		for _, a := range several {

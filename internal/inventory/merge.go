@@ -56,6 +56,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 		return nil, nil, err
 	}
 	m.peopleAndServices()
+	m.onlyInLogs()
 	perhaps := m.perhapsIts()
 	m.ownPlaces(own)
 	m.tellPlaces()

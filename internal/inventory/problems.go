@@ -40,6 +40,11 @@ func (d *draft) accept(a config.Accept) bool {
 		d.find(credential.FindingPlace, "what may be its path is not, by the campaign file: %s", a.Reason)
 		return true
 	}
+	if a.Problem == credential.OnlyInLogs && d.onlyLogged() {
+		d.Accepted, d.told = append(d.Accepted, a.Problem), true
+		d.find(credential.FindingOnlyInLogs, "accepted by the campaign file: %s", a.Reason)
+		return true
+	}
 	if login := d.Kind.Traits().Login; a.Problem == credential.SharedRole && login != nil && login.SecretIDs {
 		d.Accepted = append(d.Accepted, a.Problem) // seen when its secret-ids are looked at
 		d.find(credential.FindingSharedRole, "accepted by the campaign file: %s", a.Reason)

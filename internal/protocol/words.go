@@ -156,6 +156,7 @@ const (
 	ReasonDeletesItself    Reason = "deletes-itself"     // Vault would delete the new value after a time
 	ReasonDeleted          Reason = "deleted-version"    // the path's current version is deleted
 	ReasonPerhapsIts       Reason = "perhaps-its-path"   // a path may be the account's own, and nothing says so for certain
+	ReasonOnlyInLogs       Reason = "only-in-logs"       // nothing but logs ties it to the device
 	ReasonNotNamed         Reason = "no-longer-named"    // an earlier campaign left it open, and the file has no source that names it
 	ReasonManyPaths        Reason = "too-many-paths"     // more paths name the account than one credential may have
 	ReasonSameName         Reason = "same-name"          // no source names it, and it has the name of an account of the roll
@@ -194,7 +195,7 @@ func (r Reason) Listed() bool {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
 		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonPointsAtDevice, ReasonLeadsElsewhere, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonSharedRole, ReasonMD5Stored, ReasonServerRole, ReasonReplicates, ReasonNotAsked, ReasonKeptElsewhere, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
-		ReasonAPIPath, ReasonMalformed, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
+		ReasonAPIPath, ReasonMalformed, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonOnlyInLogs, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
 		return true
 	}
 	return false

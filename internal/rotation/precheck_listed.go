@@ -70,6 +70,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.Unproved:       "nothing but a secret's own word names the account, and the secret holds nothing that the account could accept; confirm account and path by name (confirm in the campaign file), or exclude the path",
 	credential.PerhapsIts:     "a path in Vault may be this account's, and nothing says so for certain; nothing was changed: name the account there by its DN or immutable id, or exclude the path, then list again",
 	credential.SameName:       "no source names it, and it has the name of an account of the roll, whose password may be its own too; nothing was changed: list it, and it is rotated, or exclude it; its finding says why it was not asked",
+	credential.OnlyInLogs:     "nothing but logs ties it to the device, and whoever can write a log can name any account there; nothing was changed: list it, or accept only-in-logs by name, and it is rotated, or exclude it with a reason, then list again",
 	credential.NotNamed:       "an earlier campaign of the device left it open, and the campaign file has no source any more that names it; nothing was changed: name it again, or exclude it with a reason, then list again",
 	credential.TooManyPaths:   fmt.Sprintf("more than %d paths name the account; find out who wrote them, exclude those that are not its own, then list again", credential.MaxPaths),
 }

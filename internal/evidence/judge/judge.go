@@ -49,6 +49,8 @@ const (
 // Options are what is known beside the logs.
 type Options struct {
 	Windows     []Window
+	DeviceName  string         // of whose campaign file it is
+	Campaign    string         // whose roll it is; empty where it was listed afresh
 	Device      []netip.Prefix // addresses of the device
 	Contained   time.Time      // since when it is; zero where nobody says
 	Usual       []netip.Prefix // from where credentials are used, as the operator says
@@ -90,6 +92,7 @@ const maxGroups = 200_000
 type key struct {
 	credential int // index, or -1: it is not on the roll
 	account    name
+	authority  string // of the log, for what the device used and is not on the roll
 	address    netip.Addr
 	phase      Phase
 	outcome    event.Outcome
@@ -107,6 +110,8 @@ type group struct {
 	First, Last time.Time
 	doubts      []event.Doubt
 	seen        []Sighting
+	spelled     []string // of an account that the device used
+	moreSpelled bool
 	place       place
 	indicator   string
 	indicatorAt string
@@ -227,6 +232,9 @@ func (j *Judge) keyOf(i int, n name, value int, at place, e event.Event) key {
 		rotated = j.o.Credentials[i].Rotated
 	} else {
 		k.account = n
+		if at == device {
+			k.authority = e.Authority
+		}
 	}
 	k.value, k.perhaps = value, i >= 0 && slices.Contains(e.Doubts, event.ByDomain)
 	k.phase = j.phase(e.At, rotated)
@@ -266,8 +274,12 @@ func (g *group) add(k key, e event.Event) {
 			g.doubts = append(g.doubts, d)
 		}
 	}
+	named := k.credential >= 0 || g.whole || e.Outcome == event.Accepted
+	if g.place == device && (k.credential < 0 || k.perhaps) {
+		g.spell(Shown(e.Form, e.Account, named))
+	}
 	if len(g.seen) < mostSightings {
-		g.seen = append(g.seen, sightingOf(e, k.credential >= 0 || g.whole || e.Outcome == event.Accepted))
+		g.seen = append(g.seen, sightingOf(e, named))
 	}
 }
 

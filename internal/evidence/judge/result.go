@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"rollcall/internal/evidence/taken"
 )
 
 // Use is what the logs have of one credential of the roll. Where all counts are
@@ -49,14 +51,16 @@ type Missing struct {
 
 // Result is all that came of it. Its JSON keys are stable.
 type Result struct {
-	Windows     []Window       `json:"windows"`
-	Credentials int            `json:"credentials"`
-	Findings    []Finding      `json:"findings"`
-	Uses        []Use          `json:"uses"`
-	Sources     []*Source      `json:"coverage"`
-	Missing     []Missing      `json:"no_log_of"`
-	Indicators  int            `json:"indicators"`
-	LeftOut     map[string]int `json:"indicators_left_out,omitempty"`
+	Evidence    taken.Head      `json:"evidence"`
+	Windows     []Window        `json:"windows"`
+	Credentials int             `json:"credentials"`
+	Findings    []Finding       `json:"findings"`
+	FromDevice  []taken.Account `json:"from_device"`
+	Uses        []Use           `json:"uses"`
+	Sources     []*Source       `json:"coverage"`
+	Missing     []Missing       `json:"no_log_of"`
+	Indicators  int             `json:"indicators"`
+	LeftOut     map[string]int  `json:"indicators_left_out,omitempty"`
 	// TooMany events were of more accounts and addresses than are kept apart,
 	// and are in no finding.
 	TooMany int `json:"not_kept_apart,omitempty"`
@@ -73,7 +77,7 @@ func (r *Result) Gaps() bool {
 
 // Finish works out what came of it. missing are authorities without a log.
 func (j *Judge) Finish(sources []*Source, missing []string) *Result {
-	r := &Result{Windows: j.o.Windows, Credentials: len(j.o.Credentials), Findings: j.findings(), Uses: j.uses(), Sources: sources,
+	r := &Result{Evidence: j.head(), FromDevice: j.fromDevice(), Windows: j.o.Windows, Credentials: len(j.o.Credentials), Findings: j.findings(), Uses: j.uses(), Sources: sources,
 		Missing: []Missing{}, Indicators: j.o.Indicators.Len(), LeftOut: j.o.Indicators.LeftOut, TooMany: j.tooMany + j.bursts.more}
 	if r.Windows == nil {
 		r.Windows = []Window{}

@@ -12,7 +12,7 @@ import (
 
 // asksNoVault are types of source that are read elsewhere. The rights to what
 // they find come with the credentials.
-var asksNoVault = []string{config.Manifest, config.FromLDAP, config.FromPostgres}
+var asksNoVault = []string{config.Manifest, config.FromLDAP, config.FromPostgres, config.FromEvidence}
 
 // Without a rule for it the worker of a campaign with such a source may read
 // nothing there, and no listing comes to its end.

@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"path/filepath"
+	"slices"
+
+	"rollcall/config"
+	"rollcall/internal/evidence/judge"
+	"rollcall/internal/evidence/taken"
+	"rollcall/internal/paste"
+	"rollcall/internal/plural"
+	"rollcall/internal/report"
+)
+
+// campaignFile reads the campaign file. For the command that makes what
+// sources of type evidence read, such a file is no condition.
+func (a *app) campaignFile() (*config.Campaign, error) {
+	if !a.makesEvidence {
+		return config.Load(a.file)
+	}
+	cfg, leftOut, err := config.LoadForEvidence(a.file)
+	for _, why := range leftOut {
+		if !a.saidLeftOut {
+			a.say("note: a source of type evidence is left out of the roll here: %s", report.Clean(why))
+		}
+	}
+	a.saidLeftOut = a.saidLeftOut || len(leftOut) > 0
+	return cfg, err
+}
+
+// sayTakeUp says how what the device used comes onto the roll.
+func (a *app) sayTakeUp(cfg *config.Campaign, r *judge.Result) {
+	parts := (&taken.File{Accounts: r.FromDevice}).Parts()
+	n := 0
+	for _, f := range parts.Accounts {
+		if f.Credential == "" {
+			n++
+		}
+	}
+	for _, s := range cfg.Sources {
+		if s.Type == config.FromEvidence || n == 0 {
+			return // it is known how
+		}
+	}
+	file := "evidence-" + cfg.Device + ".json"
+	with := "with -o json"
+	if !slices.EqualFunc(r.Windows, cfg.Windows(), func(x judge.Window, y taken.Span) bool { return x.From.Equal(y.From) && x.To.Equal(y.To) }) {
+		with = "without --window, by the exposure of the campaign file, with -o json"
+	}
+	a.say("%s used from the device and not on the roll. To take %s up, run this once more %s > %s, and add to the campaign file:\n  %s\nEach stays open (only-in-logs) until a person says that it is the device's: a log is a hint and no proof",
+		plural.Count(n, "account was", "accounts were"), plural.Pick(n, "it", "them"), with, paste.Shell(filepath.Join(filepath.Dir(a.file), file)), cfg.SourceOf(file, r.Evidence.Addresses))
+}
