@@ -25,6 +25,7 @@ const ahead = 2 * time.Minute
 type log struct {
 	w      *watcher
 	of     evidence.File
+	key    string // its path from the root, in the state
 	file   *follow.File
 	stream *evidence.Stream
 	format logs.Format
@@ -47,6 +48,11 @@ func (w *watcher) open(of evidence.File) (*log, error) {
 	if _, err := os.Stat(filepath.Dir(of.Path)); err != nil {
 		return nil, fmt.Errorf("%s cannot be waited for: %w", of.Path, err)
 	}
+	key, err := filepath.Abs(of.Path)
+	if err != nil {
+		return nil, err
+	}
+	l.key = key
 	format, found, err := w.o.Evidence.Sniff(of, w.o.Now)
 	if plain := follow.Plain(of.Path); plain != nil && err != nil {
 		err = plain
@@ -59,7 +65,7 @@ func (w *watcher) open(of evidence.File) (*log, error) {
 	case found:
 		l.begin(format)
 	}
-	saved := w.state.Logs[of.Path]
+	saved := w.state.Logs[l.key]
 	o := follow.Options{FromStart: w.o.FromStart, Take: l.take, Lost: l.lost, Now: w.o.Now, Headed: func() bool { return l.format.Headed }}
 	if saved != nil {
 		// A file that was waited for is new whenever it came.

@@ -23,6 +23,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -158,7 +160,7 @@ func (w *watcher) begin(ctx context.Context) (err error) {
 	}
 	w.live = judge.NewLive(known, w.o.Again, w.state.Memory, w.o.Now())
 	for i, f := range w.o.Files {
-		if slices.ContainsFunc(w.o.Files[:i], func(g evidence.File) bool { return g.Path == f.Path }) {
+		if slices.ContainsFunc(w.o.Files[:i], func(g evidence.File) bool { return sameFile(g.Path, f.Path) }) {
 			return fmt.Errorf("%s is given twice", f.Path)
 		}
 		l, err := w.open(f)
@@ -174,6 +176,13 @@ func (w *watcher) begin(ctx context.Context) (err error) {
 		w.deliver(*w.state.Telling)
 	}
 	return w.save(true)
+}
+
+// sameFile reports whether two paths are of one file.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	y, missing := os.Stat(b)
+	return filepath.Clean(a) == filepath.Clean(b) || err == nil && missing == nil && os.SameFile(x, y)
 }
 
 func (w *watcher) run(ctx context.Context) error {
@@ -342,7 +351,7 @@ func (w *watcher) save(now bool) error {
 	w.state.Saved, w.state.Memory = at.UTC(), w.live.Memory()
 	for _, l := range w.logs {
 		if l.file != nil {
-			w.state.Logs[l.of.Path] = &position{Parts: l.file.Positions(), Last: l.last.UTC()}
+			w.state.Logs[l.key] = &position{Parts: l.file.Positions(), Last: l.last.UTC()}
 		}
 	}
 	err := w.state.save(w.o.Folder)

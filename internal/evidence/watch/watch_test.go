@@ -169,6 +169,8 @@ func TestATryIsToldOnceAndNothingTwiceOrNotAtAllAcrossARestart(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 	put(t, path, text[len(text)-30:]+refused("203.0.113.4"))
+	t.Chdir(filepath.Dir(path))
+	o.Files[0].Path = filepath.Base(path) // the same file, named from elsewhere
 	second := start(t, options(t, path))
 	second.stop()
 	o.Roll = options(t).Roll
@@ -379,7 +381,7 @@ func TestBadInputIsRefusedAndNothingIsKept(t *testing.T) {
 		"packed":      {[]string{at("a.gz", "\x1f\x8b\x08\x00 packed \n")}, "it is packed"},
 		"a folder":    {[]string{dir}, "is no regular file"},
 		"no folder":   {[]string{filepath.Join(dir, "nowhere", "slapd.log")}, "cannot be waited for"},
-		"given twice": {[]string{at("slapd.log", ""), filepath.Join(dir, "slapd.log")}, "is given twice"},
+		"given twice": {[]string{at("slapd.log", ""), filepath.Join(dir, "nowhere", "..", "slapd.log")}, "is given twice"},
 	} {
 		o := options(t, row.files...)
 		r := start(t, o)
