@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"os"
 	"time"
 	"unicode/utf8"
 
@@ -22,12 +23,26 @@ type lineReader struct {
 
 	stamp []byte // the text of the latest time
 	at    time.Time
+
+	file bytes.Buffer // the one that is read
 }
 
 // mostWords bounds what a lineReader remembers.
 const mostWords = 1 << 12
 
 func newLineReader() *lineReader { return &lineReader{words: map[string]string{}} }
+
+// open is os.ReadFile, but what it gives is there until the next is opened.
+func (r *lineReader) open(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r.file.Reset()
+	_, err = r.file.ReadFrom(f)
+	return r.file.Bytes(), err
+}
 
 // read is ParseEntry, and says that the line is canonical; ok is false where it
 // gives up, which says nothing about the line.

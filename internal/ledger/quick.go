@@ -135,7 +135,7 @@ type bundle struct {
 // readWhole reads a bundle of which each entry is as Rollcall writes it, and
 // hashes to what the hash tile beside it says.
 func readWhole(dir string, n int64, size uint64, r *lineReader) (b bundle) {
-	lines, err := readBundle(dir, n, size)
+	lines, err := readBundleWith(r.open, dir, n, size)
 	if err != nil {
 		return bundle{err: err}
 	}

@@ -73,7 +73,7 @@ func (r *Reader) Entries(ctx context.Context, from uint64, each func(index uint6
 		quickly := newLineReader()
 		return func(n int64) (p parsed) {
 			start := max(from, uint64(first+n)*tileWidth)
-			lines, err := readBundle(r.dir, first+n, cp.Size)
+			lines, err := readBundleWith(quickly.open, r.dir, first+n, cp.Size)
 			if err != nil {
 				return parsed{err: fmt.Errorf("entries from %d in %s: %w", start, r.dir, err)}
 			}

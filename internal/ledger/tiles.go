@@ -43,14 +43,18 @@ func tileAt(level int, n int64, size uint64) tlog.Tile {
 // full says which it was. path is the one that was read, or the one to name in
 // an error.
 func readTileFile(dir string, t tlog.Tile) (data []byte, path string, full bool, err error) {
+	return readTileWith(os.ReadFile, dir, t)
+}
+
+func readTileWith(read func(string) ([]byte, error), dir string, t tlog.Tile) (data []byte, path string, full bool, err error) {
 	path = tilePath(t)
-	data, err = os.ReadFile(filepath.Join(dir, path))
+	data, err = read(filepath.Join(dir, path))
 	if err == nil || t.W == tileWidth || !errors.Is(err, fs.ErrNotExist) {
 		return data, path, t.W == tileWidth, err
 	}
 	whole := t
 	whole.W = tileWidth
-	data, errFull := os.ReadFile(filepath.Join(dir, tilePath(whole)))
+	data, errFull := read(filepath.Join(dir, tilePath(whole)))
 	if errFull != nil {
 		return nil, path, false, err
 	}
@@ -75,8 +79,12 @@ func readHashTile(dir string, t tlog.Tile) ([]byte, error) {
 
 // readBundle returns exactly the entries of bundle n in a log of size entries.
 func readBundle(dir string, n int64, size uint64) ([][]byte, error) {
+	return readBundleWith(os.ReadFile, dir, n, size)
+}
+
+func readBundleWith(read func(string) ([]byte, error), dir string, n int64, size uint64) ([][]byte, error) {
 	t := tileAt(entryLevel, n, size)
-	data, path, full, err := readTileFile(dir, t)
+	data, path, full, err := readTileWith(read, dir, t)
 	if err != nil {
 		return nil, err
 	}
