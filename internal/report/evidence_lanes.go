@@ -52,7 +52,7 @@ func (b *evidenceBuild) lanes() (out []lane) {
 		out = append(out, lane{label, note, b.axis.Draw(t)})
 	}
 	if len(b.bands) > 0 {
-		add("Exposure", "the device in foreign hands", timeline.Track{Solid: b.bands})
+		add("Exposure", "in foreign hands", timeline.Track{Solid: b.bands})
 	}
 	marks := func(label string, events []timeline.Event, always bool) {
 		if n := total(events); n > 0 || always {
