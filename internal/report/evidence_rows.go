@@ -64,10 +64,7 @@ func newEvidenceBuild(e Evidence) *evidenceBuild {
 	}
 	b.collect()
 	b.number()
-	core, others := slices.Clone(b.bands), []timeline.Span{}
-	for _, at := range b.moments {
-		core = append(core, timeline.Span{From: at, To: at})
-	}
+	core := slices.Clone(b.bands)
 	for _, c := range e.Credentials {
 		for _, at := range []time.Time{c.Begun, c.Set, c.Rotated} {
 			if !at.IsZero() {
@@ -75,18 +72,27 @@ func newEvidenceBuild(e Evidence) *evidenceBuild {
 			}
 		}
 	}
-	for _, f := range e.Result.Findings {
-		others = append(others, timeline.Span{From: f.First, To: f.Last})
-	}
-	for _, u := range e.Result.Uses {
-		for _, t := range []judge.Tally{u.Device, u.Usual, u.Elsewhere, u.Nowhere, u.Refused, u.Unclear} {
-			if t.Count > 0 {
-				others = append(others, timeline.Span{From: t.First, To: t.Last})
-			}
+	b.axis = timeline.NewAxis(core, b.all, e.Zone, time.Hour)
+	return b
+}
+
+// all are the times of whatever is drawn besides.
+func (b *evidenceBuild) all(yield func(timeline.Span) bool) {
+	for _, at := range b.moments {
+		if !yield(timeline.Span{From: at, To: at}) {
+			return
 		}
 	}
-	b.axis = timeline.NewAxis(core, others, e.Zone, time.Hour)
-	return b
+	for e := range marksOf(b.Result.Findings...) {
+		if !yield(e.Span) {
+			return
+		}
+	}
+	for e := range usesOf(b.Result.Uses, sorts...) {
+		if !yield(e.Span) {
+			return
+		}
+	}
 }
 
 // collect puts findings and uses beside the credential that they are of.
@@ -218,10 +224,13 @@ func usesOf(all []judge.Use, sorts ...judge.Sort) iter.Seq[timeline.Event] {
 	}
 }
 
+// sorts are those of uses, in the order in which a row names them.
+var sorts = []judge.Sort{judge.FromDevice, judge.FromUsual, judge.FromElsewhere, judge.FromNowhere, judge.WasRefused, judge.WasUnclear}
+
 // inRow puts findings before uses that are none.
 func inRow(x, y string) int {
 	use := func(words string) int {
-		return slices.Index([]string{useWords[judge.FromDevice], useWords[judge.FromUsual], useWords[judge.FromElsewhere], useWords[judge.FromNowhere], useWords[judge.WasRefused], useWords[judge.WasUnclear]}, words)
+		return slices.IndexFunc(sorts, func(s judge.Sort) bool { return useWords[s] == words })
 	}
 	return cmp.Or(cmp.Compare(use(x), use(y)), strings.Compare(x, y))
 }

@@ -5,6 +5,7 @@ package timeline
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 )
@@ -26,28 +27,31 @@ type Tick struct {
 	Text, Date string
 }
 
-// reachAtLeast is how far before and behind what matters an axis goes for the
-// sake of what is there.
+// reachAtLeast is how far before and behind what matters an axis goes at most
+// for the sake of what else is there, if what matters is not longer itself.
 const reachAtLeast = 30 * 24 * time.Hour
 
 // NewAxis holds all of core, and of the others what is no farther from it than
 // core is long, or a month: one line with a wrong year must not make all else
-// too small to see. It is no shorter than least.
-func NewAxis(core, others []Span, zone *time.Location, least time.Duration) Axis {
+// too small to see. Others may be nil. It is no shorter than least.
+func NewAxis(core []Span, others iter.Seq[Span], zone *time.Location, least time.Duration) Axis {
 	a := Axis{zone: zone}
-	from, to := extent(core)
-	if len(core) == 0 {
-		from, to = extent(others)
+	if others == nil {
+		others = func(func(Span) bool) {}
 	}
+	if len(core) == 0 {
+		for s := range others {
+			core = []Span{s}
+			break
+		}
+	}
+	from, to := extent(core)
 	reach := max(to.Sub(from), reachAtLeast)
 	earliest, latest := from.Add(-reach), to.Add(reach)
-	for _, o := range others {
+	for o := range others {
 		for _, t := range []time.Time{o.From, o.To} {
-			if t.Before(from) {
-				from = later(t, earliest)
-			}
-			if t.After(to) {
-				to = earlier(t, latest)
+			if !t.Before(earliest) && !t.After(latest) {
+				from, to = earlier(from, t), later(to, t)
 			}
 		}
 	}

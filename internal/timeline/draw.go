@@ -179,6 +179,9 @@ func (p *picture) ground(bands []Span, lines []time.Time, high int) {
 		p.line("tl-grid", p.X(t.At), p.X(t.At), top, high)
 	}
 	for _, at := range lines {
+		if at.Before(p.From) || at.After(p.To) {
+			continue // at the edge it would be at a wrong time
+		}
 		p.line("tl-moment", p.X(at), p.X(at), top, high)
 	}
 }

@@ -43,7 +43,7 @@ func TestWhatMattersLiesWholeOnTheAxisAndItsTicksAreInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zone := zones(t)
 		core, others := drawSpans(t, 5, "core"), drawSpans(t, 20, "others")
-		a := NewAxis(core, others, zone, time.Hour)
+		a := NewAxis(core, slices.Values(others), zone, time.Hour)
 		if a.To.Sub(a.From) < time.Hour {
 			t.Fatalf("%s", a.To.Sub(a.From))
 		}
@@ -139,12 +139,14 @@ func TestDatesOnTheAxisFitItsLength(t *testing.T) {
 func TestOneLineWithAWrongYearDoesNotMakeAllElseSmall(t *testing.T) {
 	core := []Span{{noon, noon.Add(60 * 24 * time.Hour)}}
 	wrong := Span{time.Unix(0, 0), time.Unix(0, 0)}
-	a := NewAxis(core, []Span{wrong}, time.UTC, time.Hour)
-	require.Greater(t, a.X(core[0].To)-a.X(core[0].From), 0.4)
+	a := NewAxis(core, slices.Values([]Span{wrong, {core[0].From.Add(-10 * 24 * time.Hour), core[0].From}}), time.UTC, time.Hour)
+	require.Greater(t, a.X(core[0].To)-a.X(core[0].From), 0.8)
+	require.Positive(t, a.X(core[0].From.Add(-10*24*time.Hour)), "what is near is on it")
 	marks := a.Marks([]Event{{Span: wrong, Count: 2, Shape: Tried, Weight: Full, Words: "tried"}})
 	require.Len(t, marks, 1)
 	require.True(t, marks[0].Early)
 	require.Equal(t, "◂2", marks[0].number(), "it is said to be from before")
+	require.NotContains(t, a.Draw(Track{Lines: []time.Time{wrong.From}}), "tl-moment", "a line at the edge would be at a wrong time")
 }
 
 func TestADrawingSaysInWordsWhatItShows(t *testing.T) {
