@@ -155,7 +155,7 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 				fmt.Errorf("exclude: %s: %s %s, and it was meant for that path: nothing was listed; take the exclude out, let a campaign finish it, then exclude it", roll.Excluded[j].Name, from, alone),
 				"an exclude names a path for which " + from + " " + alone + "; take it out, let a campaign finish it, then exclude it",
 			}
-		case m.drafts[left.ID] != nil:
+		case m.drafts[left.ID] != nil && (!others || m.drafts[left.ID].Problem != credential.OnlyInLogs):
 		case others:
 			warnings = append(warnings, Warning{Code: credential.FindingLeftStaged, Detail: fmt.Sprintf("%s: %s of device %s %s: run a campaign of that device, which goes on with it", name, from, left.Device, alone)})
 		default:

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,9 +55,9 @@ func (l *lister) fromLogs(ctx context.Context, s config.Source) error {
 // behindMount makes a login at an auth mount of type ldap one of the account
 // whose password it was.
 func (l *lister) behindMount(c *Candidate) {
+	mount, name, ok := cutRole(c.Account)
 	for _, m := range l.mounts {
-		name, ok := strings.CutPrefix(c.Account, m.name+"/")
-		if !ok || len(m.servers) != 1 || name == "" {
+		if !ok || m.name != mount || len(m.servers) != 1 {
 			continue
 		}
 		for directory := range m.servers {
@@ -105,9 +106,15 @@ func (l *lister) sayNotTaken(s config.Source) {
 	if n.Spelt > 0 {
 		why = append(why, fmt.Sprintf("of %s more ways to write the name were met than are kept apart", plural.Count(n.Spelt, "account", "accounts")))
 	}
-	if len(why) > 0 {
-		l.warn(credential.FindingLogsHaveMore, "source %s: %s: look into those logs, and list what is the device's", s.Name, strings.Join(why, "; "))
+	if len(why) == 0 {
+		return
 	}
+	text := fmt.Sprintf("source %s: %s", s.Name, strings.Join(why, "; "))
+	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Source == s.Name }); i >= 0 {
+		l.warn(credential.FindingAccepted, "%s, which the campaign file accepts: %s", text, l.c.Accept[i].Reason)
+		return
+	}
+	l.warn(credential.FindingLogsHaveMore, "%s: look into those logs, and list what is the device's; then say so: %s", text, paste.Entry("accept", "source", s.Name))
 }
 
 // onlyLogged: logs tie it to the device, and nothing else does.
@@ -140,10 +147,11 @@ func (m *merger) onlyInLogs() {
 	}
 }
 
-// isStaged reports whether a campaign left a value staged that may be in force.
+// isStaged reports whether a campaign of this device left a value staged that
+// may be in force. What one of another device left is that one's to finish.
 func (m *merger) isStaged(id string) bool {
 	for _, left := range m.lost.past.leftovers {
-		if left.ID == id {
+		if left.ID == id && (left.Device == "" || m.c.IsDevice(left.Device)) {
 			return true
 		}
 	}

@@ -202,4 +202,18 @@ func TestWhatIsNotTakenUpIsAWarning(t *testing.T) {
 	require.Contains(t, l.warnings[1].Detail, "of 2 logins from the device")
 	require.False(t, credential.FindingTriedOnly.Incomplete())
 	require.True(t, credential.FindingLogsHaveMore.Incomplete())
+
+	l = &lister{c: campaign()}
+	l.c.Accept = []config.Accept{{Source: "logs", Reason: "all of them are typing errors"}}
+	require.NoError(t, l.fromLogs(t.Context(), s))
+	require.Equal(t, credential.FindingAccepted, l.warnings[1].Code)
+}
+
+// What another device's campaign began is that one's to finish, and said.
+func TestWhatAnotherDeviceHasStagedIsNoWordForWhatALogNames(t *testing.T) {
+	left := []ownmount.Leftover{{ID: "corp/" + uuidOf("alice"), Campaign: "vpn-01-1", Device: "vpn-01"}}
+	roll, warnings, err := mergeAll(campaign(), []Candidate{inLogs("alice")}, people(), nil, unfound{past: past{leftovers: left}})
+	require.NoError(t, err)
+	require.Equal(t, credential.OnlyInLogs, roll.Credentials[0].Problem)
+	require.Equal(t, []credential.FindingCode{credential.FindingLeftStaged}, warningCodes(warnings))
 }

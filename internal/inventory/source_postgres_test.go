@@ -10,6 +10,8 @@ import (
 	"rollcall/config"
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/evidence/event"
+	"rollcall/internal/evidence/taken"
 	"rollcall/internal/lab"
 	"rollcall/internal/postgres"
 	"rollcall/internal/postgres/settings"
@@ -79,6 +81,13 @@ func TestTheRolesOfAClusterAreListedAndItsOwnAreGuarded(t *testing.T) {
 	require.Empty(t, found)
 	require.Contains(t, warningCodes(warnings), credential.FindingSourceEmpty)
 
+	// A log has a name as its very text: another spelling is another role.
+	c.Sources = []config.Source{{Name: "logs", Type: config.FromEvidence, File: "e.json", Seen: []taken.Account{fromDevice(event.Login, "appdb", "svc0001"), fromDevice(event.Login, "appdb", "SVC0001")}}}
+	found, _, _ = list()
+	require.Equal(t, credential.OnlyInLogs, found["svc0001"].Problem)
+	require.Equal(t, credential.NoAccount, found["SVC0001"].Problem)
+
+	c.Sources = []config.Source{{}}
 	require.NoError(t, pair.Replica.Stop(t.Context()))
 	c.Sources[0] = config.Source{Name: "network", Type: config.FromPostgres, Directory: "appdb", CIDR: "10.1.0.0/16"}
 	_, _, err = List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now())
