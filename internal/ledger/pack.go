@@ -91,6 +91,7 @@ func (p *packer) pack(c *CredentialState) (packed string, ok bool) {
 	packList(p, c.LeftOut, p.word)
 	p.time(c.SetAt)
 	p.out = binary.AppendUvarint(p.out, c.Announced)
+	p.time(c.AnnouncedAt)
 	p.time(c.ActivatedAt)
 	p.time(c.DeadAt)
 	p.out = binary.AppendUvarint(p.out, c.Index)
@@ -136,7 +137,8 @@ func (p *packer) unpack(packed string) *CredentialState {
 		return protocol.Evidence{Server: u.word(), At: u.text(), Old: protocol.Reply(u.word()), New: protocol.Reply(u.word()), Changed: u.text(), OnlyOne: u.truth()}
 	})
 	c.LeftOut = unpackList(&u, u.word)
-	c.SetAt, c.Announced, c.ActivatedAt, c.DeadAt, c.Index = u.time(), u.count(), u.time(), u.time(), u.count()
+	c.SetAt, c.Announced, c.AnnouncedAt = u.time(), u.count(), u.time()
+	c.ActivatedAt, c.DeadAt, c.Index = u.time(), u.time(), u.count()
 	c.said = unpackMap(&u, func() protocol.Reason { return protocol.Reason(u.word()) }, u.word)
 	return c
 }

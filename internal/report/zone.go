@@ -51,7 +51,7 @@ func InZone(s *ledger.State, zone *time.Location) *ledger.State {
 
 // allUTC reports whether there is nothing to do for a credential to be in UTC.
 func allUTC(l *ledger.CredentialState) bool {
-	times := []time.Time{l.Since, l.Until, l.SetAt, l.DeadAt, l.Due}
+	times := []time.Time{l.Since, l.Until, l.SetAt, l.AnnouncedAt, l.ActivatedAt, l.DeadAt, l.Due}
 	if l.DeadBefore != nil {
 		times = append(times, l.DeadBefore.At)
 	}
