@@ -17,8 +17,14 @@ import (
 // that it does not know or that is out of order, a text with an escape, an
 // empty value that encode would leave out. Not safe for concurrent use.
 type lineReader struct {
-	rest  []byte
-	bad   bool
+	whole, rest []byte
+	bad         bool
+
+	// keeps: texts are parts of one copy of the line, which is quicker than a
+	// copy of each, and keeps all of it for as long as one of them is kept.
+	keeps bool
+	copy  string
+
 	words map[string]string // texts that come again and again, once each
 
 	stamp []byte // the text of the latest time
@@ -48,7 +54,10 @@ func (r *lineReader) open(name string) ([]byte, error) {
 // gives up, which says nothing about the line.
 func (r *lineReader) read(line []byte, e *Entry) (ok bool) {
 	*e = Entry{}
-	r.rest, r.bad = line, false
+	r.whole, r.rest, r.bad = line, line, false
+	if r.keeps {
+		r.copy = string(line)
+	}
 	r.must(`{"id":`)
 	e.ID = r.text()
 	r.must(`,"at":`)
@@ -270,7 +279,14 @@ func (r *lineReader) some(text string) string {
 	return text
 }
 
-func (r *lineReader) text() string { return string(r.raw()) }
+func (r *lineReader) text() string {
+	start := len(r.whole) - len(r.rest) + 1 // behind the quote
+	raw := r.raw()
+	if r.keeps && !r.bad {
+		return r.copy[start : start+len(raw)]
+	}
+	return string(raw)
+}
 
 func (r *lineReader) word() string {
 	raw := r.raw()

@@ -44,11 +44,10 @@ func (q *quick) attempt(credential string, number int) attempt {
 
 // before looks at an entry before it counts.
 func (q *quick) before(a *audit, e *Entry) {
-	key := q.key(e.ID)
-	if _, twice := q.ids[key]; twice {
+	n := len(q.ids)
+	if q.ids[q.key(e.ID)] = struct{}{}; len(q.ids) == n { // it came before
 		q.lost = true
 	}
-	q.ids[key] = struct{}{}
 	switch e.Event {
 	case CampaignStarted: // names the servers that are to be asked
 		q.lost = q.lost || len(q.judged) > 0
@@ -80,6 +79,7 @@ func verifyQuick(ctx context.Context, rep *Report, dir string, cp Checkpoint, ke
 	tree := newForest(cp.Size, kept)
 	err := inOrder(ctx, tree.bundles(), func() func(int64) bundle {
 		r := newLineReader()
+		r.keeps = true // what the state holds is packed soon
 		return func(n int64) bundle { return readWhole(dir, n, cp.Size, r) }
 	}, func(n int64, b bundle) error {
 		if b.err != nil {
