@@ -30,7 +30,7 @@ func (a *app) evidenceWatchCommand() *cobra.Command {
 	var f watchFlags
 	c := &cobra.Command{
 		Use:   "watch [AUTHORITY[/SERVER]=|SERVER=]FILE|- ...",
-		Short: "Follow servers' logs for weeks: a dead value tried again, a login from the device, an indicator met",
+		Short: "Follow servers' logs for weeks: dead values tried again, the device, indicators",
 		Long: `watch follows logs that grow (- is standard input), and tells within seconds when a login of a dead
 credential's account is refused from an address that --usual does not have, when the device logs in, or
 when an indicator's address does. It cannot see values: it says what it saw. It tells here (-o json: an
