@@ -205,6 +205,23 @@ type Told struct {
 	Finding credential.FindingCode
 }
 
+// Numbered is an Authority whose change marks number the settings of a secret,
+// and of whose accounts a change leaves the count of wrong logins. Where one
+// more could lock the account the mark tells without a login that somebody has
+// set another value.
+type Numbered interface {
+	Authority
+
+	// SetSince reports whether the secret was set after our own Set of the
+	// account, now being the write server's change mark; false where it is not
+	// known.
+	SetSince(a Account, now string) bool
+
+	// SetBetween reports whether it was set between two change marks of one
+	// server; false where they do not tell.
+	SetBetween(before, after string) bool
+}
+
 // Readable is an Authority of which an account may have the right to read what
 // each account there is set to.
 type Readable interface {

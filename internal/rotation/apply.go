@@ -44,10 +44,10 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 		var sealed *vault.Error
 		final := errors.As(err, &stop) || errors.As(err, &sealed) || ctx.Err() != nil
 		if final || lost == lostAnswers {
-			// Where Vault does not take the mark either, the value stays
+			// Where Vault does not take the marks either, the value stays
 			// staged: only another campaign, which first has to end this one,
 			// would replace it.
-			_ = j.noteLate(ctx)
+			j.noteEnd(ctx)
 			j.out.Stop, j.out.Step, j.out.Proof = protocol.AsStop(err), j.step, ""
 			return j.out
 		}
@@ -73,7 +73,6 @@ type job struct {
 	account     kind.Account
 	retired     int               // how often, in this look
 	afterRetire string            // the change mark as Retire left it, or an earlier pass's; empty if that is not known
-	contested   bool              // the write server refused the old value and then the new one: both count as wrong logins
 	unsent      bool              // no server has the staged value
 	cached      bool              // lives were taken over from Prepare
 	listed      bool              // which had them from the listing
@@ -84,12 +83,18 @@ type job struct {
 	suspected credential.FindingCode // noted once the new value was seen to work
 	held      []credential.Finding   // noted once the new value is written
 
-	newRight  bool      // the staged value was the right one before this look set anything
-	reread    bool      // a field is read otherwise than the staging entry has it
-	rationed  bool      // no old value was offered before Set, because that could have locked the account
-	again     int       // how often it was set again for a server that had refused the change
-	setAt     time.Time // in this look; zero if it did not set
-	began     time.Time // this look
+	newRight  bool            // the staged value was the right one before this look set anything
+	refused   bool            // the write server's last word on the staged value, and nothing was sent since
+	worked    bool            // it was the right one since
+	leftAt    string          // the change mark as Retire left it, in any look
+	believed  bool            // it was not asked in this look, for that
+	saw       map[string]bool // paths whose value the account accepted before a Set of this Apply, until the new one was seen to work
+	wrong     int             // refused logins before Set, in this look
+	reread    bool            // a field is read otherwise than the staging entry has it
+	rationed  bool            // no old value was offered before Set, because that could have locked the account
+	again     int             // how often it was set again for a server that had refused the change
+	setAt     time.Time       // in this look; zero if it did not set
+	began     time.Time       // this look
 	late      unanswered
 	assumed   bool      // mayHaveSent counted
 	lastLogin time.Time // on the write server, of the proof

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/internal/credential"
@@ -39,6 +40,8 @@ type entry struct {
 	mustChange bool
 	refused    map[string]int // refused logins in a row in one Apply, by value
 	fails      int            // all refused logins in a row
+	showsFails bool           // the account shows them, and they are forgotten after a while
+	failed     time.Time      // the last of them
 	keepsFails bool           // a change leaves them, as in Active Directory
 	lockedAt   time.Time      // by refused logins
 
@@ -66,6 +69,9 @@ const lockDuration = 3 * time.Minute
 func (e *entry) condition() protocol.Reply {
 	if !e.lockedAt.IsZero() && time.Since(e.lockedAt) >= lockDuration {
 		e.state, e.lockedAt, e.fails, e.refused = "", time.Time{}, 0, map[string]int{}
+	}
+	if e.showsFails && time.Since(e.failed) >= lockDuration {
+		e.fails = 0
 	}
 	return e.state
 }
@@ -116,7 +122,7 @@ func (h *hand) Account(_ context.Context, name string, c credential.Credential) 
 			state = protocol.Accepted
 		}
 		a := kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark, Exact: h.w.grace, Locks: h.w.locks}
-		if e.keepsFails {
+		if e.showsFails {
 			a.Failed = e.fails
 		}
 		if h.w.grace {
@@ -169,6 +175,10 @@ func (h *hand) set(a kind.Account, new, old string) error {
 	}
 	w.retired = ""
 	w.change(new)
+	if w.setMark = e.mark; w.afterSet != nil {
+		w.upset++
+		w.afterSet(w)
+	}
 	if new == w.seenBy {
 		return kind.Spent{Err: errors.New("it was readable")}
 	}
@@ -235,13 +245,17 @@ func (w *world) login(e *entry, value string) protocol.Reply {
 		return e.state
 	case !e.accepts(value, w.grace):
 		e.refused[value]++
-		e.rejected[value] = true
+		e.rejected[value], e.failed = true, time.Now()
+		w.counted(e)
 		if e.fails++; w.maxFails > 0 && e.fails >= w.maxFails {
 			e.state, e.lockedAt = protocol.Locked, time.Now()
 			w.lockouts++
 			return protocol.Locked
 		}
 		return protocol.Refused
+	}
+	if e.fails > 0 {
+		w.counted(e)
 	}
 	e.refused, e.fails = map[string]int{}, 0
 	if e.mustChange && !w.person {
@@ -284,6 +298,7 @@ func (h *hand) Retire(_ context.Context, a kind.Account, new credential.Secret) 
 		if h.w.servers[0].isDown() {
 			return "", errors.New("down")
 		}
+		h.w.setMark = ""
 		if !h.w.grace {
 			return "", nil
 		}
@@ -294,6 +309,19 @@ func (h *hand) Retire(_ context.Context, a kind.Account, new credential.Secret) 
 	found := h.w.lives
 	h.w.lives = nil
 	return mark, found, err
+}
+
+// SetSince is known where marks number the changes, as in Active Directory.
+func (h *hand) SetSince(_ kind.Account, now string) bool {
+	return h.w.setMark != "" && h.SetBetween(h.w.setMark, now)
+}
+
+// SetBetween goes by the version, as in Active Directory: other changes of the
+// account move what stands behind it.
+func (h *hand) SetBetween(before, after string) bool {
+	before, _, _ = strings.Cut(before, " ")
+	after, _, _ = strings.Cut(after, " ")
+	return h.w.grace && after > before
 }
 
 func (h *hand) RetiresFirst(credential.Credential) bool { return h.w.first }

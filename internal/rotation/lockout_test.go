@@ -93,10 +93,8 @@ func TestWhoeverChangesAnAccountWhileItIsProvedDoesNotHaveItLockedByUs(t *testin
 		for at := callProve; at < 60; at++ {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(servers, "P0")
-				w.grace, w.maxFails, w.locks = true, 3, 3
-				for _, s := range w.servers {
-					s.entries[subject].keepsFails = true
-				}
+				w.grace = true
+				w.counts(3)
 				if servers > 1 {
 					w.servers[1].lag = 3 * pause
 				}

@@ -41,7 +41,7 @@ func (j *job) observeVault(ctx context.Context) error {
 		return restaged(staged.Attempt)
 	}
 	j.paths = pathsOf(j.c, staged)
-	j.staged, j.out.Attempt, j.out.From = staged, staged.Attempt, versions(j.paths, staged.Base)
+	j.staged, j.out.Attempt, j.out.From = j.withSeen(staged), staged.Attempt, versions(j.paths, staged.Base)
 	j.lives, j.olds, j.cached, j.listed, j.inForce = nil, nil, false, false, credential.Secret{}
 	for _, p := range j.paths {
 		live, err := j.readPath(ctx, p)

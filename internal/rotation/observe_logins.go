@@ -45,12 +45,12 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 	}
 	// An attempt that replaced this one may have been quicker.
 	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated
+	j.refused = j.refused || j.unsent // a look before this one did not come to send it
 	j.unsent = f.Fresh
-	j.tried = nil
-	wrong := 0
+	j.tried, j.wrong, j.believed = nil, 0, false
 	switch {
 	case f.Fresh:
-	case j.sentNot(), j.replacedSince():
+	case j.sentNot(), j.refusedBefore():
 		f.NewBinds = protocol.Refused
 	default:
 		reply, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
@@ -58,10 +58,11 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 			return f, err
 		}
 		f.NewBinds = reply
+		j.newRefused(reply)
 		if j.newRight = reply == protocol.Accepted || reply == protocol.PasswordExpired; reply != protocol.Refused {
 			return f, nil
 		}
-		wrong++
+		j.wrong++
 	}
 	if f.Activated {
 		return f, nil
@@ -76,22 +77,21 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 	case j.staged.Outlived > 0:
 		f.OldSpared = true
 	default:
-		f.OldBinds, f.OldSpared, err = j.offerOlds(ctx, wrong)
+		f.OldBinds, f.OldSpared, err = j.offerOlds(ctx)
 	}
 	return f, err
 }
 
-// offerOlds offers the old values until one is not refused. wrong are the
-// refused logins that this look has cost already; spared says that some were
-// left out for that.
-func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Reply, spared bool, err error) {
+// offerOlds offers the old values until one is not refused. spared says that
+// some were left out, for the wrong logins that this look has cost already.
+func (j *job) offerOlds(ctx context.Context) (last protocol.Reply, spared bool, err error) {
 	for i, old := range j.olds {
 		if j.apartOnly(old) || j.firstRefused(old) {
 			last = protocol.Refused // by an earlier look
 			continue
 		}
-		if wrong >= j.spare() {
-			if wrong == 0 {
+		if j.wrong >= j.spare() {
+			if j.wrong == 0 {
 				j.ration()
 			}
 			return last, true, nil
@@ -114,7 +114,7 @@ func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Reply, sp
 			j.dropVariants(old)
 			return last, false, nil
 		}
-		wrong++
+		j.wrong++
 		j.tried = append(j.tried, old)
 	}
 	return last, false, nil
@@ -127,6 +127,9 @@ func (j *job) offer(ctx context.Context, server string, value credential.Secret)
 	reply, err := j.Authority.Offer(ctx, server, j.account, value)
 	if err != nil || reply != protocol.Refused {
 		return reply, err
+	}
+	if server == j.writeServer() && value.Equal(j.staged.Secret) {
+		j.newRefused(reply) // the look at the account may have no answer
 	}
 	account, err := j.Authority.Account(ctx, server, j.c)
 	switch {
@@ -171,14 +174,6 @@ func (j *job) sentNot() bool {
 		}
 	}
 	return (j.spare() < maxWrongLogins || left > j.spare()-1) && asBefore(j.staged, j.account)
-}
-
-// replacedSince reports whether somebody has changed the account since the
-// staged value was retired, so that this value is not in force. It is asked
-// only where there is no wrong login to spare: where the change came between
-// the two logins of a proof, both were wrong.
-func (j *job) replacedSince() bool {
-	return j.spare() == 0 && j.account.Exact && j.staged.Retired != "" && j.account.Changed > j.staged.Retired
 }
 
 // ration leaves out the old values of an account that one more wrong login
@@ -274,7 +269,7 @@ func (j *job) spared(ctx context.Context, first bool) error {
 	}
 	for i, p := range j.paths {
 		switch live := j.lives[i]; {
-		case live.Value.IsZero() || !j.valueTried(p, live):
+		case live.Value.IsZero() || !j.valueTried(p, live) || j.staged.Places[p.String()] == ownmount.PlaceSeen:
 		case j.otherLeft(live):
 			places[p.String()+firstRefused] = ownmount.PlaceApart // the other one is offered next
 		default:

@@ -40,7 +40,7 @@ func partOf(c credential.Credential, p credential.Path, live vault.Live, st ownm
 	case ownmount.PlaceKept:
 		return kept
 	}
-	spare := c.Spare != nil && p == *c.Spare
+	spare, before := c.Spare != nil && p == *c.Spare, st.Places[p.String()] == ownmount.PlaceSeen
 	ours := spare || c.Adopted && slices.Contains(c.Named, p)
 	switch {
 	case live.Problem != "" && !overDeleted(c, p, live):
@@ -49,13 +49,15 @@ func partOf(c credential.Credential, p credential.Path, live vault.Live, st ownm
 		return seen // we wrote it, so it took part before
 	case live.Version == 0 && (spare || slices.Contains(c.Named, p)):
 		return seen
+	case before && live.Version == st.Base[p.String()]:
+		return seen // and nobody has written it since
 	case standsFor(st.Old[p.String()], inForce), handedDown(st, p, live, inForce):
 		return seen
 	case standsFor(live.Value, inForce), cutOffBefore(st, live, inForce):
 		return kept // somebody wrote it since: whose value the version before holds is not known
 	case spare || c.Adopted && slices.Contains(c.Confirmed, p):
 		return kept // it has the account's immutable id in its name
-	case ours && live.Owner != "" && live.Owner == c.Subject:
+	case ours && live.Owner != "" && live.Owner == c.Subject, before:
 		return kept
 	}
 	return apart
@@ -124,7 +126,7 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 			}
 			unasked = unasked || how == apart && since != ownmount.NotActivated && j.rationed && j.lives[i].Found
 		}
-		if how == kept && j.lives[i].Version > 0 && j.staged.Places[p.String()] == "" {
+		if already := j.staged.Places[p.String()]; how == kept && j.lives[i].Version > 0 && (already == "" || already == ownmount.PlaceSeen) {
 			// What it holds was not seen to be the account's, so it may be the
 			// only copy.
 			k, err := j.Store.Keeping(ctx, p)
@@ -215,6 +217,8 @@ func (j *job) places() map[string]string {
 			out[p.String()] = ownmount.PlaceApart
 		case j.parts[i] == kept, i >= len(j.c.Paths):
 			out[p.String()] = ownmount.PlaceKept
+		case j.staged.Places[p.String()] == ownmount.PlaceSeen:
+			out[p.String()] = ownmount.PlaceSeen
 		}
 	}
 	if len(out) == 0 {

@@ -145,7 +145,7 @@ func (j *job) askOne(ctx context.Context, server string, ev *protocol.Evidence, 
 	}
 	if write {
 		j.lastLogin = j.Now()
-		j.contested = ev.Old == protocol.Refused && ev.New == protocol.Refused
+		j.newRefused(ev.New)
 	}
 	if err == nil && j.c.HandsOver() {
 		err = j.stillAs(ctx, server, ev.Changed)
@@ -161,6 +161,7 @@ func (j *job) outlived(ctx context.Context, ev protocol.Evidence, stop error) (d
 	if err != nil {
 		return due{}, err
 	}
+	j.newRefused(reply)
 	if reply != protocol.Accepted {
 		return due{}, j.unlessReverted(ctx, stop)
 	}

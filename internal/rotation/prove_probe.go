@@ -22,7 +22,7 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 		if err != nil {
 			return err
 		}
-		if reply != protocol.Accepted {
+		if ev.New = reply; reply != protocol.Accepted {
 			return stopUnlessDead(protocol.Evidence{Server: server, New: reply})
 		}
 	}
@@ -37,6 +37,12 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 			if ev.Old = reply; reply != protocol.Refused {
 				return stopUnlessDead(*ev)
 			}
+		}
+		if replaced, err := j.replacedBetween(ctx, server, ev.Changed, n < len(olds)); err != nil {
+			return err
+		} else if replaced {
+			ev.New = protocol.Refused // without being asked
+			return stopUnlessDead(*ev)
 		}
 		reply, err := j.accepts(ctx, server, n < len(olds))
 		if err != nil {

@@ -34,7 +34,7 @@ func (j *job) endOld(ctx context.Context) error {
 		j.late.answered = true // it was in force before, which so shows nothing of this one
 		j.late.send(sent, err)
 	}
-	j.afterRetire = mark
+	j.afterRetire, j.leftAt = mark, mark
 	for _, f := range findings {
 		j.noteDetail(f)
 	}
@@ -48,12 +48,8 @@ func (j *job) endOld(ctx context.Context) error {
 // once more, which does no harm. A rotation that ends in one pass never comes
 // here.
 func (j *job) rememberRetired(ctx context.Context) {
-	switch {
-	case !j.account.Exact || j.afterRetire == "":
-		return // the mark tells too little
-	case j.contested: // by the mark the next pass knows that another value is in force
-	case len(j.Authority.Servers()) == 1 && len(j.c.Doors) == 0 || len(j.out.Evidence) == 0:
-		return // nobody else has to give a proof, or the write server itself has not refused the old value
+	if len(j.Authority.Servers()) == 1 && len(j.c.Doors) == 0 || !j.account.Exact || j.afterRetire == "" || len(j.out.Evidence) == 0 {
+		return // nobody else has to give a proof, the mark tells too little, or the write server itself has not refused the old value
 	}
 	marked := j.staged
 	if marked.Retired = j.afterRetire; marked.Retired != j.staged.Retired {

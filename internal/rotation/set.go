@@ -62,6 +62,7 @@ func (j *job) noteSent(ctx context.Context, facts protocol.Facts, d protocol.Dec
 	}
 	entry := j.staged
 	entry.Unsent, entry.Places = false, places
+	entry.Refused = j.isRefused(entry) // of until now: a crash may come before the answer
 	j.emptySpare(&entry)
 	if refused && !entry.Asked {
 		entry.Asked, entry.Changed = true, d.Finding
@@ -69,13 +70,16 @@ func (j *job) noteSent(ctx context.Context, facts protocol.Facts, d protocol.Dec
 	return j.replaceStaged(ctx, entry)
 }
 
-func (j *job) replaceStaged(ctx context.Context, entry ownmount.Staged) (err error) {
+// replaceStaged writes an entry, and goes by it once that is answered. Else j
+// has the one of before: some callers go on all the same.
+func (j *job) replaceStaged(ctx context.Context, entry ownmount.Staged) error {
 	at := j.Now()
-	if j.staged, err = j.Store.Restage(ctx, j.c.ID, entry); err == nil {
-		j.entryAt = at
+	now, err := j.Store.Restage(ctx, j.c.ID, entry)
+	if err != nil {
+		return err
 	}
-	j.reread = j.reread && err != nil
-	return err
+	j.staged, j.entryAt, j.reread = now, at, false
+	return nil
 }
 
 // reset is the call to the authority.
@@ -122,11 +126,15 @@ func (j *job) reset(ctx context.Context) error {
 		// that takes no changes, refuses both of us.
 		entry.Unsent = j.unsent || stop.Reason != protocol.ReasonPolicy && stop.Reason != protocol.ReasonNeedsNone
 		entry.PolicyRefused = entry.PolicyRefused || stop.Reason == protocol.ReasonPolicy
+		entry.Refused = j.isRefused(entry)
 		if entry.Unsent != j.staged.Unsent || entry.PolicyRefused != j.staged.PolicyRefused {
 			if noteErr := j.replaceStaged(ctx, entry); noteErr != nil {
 				return noteErr
 			}
 		}
+	}
+	if stop == nil || !stop.Reason.NotSet() {
+		j.wasSent()
 	}
 	if err == nil {
 		j.setAt = j.Now()

@@ -59,13 +59,19 @@ func (j *job) noteLate(ctx context.Context) error {
 	if j.late.n == 0 {
 		return nil
 	}
+	return j.noteAlso(ctx, j.staged)
+}
+
+// noteAlso writes an entry, and in it what was sent without an answer.
+func (j *job) noteAlso(ctx context.Context, entry ownmount.Staged) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateWrite)
 	defer cancel()
-	entry := j.staged
-	entry.Late = j.late.last
+	if j.late.n > 0 {
+		entry.Late = j.late.last
+	}
 	err := j.replaceStaged(ctx, entry)
 	if err == nil {
-		j.late.n = 0
+		j.late.n, j.saw = 0, nil
 	}
 	return err
 }

@@ -30,7 +30,7 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	}
 	next := j.staged
 	next.Secret, next.Attempt, next.PolicyRefused, next.CreatedAt = value, j.staged.Attempt+1, false, j.Now().UTC()
-	next.Unsent, next.Retired, next.Closed, next.Before, next.Late = true, "", false, j.account.Changed, time.Time{}
+	next.Unsent, next.Refused, next.Retired, next.Closed, next.Before, next.Late = true, false, "", false, j.account.Changed, time.Time{}
 	switch code {
 	case "":
 	case credential.FindingStoredAsSent:
@@ -41,10 +41,11 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 		next.Asked, next.Changed = true, code
 	}
 	j.nextPlaces(&next)
-	if code == credential.FindingStoredAsSent {
+	if code == credential.FindingStoredAsSent || j.believed {
 		j.keepSpent(&next)
 	}
 	_, err = j.Store.Restage(ctx, j.c.ID, next)
+	j.refused, j.worked, j.saw = false, false, nil // it is the next one's entry now
 	j.opened()
 	if err != nil {
 		return err

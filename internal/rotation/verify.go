@@ -28,6 +28,7 @@ func (j *job) verify(ctx context.Context, seen bool) (err error) {
 	j.Brake.Verified(j.c.ID, err, j.perhapsAll(ctx, err))
 	if err == nil {
 		j.late.arrived(j.staged)
+		j.newRefused(protocol.Accepted)
 		j.note(j.suspected)
 	}
 	return err
@@ -36,7 +37,16 @@ func (j *job) verify(ctx context.Context, seen bool) (err error) {
 // tryNew logs in to the write server with the value that was set.
 func (j *job) tryNew(ctx context.Context) error {
 	j.step = protocol.Verify
+	replaced, err := j.replacedSinceSet(ctx)
+	if err != nil {
+		return err
+	}
+	if replaced {
+		j.newRefused(protocol.Refused)
+		return &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: j.writeServer(), Detail: "somebody set another value right after ours, so ours was not offered: one more wrong login would lock the account; consumers still read the old one and the new one is staged"}
+	}
 	reply, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
+	j.newRefused(reply)
 	switch {
 	case err != nil:
 		return err
@@ -78,10 +88,12 @@ func (j *job) setAlone(ctx context.Context, refused *protocol.Stop) error {
 	if err != nil || !set {
 		return cmp.Or(err, error(refused))
 	}
+	j.wasSent()
 	j.setAt = j.Now()
 	j.out.SetAt = j.setAt.UTC().Truncate(time.Millisecond)
 	j.noteDetail(credential.Finding{Code: credential.FindingChangedDuring, Detail: "somebody set another value right after ours, as one who is logged in as the account may; all its sessions were ended, and the value was set again"})
 	reply, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
+	j.newRefused(reply)
 	switch {
 	case err != nil:
 		return err
@@ -138,9 +150,10 @@ func (j *job) unlessReverted(ctx context.Context, stop error) error {
 
 // unlessJustNow asks once more where the change may have come between the
 // refusal and the look at the account. It is one wrong login more where it has
-// not, which must not lock the account.
+// not, which must not lock the account, nor leave the next pass none: that
+// offers the value once more.
 func (j *job) unlessJustNow(ctx context.Context, now string, stop error) error {
-	if !protocol.Dated(now) || j.account.Locks > 0 && j.account.Locks <= maxWrongLogins {
+	if !protocol.Dated(now) || j.account.Locks > 0 && j.account.Locks <= maxWrongLogins+1 {
 		return stop
 	}
 	reply, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)

@@ -65,6 +65,9 @@ type world struct {
 	person   bool     // retiring is two resets and then must-change, after which the right value is only told to be changed
 	maxFails int      // refused logins that lock an account
 	locks    int      // and what the policy shows of that; 0: nothing
+	dated    bool     // marks are those of OpenLDAP, which wrong logins move
+	touches  int      // of dated marks
+	setMark  string   // the mark straight after our Set, as the process saw it; lost with it
 	twins    bool     // slow twins are at work: what they hold may be outdated
 
 	cache *PreparedCache // of the process that lives; nil: none of them remembers
@@ -72,6 +75,8 @@ type world struct {
 	lives []credential.Finding // what the next Retire finds
 
 	reach Reach // what other logins to Vault, or tokens of this one, could read; nil: nothing
+
+	afterSet func(*world) // what somebody does right after each Set
 
 	faults map[int]fault
 	events map[int]func(*world) // what somebody else does just before a call
@@ -217,7 +222,7 @@ func (w *world) strangerReplays() {
 // change puts a value in force on the write server and sends it to the others.
 func (w *world) change(value string) {
 	w.marks++
-	mark := fmt.Sprintf("t%04d", w.marks) // marks only grow, as strings
+	mark := w.mark() // marks only grow, as strings
 	w.spread(func(e *entry) {
 		if w.stubborn && e.inForce() == value {
 			e.mark = mark
@@ -225,6 +230,59 @@ func (w *world) change(value string) {
 		}
 		e.replace(value, mark, w.binder.mustChange)
 	})
+}
+
+// mark is a new change mark.
+func (w *world) mark() string {
+	if !w.dated {
+		return fmt.Sprintf("t%04d", w.marks)
+	}
+	return w.stamp(0) + "Z/" + w.csn(0)
+}
+
+// stamp is a time for each change: two of them never fall into one second. What
+// was there from the beginning was set long ago.
+func (w *world) stamp(after time.Duration) string {
+	at := time.Date(2000, 1, 1, 0, 0, 2*w.marks, 0, time.UTC)
+	if w.marks == 0 {
+		at = at.Add(-24 * time.Hour)
+	}
+	return at.Add(after).Format("20060102150405")
+}
+
+func (w *world) csn(after time.Duration) string {
+	w.touches++
+	return fmt.Sprintf("%s.%06dZ#000000#000#000000", w.stamp(after), w.touches)
+}
+
+// counted is what a login that an OpenLDAP server counts, or that ends a count,
+// does to the mark of the entry.
+func (w *world) counted(e *entry) {
+	if !w.dated || e != w.write() {
+		return
+	}
+	set, _, _ := strings.Cut(e.mark, "/")
+	csn := w.csn(time.Second)
+	w.spread(func(e *entry) {
+		if now, _, _ := strings.Cut(e.mark, "/"); now == set {
+			e.mark = set + "/" + csn
+		}
+	})
+}
+
+// counts has the servers lock at a wrong login, and their policy show it: as
+// OpenLDAP does it, or as Active Directory, where a change leaves the count.
+func (w *world) counts(at int) *world {
+	w.maxFails, w.locks = at, at
+	w.dated = !w.grace
+	for _, s := range w.servers {
+		e := s.entries[subject]
+		e.showsFails, e.keepsFails = true, w.grace
+		if w.dated {
+			e.mark = w.mark()
+		}
+	}
+	return w
 }
 
 // forceChange has the owner change the password at the next log-on.
@@ -285,7 +343,7 @@ func call[T any](h *hand, name string, lost error, do func() (T, error)) (T, err
 
 // die ends the process, and with it what it remembers.
 func (w *world) die() {
-	w.retired = ""
+	w.retired, w.setMark = "", ""
 	if w.cache != nil {
 		w.cache = NewPreparedCache()
 	}

@@ -38,6 +38,7 @@ var (
 	_ kind.Authority = (*Authority)(nil)
 	_ kind.Many      = (*Authority)(nil)
 	_ kind.Again     = (*Authority)(nil)
+	_ kind.Numbered  = (*Authority)(nil)
 	_ kind.Named     = (*Authority)(nil)
 	_ kind.Readable  = (*Authority)(nil)
 )
@@ -111,6 +112,7 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential
 	if err := kind.Hindrance(acc, a.Servers()[0]); err != nil {
 		return err
 	}
+	a.taken.Delete(acc.Subject) // of an earlier Set that was not retired
 	if err := a.reset(ctx, acc, new); err != nil {
 		return err
 	}
@@ -119,6 +121,17 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential
 	}
 	return nil
 }
+
+// SetSince reports whether the password was set after the Set of this process,
+// before it was retired.
+func (a *Authority) SetSince(acc kind.Account, now string) bool {
+	ours, known := a.taken.Load(acc.Subject)
+	return known && a.SetBetween(ours.(string), now)
+}
+
+// SetBetween goes by the version: pwdLastSet moves too where somebody ticks
+// must-change, or lifts an expiry.
+func (a *Authority) SetBetween(before, after string) bool { return Steps(before, after) > 0 }
 
 func (a *Authority) reset(ctx context.Context, acc kind.Account, new credential.Secret) error {
 	if a.Dir.IsBindIdentity(acc.Name) {

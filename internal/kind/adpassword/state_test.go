@@ -236,3 +236,26 @@ func TestAnAccountThatHidesWhenItsPasswordWasSetHasNoMark(t *testing.T) {
 	require.Empty(t, acc.Changed)
 	require.Equal(t, protocol.Accepted, acc.State)
 }
+
+// What a change mark tells of a value that somebody set after ours costs no
+// login; ticking must-change, and lifting an expiry, move pwdLastSet alone.
+func TestAnotherPasswordIsToldByItsVersionAlone(t *testing.T) {
+	a := authority(t)
+	c, _ := account(t)
+	acc := show(t, a, c)
+	require.False(t, a.SetSince(acc, acc.Changed), "this process set nothing")
+	require.NoError(t, a.Set(t.Context(), acc, fresh(t, a), credential.Secret{}))
+	ours := show(t, a, c).Changed
+	require.False(t, a.SetSince(acc, ours))
+	require.True(t, a.SetBetween(acc.Changed, ours))
+	for _, set := range []string{"0", "-1"} {
+		put(t, c.Name, "pwdLastSet", set)
+		now := show(t, a, c).Changed
+		require.NotEqual(t, ours, now)
+		require.False(t, a.SetSince(acc, now))
+		require.False(t, a.SetBetween(ours, now))
+	}
+	require.NoError(t, a.Dir.ResetPassword(t.Context(), acc.Name, fresh(t, a), credential.Secret{}))
+	require.True(t, a.SetSince(acc, show(t, a, c).Changed))
+	require.False(t, a.SetBetween("", ours), "not shown")
+}

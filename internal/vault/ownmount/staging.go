@@ -50,6 +50,12 @@ type Staged struct {
 	// value is marked as sent, with check-and-set, before it is sent.
 	Unsent bool
 
+	// Refused: when a pass ended, the write server had refused this value after
+	// it was last sent, or it was not sent yet. It is gone by only where no wrong
+	// login is left to ask again, for unlike Unsent it is not beyond doubt, and
+	// is forgotten once the value is seen to work.
+	Refused bool
+
 	// Asked: old values were offered before Set and none logged in. They are
 	// not offered again before Set, because wrong logins add up to a lock, and
 	// their refusal after it proves nothing. Changed is what that showed, if
@@ -143,6 +149,11 @@ const (
 	// named it, or we made it, but the account was not seen to accept its
 	// value.
 	PlaceKept = "kept"
+	// PlaceSeen: the account accepted what it held, before a Set after which the
+	// new value was not seen to work. Without a word it would be so too, once
+	// the new value is in force; where somebody has set another one, nothing
+	// else shows it any more.
+	PlaceSeen = "seen"
 )
 
 const (
@@ -340,6 +351,7 @@ func (st Staged) encode() map[string]any {
 		{"policy_refused", st.PolicyRefused, true},
 		{"unsent", st.Unsent, true},
 		{"outlived", st.Outlived != 0, st.Outlived},
+		{"refused", st.Refused, true},
 		{"asked", st.Asked, true},
 		{"changed", st.Changed != "", string(st.Changed)},
 		{"retired", st.Retired != "", st.Retired},
@@ -410,6 +422,7 @@ func decodeStaged(e vault.Entry) (Staged, error) {
 	st.PolicyRefused, _ = e.Data["policy_refused"].(bool)
 	st.Outlived, _ = vault.Number(e.Data["outlived"]) // absent: 0
 	st.Unsent, _ = e.Data["unsent"].(bool)
+	st.Refused, _ = e.Data["refused"].(bool)
 	st.Asked, _ = e.Data["asked"].(bool)
 	changed, _ := e.Data["changed"].(string)
 	st.Changed = credential.FindingCode(changed)

@@ -19,7 +19,7 @@ func staged(value, campaign string) Staged {
 		Secret: credential.NewSecret(value), Campaign: campaign, Attempt: 1,
 		Base:   map[string]int{"kv/apps/x#password": 3, "kv/apps/y#password": 0},
 		Old:    map[string]credential.Secret{"kv/apps/x#password": credential.NewSecret("stolen")},
-		Unsent: true, Asked: true, Changed: credential.FindingChangedDuring, Retired: "00000000000000000007", Before: "mark before",
+		Unsent: true, Refused: true, Asked: true, Changed: credential.FindingChangedDuring, Retired: "00000000000000000007", Before: "mark before",
 		Handed: []string{"e-a", "e-b"}, Spoiled: "somebody read it", Looked: "c0", Instead: "of another", Renewals: 2,
 		CreatedAt: time.Date(2026, 11, 23, 9, 0, 0, 123, time.UTC),
 	}
