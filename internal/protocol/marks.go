@@ -52,6 +52,20 @@ func Compare(before, after string) Difference {
 	return Touched
 }
 
+// SetBefore reports whether two marks are of one setting of the secret, by a
+// second that was over at a time before the first of them was read. Where that
+// setting was the last touch of the entry, each wrong login that the server
+// counts moves the mark, and the marks alone do not tell (Compare).
+func SetBefore(before, after string, at time.Time) bool {
+	set, _, _ := strings.Cut(before, "/")
+	setAfter, _, _ := strings.Cut(after, "/")
+	if !Dated(before) || !Dated(after) || set != setAfter {
+		return false
+	}
+	second, err := time.Parse(wholeSecond, set[:len(wholeSecond)])
+	return err == nil && second.Before(at.Add(-time.Second))
+}
+
 // Older reports whether a mark is of an earlier setting of the secret than
 // another. It does not tell of two in one second.
 func Older(mark, than string) bool {

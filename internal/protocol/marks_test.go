@@ -61,3 +61,16 @@ func TestAMarkThatBeginsWithAVersionHasNoTime(t *testing.T) {
 		require.False(t, Dated(mark), mark)
 	}
 }
+
+// An entry that nobody touched after its password was set shows no more than the
+// second of that, until somebody's wrong login moves its mark.
+func TestASettingOfLongAgoIsTheSameAlthoughWrongLoginsMoveTheMark(t *testing.T) {
+	const was, counted, anew = "20261128101055Z/20261128101055.100000Z#000000#000#000000", "20261128101055Z/20261130090000.000000Z#000000#000#000000", "20261130090000Z/20261130090000.000000Z#000000#000#000000"
+	set := time.Date(2026, 11, 28, 10, 10, 55, 0, time.UTC)
+	require.Equal(t, Touched, Compare(was, counted))
+	require.True(t, SetBefore(was, counted, set.Add(time.Minute)))
+	require.False(t, SetBefore(was, anew, set.Add(time.Minute)))
+	require.False(t, SetBefore(was, counted, set.Add(time.Second)), "the second may not have been over")
+	require.False(t, SetBefore(was, counted, time.Time{}))
+	require.False(t, SetBefore("0000000002 00000000000000000007", "0000000002 00000000000000000008", set))
+}

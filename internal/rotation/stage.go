@@ -180,7 +180,8 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 // asBefore reports whether an account is as it was when a value was staged for
 // it: then that value is not in force.
 func asBefore(staged ownmount.Staged, account kind.Account) bool {
-	return staged.Before != "" && (protocol.Compare(staged.Before, account.Changed) == protocol.Unchanged || account.NeverSet)
+	return staged.Before != "" && (protocol.Compare(staged.Before, account.Changed) == protocol.Unchanged || account.NeverSet ||
+		protocol.SetBefore(staged.Before, account.Changed, staged.CreatedAt.Add(-clocksApart)))
 }
 
 // afterFreed stages where the last rotation is over, and a reset of it could
