@@ -62,8 +62,8 @@ func TestAMarkThatBeginsWithAVersionHasNoTime(t *testing.T) {
 	}
 }
 
-// An entry that nobody touched after its password was set shows no more than the
-// second of that, until somebody's wrong login moves its mark.
+// An entry that nobody touched after its password was set shows no more than
+// the second of that, until somebody's wrong login moves its mark.
 func TestASettingOfLongAgoIsTheSameAlthoughWrongLoginsMoveTheMark(t *testing.T) {
 	const was, counted, anew = "20261128101055Z/20261128101055.100000Z#000000#000#000000", "20261128101055Z/20261130090000.000000Z#000000#000#000000", "20261130090000Z/20261130090000.000000Z#000000#000#000000"
 	set := time.Date(2026, 11, 28, 10, 10, 55, 0, time.UTC)

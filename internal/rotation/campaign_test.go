@@ -149,8 +149,8 @@ func (w *world) ended() {
 			w.fail("%s was read in one way and written in the other: %v", p, last)
 		}
 		// What was not seen to be the account's stays: that is for a person to
-		// destroy. So may a version that somebody else wrote meanwhile. Where few
-		// wrong logins are allowed not each path is asked.
+		// destroy. So may a version that somebody else wrote meanwhile. Where
+		// few wrong logins are allowed not each path is asked.
 		if w.twins || w.locks > 0 || slices.ContainsFunc(vs[min(1, len(vs)):], func(v version) bool { return v.strangers }) {
 			continue
 		}

@@ -143,8 +143,8 @@ func TestWhoeverSetsAnotherValueAfterEachOfOursDoesNotHaveTheAccountLockedByUs(t
 	}
 }
 
-// TestAMarkThatMovedWithoutAnotherPasswordReplacesNothing: who ticks and unticks
-// must-change, or lifts an expiry, moves it too.
+// TestAMarkThatMovedWithoutAnotherPasswordReplacesNothing: who ticks and
+// unticks must-change, or lifts an expiry, moves it too.
 func TestAMarkThatMovedWithoutAnotherPasswordReplacesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(2, "P0")

@@ -232,59 +232,6 @@ func (w *world) change(value string) {
 	})
 }
 
-// mark is a new change mark.
-func (w *world) mark() string {
-	if !w.dated {
-		return fmt.Sprintf("t%04d", w.marks)
-	}
-	return w.stamp(0) + "Z/" + w.csn(0)
-}
-
-// stamp is a time for each change: two of them never fall into one second. What
-// was there from the beginning was set long ago.
-func (w *world) stamp(after time.Duration) string {
-	at := time.Date(2000, 1, 1, 0, 0, 2*w.marks, 0, time.UTC)
-	if w.marks == 0 {
-		at = at.Add(-24 * time.Hour)
-	}
-	return at.Add(after).Format("20060102150405")
-}
-
-func (w *world) csn(after time.Duration) string {
-	w.touches++
-	return fmt.Sprintf("%s.%06dZ#000000#000#000000", w.stamp(after), w.touches)
-}
-
-// counted is what a login that an OpenLDAP server counts, or that ends a count,
-// does to the mark of the entry.
-func (w *world) counted(e *entry) {
-	if !w.dated || e != w.write() {
-		return
-	}
-	set, _, _ := strings.Cut(e.mark, "/")
-	csn := w.csn(time.Second)
-	w.spread(func(e *entry) {
-		if now, _, _ := strings.Cut(e.mark, "/"); now == set {
-			e.mark = set + "/" + csn
-		}
-	})
-}
-
-// counts has the servers lock at a wrong login, and their policy show it: as
-// OpenLDAP does it, or as Active Directory, where a change leaves the count.
-func (w *world) counts(at int) *world {
-	w.maxFails, w.locks = at, at
-	w.dated = !w.grace
-	for _, s := range w.servers {
-		e := s.entries[subject]
-		e.showsFails, e.keepsFails = true, w.grace
-		if w.dated {
-			e.mark = w.mark()
-		}
-	}
-	return w
-}
-
 // forceChange has the owner change the password at the next log-on.
 func (w *world) forceChange() {
 	mark := fmt.Sprintf("t%04d must-change", w.marks)
