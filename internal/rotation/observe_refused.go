@@ -18,12 +18,12 @@ import (
 
 // refusedBefore reports whether an earlier pass, or look of this one, saw the
 // staged value refused, or a pass ended before it was sent, and no wrong login
-// is left to ask again. Were it in force by now all the same (a reset
-// without an answer that arrived late, a replica that handed ours on), nothing
-// worse comes of it than one more reset, or another value: what is replaced
-// then is kept (restage).
+// is left to ask again, since some were counted. Were it in force by now all
+// the same (a reset without an answer that arrived late, a process that was
+// killed before it said that it works), nothing worse comes of it than one more
+// reset, or another value: what is replaced then is kept (restage).
 func (j *job) refusedBefore() bool {
-	j.believed = j.spare() == 0 && (j.staged.Refused && !j.worked || j.refused || j.replacedByMark())
+	j.believed = j.spare() == 0 && j.account.Failed > 0 && (j.staged.Refused && !j.worked || j.refused || j.replacedByMark())
 	return j.believed
 }
 
