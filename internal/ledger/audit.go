@@ -15,6 +15,8 @@ type audit struct {
 	state     *State
 	first     map[idKey]int64  // id -> index of the entry that counts
 	unknown   map[string]int64 // credential -> first event about it that asks for a listing
+	ahead     map[string]ahead // credential -> first event that claims something of it before it was listed
+	started   int64            // index of campaign-started, or noIndex
 	deaths    []death
 	servers   map[authority][]string    // every server that gave evidence for an authority
 	left      map[authorityServer]int64 // servers that a person left out, and the entry that says so
@@ -71,7 +73,7 @@ func bareState() *State {
 }
 
 func newAudit(rep *Report) *audit {
-	return &audit{rep: rep, state: bareState(), first: map[idKey]int64{}, unknown: map[string]int64{},
+	return &audit{rep: rep, state: bareState(), first: map[idKey]int64{}, unknown: map[string]int64{}, ahead: map[string]ahead{}, started: noIndex,
 		servers: map[authority][]string{}, left: map[authorityServer]int64{}, leftDoors: map[string]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, opened: map[string]bool{}, closed: noIndex, ended: noIndex, contained: noIndex}
 }
 
@@ -122,6 +124,8 @@ func (a *audit) take(index int64, e *Entry, written bool) {
 
 func (a *audit) check(index int64, e *Entry) {
 	switch e.Event {
+	case CampaignStarted:
+		a.start(index)
 	case Listed:
 		if a.closed != noIndex {
 			a.rep.add(index, e.Credential, "listed after the roll was closed by entry %d", a.closed)
@@ -179,6 +183,7 @@ func (a *audit) check(index int64, e *Entry) {
 			if _, had := a.unknown[e.Credential]; !had {
 				a.unknown[e.Credential] = index
 			}
+			a.unlisted(index, e)
 			return
 		}
 		if e.Event == EventOutcome {
@@ -319,6 +324,7 @@ func (a *audit) finish() {
 			a.rep.add(index, cred, "this credential is not on the roll")
 		}
 	}
+	a.late()
 	a.answered()
 	for _, d := range a.deaths {
 		a.judge(d)
@@ -369,6 +375,10 @@ func (a *audit) before(d death, attempt int) bool {
 
 // judge asks of each death the evidence that the protocol asks for.
 func (a *audit) judge(d death) {
+	if a.state.Credential(d.entry.Credential) == nil { // so nothing says what was to be asked
+		a.rep.add(d.index, d.entry.Credential, "called dead, and taken off the roll afterwards")
+		return
+	}
 	var named []string
 	for _, ev := range d.entry.Evidence {
 		if slices.Contains(named, ev.Server) {

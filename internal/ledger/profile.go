@@ -85,13 +85,15 @@ func againstComplete(s *State) (out []string) {
 }
 
 func againstClean(s *State) (out []string) {
-	open, fewer, doors, attested := 0, 0, 0, 0
+	open, fewer, doors, attested, unproved := 0, 0, 0, 0, 0
 	for l := range s.All() {
 		switch {
 		case l.Outcome != Dead:
 			open++
 		case l.Proof == protocol.ProofAttested:
 			attested++
+		case !slices.Contains([]protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofMetadata, protocol.ProofDoors}, l.Proof):
+			unproved++
 		case len(l.LeftOut) > 0:
 			fewer++
 		case len(l.DoorsLeftOut) > 0:
@@ -109,7 +111,8 @@ func againstClean(s *State) (out []string) {
 		one, many string
 		what      string
 	}{
-		{open, "credential", "credentials", "not dead"}, {attested, "credential", "credentials", "dead by people's word alone (attested)"}, {fewer, "credential", "credentials", "dead on fewer servers than there are"},
+		{open, "credential", "credentials", "not dead"}, {attested, "credential", "credentials", "dead by people's word alone (attested)"},
+		{unproved, "credential", "credentials", "called dead by no known proof"}, {fewer, "credential", "credentials", "dead on fewer servers than there are"},
 		{doors, "credential", "credentials", "dead at fewer doors than there are"},
 		{len(s.Accepted), "login to Vault", "logins to Vault", "accepted as open"}, {missing, "warning", "warnings", "that something may be missing"},
 	} {

@@ -78,7 +78,7 @@ func TestTheQuickWayCallsNothingWholeThatTheLongWayDoesNot(t *testing.T) {
 	n, verified := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		entries := story()
-		for range rapid.IntRange(0, 3).Draw(t, "changes") {
+		for range rapid.IntRange(0, 4).Draw(t, "changes") {
 			at := rapid.IntRange(0, len(entries)-1).Draw(t, "at")
 			switch e := &entries[at]; rapid.IntRange(0, 9).Draw(t, "change") {
 			case 0:
@@ -96,7 +96,8 @@ func TestTheQuickWayCallsNothingWholeThatTheLongWayDoesNot(t *testing.T) {
 				e.Proof = protocol.ProofMetadata
 			case 6:
 				again := of(rapid.IntRange(0, 3).Draw(t, "credential"), "7", rapid.SampledFrom([]Event{Reopened, TakenUp, Replaced, Added, Listed, EventIntent, EventOutcome, EventOpen, Exception}).Draw(t, "event"))
-				again.Authority, again.Attempt, again.Proof, again.Kind, again.Doors = "corp", 1, protocol.ProofBind, listed(0).Kind, []string{"mail"}
+				again.Authority, again.Proof, again.Kind, again.Doors = "corp", protocol.ProofBind, listed(0).Kind, []string{"mail"}
+				again.Attempt = rapid.IntRange(0, 1).Draw(t, "attempt")
 				entries = slices.Insert(entries, at, again)
 			case 7:
 				start := whole(CampaignStarted, nil)

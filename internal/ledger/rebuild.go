@@ -45,8 +45,9 @@ func buildTree(leaves []tlog.Hash) (hashes, tlog.Hash, error) {
 // of the two leads to the signed root is right, so the other is where the
 // change is.
 func rebuild(ctx context.Context, rep *Report, dir string, cp Checkpoint, story *audit) (hashes, error) {
-	leaves := make([]tlog.Hash, 0, cp.Size) // of the entries; of the tiles where entries cannot be read
-	tiles := make([]tlog.Hash, 0, cp.Size)  // of the tiles; of the entries where a tile cannot be read
+	expected := min(cp.Size, mostExpected)
+	leaves := make([]tlog.Hash, 0, expected) // of the entries; of the tiles where entries cannot be read
+	tiles := make([]tlog.Hash, 0, expected)  // of the tiles; of the entries where a tile cannot be read
 	for from := uint64(0); from < cp.Size; from += tileWidth {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -65,6 +66,11 @@ func rebuild(ctx context.Context, rep *Report, dir string, cp Checkpoint, story 
 			said = read
 		}
 		if read == nil { // neither is left
+			// The root cannot be reached any more, and whoever signs a size can
+			// sign any: at some time it is enough.
+			if len(rep.Problems) == maxProblems {
+				return nil, nil
+			}
 			read = make([]tlog.Hash, t.W)
 			said = read
 		}
