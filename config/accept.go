@@ -32,6 +32,7 @@ type Accept struct {
 	Finding credential.FindingCode `json:"finding,omitempty"`
 	Vault   string                 `json:"vault,omitempty"`  // a place, as the warning names it
 	Device  string                 `json:"device,omitempty"` // another one, of which something is open, or that was in foreign hands too (Problem)
+	Host    string                 `json:"host,omitempty"`   // to which secrets lead by right (Problem)
 	// On is when somebody looked at that place in Vault, or that server: the
 	// word is for what was there before.
 	On     time.Time `json:"on,omitzero"`
@@ -106,20 +107,20 @@ var acceptable = []string{string(credential.SecondCopy), string(credential.CopyB
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept
 	for i, n := range top.list("accept") {
-		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "finding", "vault", "device", "on", "reason")
+		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "finding", "vault", "device", "host", "on", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
-		a := Accept{Account: f.str("account"), Source: f.str("source"), Directory: f.str("directory"), Server: f.str("server"), Vault: f.str("vault"), Device: f.str("device"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
+		a := Accept{Account: f.str("account"), Source: f.str("source"), Directory: f.str("directory"), Server: f.str("server"), Vault: f.str("vault"), Device: f.str("device"), Host: f.str("host"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
 		named := 0
-		for _, key := range []string{"account", "source", "directory", "vault", "device"} {
+		for _, key := range []string{"account", "source", "directory", "vault", "device", "host"} {
 			if f.has(key) {
 				named++
 			}
 		}
 		switch {
 		case named != 1:
-			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing), directory (of which a part is not searched, or by what it lets accounts in is not shown; with server, one server is not asked), vault (a place that a warning names) and device (of which something is open)", f.where)
+			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing), directory (of which a part is not searched, or by what it lets accounts in is not shown; with server, one server is not asked), vault (a place that a warning names), device (of which something is open) and host (to which secrets lead by right)", f.where)
 		case f.has("vault") && a.Vault == "":
 			f.problem("vault", "must name a place in Vault, as the warning does")
 		case f.has("device") && (!nameForm.MatchString(a.Device) || c.IsDevice(a.Device)):
@@ -132,6 +133,14 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 				f.problem("problem", "missing: one of %s", strings.Join(acceptable, ", "))
 			}
 			a.Problem = credential.Problem(f.oneOf("problem", "", acceptable))
+		case f.has("host"):
+			if a.Host == "" || strings.ContainsAny(a.Host, "/@ ") {
+				f.problem("host", "must be the name or address of a machine, without scheme and port")
+			}
+			if !f.has("problem") {
+				f.problem("problem", "missing: %s", credential.LeadsElsewhere)
+			}
+			a.Problem = credential.Problem(f.oneOf("problem", "", []string{string(credential.LeadsElsewhere)}))
 		case f.has("device") && f.has("problem"):
 			a.Problem = credential.Problem(f.oneOf("problem", "", []string{string(credential.PointsAtDevice)}))
 		case f.has("problem"):

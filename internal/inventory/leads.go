@@ -17,58 +17,65 @@ import (
 
 // leadsElsewhere holds where a secret sends whoever reads it against where it
 // did before the device was in foreign hands: who could write there left the
-// password as it was, and named a server of his own beside it. It asks Vault
-// only where something was written since, and leads to a host that the campaign
-// file does not know.
+// password as it was, and named a server of his own beside it. What the
+// campaign that runs has listed counts first, and what the last one has: what a
+// version from before is, who may write there can end. It asks Vault only where
+// something was written since, and leads to a host that nobody has named.
 func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h held) error {
 	l, c := k.lister, k.c
 	digest := h.leads.Digest()
-	if digest == "" {
-		return nil
+	if digest != "" {
+		k.noteLeads(p, digest)
 	}
-	k.noteLeads(p, digest)
 	l.fileHostsOnce.Do(l.collectHosts)
 	known := func(host string) bool { return l.fileHosts[host] }
-	if field := h.leads.Besides(nil, known); field == "" || !l.c.SaysWhen() || !l.c.InForeignHands(time.Time{}, h.written) {
+	field := h.leads.Besides(nil, known)
+	if field == "" {
 		return nil
 	}
-	if slices.Contains(k.placed[c.ID], p) {
-		// An earlier campaign wrote there, after this look; what was before it
-		// has destroyed.
-		live, err := k.readOr(ctx, p)
-		if err != nil {
-			return err
-		}
-		since, err := k.vault.SinceActivated(ctx, c.ID, p, live)
-		if err != nil {
-			return fmt.Errorf("what became of %s since an earlier campaign: %w; the listing was given up and nothing was changed", p, err)
-		}
-		if since == ownmount.AsActivated && live.Version == h.version {
+	if listed, now := l.ledThen[c.ID][p.String()]; now {
+		if listed.digest == digest {
 			return nil
 		}
+		k.leads(p, field, "when campaign "+listed.campaign+" listed it", "put it back as it was; ")
+		return nil
+	}
+	if len(l.c.Exposure) == 0 || !l.c.InForeignHands(time.Time{}, h.written) {
+		return nil
 	}
 	was, there, err := k.vault.HeldBefore(ctx, l.c, p)
 	switch {
 	case err != nil:
 		return fmt.Errorf("reading what lay at %s before the device was in foreign hands: %w; the listing was given up and nothing was changed", p, err)
-	case there == ownmount.NothingBefore:
-		return nil
-	case there == ownmount.BeforeUnseen:
-		k.find(credential.FindingLeadsElsewhere, "%s: it was written since the device was in foreign hands, its field %q sends whoever reads it to a server, and Vault has, or shows, no version from before: see that it is the right one, for the new value goes there", p, h.leads.Besides(nil, known))
-		return nil
+	case there == ownmount.BeforeEnded && !slices.Contains(k.placed[c.ID], p):
+		k.leads(p, field, "nobody can tell where before the device was in foreign hands: its versions of then were deleted or destroyed since", "see whose server that is; ")
+	case there == ownmount.BeforeEnded, there == ownmount.BeforeUnseen:
+		if !slices.Contains(c.Accepted, credential.LeadsElsewhere) {
+			k.find(credential.FindingLeadsElsewhere, "%s: it was written since the device was in foreign hands, its field %q sends whoever reads it to a server that no file names, and Vault has, or shows, no version from before: see that it is the right one, for the new value goes there", p, field)
+		}
+	case there == ownmount.BeforeReadable:
+		if field := h.leads.Besides(was.Leads(), known); field != "" {
+			k.leads(p, field, fmt.Sprintf("version %d did, which was written at %s, before the device was in foreign hands", was.Version, was.Written.UTC().Format(time.RFC3339)),
+				fmt.Sprintf("compare the two (vault kv get -mount=%s -version=%d %s) and put back what is not right; ", p.Mount, was.Version, p.Path))
+		}
 	}
-	field := h.leads.Besides(was.Leads(), known)
-	if field == "" {
-		return nil
-	}
-	what := fmt.Sprintf("%s: its field %q sends whoever reads it to another server than version %d did, which was written at %s, before the device was in foreign hands", p, field, was.Version, was.Written.UTC().Format(time.RFC3339))
-	if slices.Contains(c.Accepted, credential.LeadsElsewhere) {
-		k.find(credential.FindingLeadsElsewhere, "%s, as the campaign file accepts", what)
-		return nil
-	}
-	k.trouble(credential.LeadsElsewhere, "%s: whoever could write there may have named his own, which would be given the new value. Compare the two (vault kv get -mount=%s -version=%d %s), and put back what is not right; if it is right, say so (%s)%s",
-		what, p.Mount, was.Version, p.Path, paste.Entry("accept", "account", c.Name, "problem", string(credential.LeadsElsewhere)), ways(c, p, "do that"))
 	return nil
+}
+
+// leads says that a path leads elsewhere than then. do is what a person does
+// about it, besides saying that it is right.
+func (k *pathsLook) leads(p credential.Path, field, then, do string) {
+	c := k.c
+	what := fmt.Sprintf("%s: its field %q sends whoever reads it to another server than %s", p, field, then)
+	if strings.HasPrefix(then, "nobody") {
+		what = fmt.Sprintf("%s: its field %q sends whoever reads it to a server that no file names, and %s", p, field, then)
+	}
+	if slices.Contains(c.Accepted, credential.LeadsElsewhere) {
+		k.find(credential.FindingPlace, "%s; the campaign file accepts it", what)
+		return
+	}
+	k.trouble(credential.LeadsElsewhere, "%s. Whoever could write there may have named his own, which would be given the new value: %sif it is right, say so of the server (%s) or of the account (%s)%s",
+		what, do, "accept: - {host: NAME, problem: "+string(credential.LeadsElsewhere)+", reason: …}", paste.Entry("accept", "account", c.Name, "problem", string(credential.LeadsElsewhere)), ways(c, p, "do that"))
 }
 
 // noteLeads keeps with the credential where one of its paths leads.
@@ -79,8 +86,13 @@ func (k *pathsLook) noteLeads(p credential.Path, digest string) {
 	k.c.Leads[p.String()] = digest
 }
 
+// led is where a path led when a campaign listed it.
+type led struct{ digest, campaign string }
+
 // collectHosts are those that the campaign file knows, and those of servers
-// that were found: what leads there leads to whom it is for.
+// that were found: what leads there leads to whom it is for. And it collects
+// where paths led when this campaign listed them, or the last one of the
+// device, unless it held them back.
 func (l *lister) collectHosts() {
 	l.fileHosts = map[string]bool{}
 	add := func(at string) {
@@ -96,9 +108,6 @@ func (l *lister) collectHosts() {
 	}
 	for _, name := range l.c.Authorities() {
 		of := l.c.Authority(name)
-		if of == nil {
-			continue
-		}
 		for _, server := range slices.Concat(of.ServerNames(), of.FormerServers()) {
 			name, at := config.SplitServer(server)
 			add(name)
@@ -119,5 +128,32 @@ func (l *lister) collectHosts() {
 	for _, d := range l.c.Doors {
 		add(d.Address)
 		add(d.At)
+	}
+	for _, a := range l.c.Accept {
+		add(a.Host)
+	}
+	l.ledThen = map[string]map[string]led{}
+	take := func(campaign string, all []credential.Credential) {
+		for _, c := range all {
+			if !c.LeadsKnown || c.Problem != "" {
+				continue
+			}
+			of := l.ledThen[c.ID]
+			if of == nil {
+				of = map[string]led{}
+				l.ledThen[c.ID] = of
+			}
+			for _, p := range c.Paths {
+				if at := c.Leads[p.String()]; at != credential.LeadsUnseen {
+					of[p.String()] = led{at, campaign}
+				}
+			}
+		}
+	}
+	if l.past.last != nil {
+		take(l.past.last.Campaign, l.past.last.Credentials)
+	}
+	if l.running != nil {
+		take("that runs", l.running.Credentials)
 	}
 }

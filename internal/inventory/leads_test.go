@@ -8,6 +8,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/ownmount"
 )
 
 // Who could write the device's part of Vault leaves a password as it is and
@@ -30,7 +31,7 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 	c := campaign()
 	c.Directories = map[string]config.Directory{"corp": {Driver: config.OpenLDAP, Base: base, Servers: []string{"ldaps://ldap.example.org:636@192.0.2.1"}}}
 
-	before := []string{"as-it-was", "moved", "rotated", "to-a-server-of-the-file", "to-its-address", "put-back", "accepted", "added", "destroyed", "several"}
+	before := []string{"as-it-was", "moved", "rotated", "to-a-server-of-the-file", "to-its-address", "put-back", "accepted", "added", "destroyed", "several", "by-its-host"}
 	for _, name := range before {
 		secret(name, right)
 	}
@@ -46,6 +47,7 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		{"to-its-address", lab("192.0.2.1")},
 		{"put-back", lab("192.0.2.66")}, {"put-back", right},
 		{"accepted", lab("new.example.org")},
+		{"by-its-host", lab("moved.example.net:8443")},
 		{"added", map[string]any{"host": "app.example.org", "endpoint": "https://192.0.2.66/"}},
 		{"destroyed", lab("192.0.2.66")},
 		{"several", map[string]any{"hosts": "app.example.org, 192.0.2.66"}},
@@ -69,7 +71,8 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		rows = append(rows, "approle-secret-id,approle/leads-"+name+","+at(name).String())
 	}
 	c.Sources = []config.Source{manifestSource(rows...)}
-	c.Accept = []config.Accept{{Account: "approle/leads-accepted", Problem: credential.LeadsElsewhere, Reason: "it was moved in March"}}
+	c.Accept = []config.Accept{{Account: "approle/leads-accepted", Problem: credential.LeadsElsewhere, Reason: "it was moved in March"},
+		{Host: "Moved.example.net", Problem: credential.LeadsElsewhere, Reason: "the new data centre"}}
 	roll, _, err := listIn(t.Context(), c, openDirectory(t, corp()), v, "c", time.Now())
 	require.NoError(t, err)
 	got := byName(roll)
@@ -80,14 +83,39 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		require.Contains(t, said, "vault kv get -mount=kv -version=1 leads/"+name)
 		require.NotContains(t, said, "192.0.2.66", "what a field holds is not shown: it may be a password")
 	}
-	for _, fine := range []string{"as-it-was", "rotated", "to-a-server-of-the-file", "to-its-address", "put-back", "young"} {
+	for _, fine := range []string{"as-it-was", "rotated", "to-a-server-of-the-file", "to-its-address", "put-back", "young", "by-its-host"} {
 		require.Empty(t, got["approle/leads-"+fine].Problem, fine)
 		require.Empty(t, details(roll, "vault/approle/leads-"+fine, credential.FindingLeadsElsewhere), fine)
 	}
-	require.Empty(t, got["approle/leads-destroyed"].Problem)
-	require.Contains(t, details(roll, "vault/approle/leads-destroyed", credential.FindingLeadsElsewhere), "Vault has, or shows, no version from before")
+	require.Equal(t, credential.LeadsElsewhere, got["approle/leads-destroyed"].Problem, "a thief may end what would give him away")
+	require.Contains(t, details(roll, "vault/approle/leads-destroyed", credential.FindingPlace), "its versions of then were deleted or destroyed since")
 	require.Empty(t, got["approle/leads-accepted"].Problem)
-	require.Contains(t, details(roll, "vault/approle/leads-accepted", credential.FindingLeadsElsewhere), "as the campaign file accepts")
+	require.Contains(t, details(roll, "vault/approle/leads-accepted", credential.FindingPlace), "the campaign file accepts it")
+
+	t.Run("what campaigns have listed counts", func(t *testing.T) {
+		was := *roll
+		secret("young", lab("192.0.2.67"))
+		secret("as-it-was", map[string]any{"host": "app.example.org", "note": "x"})
+		secret("moved", map[string]any{"host": "192.0.2.66", "note": "x"})
+		problems := func(l *lister) map[string]credential.Problem {
+			l.c, l.vault = c, v
+			out := map[string]credential.Problem{}
+			for _, name := range []string{"young", "as-it-was", "moved"} {
+				x := credential.Credential{ID: "vault/approle/leads-" + name, Name: name, Paths: []credential.Path{at(name)}}
+				live, err := v.ReadLive(t.Context(), at(name), 0)
+				require.NoError(t, err)
+				k := &pathsLook{lister: l, c: &x}
+				require.NoError(t, k.leadsElsewhere(t.Context(), at(name), held{leads: live.Leads(), version: live.Version, written: live.Written}))
+				out[name] = x.Problem
+			}
+			return out
+		}
+		want := map[string]credential.Problem{"young": credential.LeadsElsewhere, "as-it-was": "", "moved": credential.LeadsElsewhere}
+		require.Equal(t, want, problems(&lister{past: past{last: &ownmount.LastRoll{Campaign: "c", Credentials: was.Credentials}}}), "of the last one, but for what it held back")
+		require.Equal(t, want, problems(&lister{running: &Running{Credentials: was.Credentials}}))
+		want["young"] = ""
+		require.Equal(t, want, problems(&lister{}))
+	})
 
 	c.Exposure = nil
 	roll, _, err = listIn(t.Context(), c, openDirectory(t, corp()), v, "c", time.Now())

@@ -182,6 +182,7 @@ type lister struct {
 	names         map[string][]string // what accounts are called, by credential id
 	namesOnce     sync.Once
 	fileHosts     map[string]bool // that the campaign file knows
+	ledThen       map[string]map[string]led
 	fileHostsOnce sync.Once
 	rotates       map[credential.Path]bool // what the roll rotates
 

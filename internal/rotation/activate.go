@@ -30,8 +30,8 @@ func (j *job) writePaths(ctx context.Context) error {
 	j.step = protocol.Activate
 	var filled error
 	for i, p := range j.paths {
-		if j.filledSince(i) {
-			filled = j.filledStop(i)
+		if left := j.leftAlone(i); left != nil {
+			filled = left
 			continue // consumers at its other paths wait
 		}
 		err := j.writePath(ctx, i)
@@ -40,8 +40,8 @@ func (j *job) writePaths(ctx context.Context) error {
 			// look once more.
 			if j.lives[i], err = j.readPath(ctx, p); err == nil {
 				j.cached = false
-				if j.filledSince(i) {
-					filled = j.filledStop(i)
+				if left := j.leftAlone(i); left != nil {
+					filled = left
 					continue
 				}
 				err = j.writePath(ctx, i)
@@ -55,6 +55,17 @@ func (j *job) writePaths(ctx context.Context) error {
 		}
 	}
 	return filled
+}
+
+// leftAlone is why the new value is not written to a path, or nil.
+func (j *job) leftAlone(i int) error {
+	switch {
+	case j.filledSince(i):
+		return j.filledStop(i)
+	case j.parts[i] != apart && !j.lives[i].Value.Equal(j.staged.Secret) && ledSince(j.c, j.paths[i], j.lives[i]):
+		return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("%s sends whoever reads it to another host than when it was listed, and would take the new value there, so it was left; the new value is in force and staged: see who wrote it, and put back what is not right, and the next pass activates it", j.called(i))}
+	}
+	return nil
 }
 
 func (j *job) filledStop(i int) *protocol.Stop {

@@ -26,10 +26,6 @@ func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testin
 		{"as it was", map[string]any{"host": "app.example.org"}, map[string]any{"host": "app.example.org", "note": "x"}, nil, false},
 		{"another host", map[string]any{"host": "app.example.org"}, map[string]any{"host": "192.0.2.66"}, nil, true},
 		{"a host where there was none", nil, map[string]any{"url": "https://192.0.2.66/"}, nil, true},
-		{"accepted", map[string]any{"host": "app.example.org"}, map[string]any{"host": "192.0.2.66"},
-			func(c *credential.Credential) {
-				c.Accepted = append(c.Accepted, credential.LeadsElsewhere)
-			}, false},
 		{"listed by a build that did not look", nil, map[string]any{"host": "192.0.2.66"}, func(c *credential.Credential) { c.LeadsKnown = false }, false},
 		{"not shown to whoever listed it", nil, map[string]any{"host": "192.0.2.66"},
 			func(c *credential.Credential) {
@@ -68,11 +64,58 @@ func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testin
 				return
 			}
 			require.NotNil(t, p.Stop)
-			require.Equal(t, protocol.ReasonLeadsElsewhere, p.Stop.Reason)
+			require.Equal(t, protocol.ReasonConflict, p.Stop.Reason)
+			require.Contains(t, p.Stop.Detail, "another host than when it was listed")
 			require.Equal(t, protocol.Precheck, p.Step)
 			require.NotContains(t, p.Stop.Detail, "192.0.2.66")
 			require.Equal(t, r.accounts[i].Password, v.gets(at))
 			require.True(t, r.logsIn(r.slapd, c.Name, r.accounts[i].Password), "nothing was set")
+			put(row.listed)
+			rot = r.rotator()
+			rot.Store, rot.Listed = v.store, time.Now()
+			p = rot.Prepare(t.Context(), c)
+			require.Nil(t, p.Stop, "who puts it back has done all: %+v", p.Stop)
+			a := rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
+			require.True(t, a.Dead(), "%+v", a.Stop)
 		})
 	}
+	t.Run("between set and activate", func(t *testing.T) {
+		const i = 5
+		at := v.at("team", "apps/"+r.accounts[i].UID)
+		write := func(host, value string) {
+			v.write("team/data/"+at.Path, map[string]any{"data": map[string]any{"password": value, "host": host}})
+		}
+		write("app.example.org", r.accounts[i].Password)
+		live, err := v.store.ReadLive(t.Context(), at, 0)
+		require.NoError(t, err)
+		c := r.credential(i)
+		c.Paths, c.Named, c.Spare = []credential.Path{at}, []credential.Path{at}, nil
+		c.LeadsKnown, c.Leads = true, map[string]string{at.String(): live.Leads().Digest()}
+		meddled := false
+		rot := r.rotator()
+		rot.Store, rot.Listed = v.store, time.Now()
+		r.meddle = func(what, _ string) {
+			if what == "try" && !meddled && !r.logsIn(r.slapd, c.Name, r.accounts[i].Password) { // it was set
+				meddled = true
+				write("192.0.2.66", r.accounts[i].Password)
+			}
+		}
+		p := rot.Prepare(t.Context(), c)
+		require.Nil(t, p.Stop)
+		a := rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
+		require.True(t, meddled)
+		require.NotNil(t, a.Stop)
+		require.Equal(t, protocol.ReasonConflict, a.Stop.Reason, a.Stop.Detail)
+		require.Equal(t, r.accounts[i].Password, v.gets(at), "the new value was not written beside his host")
+		for _, host := range []string{"192.0.2.66", "app.example.org"} {
+			write(host, r.accounts[i].Password)
+			rot = r.rotator()
+			rot.Store, rot.Listed = v.store, time.Now()
+			p = rot.Prepare(t.Context(), c)
+			require.Nil(t, p.Stop, "%+v", p.Stop)
+			a = rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
+			require.Equal(t, host == "app.example.org", a.Dead(), "%s: %+v", host, a.Stop)
+		}
+		require.True(t, r.logsIn(r.slapd, c.Name, v.gets(at)))
+	})
 }

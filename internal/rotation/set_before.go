@@ -110,16 +110,19 @@ func (r *Rotator) pointing(c credential.Credential, lives []vault.Live) *protoco
 // leading is why nothing is set where a secret sends whoever reads it to
 // another host than when it was listed, or nil: with it would go the new value.
 func leading(c credential.Credential, paths []credential.Path, lives []vault.Live) *protocol.Stop {
-	if !c.LeadsKnown || slices.Contains(c.Accepted, credential.LeadsElsewhere) {
-		return nil
-	}
 	for i, live := range lives {
-		listed := c.Leads[paths[i].String()]
-		if slices.Contains(c.Paths, paths[i]) && listed != credential.LeadsUnseen && live.Found && live.Leads().Digest() != listed {
-			return &protocol.Stop{Reason: protocol.ReasonLeadsElsewhere, Detail: fmt.Sprintf("it was not so when it was listed: the secret at path %d of this credential sends whoever reads it to another host by now; nothing was changed: see who wrote it, put back what is not right, and list again (rollcall relist)", i+1)}
+		if ledSince(c, paths[i], live) {
+			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("the secret at path %d of this credential sends whoever reads it to another host than when it was listed, and would take the new value there; nothing was changed: see who wrote it, and put back what is not right: the next pass goes on; if it is right, accept that (accept: host, problem leads-elsewhere) and list again (rollcall relist)", i+1)}
 		}
 	}
 	return nil
+}
+
+// ledSince reports whether a path of the roll leads to another host than when
+// it was listed.
+func ledSince(c credential.Credential, p credential.Path, live vault.Live) bool {
+	listed := c.Leads[p.String()]
+	return c.LeadsKnown && slices.Contains(c.Paths, p) && listed != credential.LeadsUnseen && live.Found && live.Leads().Digest() != listed
 }
 
 // copied is why nothing is set where another field of a secret holds the same

@@ -3,10 +3,12 @@ package vault
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"rollcall/internal/credential"
 )
@@ -20,24 +22,31 @@ type Leads []Lead
 
 // Leads are the hosts to which the secret sends whoever reads it: in an address
 // with a scheme, where the name of a field or of a setting says that a host
-// follows, and where a field holds nothing but an address or a full name. Of
-// the secret's own field what stands around the secret counts. Hosts are in
-// lower case, without port.
+// follows, and where a field holds nothing but an address or a full name. What
+// stands where a host should and is written as none counts as one. Of the
+// secret's own field what stands around the secret counts; notes and other
+// secrets lead nowhere. Hosts are in lower case, without port.
 func (l Live) Leads() Leads {
 	var out Leads
 	for name, value := range l.data {
-		text := textOf(value)
-		if name == OwnerField {
+		own := slices.Contains((credential.Path{Field: l.field}).Fields(), name)
+		if name == OwnerField || !own && leadsNowhere.MatchString(strings.ToLower(name)) {
 			continue
 		}
-		if slices.Contains((credential.Path{Field: l.field}).Fields(), name) {
-			around, ok := l.surroundings()
+		if own {
+			as := l
+			if l.taken || len(l.users) > 0 { // whichever way it is read
+				as = liveTo(Entry{Version: l.Version, Data: l.data}, l.field, nil)
+			}
+			around, ok := as.surroundings()
 			if !ok || around == "" {
 				continue
 			}
-			text = around
+			value = around
 		}
-		for _, host := range hostsIn(name, text) {
+		found := hosts{}
+		found.in(name, value)
+		for host := range found {
 			out = append(out, Lead{name, host})
 		}
 	}
@@ -69,86 +78,137 @@ func (l Leads) Digest() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-const hostSettings = `(?:(?:^|[^a-z])ips?|hosts?|hostaddr|hostname|fqdn|servers?|nodes?|address(?:es)?|addr|endpoints?|urls?|uris?|source|target|relay(?:host)?|smarthost|kdc|brokers?|proxy|peer|gateway|registry|upstream|backend)`
+const hostSettings = `(?:(?:^|[^a-z])ips?|hosts?|hostaddr|hostname|fqdn|servers?|nodes?|address(?:es)?|addr|endpoints?|urls?|uris?|relayhost|smarthost|kdc|peer|gateway)`
 
 var (
-	hostField = regexp.MustCompile(hostSettings + `$`)
+	// What people write for each other, and what is a secret itself.
+	leadsNowhere = regexp.MustCompile(`note|comment|descr|ticket|owner|contact|mail|remark|wiki|runbook|doc(?:s|_?ur[li])|(?:updated|generated|created)_|pass|pwd|secret|token|key$|psk|community`)
+	hostField    = regexp.MustCompile(hostSettings + `[0-9]*$`)
 	// The part of an address in which its hosts are, with a user before them.
-	addressed = regexp.MustCompile(`(?:://|@//)([^/?#\s"'<>\\)]*)`)
-	// A list, or one value, in quotes or not.
-	hostSetting = regexp.MustCompile(hostSettings + `["']?\s*[=:]\s*(\[[^\]]*\]|"[^"]*"|'[^']*'|[^\s;&"'{}()]+)`)
-	hostName    = regexp.MustCompile(`^[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?$`)
-	fullName    = regexp.MustCompile(`\.[a-z][a-z-]*[a-z]$`)
-	portEnd     = regexp.MustCompile(`:\d+$`)
+	// Oracle's thin driver has no more than an @ before it.
+	addressed = regexp.MustCompile(`(?:://+|thin:[^@\s]*@(?://)?)([^/?#\s"<>]*)`)
+	// A list, or one value, in quotes or not; a line of .netrc; the middle of
+	// an element.
+	hostSetting = regexp.MustCompile(hostSettings + `["']?\s*(?:[=:>]|\\?"\s*:)\s*(\[[^\]]*\]|"[^"]*"|'[^']*'|[^\s;&"'{}()<]+)`)
+	netrc       = regexp.MustCompile(`(?:^|\s)(?:machine|nameserver|hostname|host)\s+(\S+)`)
+	listItem    = regexp.MustCompile(`(?m)^\s*-\s+["']?([^\s"':]+(?::\d+)?)["']?\s*$`)
+	pgpass      = regexp.MustCompile(`(?m)^([^:\s#]+):(?:\d+|\*):[^:\n]*:[^:\n]*:`)
+	fullName    = regexp.MustCompile(`^[^\s.]+(?:\.[^\s.]+){2,}$`)
+	hostPort    = regexp.MustCompile(`^[^\s:]*\.[^\s:]+:\d+$`)
+	lastLabel   = regexp.MustCompile(`\.[\p{L}][\p{L}-]*\.?$`)
+	portEnd     = regexp.MustCompile(`:\d*$`)
 	between     = regexp.MustCompile(`[,;\s"'\[\]]+`)
 	bracketed   = regexp.MustCompile(`\[([0-9a-f:.]+(?:%[^\]]*)?)\]`)
+	mostlyPort  = regexp.MustCompile(`^\d{1,5}$`)
 )
 
 // noHosts are words that settings have in place of one.
 var noHosts = []string{"true", "false", "yes", "no", "none", "null", "on", "off", "auto", "default", "tcp", "ssl", "tls"}
 
-// hostsIn are the hosts of a field.
-func hostsIn(name, text string) (out []string) {
-	whole := strings.TrimSpace(text)
-	lower := strings.ToLower(whole)
-	add := func(word string) {
-		if host := hostOf(word); host != "" {
-			out = append(out, host)
+// hosts are those that were found.
+type hosts map[string]bool
+
+// in looks through what a field, or a setting, of that name holds.
+func (h hosts) in(name string, value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, below := range v {
+			h.in(key, below)
 		}
+	case []any:
+		for _, below := range v {
+			h.in(name, below)
+		}
+	case nil, bool:
+	default:
+		text := strings.TrimSpace(textOf(v))
+		var doc any
+		if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+			d := json.NewDecoder(strings.NewReader(text))
+			d.UseNumber()
+			if d.Decode(&doc) == nil && !d.More() {
+				h.in(name, doc)
+				return
+			}
+		}
+		h.inText(strings.ToLower(name), strings.ToLower(text))
 	}
-	for _, m := range addressed.FindAllStringSubmatch(lower, -1) {
-		at := m[1][strings.LastIndex(m[1], "@")+1:]
-		for _, word := range strings.Split(at, ",") {
-			add(word)
-		}
-	}
-	for _, m := range hostSetting.FindAllStringSubmatch(lower, -1) {
-		for _, word := range inList(m[1]) {
-			add(word)
-		}
-	}
-	switch {
-	case hostField.MatchString(strings.ToLower(name)):
-		for _, word := range inList(lower) {
-			add(word)
-		}
-	case whole == lower || whole == strings.ToUpper(whole):
-		host := hostOf(lower)
-		if _, err := netip.ParseAddr(host); err == nil || fullName.MatchString(host) {
-			out = append(out, host)
-		}
-	}
-	return out
 }
 
-// inList are the words of a list. An IPv6 address may be in brackets, as lists
+func (h hosts) inText(name, text string) {
+	for _, m := range addressed.FindAllStringSubmatch(text, -1) {
+		// Readers differ in what a backslash ends.
+		for _, part := range append([]string{m[1]}, strings.Split(m[1], `\`)...) {
+			for _, word := range strings.Split(part[strings.LastIndex(part, "@")+1:], ",") {
+				h.add(word)
+			}
+		}
+	}
+	for _, re := range []*regexp.Regexp{hostSetting, netrc, pgpass} {
+		for _, m := range re.FindAllStringSubmatch(text, -1) {
+			h.addAll(m[1])
+		}
+	}
+	if strings.Contains(text, "\n") {
+		for _, m := range listItem.FindAllStringSubmatch(text, -1) {
+			h.addAll(m[1])
+		}
+		return
+	}
+	_, err := netip.ParseAddr(portEnd.ReplaceAllString(strings.Trim(text, "[]"), ""))
+	switch {
+	case strings.ContainsAny(text, "=<") || strings.Contains(text, "://"):
+	case hostField.MatchString(name):
+		h.addAll(text)
+	case err == nil, !strings.Contains(text, "@") && lastLabel.MatchString(portEnd.ReplaceAllString(text, "")) && (fullName.MatchString(text) || hostPort.MatchString(text)):
+		h.add(text)
+	}
+}
+
+// addAll adds the words of a list. An IPv6 address may be in brackets, as lists
 // are.
-func inList(list string) []string {
-	var out []string
+func (h hosts) addAll(list string) {
 	rest := bracketed.ReplaceAllStringFunc(list, func(m string) string {
-		out = append(out, m[1:len(m)-1])
+		h.add(m[1 : len(m)-1])
 		return ""
 	})
-	return append(out, between.Split(rest, -1)...)
+	for _, word := range between.Split(rest, -1) {
+		if !strings.Contains(word, "://") && !mostlyPort.MatchString(word) {
+			h.add(word)
+		}
+	}
 }
 
-// hostOf is the host of a word in lower case: an address, a name, one with its
-// port; empty for anything else.
-func hostOf(word string) string {
-	word = strings.TrimPrefix(strings.TrimSpace(word), "tcp:")
+// add adds the host of a word: an address, a name, one with its port or with a
+// path behind it. A word that is none is taken as it is, for whoever reads it
+// may know what to do with it.
+func (h hosts) add(word string) {
 	if m := bracketed.FindStringSubmatch(word); m != nil && strings.HasPrefix(word, "[") {
 		word = m[1]
 	}
+	word = strings.TrimPrefix(word, "tcp:")
 	if addr, err := netip.ParseAddr(word); err == nil {
-		return addr.Unmap().String()
+		h[addr.Unmap().String()] = true
+		return
 	}
-	word, _, _ = strings.Cut(word, `\`) // an instance of SQL Server
-	word = strings.TrimSuffix(portEnd.ReplaceAllString(word, ""), ".")
+	word = strings.TrimLeft(word, `/\`)
+	if i := strings.IndexAny(word, `/\`); i >= 0 {
+		word = word[:i]
+	}
+	word = word[strings.LastIndex(word, "@")+1:]
+	word = portEnd.ReplaceAllString(word, "")
+	if strings.Count(word, ":") > 0 {
+		if _, err := netip.ParseAddr(word); err != nil {
+			word, _, _ = strings.Cut(word, ":") // a service of Oracle's behind the port
+		}
+	}
+	word = strings.TrimRight(strings.Trim(word, `"'()`), ".,")
 	if addr, err := netip.ParseAddr(word); err == nil {
-		return addr.Unmap().String()
+		word = addr.Unmap().String()
 	}
-	if !hostName.MatchString(word) || slices.Contains(noHosts, word) || strings.Trim(word, "0123456789.") == "" {
-		return ""
+	if strings.ContainsFunc(word, alphanumeric) && !slices.Contains(noHosts, word) {
+		h[word] = true
 	}
-	return word
 }
+
+func alphanumeric(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

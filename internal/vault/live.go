@@ -223,10 +223,11 @@ func (l Live) Shows(secret credential.Secret) bool {
 // from.Problem says cannot be written is refused: the error is of kind Other
 // and nothing was written.
 //
-// If the secret was written in between and only other fields differ, Activate
-// writes on top of them. If the field already holds value, a lost reply of an
-// earlier call explains it and that is success. If the field holds anything
-// else the error satisfies IsCASMismatch and nothing was written.
+// If the secret was written in between and only other fields differ, and lead
+// nowhere else, Activate writes on top of them. If the field already holds
+// value, a lost reply of an earlier call explains it and that is success. If
+// the field holds anything else the error satisfies IsCASMismatch and nothing
+// was written.
 func (c *Client) Activate(ctx context.Context, p credential.Path, from Live, value credential.Secret, owner string) (Live, error) {
 	const op = "activate a new value"
 	now := from
@@ -251,6 +252,8 @@ func (c *Client) Activate(ctx context.Context, p credential.Path, from Live, val
 			return now, nil
 		case now.Found != from.Found, from.Found && now.Value.Reveal() != from.Value.Reveal():
 			return Live{}, mismatch
+		case now.Leads().Digest() != from.Leads().Digest():
+			return Live{}, mismatch // it sends whoever reads it to another host by now
 		}
 	}
 	return Live{}, &Error{Op: op, Path: p.Mount + "/data/" + p.Path, Server: c.api.Address(), Kind: CASMismatch,

@@ -155,11 +155,11 @@ func TestARaceForAFieldOfTwoReadingsKeepsTheOneThatWasTaken(t *testing.T) {
 		{"svc:hunter2-x", "new-one-new-one", func(l Live) Live { return l.Of(names).AsOther() }},
 	} {
 		p := vaulttest.NewPath()
-		vaulttest.SeedLive(t, p, map[string]any{"password": row.text, "host": "a"})
+		vaulttest.SeedLive(t, p, map[string]any{"password": row.text, "note": "a"})
 		from, err := s.ReadLive(t.Context(), p, 0)
 		require.NoError(t, err)
 		from = row.take(from)
-		vaulttest.SeedLive(t, p, map[string]any{"password": row.text, "host": "b"})
+		vaulttest.SeedLive(t, p, map[string]any{"password": row.text, "note": "b"})
 		for range 2 { // the second one is the retry after a lost answer
 			now, err := s.Activate(t.Context(), p, from, credential.NewSecret("new-one-new-one"), "")
 			require.NoError(t, err, row.text)
@@ -167,7 +167,7 @@ func TestARaceForAFieldOfTwoReadingsKeepsTheOneThatWasTaken(t *testing.T) {
 		}
 		now, err := s.ReadLive(t.Context(), p, 0)
 		require.NoError(t, err)
-		require.Equal(t, map[string]any{"password": row.want, "host": "b"}, now.data)
+		require.Equal(t, map[string]any{"password": row.want, "note": "b"}, now.data)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestAValueOfSeveralPartsIsStagedActivatedAndRedactedAsOne(t *testing.T) {
 	require.Equal(t, "-----KEY 2\n", parts[1].Reveal())
 
 	// Its fields change together, and all else in the secret stays.
-	vaulttest.SeedLive(t, p, map[string]any{"certificate": "-----CERT 1\nx: y\n", "private_key": "-----KEY 1\n", "ca_chain": "-----CHAIN 1\n", "host": "www"})
+	vaulttest.SeedLive(t, p, map[string]any{"certificate": "-----CERT 1\nx: y\n", "private_key": "-----KEY 1\n", "ca_chain": "-----CHAIN 1\n", "note": "www"})
 	before, err := s.ReadLive(t.Context(), p, 0)
 	require.NoError(t, err)
 	require.True(t, before.Found)
@@ -44,10 +44,10 @@ func TestAValueOfSeveralPartsIsStagedActivatedAndRedactedAsOne(t *testing.T) {
 	after, err := s.Activate(t.Context(), p, before, value("2"), "owner")
 	require.NoError(t, err)
 	require.True(t, after.Value.Equal(value("2")))
-	require.Equal(t, map[string]any{"certificate": "-----CERT 2\nx: y\n", "private_key": "-----KEY 2\n", "ca_chain": "-----CHAIN 2\n", "host": "www"}, vaulttest.RawData(t, p))
+	require.Equal(t, map[string]any{"certificate": "-----CERT 2\nx: y\n", "private_key": "-----KEY 2\n", "ca_chain": "-----CHAIN 2\n", "note": "www"}, vaulttest.RawData(t, p))
 
 	// A key of one pair beside the certificate of another is neither.
-	vaulttest.SeedLive(t, p, map[string]any{"certificate": "-----CERT 2\nx: y\n", "private_key": "-----KEY 1\n", "ca_chain": "-----CHAIN 2\n", "host": "www"})
+	vaulttest.SeedLive(t, p, map[string]any{"certificate": "-----CERT 2\nx: y\n", "private_key": "-----KEY 1\n", "ca_chain": "-----CHAIN 2\n", "note": "www"})
 	mixed, err := s.ReadLive(t.Context(), p, 0)
 	require.NoError(t, err)
 	require.False(t, mixed.Value.Equal(value("1")) || mixed.Value.Equal(value("2")))
@@ -55,10 +55,10 @@ func TestAValueOfSeveralPartsIsStagedActivatedAndRedactedAsOne(t *testing.T) {
 	require.True(t, vault.IsCASMismatch(err), "somebody else has written one part")
 
 	// Another field that changes in between does not matter.
-	vaulttest.SeedLive(t, p, map[string]any{"certificate": "-----CERT 1\nx: y\n", "private_key": "-----KEY 1\n", "ca_chain": "-----CHAIN 1\n", "host": "www2"})
+	vaulttest.SeedLive(t, p, map[string]any{"certificate": "-----CERT 1\nx: y\n", "private_key": "-----KEY 1\n", "ca_chain": "-----CHAIN 1\n", "note": "www2"})
 	again, err := s.Activate(t.Context(), p, before, value("4"), "")
 	require.NoError(t, err)
-	require.Equal(t, "www2", vaulttest.RawData(t, p)["host"])
+	require.Equal(t, "www2", vaulttest.RawData(t, p)["note"])
 
 	current, err := s.Destroy(t.Context(), p, []int{1, again.Version - 1}, again.Version, again.Written)
 	require.NoError(t, err)

@@ -88,13 +88,14 @@ type Before string
 
 const (
 	NothingBefore  Before = ""       // the secret is younger than that
-	BeforeUnseen   Before = "unseen" // it is not there any more, or not shown
+	BeforeUnseen   Before = "unseen" // newer versions have driven it out, or it is not shown
+	BeforeEnded    Before = "ended"  // it was deleted or destroyed
 	BeforeReadable Before = "readable"
 )
 
-// HeldBefore is what lay at a path before the device was in foreign hands
-// first, and whether that can be read. It is asked where the file says when
-// that was.
+// HeldBefore is the newest of what lay at a path before the device was in
+// foreign hands first and can still be read. It is asked where the file says
+// when that was.
 func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (was vault.Live, there Before, err error) {
 	all, err := s.Versions(ctx, p)
 	switch {
@@ -103,26 +104,27 @@ func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential
 	case err != nil:
 		return vault.Live{}, "", err
 	}
-	last := 0
-	for v, at := range all.Written {
-		if v > last && !at.IsZero() && !c.InForeignHands(time.Time{}, at) {
-			last = v
+	there = BeforeUnseen
+	for _, v := range slices.Backward(slices.Sorted(maps.Keys(all.Written))) {
+		at := all.Written[v]
+		switch {
+		case at.IsZero():
+			continue
+		case c.InForeignHands(time.Time{}, at):
+			if v == 1 && there == BeforeUnseen {
+				there = NothingBefore
+			}
+			continue
 		}
-	}
-	if last == 0 {
-		if _, first := all.Written[1]; first {
-			return vault.Live{}, NothingBefore, nil
+		if was, err = s.ReadLive(ctx, p, v); err != nil {
+			return vault.Live{}, "", err
 		}
-		return vault.Live{}, BeforeUnseen, nil
+		if len(was.Keys) > 0 {
+			return was, BeforeReadable, nil
+		}
+		there = BeforeEnded
 	}
-	was, err = s.ReadLive(ctx, p, last)
-	if err != nil {
-		return vault.Live{}, "", err
-	}
-	if len(was.Keys) == 0 { // deleted or destroyed
-		return vault.Live{}, BeforeUnseen, nil
-	}
-	return was, BeforeReadable, nil
+	return vault.Live{}, there, nil
 }
 
 func thenOf(live vault.Live) (out Then) {
