@@ -8,8 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +42,7 @@ Exit code 1 if the ledger does not verify, whatever is printed.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.report(cmd.Context(), f, args) },
 	}
 	f.out.flag(c)
-	c.Flags().StringVar(&f.html, "html", "", "write the report as HTML here: one self-contained file, and beyond 1,000 credentials more of them in a folder beside it")
+	c.Flags().StringVar(&f.html, "html", "", "write the report as HTML here: one self-contained file, and beyond 1,000 credentials more of them in FILE-pages beside it")
 	c.Flags().StringVar(&f.csv, "csv", "", "write a row for each open item here (RFC 4180)")
 	c.Flags().BoolVar(&f.summary, "summary", false, "one page, without the evidence; also of --html")
 	c.Flags().StringVar(&f.dir, "ledger", "", "folder of the campaign's ledger")
@@ -101,10 +99,16 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 	default:
 		err = report.Text(a.Out, shown, verified, width)
 	}
-	if err == nil && len(verified.Problems) > 0 {
-		return &exit{exitError, fmt.Errorf("the ledger in %s does not verify, so nothing that it says is proved: rollcall ledger verify says what is wrong", folder)}
+	return cmp.Or(err, unproved(folder, verified))
+}
+
+// unproved is the end of a command that showed what a ledger says that does not
+// verify.
+func unproved(folder string, v report.Verification) error {
+	if len(v.Problems) == 0 {
+		return nil
 	}
-	return err
+	return &exit{exitError, fmt.Errorf("the ledger in %s does not verify, so nothing that it says is proved: rollcall ledger verify says what is wrong", folder)}
 }
 
 func missing(folder string) bool {
@@ -151,32 +155,19 @@ func (a *app) writeHTML(path string, s *ledger.State, v report.Verification) err
 	return nil
 }
 
-// htmlFiles writes a report, and takes away what an earlier one of that name
-// had more. folder is where all but the first of its n files are.
+// htmlFiles writes a report. folder is where all but the first of its n files
+// are. What is no plain file, a pipe or a link, gets all of it: nothing is
+// written beside that.
 func htmlFiles(path string, s *ledger.State, v report.Verification) (n int, folder string, err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // nothing lies beside a pipe
+	n = report.FileCount(s)
+	if info, err := os.Lstat(path); n == 1 || err == nil && !info.Mode().IsRegular() {
 		return 1, "", writeFile(path, func(w io.Writer) error { return report.HTML(w, s, v, time.Now()) })
 	}
-	folder = strings.TrimSuffix(path, filepath.Ext(path)) + "-pages"
-	names := report.FilesOf{First: filepath.Base(path), Folder: filepath.Base(folder)}
-	at := func(n int) string { return filepath.Join(filepath.Dir(path), filepath.FromSlash(names.Name(n))) }
-	n, err = report.HTMLFiles(s, v, time.Now(), names, func(n int) (io.WriteCloser, error) {
-		if n == 2 {
-			if err := os.MkdirAll(folder, 0o750); err != nil {
-				return nil, err
-			}
-		}
-		return os.OpenFile(at(n), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
+	folder = path + "-pages"
+	return n, folder, writePages(path, folder, func(files report.FilesOf, create createFile) error {
+		_, err := report.HTMLFiles(s, v, time.Now(), files, create)
+		return err
 	})
-	if err != nil {
-		return 0, folder, err
-	}
-	for more := max(n+1, 2); os.Remove(at(more)) == nil; more++ {
-	}
-	if n == 1 {
-		_ = os.Remove(folder) // if it is empty
-	}
-	return n, folder, nil
 }
 
 func writeFile(path string, write func(io.Writer) error) (err error) {
@@ -206,12 +197,9 @@ func readLedger(ctx context.Context, folder string) (*ledger.State, report.Verif
 		return nil, report.Verification{}, err
 	}
 	v := report.Verification{
-		Size: found.Size, Root: found.Root.String(), VerifierKey: r.VerifierKey(), At: time.Now().UTC(),
+		Size: found.Size, Root: found.Root.String(), Checkpoint: found.Checkpoint, VerifierKey: r.VerifierKey(), At: time.Now().UTC(),
 		Command: "rollcall ledger verify --ledger " + paste.Shell(folder) + " --key ledger.key --anchor anchor",
 		Fetch:   []string{"rollcall ledger key --ledger " + paste.Shell(folder) + " > ledger.key", "rollcall ledger anchor --ledger " + paste.Shell(folder) + " > anchor"},
-	}
-	if cp, err := r.Checkpoint(); err == nil {
-		v.Checkpoint = string(cp.Raw)
 	}
 	for _, p := range found.Problems {
 		v.Problems = append(v.Problems, problemText(p))

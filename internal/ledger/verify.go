@@ -28,6 +28,7 @@ type Report struct {
 	KeySource   string    `json:"key_source"` // for people: what the key's origin lets the check prove
 	Size        uint64    `json:"size"`       // entries that the checkpoint signs
 	Root        tlog.Hash `json:"root"`
+	Checkpoint  string    `json:"-"`                  // the signed text that says both; empty where there is none to go by
 	Anchored    uint64    `json:"anchored,omitempty"` // size of the newest anchored checkpoint that was compared; 0 without one
 	Anchors     int       `json:"anchors,omitempty"`  // anchored checkpoints that were given
 	Closed      bool      `json:"closed"`             // the campaign is over
@@ -142,7 +143,7 @@ func VerifyState(ctx context.Context, dir, verifierKey string, anchored []byte) 
 	if !ok {
 		return rep, nil, nil
 	}
-	rep.Size, rep.Root = cp.Size, cp.Root
+	rep.Size, rep.Root, rep.Checkpoint = cp.Size, cp.Root, string(cp.Raw)
 	if rep.OK() {
 		once := rep
 		if state, err := verifyQuick(ctx, &once, dir, cp, kept); state != nil || err != nil {

@@ -318,3 +318,18 @@ func TestVerifyGivesTheStateThatAReaderGives(t *testing.T) {
 		})
 	}
 }
+
+func TestTheCheckpointOfAReportIsTheOneThatSignsItsSizeAndRoot(t *testing.T) {
+	f := newFixture(t)
+	l := f.open(t)
+	_, err := l.Append(t.Context(), story())
+	require.NoError(t, err)
+	for _, vkey := range []string{f.vkey, ""} {
+		rep, err := Verify(t.Context(), f.dir, vkey, nil)
+		require.NoError(t, err)
+		cp, err := parseCheckpointText(rep.Checkpoint[:strings.Index(rep.Checkpoint, "\n\n")+1])
+		require.NoError(t, err)
+		require.Equal(t, rep.Size, cp.Size)
+		require.Equal(t, rep.Root, cp.Root)
+	}
+}

@@ -53,29 +53,35 @@ type pageRef struct {
 const perFile, mostListed = 1000, 500
 
 // FilesOf names the files of a report: the first, and in a folder beside it the
-// second, third and so on.
-type FilesOf struct{ First, Folder string }
+// second, third and so on. Run is in the names of these, so that none leads to
+// a page of another report.
+type FilesOf struct{ First, Folder, Run string }
 
 // Name is that of a file, beginning with 1; a path from where First lies.
 func (f FilesOf) Name(n int) string {
 	if n == 1 {
 		return f.First
 	}
-	return fmt.Sprintf("%s/%04d.html", f.Folder, n)
+	return f.Folder + "/" + f.page(n)
 }
+
+func (f FilesOf) page(n int) string { return fmt.Sprintf("%04d-%s.html", n, f.Run) }
 
 // ref is how one file links to another.
 func (f FilesOf) ref(from, to int) string {
 	switch {
 	case from == 1 && to == 1:
 		return "#credentials"
-	case from == 1:
-		return url.PathEscape(f.Folder) + fmt.Sprintf("/%04d.html", to)
+	case from == 1: // what stands before a colon would be taken for a scheme
+		return "./" + url.PathEscape(f.Folder) + "/" + f.page(to)
 	case to == 1:
 		return "../" + url.PathEscape(f.First)
 	}
-	return fmt.Sprintf("%04d.html", to)
+	return f.page(to)
 }
+
+// FileCount is how many files HTMLFiles writes.
+func FileCount(s *ledger.State) int { return max(1, (s.Len()+perFile-1)/perFile) }
 
 // HTMLFiles is HTML in as many files as keep each of them quick to open, and
 // says how many that are: all in one up to a thousand credentials. The first
@@ -83,7 +89,7 @@ func (f FilesOf) ref(from, to int) string {
 // file stands for itself, as HTML says, and links to the others by their names.
 // create opens the file of a number, beginning with 1.
 func HTMLFiles(s *ledger.State, v Verification, made time.Time, files FilesOf, create func(n int) (io.WriteCloser, error)) (int, error) {
-	n := max(1, (s.Len()+perFile-1)/perFile)
+	n := FileCount(s)
 	if n == 1 {
 		return 1, into(create, 1, func(w io.Writer) error { return HTML(w, s, v, made) })
 	}

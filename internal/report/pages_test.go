@@ -22,7 +22,7 @@ func (kept) Close() error { return nil }
 func filesOf(t *testing.T, s *ledger.State) []string {
 	t.Helper()
 	var all []*bytes.Buffer
-	n, err := HTMLFiles(s, verified, at(noonLater), FilesOf{"a b?.html", "a b?-pages"}, func(n int) (io.WriteCloser, error) {
+	n, err := HTMLFiles(s, verified, at(noonLater), FilesOf{"a b?c:d.html", "a b?c:d.html-pages", "5f3a"}, func(n int) (io.WriteCloser, error) {
 		require.Equal(t, len(all)+1, n)
 		all = append(all, &bytes.Buffer{})
 		return kept{all[n-1]}, nil
@@ -54,7 +54,7 @@ func TestAReportOfMoreIsSeveralFilesThatLeadToEachOther(t *testing.T) {
 	all := filesOf(t, crowd(n))
 	require.Len(t, all, 3)
 	names := map[string]bool{}
-	files := FilesOf{"a b?.html", "a b?-pages"}
+	files := FilesOf{"a b?c:d.html", "a b?c:d.html-pages", "5f3a"}
 	for i := range all {
 		names[files.Name(i+1)] = true
 	}

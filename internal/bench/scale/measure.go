@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -152,11 +153,10 @@ func (s *Size) round(ctx context.Context, o options, dir, folder string, files [
 
 // written counts what a report wrote, and takes it away.
 func written(page string) (first, all int64, err error) {
-	names, err := filepath.Glob(page[:len(page)-len(".html")] + "*")
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, name := range names {
+	for _, name := range []string{page, page + "-pages"} {
+		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			continue // of up to a thousand credentials there is one file
+		}
 		err := filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
