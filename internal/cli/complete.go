@@ -97,7 +97,7 @@ func (a *app) campaignsThere() []string {
 	entries, _ := os.ReadDir(cfg.LedgerDir)
 	var out []string
 	for _, e := range entries {
-		if e.IsDir() && strings.HasPrefix(e.Name(), cfg.Device+"-") && cfg.Device != "" {
+		if e.IsDir() && isCampaignOf(cfg.Device, e.Name()) {
 			out = append(out, e.Name())
 		}
 	}

@@ -27,7 +27,7 @@ func TestTheShellIsOfferedWhatIsThere(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "campaign.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(completed), 0o600))
-	for _, name := range []string{"esg-01-20261128T210000Z", "esg-01-20261129T080000Z", "other-20261129T080000Z"} {
+	for _, name := range []string{"esg-01-20261128T210000Z", "esg-01-20261129T080000Z", "other-20261129T080000Z", "esg-01-20261129T080000Z.html-pages", "esg-01-b-20261129T080000Z"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, "records", name), 0o755))
 	}
 	offered := func(args ...string) []string {

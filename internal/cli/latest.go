@@ -51,6 +51,14 @@ func (a *app) findLedger(ctx context.Context, dir string, args []string) (string
 	return folder, err
 }
 
+// isCampaignOf reports whether a name is that of a campaign for the device:
+// reports lie beside the ledgers, and other devices may begin with its name.
+func isCampaignOf(device, name string) bool {
+	stamp, ok := strings.CutPrefix(name, device+"-")
+	_, err := time.Parse(credential.CampaignStamp, stamp)
+	return ok && err == nil && device != ""
+}
+
 // latestLedger is that of the newest campaign that did any work, and which
 // newer ones ended before they did. Where none did it is the newest.
 func latestLedger(ctx context.Context, cfg *config.Campaign) (folder string, newer []ledger.Early, err error) {
@@ -60,8 +68,7 @@ func latestLedger(ctx context.Context, cfg *config.Campaign) (folder string, new
 	}
 	var names []string
 	for _, e := range entries {
-		stamp, ok := strings.CutPrefix(e.Name(), cfg.Device+"-")
-		if _, err := time.Parse(credential.CampaignStamp, stamp); ok && err == nil {
+		if isCampaignOf(cfg.Device, e.Name()) {
 			names = append(names, e.Name())
 		}
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ func (a *app) statusCommand() *cobra.Command {
 Otherwise it says so, what Vault and the running campaign know (counts and no names), and what to
 do. Of a campaign that has not ended it says when Vault last saw it, and what to do if nobody
 works on it. Without CAMPAIGN it takes the latest of the file's device that did any work; with
---ledger it takes that folder.`,
+--ledger it takes that folder. Exit code 1 if the ledger does not verify, whatever is printed.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := out.json()
@@ -77,7 +78,7 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 		if out.NobodyWorks = alive.Nobody; !alive.Seen.IsZero() {
 			out.LastSeen = alive.Seen.UTC().Format(time.RFC3339)
 		}
-		return printJSON(a.Out, out)
+		return cmp.Or(printJSON(a.Out, out), unproved(folder, verified))
 	}
 	state, verified.At = report.InZone(state, zone), verified.At.In(zone)
 	width, tty := terminal(a.Out)
@@ -103,7 +104,7 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 		fmt.Fprint(a.Out, report.Wrap(report.Clean(profile), "", width))
 	}
 	fmt.Fprint(a.Out, line(report.LedgerLine(verified)))
-	return nil
+	return unproved(folder, verified)
 }
 
 // since says how fresh a ledger is: a campaign that was detached looks like
