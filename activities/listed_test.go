@@ -59,7 +59,7 @@ func TestWhatTheListingReadIsTakenOverByPrepare(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page, 2)
 
-	put("user0001", g.first.SeededPassword("user0001"), map[string]any{"host": "a.example.org"})
+	put("user0001", g.first.SeededPassword("user0001"), map[string]any{"note": "a.example.org"})
 	put("user0002", "somebody's own", nil)
 	b := wire.Batch{Campaign: "c", Snapshot: roll.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 2, Span: credential.Span{To: 2}}
 	var prepared []wire.PreparedItem
@@ -78,5 +78,5 @@ func TestWhatTheListingReadIsTakenOverByPrepare(t *testing.T) {
 	}
 	got, err := kv.Get(g.ctx, "device/user0001")
 	require.NoError(t, err)
-	require.Equal(t, "a.example.org", got.Data["host"])
+	require.Equal(t, "a.example.org", got.Data["note"])
 }
