@@ -80,10 +80,10 @@ func (s *SMBD) start(ctx context.Context) error {
 		}
 	}
 	// A mount namespace of its own (mount_namespaces(7)), which ends with it.
-	// IPC$ is the folder for temporary files, and who logs in has to be let
-	// into it (smbd 4.17.12): not into one of root's alone. Samba writes each
-	// change down for good before the next. smbd leads a group of processes of
-	// its own, because it ends the whole group that it is in.
+	// IPC$ is the folder that TMPDIR names, and is not to be had where that is
+	// empty or gone (smbd 4.17.12). Samba writes each change down for good
+	// before the next. smbd leads a group of processes of its own, because it
+	// ends the whole group that it is in.
 	const script = `mount --bind passwd /etc/passwd
 export TDB_NO_FSYNC=1 TMPDIR=/tmp
 while read -r name; do head -n 2 | pdbedit -s smb.conf -a -t -u "$name" >/dev/null; done <passwords
