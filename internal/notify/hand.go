@@ -47,6 +47,7 @@ func Open(dir, campaign, device string, told json.RawMessage, secrets Secrets, l
 	if lock == nil {
 		return nil, fmt.Errorf("another process tells what is in %s, or nothing can be kept there", dir)
 	}
+	forgetHalf(dir, handed)
 	before, err := load(dir, handed)
 	if err != nil {
 		_ = lock.Close()

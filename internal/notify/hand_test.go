@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -93,4 +94,15 @@ func TestWhatWaitsIsBoundedAndTwoProcessesAreNotBothHeard(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, info.Size(), int64(1<<20))
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+}
+
+func TestWhatAKilledProcessLeftHalfWrittenIsTakenAway(t *testing.T) {
+	hook, dir := newReceiver(t), t.TempDir()
+	half, other := filepath.Join(dir, folder, handed+".123.tmp"), filepath.Join(dir, folder, campaign+".123.tmp")
+	require.NoError(t, os.MkdirAll(filepath.Dir(half), 0o700))
+	require.NoError(t, os.WriteFile(half, nil, 0o600))
+	require.NoError(t, os.WriteFile(other, nil, 0o600))
+	require.Zero(t, stopHand(t, open(t, dir, ofHook(hook))))
+	require.NoFileExists(t, half)
+	require.FileExists(t, other, "another process may be writing it")
 }

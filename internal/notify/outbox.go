@@ -109,6 +109,17 @@ func (b *outbox) save(dir string) error {
 	return err
 }
 
+// forgetHalf takes away what a process that was killed wrote of an outbox. It
+// is for who holds it.
+func forgetHalf(dir, campaign string) {
+	entries, _ := os.ReadDir(filepath.Join(dir, folder))
+	for _, e := range entries {
+		if rest, ok := strings.CutPrefix(e.Name(), campaign+"."); ok && strings.HasSuffix(rest, ".tmp") {
+			_ = os.Remove(filepath.Join(dir, folder, e.Name()))
+		}
+	}
+}
+
 // load reads the outbox of a campaign; nil where there is none.
 func load(dir, campaign string) (*outbox, error) {
 	text, err := os.ReadFile(boxFile(dir, campaign))
