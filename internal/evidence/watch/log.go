@@ -53,9 +53,10 @@ func (w *watcher) open(of evidence.File) (*log, error) {
 		return nil, err
 	}
 	l.key = key
-	format, found, err := w.o.Evidence.Sniff(of, w.o.Now)
-	if plain := follow.Plain(of.Path); plain != nil && err != nil {
-		err = plain
+	var format logs.Format
+	found, err := false, follow.Plain(of.Path) // a pipe would wait for its writer
+	if err == nil {
+		format, found, err = w.o.Evidence.Sniff(of, w.o.Now)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

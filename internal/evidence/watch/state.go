@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,6 +31,8 @@ type state struct {
 	// Telling was about to be told when this was written: it is told again,
 	// under the same ids.
 	Telling *Batch `json:"telling,omitempty"`
+	// Unshown was told to receivers, and is to be shown yet.
+	Unshown []Batch `json:"unshown,omitempty"`
 }
 
 // position is how far a log was read, by its path.
@@ -57,6 +60,12 @@ func hold(folder string) (*os.File, error) {
 
 // load reads the state; an empty one where there is none.
 func load(folder string) (*state, error) {
+	left, _ := os.ReadDir(folder)
+	for _, e := range left {
+		if rest, ok := strings.CutPrefix(e.Name(), stateFile+"."); ok && strings.HasSuffix(rest, ".tmp") {
+			_ = os.Remove(filepath.Join(folder, e.Name())) // of a process that was killed
+		}
+	}
 	s := &state{Logs: map[string]*position{}, Troubles: map[string]*trouble{}}
 	path := filepath.Join(folder, stateFile)
 	text, err := os.ReadFile(path)

@@ -17,6 +17,8 @@ const (
 	ClockAhead    Code = "log-clock-ahead"    // lines of a time that is to come
 	InputEnded    Code = "input-ended"        // standard input did, while files are followed
 	RollUnread    Code = "roll-unreadable"    // the ledger cannot be read again
+	RollDoubted   Code = "roll-not-verified"  // the ledger can be read and not be believed
+	NotShown      Code = "not-shown"          // standard output takes nothing
 	NotKept       Code = "state-not-kept"     // the state cannot be written
 	Overrun       Code = "findings-overrun"   // more at once than is kept apart
 )

@@ -10,7 +10,8 @@
 // are read again from there, and come to the same findings under the same ids:
 // no line is missed, and a finding is told at least once. What was being told
 // when the process died (between two writes of that file, some milliseconds) is
-// told again under its id; what was told before that is not. Where the file
+// told again under its id; what was told before that is not. What could not be
+// shown is kept there too, until it is. Where the file
 // cannot be written (a full disk) findings are told all the same, that is said,
 // and after a crash they may be told again. Lines that were rotated away and
 // packed while nobody read are not read, and that is said. Of standard input
@@ -21,6 +22,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -49,10 +51,13 @@ type Options struct {
 	Again     time.Duration // before a finding that goes on is told again; then twice that, up to a day
 
 	// Roll is the roll as it is by now, with times of death; changed is false
-	// where it is what it was. The first error ends the watch, later ones are
+	// where it is what it was. It may take its time. The first error ends the
+	// watch, later ones are told; a NotVerified comes beside the roll, and is
 	// told.
 	Roll func(ctx context.Context) (all []judge.Credential, changed bool, err error)
-	// Show and Tell are given what was found. Say is for notes to the operator.
+	// Tell and Show are given what was found. Tell keeps it and returns; nil
+	// where nobody is told. Show may take as long as it likes, and is given a
+	// batch again until it has shown it. Say is for notes to the operator.
 	Show func(Batch) error
 	Tell func(Batch)
 	Say  func(format string, args ...any)
@@ -75,7 +80,6 @@ type Batch struct {
 const (
 	every     = 500 * time.Millisecond
 	beat      = time.Second
-	rollEvery = 3 * time.Second
 	saveEvery = 5 * time.Second
 	// slowSave: the state is written so seldom that it takes no more than one
 	// part in so many of the time.
@@ -99,10 +103,12 @@ type watcher struct {
 	lost     int // findings that were dropped, and nobody was told yet
 
 	changed            bool // what would be kept
-	nextBeat, nextRoll time.Time
-	nextSave           time.Time
-	unsaved, unshown   string
+	nextBeat, nextSave time.Time
+	unsaved            string
 	inEnded            bool
+	inErr              error // of standard input
+	rolls              chan rolled
+	screen             *screen
 }
 
 // Run watches until ctx ends or standard input does and no file is followed. It
@@ -125,7 +131,8 @@ func Run(ctx context.Context, o Options) (found int, err error) {
 		return 0, err
 	}
 	defer lock.Close()
-	w := &watcher{o: o}
+	w := &watcher{o: o, screen: newScreen(o.Show)}
+	defer close(w.screen.give)
 	if err := w.begin(ctx); err != nil {
 		return 0, err
 	}
@@ -136,6 +143,9 @@ func Run(ctx context.Context, o Options) (found int, err error) {
 			}
 		}
 	}()
+	looking, enough := context.WithCancel(ctx)
+	defer enough()
+	w.lookAtRoll(looking)
 	err = w.run(ctx)
 	return w.found, err
 }
@@ -149,8 +159,9 @@ func (w *watcher) begin(ctx context.Context) (err error) {
 	if w.state, err = load(w.o.Folder); err != nil {
 		return err
 	}
+	var doubt *NotVerified
 	all, _, err := w.o.Roll(ctx)
-	if err != nil {
+	if err != nil && !errors.As(err, &doubt) {
 		return err
 	}
 	known := w.o.Evidence.Judge
@@ -159,6 +170,7 @@ func (w *watcher) begin(ctx context.Context) (err error) {
 		known.Fold = evidence.Fold()
 	}
 	w.live = judge.NewLive(known, w.o.Again, w.state.Memory, w.o.Now())
+	w.takeRoll(rolled{err: err})
 	for i, f := range w.o.Files {
 		if slices.ContainsFunc(w.o.Files[:i], func(g evidence.File) bool { return sameFile(g.Path, f.Path) }) {
 			return fmt.Errorf("%s is given twice", f.Path)
@@ -175,7 +187,19 @@ func (w *watcher) begin(ctx context.Context) (err error) {
 	if w.state.Telling != nil {
 		w.deliver(*w.state.Telling)
 	}
-	return w.save(true)
+	return w.keepFirst()
+}
+
+// keepFirst keeps where reading began. What was found out on the way, such as
+// lines that were lost, is told with it: the next watch would not see it. A
+// disk that is full by now stops no watch that was one before.
+func (w *watcher) keepFirst() error {
+	before := !w.state.Saved.IsZero()
+	w.flush(w.o.Now())
+	if err := w.save(true); err != nil && !before {
+		return err
+	}
+	return nil
 }
 
 // sameFile reports whether two paths are of one file.
@@ -192,17 +216,29 @@ func (w *watcher) run(ctx context.Context) error {
 		more := w.turn(ctx)
 		ended := ctx.Err() != nil
 		over := w.inEnded && len(w.logs) == 0
-		if err := w.save(ended || over); err != nil && (ended || over) {
-			return fmt.Errorf("what was read could not be kept, so the next watch reads it again: %w", err)
-		}
 		if ended || over {
-			return nil
+			return w.end()
 		}
+		_ = w.save(false)
 		if more {
 			continue
 		}
 		w.wait(ctx, tick.C)
 	}
+}
+
+// end keeps what is to be kept, and says what was not done.
+func (w *watcher) end() error {
+	w.screen.next = time.Time{}
+	w.show(lastPatience)
+	err := w.save(true)
+	if err != nil {
+		err = fmt.Errorf("what was read could not be kept, so the next watch reads it again: %w", err)
+	}
+	if w.inErr != nil {
+		err = errors.Join(err, fmt.Errorf("standard input cannot be read: %w", w.inErr))
+	}
+	return errors.Join(err, w.unshown())
 }
 
 // wait is until something may have come.
@@ -235,11 +271,9 @@ func (w *watcher) turn(ctx context.Context) (more bool) {
 			l.look(now)
 		}
 	}
-	if !now.Before(w.nextRoll) {
-		w.nextRoll = now.Add(rollEvery)
-		w.readRoll(ctx)
-	}
+	w.readRoll(ctx)
 	w.flush(now)
+	w.show(0)
 	return more
 }
 
@@ -272,7 +306,7 @@ func (w *watcher) takeInput(line follow.Line, ok bool) {
 func (w *watcher) endInput() {
 	why := "it has ended"
 	if w.in.err != nil {
-		why = w.in.err.Error()
+		w.inErr, why = w.in.err, w.in.err.Error()
 	}
 	w.in, w.inEnded = nil, true
 	if w.inLog.stream != nil {
@@ -285,24 +319,12 @@ func (w *watcher) endInput() {
 	}
 }
 
-// readRoll looks what the campaign did since.
-func (w *watcher) readRoll(ctx context.Context) {
-	all, changed, err := w.o.Roll(ctx)
-	switch {
-	case ctx.Err() != nil:
-	case err != nil:
-		w.has(RollUnread, "", "the campaign's ledger cannot be read, so what died since is not known: %v", err)
-	case changed:
-		w.live.Roll(all)
-		fallthrough
-	default:
-		w.over(RollUnread, "", "the campaign's ledger is read again")
-	}
-}
-
 // flush tells what is due. It is kept first, so that a crash tells it again and
 // under the same ids.
 func (w *watcher) flush(now time.Time) {
+	if w.full() {
+		return
+	}
 	alerts, more := w.live.Due(now, w.inEnded && len(w.logs) == 0)
 	w.lost += w.live.Lost()
 	if w.lost > 0 && w.has(Overrun, "", "findings came faster than they can be told, and were dropped: %d, the oldest of the grade of which there are so many", w.lost) {
@@ -330,16 +352,15 @@ func (w *watcher) flush(now time.Time) {
 	_ = w.save(true)
 }
 
+// deliver tells receivers, who are asked nothing, and then shows.
 func (w *watcher) deliver(b Batch) {
 	w.found += len(b.Alerts)
-	if err := w.o.Show(b); err != nil && w.unshown != err.Error() {
-		w.unshown = err.Error()
-		w.o.Say("WARNING: findings cannot be shown here: %v", err)
-	}
 	if w.o.Tell != nil {
 		w.o.Tell(b)
 	}
 	w.state.Telling = nil
+	w.toShow(b)
+	w.show(0)
 }
 
 // save keeps what is to be kept, at once or if it is time.

@@ -202,7 +202,7 @@ func TestWhatWasBeingToldAtACrashIsToldAgainUnderItsID(t *testing.T) {
 	o.FromStart = true
 	put(t, o.Files[0].Path, refused("203.0.113.1"))
 	crash := errors.New("crash")
-	o.Show = func(Batch) error { panic(crash) }
+	o.Show, o.Tell = func(Batch) error { return nil }, func(Batch) { panic(crash) }
 	func() {
 		defer func() { require.Equal(t, crash, recover()) }()
 		o := o
@@ -212,7 +212,7 @@ func TestWhatWasBeingToldAtACrashIsToldAgainUnderItsID(t *testing.T) {
 	s, err := load(o.Folder)
 	require.NoError(t, err)
 	require.NotNil(t, s.Telling)
-	o.Show, o.Roll = nil, options(t).Roll
+	o.Show, o.Tell, o.Roll = nil, nil, options(t).Roll
 	r := start(t, o)
 	r.until("probable tried-after-rotation 203.0.113.1")
 	put(t, o.Files[0].Path, refused("203.0.113.2"))
