@@ -102,7 +102,7 @@ func rollForEvidence(roll *credential.Roll) (out []judge.Credential, at []heldAt
 }
 
 func ledgerForEvidence(state *ledger.State, domains map[string]evidence.Domain) (out []judge.Credential, at []heldAt) {
-	for _, c := range state.Credentials {
+	for c := range state.All() {
 		if c.Kind.ByHand() || strings.HasPrefix(c.ID, "unmatched/") {
 			continue
 		}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,11 +35,22 @@ func (a *app) showWatched(asJSON bool, zone *time.Location) func(watch.Batch) er
 	if !tty {
 		width = math.MaxInt // a line each, for grep
 	}
+	cut := false
+	write := func(text []byte) error {
+		if cut { // what was written of the last try is a line of its own
+			text = append([]byte("\n"), text...)
+		}
+		n, err := a.Out.Write(text)
+		cut = err != nil && (cut && n == 0 || n > 0 && text[n-1] != '\n')
+		return err
+	}
 	return func(b watch.Batch) error {
 		if asJSON {
-			return a.watchedLines(b)
+			text, err := watchedLines(b)
+			return cmp.Or(err, write(text))
 		}
-		p := &evidencePrinter{w: a.Out, width: width, zone: zone}
+		var text bytes.Buffer
+		p := &evidencePrinter{w: &text, width: width, zone: zone}
 		for _, f := range b.Alerts {
 			p.findings([]judge.Finding{f.Finding})
 			if words := againWords(f); words != "" {
@@ -50,18 +63,19 @@ func (a *app) showWatched(asJSON bool, zone *time.Location) func(watch.Batch) er
 		if b.More > 0 {
 			p.line("", "more findings wait for their turn, since so many come at once: %d", b.More)
 		}
-		return p.err
+		return cmp.Or(p.err, write(text.Bytes()))
 	}
 }
 
-func (a *app) watchedLines(b watch.Batch) error {
-	e := json.NewEncoder(a.Out) // which keeps what pages take for markup escaped
+func watchedLines(b watch.Batch) ([]byte, error) {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text) // which keeps what pages take for markup escaped
 	for _, f := range b.Alerts {
 		if err := e.Encode(struct {
 			Type string `json:"type"`
 			judge.Alert
 		}{lineFinding, f}); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, t := range b.Troubles {
@@ -69,16 +83,17 @@ func (a *app) watchedLines(b watch.Batch) error {
 			Type string `json:"type"`
 			watch.Trouble
 		}{lineTrouble, t}); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if b.More == 0 {
-		return nil
+		return text.Bytes(), nil
 	}
-	return e.Encode(struct {
+	err := e.Encode(struct {
 		Type string `json:"type"`
 		More int    `json:"more"`
 	}{lineMore, b.More})
+	return text.Bytes(), err
 }
 
 // tellWatched has a watch tell whom the campaign file names. stop tries once

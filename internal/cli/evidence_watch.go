@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"rollcall/internal/evidence"
 	"rollcall/internal/evidence/judge"
 	"rollcall/internal/evidence/watch"
-	"rollcall/internal/ledger"
 	"rollcall/internal/plural"
 )
 
@@ -105,60 +103,6 @@ func (a *app) evidenceWatch(ctx context.Context, f watchFlags, args []string) er
 		return &exit{code: exitExceptions}
 	}
 	return err
-}
-
-// liveRoll is the roll of a campaign that may go on, by its ledger.
-type liveRoll struct {
-	app      *app
-	cfg      *config.Campaign
-	domains  map[string]evidence.Domain
-	campaign string
-	reader   *ledger.Reader
-	state    *ledger.State
-	next     uint64
-	// elsewhere: it is a copy of a ledger that is served, made anew at times.
-	elsewhere bool
-	fetched   time.Time
-}
-
-// fetchEvery is how often a ledger that is served is fetched again.
-const fetchEvery = time.Minute
-
-func (r *liveRoll) open(ctx context.Context, campaign string) error {
-	var args []string
-	if campaign != "latest" {
-		args = []string{campaign}
-	}
-	dir, err := r.app.findLedger(ctx, "", args)
-	if err != nil {
-		return err
-	}
-	if r.reader, err = ledger.OpenReader(dir); err != nil {
-		return err
-	}
-	r.campaign, r.state, r.fetched = r.reader.Campaign(), ledger.NewState(), time.Now()
-	r.elsewhere = filepath.Clean(filepath.Dir(dir)) != filepath.Clean(r.cfg.LedgerDir)
-	return nil
-}
-
-// read takes up what the ledger gained.
-func (r *liveRoll) read(ctx context.Context) (all []judge.Credential, changed bool, err error) {
-	if r.elsewhere && r.state.Phase != ledger.Closed && time.Since(r.fetched) > fetchEvery {
-		r.fetched = time.Now()
-		if r.app.fetchLatest(ctx, []string{r.campaign}) == "" {
-			return nil, false, errors.New("nobody serves it now")
-		}
-	}
-	err = r.reader.Entries(ctx, r.next, func(index uint64, e ledger.Entry) error {
-		r.state.Add(index, e)
-		r.next, changed = index+1, true
-		return nil
-	})
-	if err != nil || !changed {
-		return nil, false, err
-	}
-	all, _ = ledgerForEvidence(r.state, r.domains)
-	return all, true, nil
 }
 
 // againWords say how often a finding was told before.

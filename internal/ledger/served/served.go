@@ -187,7 +187,7 @@ func newReader(a Access) (*reader, error) {
 	}
 	return &reader{a, &http.Client{
 		Timeout:       2 * time.Minute,
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: serverName}, ResponseHeaderTimeout: 20 * time.Second},
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: serverName}, ResponseHeaderTimeout: 20 * time.Second, DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, TLSHandshakeTimeout: 10 * time.Second},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
