@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,6 +60,8 @@ func TestNoOrderOfEntriesStopsTheAudit(t *testing.T) {
 				e.Word = &Word{End: "a"}
 				e.Counts, e.End = &Counts{}, &End{Clean: true}
 			}
+			require.NoError(t, WriteText(io.Discard, uint64(i), e))
+			require.NoError(t, WriteJSONL(io.Discard, e))
 			entries = append(entries, e)
 		}
 		rep := audited(entries)

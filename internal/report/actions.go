@@ -107,7 +107,7 @@ func sentence(text string) string {
 	if text == "" {
 		return ""
 	}
-	return strings.TrimSuffix(strings.ToUpper(text[:1])+text[1:], ".") + "."
+	return strings.TrimSuffix(upperFirst(text), ".") + "."
 }
 
 // endedLine is the ending in a line.

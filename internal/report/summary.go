@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
@@ -195,7 +196,12 @@ func capital(text string) string {
 	if strings.Contains(text, "://") {
 		return text
 	}
-	return strings.ToUpper(text[:1]) + text[1:]
+	return upperFirst(text)
+}
+
+func upperFirst(text string) string {
+	_, n := utf8.DecodeRuneInString(text)
+	return strings.ToUpper(text[:n]) + text[n:]
 }
 
 func firstSentence(text string) string {
