@@ -110,7 +110,10 @@ func (f *File) begin() error {
 func (f *File) resume(at Position, older []Position) error {
 	for _, o := range older {
 		if p := f.find(o, false); p != nil {
+			_ = f.warm(p)
 			f.keep(p)
+		} else if o.Size > o.Offset {
+			f.o.Lost(fmt.Sprintf("an older file of it was packed or taken away while nobody read it: what came behind its line %d was not read; give that file to `rollcall evidence`", o.Line))
 		}
 	}
 	p, info, err := openPart(f.Path, nil)
@@ -340,10 +343,10 @@ func (f *File) renamed() (more bool, err error) {
 // Positions are how far it was read, to be kept.
 func (f *File) Positions() (out []Position) {
 	for _, p := range f.old {
-		out = append(out, p.at)
+		out = append(out, p.now())
 	}
 	if f.live != nil {
-		out = append(out, f.live.at)
+		out = append(out, f.live.now())
 	}
 	return out
 }

@@ -366,3 +366,36 @@ func TestEachLineComesOnceWhateverHappens(t *testing.T) {
 		r.f.Close()
 	})
 }
+
+// A process that ends within a minute of a rotation leaves two files behind.
+func TestAnOldFileIsReadOnAfterARestartWithWhatItsLinesAreJoinedWith(t *testing.T) {
+	r := follows(t, "", Options{FromStart: true})
+	put(t, r.path, "accept\n")
+	r.read()
+	require.NoError(t, os.Rename(r.path, r.path+".1"))
+	put(t, r.path, "new\n")
+	r.read()
+	put(t, r.path+".1", "bind\n")
+	r.again()
+	require.Equal(t, []string{"accept", "new"}, r.warm)
+	r.read()
+	require.Equal(t, []string{"accept", "new", "bind"}, r.got)
+	require.Empty(t, r.lost)
+}
+
+func TestAnOldFileThatWasPackedBeforeItWasReadIsSaid(t *testing.T) {
+	for text, lost := range map[string]int{"": 0, "unread\n": 1} {
+		r := follows(t, "", Options{FromStart: true})
+		put(t, r.path, "read\n")
+		r.read()
+		require.NoError(t, os.Rename(r.path, r.path+".1"))
+		put(t, r.path, "new\n")
+		r.read()
+		put(t, r.path+".1", text)
+		kept := r.f.Positions()
+		require.NoError(t, os.Remove(r.path+".1"))
+		r.f.Close()
+		require.NoError(t, r.open(Options{Saved: kept, FromStart: true}))
+		require.Len(t, r.lost, lost, "%q", text)
+	}
+}

@@ -95,6 +95,15 @@ func (p *part) read(budget, upTo int64, take func(Line)) (n int64, err error) {
 	return n, nil
 }
 
+// now is its position, with the file's size.
+func (p *part) now() Position {
+	at := p.at
+	if info, err := p.file.Stat(); err == nil {
+		at.Size = info.Size()
+	}
+	return at
+}
+
 // know takes the digest of the first bytes, as far as they were read.
 func (p *part) know() {
 	if want := int(min(p.end(), headLen)); want > p.at.HeadLen || p.at.Head == "" {

@@ -41,6 +41,8 @@ type Position struct {
 	// number.
 	Offset int64 `json:"offset"`
 	Line   int   `json:"line"`
+	// Size is what the file had when this was taken; 0 where nobody said.
+	Size int64 `json:"size,omitempty"`
 	// Head is the digest of the first HeadLen bytes.
 	HeadLen int    `json:"head_length"`
 	Head    string `json:"head"`
