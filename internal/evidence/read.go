@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -142,6 +143,7 @@ type ofGroup struct {
 	byServer  map[string]*server
 	current   *server
 	last      time.Time
+	newest    time.Time // of a line, since a stream was asked for it
 	path      string
 	early     early
 }
@@ -205,7 +207,11 @@ func (g *ofGroup) at(name string) *server {
 	}
 	s, ok := g.byServer[name]
 	if !ok {
-		s = &server{Source: judge.NewSource(g.authority, name, g.format.Name, g.Quiet, g.format.CannotShow...)}
+		quiet := g.Quiet
+		if g.live { // nobody asks what it covers, and lines of all times take no memory
+			quiet = math.MaxInt64
+		}
+		s = &server{Source: judge.NewSource(g.authority, name, g.format.Name, quiet, g.format.CannotShow...)}
 		g.byServer[name] = s
 		g.sources = append(g.sources, s.Source)
 	}
@@ -326,6 +332,9 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 	}
 	if at.After(g.last) {
 		g.last = at
+	}
+	if at.After(g.newest) {
+		g.newest = at
 	}
 	return nil
 }

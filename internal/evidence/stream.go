@@ -160,6 +160,18 @@ func (s *Stream) count() (out Seen) {
 	return out
 }
 
+// Newest is the latest time of the lines that came since this was last asked;
+// zero where none came that has one.
+func (s *Stream) Newest() (at time.Time) {
+	for _, of := range append(slices.Clone(s.of.beside), s.of) {
+		if of.newest.After(at) {
+			at = of.newest
+		}
+		of.newest = time.Time{}
+	}
+	return at
+}
+
 // Seen is what there was, muted lines aside.
 func (s *Stream) Seen() Seen {
 	out := s.count()

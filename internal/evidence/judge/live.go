@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -16,11 +17,13 @@ import (
 
 // Bounds on what a Live keeps and says.
 const (
-	// maxKept findings of each grade are remembered: what a flood makes pushes
-	// out its own grade alone.
+	// maxKept findings are remembered of each grade, of what was let in and of
+	// what was not: what a flood makes pushes out its own alone, and a flood of
+	// refused logins hides none that was let in.
 	maxKept = 5_000
 	// maxWaiting tries are kept of credentials that are not dead yet, by
-	// credential and address, and of each the last few.
+	// credential and network, and of each the last few; what was let in has as
+	// much room again.
 	maxWaiting     = 2_000
 	mostOfOne      = 4
 	mostAtOnce     = 50 // findings of a grade that are told at once
@@ -38,13 +41,30 @@ type Live struct {
 	Again   time.Duration
 	o       Options
 	j       *Judge
-	kept    map[Grade]*simplelru.LRU[string, *Kept]
-	pace    map[Grade]*pace
-	waiting *simplelru.LRU[string, []event.Event]
+	kept    map[pool]*simplelru.LRU[string, *Kept]
+	pace    map[pool]*pace
+	waiting map[bool]*simplelru.LRU[string, []event.Event] // true: let in
 	lost    int
+	forgot  int
 }
 
-// pace keeps a grade from being told too fast.
+// pool is what findings push each other out of.
+type pool struct {
+	grade Grade
+	letIn bool
+}
+
+// pools are all, in the order in which they are told.
+func pools() (out []pool) {
+	for _, g := range grades {
+		out = append(out, pool{g, true}, pool{g, false})
+	}
+	return out
+}
+
+func poolOf(f Finding) pool { return pool{f.Grade, f.Outcome == event.Accepted} }
+
+// pace keeps a pool from being told too fast.
 type pace struct {
 	next time.Time
 	gap  time.Duration
@@ -79,8 +99,8 @@ type Memory struct {
 
 // NewLive begins one, with a roll.
 func NewLive(o Options, again time.Duration, m Memory, now time.Time) *Live {
-	l := &Live{Again: again, o: o, kept: map[Grade]*simplelru.LRU[string, *Kept]{}, pace: map[Grade]*pace{}}
-	for _, g := range grades {
+	l := &Live{Again: again, o: o, kept: map[pool]*simplelru.LRU[string, *Kept]{}, pace: map[pool]*pace{}, waiting: map[bool]*simplelru.LRU[string, []event.Event]{}}
+	for _, g := range pools() {
 		l.kept[g], _ = simplelru.NewLRU(maxKept, func(_ string, k *Kept) {
 			if k.Finding.Count > k.Told {
 				l.lost++
@@ -88,9 +108,11 @@ func NewLive(o Options, again time.Duration, m Memory, now time.Time) *Live {
 		})
 		l.pace[g] = &pace{}
 	}
-	l.waiting, _ = simplelru.NewLRU[string, []event.Event](maxWaiting, nil)
+	for _, letIn := range []bool{true, false} {
+		l.waiting[letIn], _ = simplelru.NewLRU[string, []event.Event](maxWaiting, nil)
+	}
 	for _, k := range m.Kept {
-		if all := l.kept[k.Finding.Grade]; all != nil {
+		if all := l.kept[poolOf(k.Finding)]; all != nil {
 			if k.Next.After(now.Add(k.Wait)) { // the clock went back meanwhile
 				k.Next = now.Add(k.Wait)
 			}
@@ -98,7 +120,9 @@ func NewLive(o Options, again time.Duration, m Memory, now time.Time) *Live {
 		}
 	}
 	for key, all := range m.Waiting {
-		l.waiting.Add(key, all)
+		if len(all) > 0 {
+			l.waiting[!all[0].Outcome.Bad()].Add(key, all)
+		}
 	}
 	l.Roll(o.Credentials)
 	return l
@@ -106,12 +130,14 @@ func NewLive(o Options, again time.Duration, m Memory, now time.Time) *Live {
 
 // Memory is what is to be kept.
 func (l *Live) Memory() (m Memory) {
-	for _, g := range grades {
+	for _, g := range pools() {
 		m.Kept = append(m.Kept, l.kept[g].Values()...)
 	}
 	m.Waiting = map[string][]event.Event{}
-	for _, key := range l.waiting.Keys() {
-		m.Waiting[key], _ = l.waiting.Peek(key)
+	for _, waiting := range l.waiting {
+		for _, key := range waiting.Keys() {
+			m.Waiting[key], _ = waiting.Peek(key)
+		}
 	}
 	return m
 }
@@ -128,17 +154,19 @@ func (l *Live) Roll(all []Credential) {
 			dead[c.ID] = c.Rotated
 		}
 	}
-	for _, key := range l.waiting.Keys() {
-		id, _, _ := strings.Cut(key, "\x00")
-		at, ok := dead[id]
-		if !ok {
-			continue
-		}
-		tries, _ := l.waiting.Peek(key)
-		l.waiting.Remove(key)
-		for _, e := range tries {
-			if e.At.After(at) {
-				l.Add(e)
+	for _, waiting := range l.waiting {
+		for _, key := range waiting.Keys() {
+			id, _, _ := strings.Cut(key, "\x00")
+			at, ok := dead[id]
+			if !ok {
+				continue
+			}
+			tries, _ := waiting.Peek(key)
+			waiting.Remove(key)
+			for _, e := range tries {
+				if e.At.After(at) {
+					l.Add(e)
+				}
 			}
 		}
 	}
@@ -155,7 +183,7 @@ func (l *Live) take(k key, g group, e event.Event) {
 		return
 	}
 	id := keyText(k, f)
-	all := l.kept[f.Grade]
+	all := l.kept[poolOf(f)]
 	is, there := all.Get(id)
 	if !there {
 		all.Add(id, &Kept{Key: id, Finding: f})
@@ -183,12 +211,27 @@ func (l *Live) wait(k key, g *group, e event.Event) {
 	if !c.Rotated.IsZero() {
 		return
 	}
-	key := c.ID + "\x00" + e.Address.String()
-	tries, _ := l.waiting.Get(key)
+	letIn := !e.Outcome.Bad()
+	key := fmt.Sprintf("%s\x00%s\x00%v", c.ID, network(e.Address), letIn)
+	waiting := l.waiting[letIn]
+	tries, _ := waiting.Get(key)
 	if len(tries) >= mostOfOne {
 		tries = tries[1:]
 	}
-	l.waiting.Add(key, append(slices.Clip(slices.Clone(tries)), e))
+	if waiting.Add(key, append(slices.Clip(slices.Clone(tries)), e)) {
+		l.forgot++
+	}
+}
+
+// network is an address as strangers count: who has one of IPv6 has the /64 in
+// which it is.
+func network(a netip.Addr) string {
+	if a = a.Unmap(); a.Is6() {
+		if n, err := a.WithZone("").Prefix(64); err == nil {
+			return n.String()
+		}
+	}
+	return a.String()
 }
 
 // told says which findings are signs of a stolen value, the device or an
@@ -211,7 +254,7 @@ func told(f Finding) bool {
 // their own.
 func keyText(k key, f Finding) string {
 	letIn := f.Outcome == event.Accepted
-	parts := []string{string(f.Code), string(f.Grade), f.Rule, f.Credential, f.Address, fmt.Sprint(letIn), string(f.Change), f.Target, f.Group, f.ValueOf}
+	parts := []string{string(f.Code), string(f.Grade), f.Rule, f.Credential, network(k.address), fmt.Sprint(letIn), string(f.Change), f.Target, f.Group, f.ValueOf}
 	if f.Credential == "" && letIn {
 		parts = append(parts, string(k.account.form), k.account.folded)
 	}
@@ -223,7 +266,7 @@ func keyText(k key, f Finding) string {
 // more there are that come later; at the end, all that were not told. Those
 // that it gives count as told.
 func (l *Live) Due(now time.Time, end bool) (out []Alert, more int) {
-	for _, g := range grades {
+	for _, g := range pools() {
 		var due []*Kept
 		for _, k := range l.kept[g].Values() {
 			if k.Finding.Count > k.Told && (end || !now.Before(k.Next)) {
@@ -273,5 +316,12 @@ func (l *Live) tell(k *Kept, now time.Time) Alert {
 // was last asked.
 func (l *Live) Lost() (n int) {
 	n, l.lost = l.lost, 0
+	return n
+}
+
+// Forgotten are credentials and networks whose tries were pushed out before it
+// was known whether the value is dead, since this was last asked.
+func (l *Live) Forgotten() (n int) {
+	n, l.forgot = l.forgot, 0
 	return n
 }

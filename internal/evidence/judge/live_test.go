@@ -112,7 +112,7 @@ func TestAFloodFromManyAddressesIsBoundedAndHidesNothingSurer(t *testing.T) {
 	for second := range 120 {
 		now := noon.Add(time.Duration(second) * time.Second)
 		for i := range 1000 {
-			l.Add(use("uid=dead", fmt.Sprintf("2001:db8::%x:%x", second, i), event.Refused, time.Second))
+			l.Add(use("uid=dead", fmt.Sprintf("2001:db8:%x:%x::1", second, i), event.Refused, time.Second))
 		}
 		if second == 60 {
 			l.Add(use("uid=dead", "192.0.2.10", event.Refused, time.Second))
@@ -131,6 +131,48 @@ func TestAFloodFromManyAddressesIsBoundedAndHidesNothingSurer(t *testing.T) {
 	text, err := json.Marshal(l.Memory())
 	require.NoError(t, err)
 	require.Less(t, len(text), 10<<20)
+}
+
+// Two minutes of work for who has one login that works, and would hide it.
+func TestAFloodOfRefusedLoginsHidesNoneThatWasLetIn(t *testing.T) {
+	l := NewLive(liveOptions(), 10*time.Minute, Memory{}, noon)
+	flood := func(from int) {
+		for i := range maxKept + 100 {
+			l.Add(use("uid=dead", fmt.Sprintf("2001:db8:%x:%x::1", from, i), event.Refused, time.Second))
+		}
+	}
+	flood(1)
+	_, _ = l.Due(noon, false)
+	flood(2)
+	l.Add(use("uid=dead", "203.0.113.9", event.Accepted, time.Second))
+	flood(3)
+	got, more := l.Due(noon, false)
+	require.Equal(t, []string{"probable used-elsewhere uid=dead 203.0.113.9 1"}, said(got))
+	require.Positive(t, more)
+}
+
+func TestWhoHasANetworkOfIPv6IsOneStranger(t *testing.T) {
+	l := NewLive(liveOptions(), 10*time.Minute, Memory{}, noon)
+	for i := range 2 * maxKept {
+		l.Add(use("uid=dead", fmt.Sprintf("2001:db8::%x", i), event.Refused, time.Second))
+	}
+	got, _ := l.Due(noon, false)
+	require.Equal(t, []string{fmt.Sprintf("probable tried-after-rotation uid=dead 2001:db8:: %d", 2*maxKept)}, said(got))
+	require.Zero(t, l.Lost())
+}
+
+// What waits for a death is pushed out by its like alone, and counted.
+func TestTriesThatWaitForADeathAreCountedWhereTheyArePushedOut(t *testing.T) {
+	l := NewLive(liveOptions(), 10*time.Minute, Memory{}, noon)
+	o := liveOptions()
+	o.Contained = noon.Add(-time.Hour)
+	for i := range maxWaiting + 7 {
+		l.Add(use("uid=open", fmt.Sprintf("10.%d.%d.1", i/250, i%250), event.Refused, time.Second))
+	}
+	require.Equal(t, 7, l.Forgotten())
+	require.Zero(t, l.Forgotten())
+	l = again(t, l, o, noon)
+	require.Len(t, l.Memory().Waiting, maxWaiting)
 }
 
 // Strangers type what they like: it makes no findings of its own.

@@ -18,8 +18,14 @@ import (
 // stdin is standard input, as it stands among files.
 const stdin = "-"
 
-// ahead is how far the clock of a log may be ahead of ours before that is told.
-const ahead = 2 * time.Minute
+// ahead and behind are how far the clock of a log may differ from ours before
+// that is told. What is behind has to be for lateFor: lines that were held up
+// come late once.
+const (
+	ahead   = 2 * time.Minute
+	behind  = 2 * time.Minute
+	lateFor = time.Minute
+)
 
 // log is one that is followed.
 type log struct {
@@ -37,6 +43,9 @@ type log struct {
 	last    time.Time   // when one came
 	gone    int         // times that lines were lost, and nobody was told yet
 	cannot  string      // why it is not read now
+
+	atEnd, wasAtEnd bool      // all that was written is read; so it was when that was looked at last
+	late            time.Time // since when each line is from behind, as it comes; zero: they are not
 }
 
 // open begins to follow a log.
@@ -122,7 +131,7 @@ func (l *log) read() (more bool) {
 		return false
 	}
 	more, err := l.file.Read()
-	l.cannot = ""
+	l.cannot, l.atEnd = "", !more && err == nil
 	if err != nil {
 		l.cannot = err.Error()
 		return false
@@ -145,11 +154,7 @@ func (l *log) look(now time.Time) {
 		if bad += seen.Unreadable; seen.Unreadable > 0 {
 			at, why = seen.At, seen.Why
 		}
-		if seen.Last.Sub(now) > ahead {
-			l.w.has(ClockAhead, path, "%s has lines of a time that is to come (%s): what is said of before and after a death may be wrong; mend the clock of who writes it, or --zone", name, seen.Last.UTC().Format(time.RFC3339))
-		} else {
-			l.w.over(ClockAhead, path, "%s has lines of this time again", name)
-		}
+		l.clock(now, seen.Last)
 	}
 	if bad > l.told {
 		if why == "" {
@@ -169,6 +174,30 @@ func (l *log) look(now time.Time) {
 	if now.Sub(l.last) >= l.w.o.Quiet {
 		l.w.has(Silent, path, "%s has had no line that is understood since %s%s. That does not say that nothing happened: was the server off, does it log elsewhere, or at another level?",
 			name, l.last.UTC().Format(time.RFC3339), l.missing())
+	}
+}
+
+// clock says whether the clock of who writes a log is ahead, or behind: then
+// its tries of after a death look as those of before it do.
+func (l *log) clock(now, last time.Time) {
+	path, name := l.of.Path, l.name()
+	if last.Sub(now) > ahead {
+		l.w.has(ClockAhead, path, "%s has lines of a time that is to come (%s): what is said of before and after a death may be wrong; mend the clock of who writes it, or --zone", name, last.UTC().Format(time.RFC3339))
+	} else {
+		l.w.over(ClockAhead, path, "%s has lines of this time again", name)
+	}
+	newest, all := l.stream.Newest(), l.atEnd && l.wasAtEnd
+	l.wasAtEnd = l.atEnd
+	switch {
+	case newest.IsZero() || !all:
+	case now.Sub(newest) <= behind:
+		l.late = time.Time{}
+		l.w.over(ClockBehind, path, "%s has lines of this time again", name)
+	case l.late.IsZero():
+		l.late = now
+	case now.Sub(l.late) >= lateFor:
+		l.w.has(ClockBehind, path, "%s has lines of a time that is over as they come (%s, %s ago): a try after a death looks like one before it, and is not told. Mend the clock of who writes it, or --zone; or is it written so late?",
+			name, newest.UTC().Format(time.RFC3339), now.Sub(newest).Round(time.Second))
 	}
 }
 

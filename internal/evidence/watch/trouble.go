@@ -15,6 +15,7 @@ const (
 	LinesLost     Code = "log-lines-lost"     // lines were rotated away unread
 	NotUnderstood Code = "log-not-understood" // lines that say nothing to Rollcall
 	ClockAhead    Code = "log-clock-ahead"    // lines of a time that is to come
+	ClockBehind   Code = "log-clock-behind"   // lines of a time that is over, as they are written
 	InputEnded    Code = "input-ended"        // standard input did, while files are followed
 	RollUnread    Code = "roll-unreadable"    // the ledger cannot be read again
 	RollDoubted   Code = "roll-not-verified"  // the ledger can be read and not be believed

@@ -34,6 +34,7 @@ import (
 	"rollcall/internal/evidence/follow"
 	"rollcall/internal/evidence/judge"
 	"rollcall/internal/evidence/logs"
+	"rollcall/internal/plural"
 )
 
 // Options of a watch.
@@ -101,6 +102,7 @@ type watcher struct {
 	troubles []Trouble
 	found    int
 	lost     int // findings that were dropped, and nobody was told yet
+	forgot   int // the same, of tries that might have become some
 
 	changed            bool // what would be kept
 	nextBeat, nextSave time.Time
@@ -289,9 +291,11 @@ func (w *watcher) readInput() (more bool) {
 				return false
 			}
 		default:
+			w.inLog.atEnd = true
 			return false
 		}
 	}
+	w.inLog.atEnd = false
 	return true
 }
 
@@ -327,8 +331,10 @@ func (w *watcher) flush(now time.Time) {
 	}
 	alerts, more := w.live.Due(now, w.inEnded && len(w.logs) == 0)
 	w.lost += w.live.Lost()
-	if w.lost > 0 && w.has(Overrun, "", "findings came faster than they can be told, and were dropped: %d, the oldest of the grade of which there are so many", w.lost) {
-		w.lost = 0
+	w.forgot += w.live.Forgotten()
+	if w.lost+w.forgot > 0 && w.has(Overrun, "", "more came than can be told or kept, and was dropped: %s, the oldest of their grade; %s before it was known whether the value is dead",
+		plural.Count(w.lost, "finding", "findings"), plural.Count(w.forgot, "place that tried", "places that tried")) {
+		w.lost, w.forgot = 0, 0
 	}
 	if len(alerts)+len(w.troubles) == 0 {
 		return
