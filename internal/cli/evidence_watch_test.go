@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,4 +129,33 @@ func TestALedgerThatNobodyServesIsStaleUntilItIsFetchedAgain(t *testing.T) {
 	_, _, err = r.read(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, asked)
+}
+
+// fills is a disk that takes so many bytes and no more.
+type fills struct {
+	bytes.Buffer
+	room int
+}
+
+func (f *fills) Write(p []byte) (int, error) {
+	n, _ := f.Buffer.Write(p[:min(len(p), f.room)])
+	if f.room -= n; n < len(p) {
+		return n, errors.New("no space left on device")
+	}
+	return n, nil
+}
+
+func TestALineThatAFullDiskCutIsALineOfItsOwn(t *testing.T) {
+	out := &fills{room: 30}
+	a := &app{Streams: Streams{Out: out}}
+	show := a.showWatched(true, time.UTC)
+	b := watch.Batch{Troubles: []watch.Trouble{{ID: "1", Code: watch.Silent, Text: "x"}}}
+	require.ErrorContains(t, show(b), "no space left")
+	require.ErrorContains(t, show(b), "no space left")
+	out.room = 1 << 20
+	require.NoError(t, show(b))
+	lines := strings.Split(out.String(), "\n")
+	require.Len(t, lines, 3)
+	require.Contains(t, lines[1], `"id":"1"`)
+	require.True(t, json.Valid([]byte(lines[1])))
 }
