@@ -132,8 +132,10 @@ type Credential struct {
 	// reads it are those of when it was listed (vault.Leads). A path that is
 	// not in it had none, where LeadsKnown says that all were looked at;
 	// LeadsUnseen is one that was not shown.
+	// LeadsBut are fields of the same secrets that are other credentials'.
 	Leads      map[string]string `json:"leads,omitempty"`
 	LeadsKnown bool              `json:"leads_known,omitempty"`
+	LeadsBut   []string          `json:"leads_but,omitempty"`
 
 	// Users are names of the account that stand before a secret at Paths, as
 	// that text has them: of "svc:x" the part behind is the secret.

@@ -370,6 +370,7 @@ func (f FindingCode) Incomplete() bool {
 		FindingNewSecret,
 		FindingOtherSecrets,
 		FindingSourceEmpty,
+		FindingLeadsElsewhere,
 		FindingLogsHaveMore,
 		FindingNotSearched,
 		FindingLoginExcluded,

@@ -53,7 +53,7 @@ func TestALoginToVaultThatEndsIsSaidInTime(t *testing.T) {
 	soon("it ends", run.over)
 	require.Equal(t, 3, run.cmd.ProcessState.ExitCode(), run.errors())
 	for _, words := range []string{
-		"note: Rollcall's login to Vault ends in ", "and cannot be prolonged beyond that; the campaign may take 10m0s",
+		"note: Rollcall's login to Vault ends in ", "and cannot be prolonged beyond that; the campaign may take 30m0s",
 		"Rollcall's login to Vault has ended; give it another VAULT_TOKEN and run the same command",
 		"the same command goes on from here",
 	} {

@@ -17,27 +17,29 @@ import (
 
 // leadsElsewhere holds where a secret sends whoever reads it against where it
 // did before the device was in foreign hands: who could write there left the
-// password as it was, and named a server of his own beside it. What the
-// campaign that runs has listed counts first, and what the last one has: what a
-// version from before is, who may write there can end. It asks Vault only where
-// something was written since, and leads to a host that nobody has named.
+// password as it was, and named a server of his own beside it. Where nothing
+// from before is left, what the last campaign listed counts; inside a campaign,
+// what it has listed itself. It asks Vault only where something was written
+// since, and leads to a host that nobody has named.
 func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h held) error {
 	l, c := k.lister, k.c
-	digest := h.leads.Digest()
+	now := h.leads.But(c.LeadsBut)
+	digest := now.Digest()
 	if digest != "" {
 		k.noteLeads(p, digest)
 	}
 	l.fileHostsOnce.Do(l.collectHosts)
 	known := func(host string) bool { return l.fileHosts[host] }
-	field := h.leads.Besides(nil, known)
+	field := now.Besides(nil, known)
 	if field == "" {
 		return nil
 	}
-	if listed, now := l.ledThen[c.ID][p.String()]; now {
-		if listed.digest == digest {
-			return nil
+	listed, isListed := l.ledThen[c.ID][p.String()]
+	byNow := isListed && listed.digest != digest
+	if listed.runs {
+		if byNow {
+			k.leads(p, field, "when this campaign listed it", "put it back as it was; ")
 		}
-		k.leads(p, field, "when campaign "+listed.campaign+" listed it", "put it back as it was; ")
 		return nil
 	}
 	if len(l.c.Exposure) == 0 || !l.c.InForeignHands(time.Time{}, h.written) {
@@ -47,19 +49,35 @@ func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h hel
 	switch {
 	case err != nil:
 		return fmt.Errorf("reading what lay at %s before the device was in foreign hands: %w; the listing was given up and nothing was changed", p, err)
-	case there == ownmount.BeforeEnded && !slices.Contains(k.placed[c.ID], p):
-		k.leads(p, field, "nobody can tell where before the device was in foreign hands: its versions of then were deleted or destroyed since", "see whose server that is; ")
-	case there == ownmount.BeforeEnded, there == ownmount.BeforeUnseen:
-		if !slices.Contains(c.Accepted, credential.LeadsElsewhere) {
-			k.find(credential.FindingLeadsElsewhere, "%s: it was written since the device was in foreign hands, its field %q sends whoever reads it to a server that no file names, and Vault has, or shows, no version from before: see that it is the right one, for the new value goes there", p, field)
-		}
 	case there == ownmount.BeforeReadable:
-		if field := h.leads.Besides(was.Leads(), known); field != "" {
+		if field := now.Besides(was.Leads().But(c.LeadsBut), known); field != "" {
 			k.leads(p, field, fmt.Sprintf("version %d did, which was written at %s, before the device was in foreign hands", was.Version, was.Written.UTC().Format(time.RFC3339)),
 				fmt.Sprintf("compare the two (vault kv get -mount=%s -version=%d %s) and put back what is not right; ", p.Mount, was.Version, p.Path))
 		}
+	case byNow:
+		k.leads(p, field, "when campaign "+listed.campaign+" listed it", "put it back as it was; ")
+	case there == ownmount.BeforeEnded && !isListed && !slices.Contains(k.placed[c.ID], p):
+		k.leads(p, field, "", "see whose server that is; ")
+	case there == ownmount.BeforeEnded && isListed, there == ownmount.NothingBefore:
+	case !slices.Contains(c.Accepted, credential.LeadsElsewhere):
+		k.unled++
+		k.find(credential.FindingLeadsElsewhere, "%s: it was written since the device was in foreign hands, its field %q sends whoever reads it to a server that no file names, and Vault has, or shows, no version from before: see that it is the right one, for the new value goes there, and accept the host", p, field)
 	}
 	return nil
+}
+
+// others are fields of the credential's secrets that are other credentials' of
+// the roll.
+func (k *pathsLook) others() (out []string) {
+	for _, p := range k.c.Paths {
+		for _, at := range k.rotatesIn[secretPathOf(p)] {
+			if !slices.Contains(k.c.Paths, at) {
+				out = append(out, at.Fields()...)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // leads says that a path leads elsewhere than then. do is what a person does
@@ -67,15 +85,15 @@ func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h hel
 func (k *pathsLook) leads(p credential.Path, field, then, do string) {
 	c := k.c
 	what := fmt.Sprintf("%s: its field %q sends whoever reads it to another server than %s", p, field, then)
-	if strings.HasPrefix(then, "nobody") {
-		what = fmt.Sprintf("%s: its field %q sends whoever reads it to a server that no file names, and %s", p, field, then)
+	if then == "" {
+		what = fmt.Sprintf("%s: its field %q sends whoever reads it to a server that no file names, and its versions from before the device was in foreign hands were deleted or destroyed since", p, field)
 	}
 	if slices.Contains(c.Accepted, credential.LeadsElsewhere) {
 		k.find(credential.FindingPlace, "%s; the campaign file accepts it", what)
 		return
 	}
 	k.trouble(credential.LeadsElsewhere, "%s. Whoever could write there may have named his own, which would be given the new value: %sif it is right, say so of the server (%s) or of the account (%s)%s",
-		what, do, "accept: - {host: NAME, problem: "+string(credential.LeadsElsewhere)+", reason: …}", paste.Entry("accept", "account", c.Name, "problem", string(credential.LeadsElsewhere)), ways(c, p, "do that"))
+		what, do, acceptHost, paste.Entry("accept", "account", c.Name, "problem", string(credential.LeadsElsewhere)), ways(c, p, "do that"))
 }
 
 // noteLeads keeps with the credential where one of its paths leads.
@@ -87,7 +105,10 @@ func (k *pathsLook) noteLeads(p credential.Path, digest string) {
 }
 
 // led is where a path led when a campaign listed it.
-type led struct{ digest, campaign string }
+type led struct {
+	digest, campaign string
+	runs             bool // it is the campaign inside of which this listing is made
+}
 
 // collectHosts are those that the campaign file knows, and those of servers
 // that were found: what leads there leads to whom it is for. And it collects
@@ -133,7 +154,7 @@ func (l *lister) collectHosts() {
 		add(a.Host)
 	}
 	l.ledThen = map[string]map[string]led{}
-	take := func(campaign string, all []credential.Credential) {
+	take := func(campaign string, runs bool, all []credential.Credential) {
 		for _, c := range all {
 			if !c.LeadsKnown || c.Problem != "" {
 				continue
@@ -145,15 +166,18 @@ func (l *lister) collectHosts() {
 			}
 			for _, p := range c.Paths {
 				if at := c.Leads[p.String()]; at != credential.LeadsUnseen {
-					of[p.String()] = led{at, campaign}
+					of[p.String()] = led{at, campaign, runs}
 				}
 			}
 		}
 	}
 	if l.past.last != nil {
-		take(l.past.last.Campaign, l.past.last.Credentials)
+		take(l.past.last.Campaign, false, l.past.last.Credentials)
 	}
 	if l.running != nil {
-		take("that runs", l.running.Credentials)
+		take("", true, l.running.Credentials)
 	}
 }
+
+// acceptHost is how a person says that secrets lead to a host by right.
+var acceptHost = paste.Entry("accept", "host", "NAME", "problem", string(credential.LeadsElsewhere))

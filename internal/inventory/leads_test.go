@@ -88,7 +88,7 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		require.Empty(t, details(roll, "vault/approle/leads-"+fine, credential.FindingLeadsElsewhere), fine)
 	}
 	require.Equal(t, credential.LeadsElsewhere, got["approle/leads-destroyed"].Problem, "a thief may end what would give him away")
-	require.Contains(t, details(roll, "vault/approle/leads-destroyed", credential.FindingPlace), "its versions of then were deleted or destroyed since")
+	require.Contains(t, details(roll, "vault/approle/leads-destroyed", credential.FindingPlace), "its versions from before the device was in foreign hands were deleted or destroyed since")
 	require.Empty(t, got["approle/leads-accepted"].Problem)
 	require.Contains(t, details(roll, "vault/approle/leads-accepted", credential.FindingPlace), "the campaign file accepts it")
 
@@ -112,6 +112,7 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		}
 		want := map[string]credential.Problem{"young": credential.LeadsElsewhere, "as-it-was": "", "moved": credential.LeadsElsewhere}
 		require.Equal(t, want, problems(&lister{past: past{last: &ownmount.LastRoll{Campaign: "c", Credentials: was.Credentials}}}), "of the last one, but for what it held back")
+		want["moved"] = credential.LeadsElsewhere // it was held back, so that nothing was listed of it
 		require.Equal(t, want, problems(&lister{running: &Running{Credentials: was.Credentials}}))
 		want["young"] = ""
 		require.Equal(t, want, problems(&lister{}))
@@ -121,4 +122,30 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 	roll, _, err = listIn(t.Context(), c, openDirectory(t, corp()), v, "c", time.Now())
 	require.NoError(t, err)
 	require.Empty(t, byName(roll)["approle/leads-moved"].Problem, "who says not when has nothing to compare with")
+}
+
+// Two credentials may share a secret: the value of one says nothing of where
+// the other is taken, whatever its field is called.
+func TestAnotherCredentialsFieldLeadsNowhere(t *testing.T) {
+	servers(t)
+	v := openVault(t, realVault.RootToken().Reveal())
+	c := campaign()
+	c.Directories = nil
+	list := func(second string) map[string]credential.Credential {
+		write(t, "kv/data/leads/shared", map[string]any{"data": map[string]any{"secret_id": "stolen-1", "backup-server": second, "host": "app.example.org"}})
+		roll, _, err := listIn(t.Context(), c, nil, v, "c", time.Now())
+		require.NoError(t, err)
+		return byName(roll)
+	}
+	rows := []string{"kind,account,path"}
+	for name, field := range map[string]string{"shared-a": "secret_id", "shared-b": "backup-server"} {
+		write(t, "auth/approle/role/leads-"+name, nil)
+		write(t, "auth/approle/role/leads-"+name+"/secret-id", nil)
+		rows = append(rows, "approle-secret-id,approle/leads-"+name+",kv/leads/shared#"+field)
+	}
+	c.Sources = []config.Source{manifestSource(rows...)}
+	before, after := list("stolen-2")["approle/leads-shared-a"], list("new-2")["approle/leads-shared-a"]
+	require.Equal(t, []string{"backup-server"}, before.LeadsBut)
+	require.NotEmpty(t, before.Leads)
+	require.Equal(t, before.Leads, after.Leads)
 }

@@ -185,6 +185,7 @@ type lister struct {
 	ledThen       map[string]map[string]led
 	fileHostsOnce sync.Once
 	rotates       map[credential.Path]bool // what the roll rotates
+	rotatesIn     map[secretPath][]credential.Path
 
 	ctx   context.Context // of all that the listing asks
 	stop  context.CancelFunc

@@ -151,12 +151,14 @@ func placeProblem(err error) credential.Problem {
 // credential open by its own reason. Values are not kept.
 func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	var mu sync.Mutex
-	blind := 0
+	blind, unled := 0, 0
 	beside, made := l.newBeside(roll), l.newPlaces()
 	l.rotates = map[credential.Path]bool{}
+	l.rotatesIn = map[secretPath][]credential.Path{}
 	for _, c := range roll.Credentials {
 		for _, p := range c.Paths {
 			l.rotates[p] = c.Problem == ""
+			l.rotatesIn[secretPathOf(p)] = append(l.rotatesIn[secretPathOf(p)], p)
 		}
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -176,6 +178,7 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 			mu.Lock()
 			defer mu.Unlock()
 			blind += of.blind
+			unled += of.unled
 			made.found = append(made.found, of.unmade...)
 			roll.Findings[c.ID] = append(roll.Findings[c.ID], of.found...)
 			if len(roll.Findings[c.ID]) == 0 {
@@ -188,6 +191,10 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 		return err
 	}
 	beside.tell(l, roll)
+	if unled > 0 {
+		l.warn(credential.FindingLeadsElsewhere, "%s written since the device was in foreign hands and %s to a server that no file names, and Vault has, or shows, no version from before: where the new value goes is not known to be right. See the findings of those accounts, then accept each host (%s)",
+			plural.Count(unled, "secret was", "secrets were"), plural.Pick(unled, "leads", "lead"), acceptHost)
+	}
 	if err := made.tell(ctx); err != nil {
 		return err
 	}

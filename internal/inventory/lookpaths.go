@@ -22,6 +22,7 @@ type pathsLook struct {
 
 	found  []credential.Finding
 	blind  int // paths that we may not read
+	unled  int // paths of which nobody can tell where they led
 	usable int // paths that take a new value, or hold the old one
 	unread []credential.Path
 }
@@ -40,7 +41,7 @@ func (k *pathsLook) find(code credential.FindingCode, format string, args ...any
 
 // all looks at each path, and takes those away that hold nothing of it.
 func (k *pathsLook) all(ctx context.Context) error {
-	k.c.LeadsKnown = true
+	k.c.LeadsKnown, k.c.LeadsBut = true, k.others()
 	for _, p := range k.c.Paths {
 		if err := k.one(ctx, p); err != nil {
 			return err

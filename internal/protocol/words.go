@@ -184,8 +184,12 @@ const (
 	ReasonPerhapsRead    Reason = "perhaps-read"              // a login to Vault that was found afterwards could read the new secret
 	ReasonSecondPassword Reason = "second-password"           // the write server accepts the stolen secret, and the account's entry does not hold it
 
-	ReasonWrittenOver Reason = "written-over"   // what consumers read is not the new value any more, before the staged copy was given up
-	ReasonOverruled   Reason = "change-refused" // a server keeps an older secret, because its entry was touched later
+	ReasonWrittenOver Reason = "written-over" // what consumers read is not the new value any more, before the staged copy was given up
+	// A secret in Vault sends whoever reads it to another host than when it was
+	// listed.
+	ReasonLedElsewhere Reason = "led-elsewhere"
+
+	ReasonOverruled Reason = "change-refused" // a server keeps an older secret, because its entry was touched later
 )
 
 // Listed reports whether the listing itself found that the credential cannot be

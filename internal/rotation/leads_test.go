@@ -64,7 +64,7 @@ func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testin
 				return
 			}
 			require.NotNil(t, p.Stop)
-			require.Equal(t, protocol.ReasonConflict, p.Stop.Reason)
+			require.Equal(t, protocol.ReasonLedElsewhere, p.Stop.Reason)
 			require.Contains(t, p.Stop.Detail, "another host than when it was listed")
 			require.Equal(t, protocol.Precheck, p.Step)
 			require.NotContains(t, p.Stop.Detail, "192.0.2.66")
@@ -105,7 +105,7 @@ func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testin
 		a := rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
 		require.True(t, meddled)
 		require.NotNil(t, a.Stop)
-		require.Equal(t, protocol.ReasonConflict, a.Stop.Reason, a.Stop.Detail)
+		require.Equal(t, protocol.ReasonLedElsewhere, a.Stop.Reason, a.Stop.Detail)
 		require.Equal(t, r.accounts[i].Password, v.gets(at), "the new value was not written beside his host")
 		for _, host := range []string{"192.0.2.66", "app.example.org"} {
 			write(host, r.accounts[i].Password)

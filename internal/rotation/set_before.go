@@ -112,7 +112,7 @@ func (r *Rotator) pointing(c credential.Credential, lives []vault.Live) *protoco
 func leading(c credential.Credential, paths []credential.Path, lives []vault.Live) *protocol.Stop {
 	for i, live := range lives {
 		if ledSince(c, paths[i], live) {
-			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("the secret at path %d of this credential sends whoever reads it to another host than when it was listed, and would take the new value there; nothing was changed: see who wrote it, and put back what is not right: the next pass goes on; if it is right, accept that (accept: host, problem leads-elsewhere) and list again (rollcall relist)", i+1)}
+			return &protocol.Stop{Reason: protocol.ReasonLedElsewhere, Detail: fmt.Sprintf("the secret at path %d of this credential sends whoever reads it to another host than when it was listed, and would take the new value there; nothing was changed: see who wrote it, and put back what is not right: the next pass goes on; if it is right, accept the host, and list again (rollcall relist) or run again after this campaign", i+1)}
 		}
 	}
 	return nil
@@ -122,7 +122,7 @@ func leading(c credential.Credential, paths []credential.Path, lives []vault.Liv
 // it was listed.
 func ledSince(c credential.Credential, p credential.Path, live vault.Live) bool {
 	listed := c.Leads[p.String()]
-	return c.LeadsKnown && slices.Contains(c.Paths, p) && listed != credential.LeadsUnseen && live.Found && live.Leads().Digest() != listed
+	return c.LeadsKnown && slices.Contains(c.Paths, p) && listed != credential.LeadsUnseen && live.Found && live.Leads().But(c.LeadsBut).Digest() != listed
 }
 
 // copied is why nothing is set where another field of a secret holds the same

@@ -16,7 +16,7 @@ import (
 // Lead is a host to which a field of a secret sends whoever reads it.
 type Lead struct{ Field, Host string }
 
-// Leads are those of a secret, by host, without repeats. A text may be taken
+// Leads are those of a secret, by host and field. A text may be taken
 // for a host that is part of a password: compare them, and do not print them.
 type Leads []Lead
 
@@ -24,13 +24,14 @@ type Leads []Lead
 // with a scheme, where the name of a field or of a setting says that a host
 // follows, and where a field holds nothing but an address or a full name. What
 // stands where a host should and is written as none counts as one. Of the
-// secret's own field what stands around the secret counts; notes and other
-// secrets lead nowhere. Hosts are in lower case, without port.
+// secret's own field what stands around the secret counts; notes, other secrets
+// and the fields of Without lead nowhere. Hosts are in lower case, without
+// port.
 func (l Live) Leads() Leads {
 	var out Leads
 	for name, value := range l.data {
 		own := slices.Contains((credential.Path{Field: l.field}).Fields(), name)
-		if name == OwnerField || !own && leadsNowhere.MatchString(strings.ToLower(name)) {
+		if name == OwnerField || slices.Contains(l.without, name) {
 			continue
 		}
 		if own {
@@ -45,13 +46,20 @@ func (l Live) Leads() Leads {
 			value = around
 		}
 		found := hosts{}
-		found.in(name, value)
+		found.in(name, value, own)
 		for host := range found {
 			out = append(out, Lead{name, host})
 		}
 	}
 	slices.SortFunc(out, func(a, b Lead) int { return strings.Compare(a.Host+"\x00"+a.Field, b.Host+"\x00"+b.Field) })
-	return slices.CompactFunc(out, func(a, b Lead) bool { return a.Host == b.Host })
+	return out
+}
+
+// Without is l of which those fields lead nowhere: they are other credentials'
+// secrets, and change when those are rotated.
+func (l Live) Without(fields []string) Live {
+	l.without = fields
+	return l
 }
 
 // Besides is a field with a host that is neither among was nor known; empty
@@ -65,6 +73,16 @@ func (l Leads) Besides(was Leads, known func(host string) bool) (field string) {
 	return ""
 }
 
+// But are the leads that are not of those fields.
+func (l Leads) But(fields []string) (out Leads) {
+	for _, lead := range l {
+		if !slices.Contains(fields, lead.Field) {
+			out = append(out, lead)
+		}
+	}
+	return out
+}
+
 // Digest tells whether hosts are the same as before; empty where there are
 // none.
 func (l Leads) Digest() string {
@@ -72,8 +90,10 @@ func (l Leads) Digest() string {
 		return ""
 	}
 	h := sha256.New()
-	for _, lead := range l {
-		h.Write([]byte(lead.Host + "\x00"))
+	for i, lead := range l {
+		if i == 0 || lead.Host != l[i-1].Host {
+			h.Write([]byte(lead.Host + "\x00"))
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
@@ -82,8 +102,9 @@ const hostSettings = `(?:(?:^|[^a-z])ips?|hosts?|hostaddr|hostname|fqdn|servers?
 
 var (
 	// What people write for each other, and what is a secret itself.
-	leadsNowhere = regexp.MustCompile(`note|comment|descr|ticket|owner|contact|mail|remark|wiki|runbook|doc(?:s|_?ur[li])|(?:updated|generated|created)_|pass|pwd|secret|token|key$|psk|community`)
-	hostField    = regexp.MustCompile(hostSettings + `[0-9]*$`)
+	people    = regexp.MustCompile(`note|comment|descr|ticket|owner|remark|wiki|runbook|doc(?:s|_?ur[li])|(?:updated|generated|created)_`)
+	secret    = regexp.MustCompile(`pass|pwd|secret|token|key$|psk|community`)
+	hostField = regexp.MustCompile(hostSettings + `[0-9]*$`)
 	// The part of an address in which its hosts are, with a user before them.
 	// Oracle's thin driver has no more than an @ before it.
 	addressed = regexp.MustCompile(`(?:://+|thin:[^@\s]*@(?://)?)([^/?#\s"<>]*)`)
@@ -109,15 +130,16 @@ var noHosts = []string{"true", "false", "yes", "no", "none", "null", "on", "off"
 type hosts map[string]bool
 
 // in looks through what a field, or a setting, of that name holds.
-func (h hosts) in(name string, value any) {
+// Of own the name says nothing.
+func (h hosts) in(name string, value any, own bool) {
 	switch v := value.(type) {
 	case map[string]any:
 		for key, below := range v {
-			h.in(key, below)
+			h.in(key, below, false)
 		}
 	case []any:
 		for _, below := range v {
-			h.in(name, below)
+			h.in(name, below, own)
 		}
 	case nil, bool:
 	default:
@@ -127,15 +149,20 @@ func (h hosts) in(name string, value any) {
 			d := json.NewDecoder(strings.NewReader(text))
 			d.UseNumber()
 			if d.Decode(&doc) == nil && !d.More() {
-				h.in(name, doc)
+				h.in(name, doc, own)
 				return
 			}
 		}
-		h.inText(strings.ToLower(name), strings.ToLower(text))
+		name = strings.ToLower(name)
+		if !own && (people.MatchString(name) || secret.MatchString(name) && !hostField.MatchString(name)) {
+			return
+		}
+		h.inText(name, text)
 	}
 }
 
-func (h hosts) inText(name, text string) {
+func (h hosts) inText(name, written string) {
+	text := strings.ToLower(written)
 	for _, m := range addressed.FindAllStringSubmatch(text, -1) {
 		// Readers differ in what a backslash ends.
 		for _, part := range append([]string{m[1]}, strings.Split(m[1], `\`)...) {
@@ -160,7 +187,7 @@ func (h hosts) inText(name, text string) {
 	case strings.ContainsAny(text, "=<") || strings.Contains(text, "://"):
 	case hostField.MatchString(name):
 		h.addAll(text)
-	case err == nil, !strings.Contains(text, "@") && lastLabel.MatchString(portEnd.ReplaceAllString(text, "")) && (fullName.MatchString(text) || hostPort.MatchString(text)):
+	case err == nil, wordy(strings.TrimSuffix(portEnd.ReplaceAllString(written, ""), ".")) && !strings.Contains(text, "@") && lastLabel.MatchString(portEnd.ReplaceAllString(text, "")) && (fullName.MatchString(text) || hostPort.MatchString(text)):
 		h.add(text)
 	}
 }

@@ -45,10 +45,12 @@ func TestASecretLeadsToTheHostsToWhichItSendsWhoeverReadsIt(t *testing.T) {
 		{map[string]any{"x": "evil:5432:db:user:pw"}, []string{"evil"}},
 		{map[string]any{"x": "<a><host>evil</host></a>"}, []string{"evil"}},
 		{map[string]any{"host1": "evil"}, []string{"evil"}},
+		{map[string]any{"mail_server": "evil", "token_endpoint": "https://evil2/x", "contact_points": "a.b.example.org", "secret_server": "evil3"}, []string{"a.b.example.org", "evil", "evil2", "evil3"}},
+		{map[string]any{"svc-scan": "aB3-x9Qw.kk-7Zt.qR-mnop_Lk.Uvwxyz", "app": `{"password": "host.example.org"}`}, nil},
 		{map[string]any{"owner": "jane.doe", "cert": "wild-2027.pem", "version": "v2.beta", "note": "https://tickets.example.org/1", "doc_url": "https://wiki.example.org", "api_token": "https://x.example.org"}, nil},
 		{map[string]any{"where": "192.0.2.7"}, []string{"192.0.2.7"}},
 		{map[string]any{"username": "svc@example.org", "note": "the mail server of example.org", "password": "xK3.qw", "port": "636", "proxy": "none", "tls": "true", "version": "1.2"}, nil},
-		{map[string]any{"email": "address: svc@example.org"}, nil},
+		{map[string]any{"ssh": "host: svc@example.org"}, []string{"example.org"}},
 		{map[string]any{OwnerField: "host=x"}, nil},
 		{nil, nil},
 	} {
@@ -57,6 +59,7 @@ func TestASecretLeadsToTheHostsToWhichItSendsWhoeverReadsIt(t *testing.T) {
 			require.Contains(t, row.data, lead.Field)
 			got = append(got, lead.Host)
 		}
+		got = slices.Compact(got)
 		require.Equal(t, row.hosts, got, "%v", row.data)
 	}
 }
@@ -74,6 +77,15 @@ func TestTheSecretItselfLeadsNowhere(t *testing.T) {
 	require.Equal(t, "dsn", other.Leads().Besides(was.Leads(), func(string) bool { return false }))
 	require.Empty(t, other.Leads().Besides(was.Leads(), func(host string) bool { return host == "192.0.2.66" }))
 	require.NotEqual(t, was.Leads().Digest(), other.Leads().Digest())
+
+	// Nor does another credential's in the same secret, whatever it is called.
+	both := func(other string) Live {
+		return liveOf(Entry{Version: 1, Data: map[string]any{"password": "x", "backup-server": other, "host": "app"}}, "password")
+	}
+	require.NotEqual(t, both("stolen").Leads().Digest(), both("new").Leads().Digest())
+	beside := []string{"backup-server"}
+	require.Equal(t, both("stolen").Without(beside).Leads(), both("new").Leads().But(beside))
+	require.Equal(t, both("stolen").Without(beside).Leads().Digest(), both("new").Without(beside).Leads().Digest())
 }
 
 // Activate writes on top of another field that changed meanwhile, and not of

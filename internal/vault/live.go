@@ -79,6 +79,8 @@ type Live struct {
 	users []string // see Of
 	other wrapping // what surrounds Other
 	taken bool     // Value was the other reading
+
+	without []string // fields that lead nowhere
 }
 
 // OwnerField says in a secret that Rollcall makes whose it is. Whoever may

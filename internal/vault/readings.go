@@ -66,12 +66,13 @@ func (l Live) Of(users []string) Live {
 		return l
 	}
 	out := liveTo(Entry{Version: l.Version, Written: l.Written, ends: l.Ends, Data: l.data}, l.field, users)
-	out.Replaced = l.Replaced
+	out.Replaced, out.without = l.Replaced, l.without
 	return out
 }
 
 // Like is l read as another version of the same secret was.
 func (l Live) Like(other Live) Live {
+	l.without = other.without
 	l = l.Of(other.users)
 	if other.taken {
 		return l.AsOther()
