@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -118,4 +119,41 @@ func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testin
 		}
 		require.True(t, r.logsIn(r.slapd, c.Name, v.gets(at)))
 	})
+}
+
+// TestAPathThatGetsNoNewValueMayLeadAnywhere: one that takes no part, and one
+// that has it already where the server took the reset back.
+func TestAPathThatGetsNoNewValueMayLeadAnywhere(t *testing.T) {
+	leads := func(w *world, i int) {
+		w.cred.LeadsKnown, w.cred.Leads = true, map[string]string{w.cred.Paths[i].String(): "another host"}
+	}
+	for name, story := range map[string]func() *world{
+		"stale": func() *world {
+			w := newWorld(1, "P0")
+			w.addPath("second", "stale")
+			w.events[1] = func(w *world) { leads(w, 1) } // Apply has it so, and Prepare had it as it was listed
+			return w
+		},
+		"activated": func() *world {
+			w := plain().counts(5)
+			before := w.write().mark
+			w.faults[callProve] = diedFirst
+			_, dead := w.pass(false)
+			require.False(t, dead)
+			require.Equal(t, "S1", w.live(0), w.story())
+			w.spread(func(e *entry) { e.history, e.mark = e.history[:1], before })
+			leads(w, 0)
+			return w
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := story()
+				a, dead := w.pass(false)
+				require.True(t, dead, "%+v\n%s", a.Stop, w.story())
+				require.Equal(t, "S1", w.live(0), w.story())
+				w.kept(t, name)
+			})
+		})
+	}
 }

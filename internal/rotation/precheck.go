@@ -46,7 +46,7 @@ func (r *Rotator) precheck(ctx context.Context, c credential.Credential) (was fo
 			return found{}, err
 		}
 	}
-	return was, r.mayStage(ctx, c, r.asSecrets(c, c.Paths, was.lives))
+	return was, r.mayStage(ctx, c, r.asSecrets(c, c.Paths, was.lives, nil))
 }
 
 // unnumbered is why nothing is staged for an account of which the change marks

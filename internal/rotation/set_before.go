@@ -28,7 +28,7 @@ func (j *job) mayBeSet(ctx context.Context) error {
 			return stop
 		}
 	}
-	if stop := j.asSecrets(j.c, j.paths, j.lives); stop != nil {
+	if stop := j.asSecrets(j.c, j.paths, j.lives, j.untouched); stop != nil {
 		return stop
 	}
 	if err := j.fit(); err != nil {
@@ -81,13 +81,19 @@ func secretless(c credential.Credential, a kind.Account, server string) *protoco
 	return stop
 }
 
+// untouched reports whether nothing will be written to a path: it takes no
+// part, or has the staged value.
+func (j *job) untouched(i int) bool {
+	return j.parts[i] == apart || j.lives[i].Value.Equal(j.staged.Secret)
+}
+
 // asSecrets is why nothing is set for what the account's secrets in Vault are
-// by now, or nil.
-func (r *Rotator) asSecrets(c credential.Credential, paths []credential.Path, lives []vault.Live) *protocol.Stop {
+// by now, or nil. untouched, if not nil, tells which of them get no new value.
+func (r *Rotator) asSecrets(c credential.Credential, paths []credential.Path, lives []vault.Live, untouched func(int) bool) *protocol.Stop {
 	if stop := r.pointing(c, lives); stop != nil {
 		return stop
 	}
-	if stop := leading(c, paths, lives); stop != nil {
+	if stop := leading(c, paths, lives, untouched); stop != nil {
 		return stop
 	}
 	return copied(c, paths, lives)
@@ -109,9 +115,9 @@ func (r *Rotator) pointing(c credential.Credential, lives []vault.Live) *protoco
 
 // leading is why nothing is set where a secret sends whoever reads it to
 // another host than when it was listed, or nil: with it would go the new value.
-func leading(c credential.Credential, paths []credential.Path, lives []vault.Live) *protocol.Stop {
+func leading(c credential.Credential, paths []credential.Path, lives []vault.Live, untouched func(int) bool) *protocol.Stop {
 	for i, live := range lives {
-		if ledSince(c, paths[i], live) {
+		if ledSince(c, paths[i], live) && (untouched == nil || !untouched(i)) {
 			return &protocol.Stop{Reason: protocol.ReasonLedElsewhere, Detail: fmt.Sprintf("the secret at path %d of this credential sends whoever reads it to another host than when it was listed, and would take the new value there; nothing was changed: see who wrote it, and put back what is not right: the next pass goes on; if it is right, accept the host, and list again (rollcall relist) or run again after this campaign", i+1)}
 		}
 	}
