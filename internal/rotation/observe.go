@@ -40,6 +40,9 @@ func (j *job) observeVault(ctx context.Context) error {
 	if staged.Attempt != j.intended {
 		return restaged(staged.Attempt)
 	}
+	if j.staged.Version != staged.Version {
+		j.unsent = false // a twin may have sent it
+	}
 	j.paths = pathsOf(j.c, staged)
 	j.staged, j.out.Attempt, j.out.From = j.withSeen(staged), staged.Attempt, versions(j.paths, staged.Base)
 	j.lives, j.olds, j.cached, j.listed, j.inForce = nil, nil, false, false, credential.Secret{}

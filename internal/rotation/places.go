@@ -49,8 +49,8 @@ func partOf(c credential.Credential, p credential.Path, live vault.Live, st ownm
 		return seen // we wrote it, so it took part before
 	case live.Version == 0 && (spare || slices.Contains(c.Named, p)):
 		return seen
-	case before && live.Version == st.Base[p.String()]:
-		return seen // and nobody has written it since
+	case before && live.Version == st.Base[p.String()] && live.Value.Equal(st.Old[p.String()]):
+		return seen // and nobody has written it since, nor made it anew
 	case standsFor(st.Old[p.String()], inForce), handedDown(st, p, live, inForce):
 		return seen
 	case standsFor(live.Value, inForce), cutOffBefore(st, live, inForce):

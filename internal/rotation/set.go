@@ -57,12 +57,19 @@ func (j *job) noteSent(ctx context.Context, facts protocol.Facts, d protocol.Dec
 	}
 	refused := facts.OldKnown && (facts.OldBinds == protocol.Refused || j.rationed)
 	places := j.places()
-	if !j.reread && !j.staged.Unsent && (!refused || j.staged.Asked) && maps.Equal(places, j.staged.Places) {
+	told := marksTell(j.staged, j.account)
+	if !j.reread && !j.staged.Unsent && !(told && j.staged.Refused) && (!refused || j.staged.Asked) && maps.Equal(places, j.staged.Places) {
 		return nil
 	}
 	entry := j.staged
 	entry.Unsent, entry.Places = false, places
-	entry.Refused = j.isRefused(entry) // of until now: a crash may come before the answer
+	if entry.Refused = j.isRefused(entry); told {
+		// The value may be in force after a crash, and the wrong logins be
+		// those of consumers that it cut off. Where it is not sent after all,
+		// noteEnd says it again.
+		j.refused = j.refused || j.staged.Refused && !j.worked
+		entry.Refused = false
+	}
 	j.emptySpare(&entry)
 	if refused && !entry.Asked {
 		entry.Asked, entry.Changed = true, d.Finding
@@ -123,8 +130,9 @@ func (j *job) reset(ctx context.Context) error {
 		entry := j.staged
 		// A policy also refuses a value that a slow twin has just set, and a
 		// role may ask for none only since then; a missing right, or a server
-		// that takes no changes, refuses both of us.
-		entry.Unsent = j.unsent || stop.Reason != protocol.ReasonPolicy && stop.Reason != protocol.ReasonNeedsNone
+		// that takes no changes, refuses both of us. Where it was not asked in
+		// this look, that tells nothing: an earlier reset may have come late.
+		entry.Unsent = j.unsent || !j.believed && stop.Reason != protocol.ReasonPolicy && stop.Reason != protocol.ReasonNeedsNone
 		entry.PolicyRefused = entry.PolicyRefused || stop.Reason == protocol.ReasonPolicy
 		entry.Refused = j.isRefused(entry)
 		if entry.Unsent != j.staged.Unsent || entry.PolicyRefused != j.staged.PolicyRefused {

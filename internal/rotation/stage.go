@@ -166,6 +166,11 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 		}
 		old[place] = value
 	}
+	for _, p := range c.Paths {
+		if at := p.String(); staged.Places[at] == ownmount.PlaceSeen && !was.old[at].IsZero() && was.old[at].Equal(staged.Old[at]) {
+			mark(at, ownmount.PlaceSeen) // it holds what the account accepted before that campaign's Set
+		}
+	}
 	if !staged.Unsent { // what no server has seen is nowhere in force
 		if old[held] = staged.Secret; asBefore(staged, was.account) {
 			mark(held, ownmount.PlaceUnset)
@@ -180,8 +185,18 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 // asBefore reports whether an account is as it was when a value was staged for
 // it: then that value is not in force.
 func asBefore(staged ownmount.Staged, account kind.Account) bool {
-	return staged.Before != "" && (protocol.Compare(staged.Before, account.Changed) == protocol.Unchanged || account.NeverSet ||
-		protocol.SetBefore(staged.Before, account.Changed, staged.CreatedAt.Add(-clocksApart)))
+	return staged.Before != "" && (protocol.Compare(staged.Before, account.Changed) == protocol.Unchanged || account.NeverSet || setLongBefore(staged, account))
+}
+
+func setLongBefore(staged ownmount.Staged, account kind.Account) bool {
+	return protocol.SetBefore(staged.Before, account.Changed, staged.CreatedAt.Add(-clocksApart))
+}
+
+// marksTell reports whether an account is as it was when a value was staged for
+// it, and wrong logins leave that to be seen: then asBefore tells later whether
+// the value was set.
+func marksTell(staged ownmount.Staged, account kind.Account) bool {
+	return asBefore(staged, account) && (!protocol.Dated(staged.Before) || account.NeverSet || setLongBefore(staged, account))
 }
 
 // afterFreed stages where the last rotation is over, and a reset of it could

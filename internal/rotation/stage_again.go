@@ -45,11 +45,11 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 		j.keepSpent(&next)
 	}
 	_, err = j.Store.Restage(ctx, j.c.ID, next)
-	j.refused, j.worked, j.saw = false, false, nil // it is the next one's entry now
 	j.opened()
 	if err != nil {
-		return err
+		return err // where it came to nothing, noteEnd has what was seen
 	}
+	j.refused, j.worked, j.saw = false, false, nil // it is the next one's entry now
 	return restaged(next.Attempt)
 }
 

@@ -1,0 +1,188 @@
+package rotation
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault/ownmount"
+)
+
+// guesses has consumers, or somebody else, log in with wrong values: the next
+// one would lock the account.
+func (w *world) guesses() {
+	e := w.write()
+	e.fails, e.failed = w.maxFails-1, time.Now()
+	w.counted(e)
+}
+
+// failsAt has the first call of that name fail in the next pass, by what a
+// world like this one does undisturbed.
+func (w *world) failsAt(name string, f fault, undisturbed *world) {
+	undisturbed.pass(false)
+	for _, s := range undisturbed.trace {
+		if strings.HasPrefix(s.what, name) {
+			w.faults[s.call] = f
+			return
+		}
+	}
+	panic("no call " + name)
+}
+
+// TestAValueIsNotTakenForRefusedForWhatCameBeforeItWasSent: where the process
+// died right after, it is in force, and wrong logins are those of consumers
+// that it cut off.
+func TestAValueIsNotTakenForRefusedForWhatCameBeforeItWasSent(t *testing.T) {
+	for _, f := range []fault{diedFirst, diedAfter} {
+		synctest.Test(t, func(t *testing.T) {
+			story := func() *world {
+				w := newWorld(1, "P0")
+				w.secrets["kv/app"].versions[0].fields["password"] = "stale"
+				w.addPath("second", "P0")
+				return w.counts(4)
+			}
+			w := story()
+			w.failsAt("set S1", f, story())
+			_, dead := w.pass(false)
+			require.False(t, dead)
+			require.Equal(t, f == diedAfter, w.write().inForce() == "S1")
+			w.guesses()
+			a, dead := w.pass(false)
+			require.Zero(t, w.lockouts, "%s\n%s", f, w.story())
+			if f == diedAfter {
+				require.True(t, dead, "%+v\n%s", a.Stop, w.story())
+				require.Equal(t, "S1", w.live(1))
+			}
+			w.kept(t, f.String())
+		})
+	}
+}
+
+// refusedOnce is a world after a pass in which somebody set another value right
+// after ours.
+func refusedOnce(t *testing.T, w *world) *world {
+	w.events[callVerify] = func(w *world) { w.strangerSets("X") }
+	_, dead := w.pass(false)
+	require.False(t, dead)
+	require.Equal(t, ownmount.PlaceSeen, w.staging[w.cred.ID].Places[w.cred.Paths[0].String()], w.story())
+	return w
+}
+
+// TestAValueThatWasRefusedAndIsSentAgainCutsNobodyOff: where the process dies
+// right after and no wrong login is left, it is set once more.
+func TestAValueThatWasRefusedAndIsSentAgainCutsNobodyOff(t *testing.T) {
+	for _, f := range []fault{diedFirst, diedAfter, dropped, replyLost} {
+		for name, story := range map[string]func() *world{
+			"plain":                    func() *world { return plain().counts(4) },
+			"by its secret's own word": func() *world { return hearsay(plain()).counts(4) },
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				w, undisturbed := refusedOnce(t, story()), refusedOnce(t, story())
+				w.guesses()
+				undisturbed.guesses()
+				undisturbed.trace = nil
+				w.failsAt("set S1", f, undisturbed)
+				_, dead := w.pass(false)
+				if !dead {
+					w.guesses()
+					_, dead = w.run(false)
+				}
+				require.True(t, dead, "%s, %s\n%s", name, f, w.story())
+				require.Equal(t, "S1", w.live(0))
+				require.Zero(t, w.lockouts, "%s, %s\n%s", name, f, w.story())
+				w.kept(t, name)
+			})
+		}
+	}
+}
+
+// TestAValueThatMayBeInForceIsKeptAlthoughTheServerTakesNoSecondOne: that it
+// was refused was true before a reset without an answer arrived.
+func TestAValueThatMayBeInForceIsKeptAlthoughTheServerTakesNoSecondOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := refusedOnce(t, plain().counts(4))
+		w.change("S1")
+		w.guesses()
+		w.binder.noRights = true
+		a, dead := w.pass(false)
+		require.False(t, dead)
+		require.Equal(t, protocol.ReasonRights, a.Stop.Reason, w.story())
+		require.True(t, w.staging[w.cred.ID].MayBeInForce())
+
+		w.endsOpen()
+		_, dead = w.pass(false)
+		require.False(t, dead)
+		require.True(t, w.inVault("S1"), w.story())
+		w.binder.noRights, w.theirs["S1"] = false, true // what the ended one had set is replaced
+		a, dead = w.run(false)
+		require.True(t, dead, "%+v\n%s", a.Stop, w.story())
+		require.Zero(t, w.lockouts)
+		w.kept(t, "no second one")
+	})
+}
+
+// endsOpen has the campaign end as it is: the next pass is of another one.
+func (w *world) endsOpen() {
+	w.staging[w.cred.ID].Campaign, w.closed["campaign-1"] = "campaign-1", true
+}
+
+// TestWhatTheAccountWasSeenToAcceptStaysItsPathInTheNextCampaign although that
+// value and the ended one are refused by then.
+func TestWhatTheAccountWasSeenToAcceptStaysItsPathInTheNextCampaign(t *testing.T) {
+	for name, story := range map[string]func() *world{
+		"plain":                    plain,
+		"by its secret's own word": func() *world { return hearsay(plain()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := refusedOnce(t, story())
+				w.endsOpen()
+				a, dead := w.run(false)
+				require.True(t, dead, "%+v\n%s", a.Stop, w.story())
+				require.Equal(t, w.write().inForce(), w.live(0), w.story())
+				require.Empty(t, w.spare(), w.story())
+				w.ended()
+				w.kept(t, name)
+			})
+		})
+	}
+}
+
+// TestASeenPathThatSomebodyWroteBeforeTheNextCampaignIsNotSeenThere: it may
+// have been given to another account.
+func TestASeenPathThatSomebodyWroteBeforeTheNextCampaignIsNotSeenThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := refusedOnce(t, plain())
+		w.strangerWrites(0, "another one")
+		w.stolen = append(w.stolen, "another one")
+		w.foreign["kv/app"] = true
+		w.endsOpen()
+		a, dead := w.run(false)
+		require.True(t, dead, "%+v\n%s", a.Stop, w.story())
+		require.Equal(t, "another one", w.live(0), w.story())
+		w.kept(t, "written since")
+	})
+}
+
+// TestASeenPathThatWasMadeAnewWithAnotherValueKeepsIt although it has the same
+// version number: it may be another account's only one.
+func TestASeenPathThatWasMadeAnewWithAnotherValueKeepsIt(t *testing.T) {
+	for _, single := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := refusedOnce(t, plain())
+			w.secrets["kv/app"] = &kv{}
+			w.strangerWrites(0, "another one")
+			w.stolen = append(w.stolen, "another one")
+			w.single = map[string]bool{"kv/app": single}
+			a, dead := w.run(false)
+			require.True(t, dead, "%+v\n%s", a.Stop, w.story())
+			require.False(t, w.secrets["kv/app"].versions[0].destroyed, w.story())
+			require.Equal(t, single, w.live(0) == "another one", w.story())
+			w.kept(t, "made anew")
+		})
+	}
+}
