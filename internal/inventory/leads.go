@@ -43,6 +43,9 @@ func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h hel
 		return nil
 	}
 	if len(l.c.Exposure) == 0 || !l.c.InForeignHands(time.Time{}, h.written) {
+		if byNow {
+			k.leads(p, field, "when campaign "+listed.campaign+" listed it", "put it back as it was; ")
+		}
 		return nil
 	}
 	was, there, err := k.vault.HeldBefore(ctx, l.c, p)
@@ -69,6 +72,11 @@ func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h hel
 // others are fields of the credential's secrets that are other credentials' of
 // the roll.
 func (k *pathsLook) others() (out []string) {
+	var own []string
+	for _, p := range k.c.Paths {
+		own = append(own, p.Fields()...)
+	}
+	defer func() { out = without(out, own) }() // in another of its secrets it is its own
 	for _, p := range k.c.Paths {
 		for _, at := range k.rotatesIn[secretPathOf(p)] {
 			if !slices.Contains(k.c.Paths, at) {

@@ -116,6 +116,12 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		require.Equal(t, want, problems(&lister{running: &Running{Credentials: was.Credentials}}))
 		want["young"] = ""
 		require.Equal(t, want, problems(&lister{}))
+
+		exposure := c.Exposure
+		c.Exposure = nil
+		require.Equal(t, map[string]credential.Problem{"young": credential.LeadsElsewhere, "as-it-was": "", "moved": ""},
+			problems(&lister{past: past{last: &ownmount.LastRoll{Campaign: "c", Credentials: was.Credentials}}}), "who says not when has what was listed")
+		c.Exposure = exposure
 	})
 
 	c.Exposure = nil
@@ -148,4 +154,13 @@ func TestAnotherCredentialsFieldLeadsNowhere(t *testing.T) {
 	require.Equal(t, []string{"backup-server"}, before.LeadsBut)
 	require.NotEmpty(t, before.Leads)
 	require.Equal(t, before.Leads, after.Leads)
+	// But who may write there says of a host that it is somebody's password.
+	write(t, "kv/metadata/leads/shared", map[string]any{"custom_metadata": map[string]any{"account": "ghost", "field": "host"}})
+	c.Directories = map[string]config.Directory{"corp": corp()}
+	c.Sources = append(c.Sources, config.Source{Name: "kv", Type: config.VaultKV, Prefix: "kv/leads/shared"})
+	roll, _, err := listIn(t.Context(), c, openDirectory(t, corp()), v, "c", time.Now())
+	require.NoError(t, err)
+	planted := byName(roll)["approle/leads-shared-a"]
+	require.Equal(t, []string{"backup-server"}, planted.LeadsBut)
+	require.Equal(t, before.Leads, planted.Leads)
 }

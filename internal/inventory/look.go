@@ -158,7 +158,9 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	for _, c := range roll.Credentials {
 		for _, p := range c.Paths {
 			l.rotates[p] = c.Problem == ""
-			l.rotatesIn[secretPathOf(p)] = append(l.rotatesIn[secretPathOf(p)], p)
+			if !claim(&c, p) { // else a thief says of a host that it is somebody's password
+				l.rotatesIn[secretPathOf(p)] = append(l.rotatesIn[secretPathOf(p)], p)
+			}
 		}
 	}
 	g, gctx := errgroup.WithContext(ctx)

@@ -88,6 +88,15 @@ func (s *FreeRADIUS) start(ctx context.Context) error {
 	return err
 }
 
+// Stop ends the server with SIGKILL: with a request that it has not answered it
+// may say that it ends, and go on (3.2.1). It keeps nothing.
+func (s *FreeRADIUS) Stop(context.Context) error {
+	if p := s.Process(); p != nil {
+		p.Kill()
+	}
+	return nil
+}
+
 // Address is where it answers.
 func (s *FreeRADIUS) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 

@@ -187,7 +187,7 @@ func (h hosts) inText(name, written string) {
 	case strings.ContainsAny(text, "=<") || strings.Contains(text, "://"):
 	case hostField.MatchString(name):
 		h.addAll(text)
-	case err == nil, wordy(strings.TrimSuffix(portEnd.ReplaceAllString(written, ""), ".")) && !strings.Contains(text, "@") && lastLabel.MatchString(portEnd.ReplaceAllString(text, "")) && (fullName.MatchString(text) || hostPort.MatchString(text)):
+	case err == nil, !strings.Contains(text, "@") && lastLabel.MatchString(portEnd.ReplaceAllString(text, "")) && (fullName.MatchString(text) || hostPort.MatchString(text)):
 		h.add(text)
 	}
 }
