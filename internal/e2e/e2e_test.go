@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -141,12 +142,18 @@ func (u *user) must(args ...string) string {
 	return r.out
 }
 
-// status is the status of the latest campaign from its ledger.
+// ledger is the state of the latest campaign from its ledger. One that was just
+// begun is waited for.
 func (u *user) ledger() *ledger.State {
 	u.t.Helper()
-	state := u.ledgerSoFar()
-	require.NotNil(u.t, state, "no ledger was written")
-	return state
+	for end := time.Now().Add(patience); ; {
+		state := u.ledgerSoFar()
+		if state != nil {
+			return state
+		}
+		require.True(u.t, time.Now().Before(end), "no ledger was written")
+		runtime.Gosched()
+	}
 }
 
 // ledgerSoFar is nil where the latest campaign has no ledger yet: its folder is
