@@ -19,7 +19,7 @@ func TestTheLedgerOfACampaignWithoutARollSaysWhoBeganItAndWhen(t *testing.T) {
 	require.NoError(t, s.store.OpenCampaign(t.Context(), ownmount.CampaignRecord{Campaign: "early-1", Device: "esg-01", Actor: "root@vm"}))
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	l := &Ledger{Store: s.store, Dir: t.TempDir()}
+	l := &Ledger{Store: s.store, Dir: folderOf(t)}
 	env.RegisterActivity(l)
 	closed := wire.EventInput{Campaign: "early-1", Device: "esg-01", Event: ledger.CampaignClosed, Detail: "ended early: rights are missing"}
 	for range 2 { // an answer that was lost

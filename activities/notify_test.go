@@ -49,7 +49,7 @@ func TestTheEndOfACampaignWithoutARollIsToldWithItsReason(t *testing.T) {
 	text, err := json.Marshal(spec)
 	require.NoError(t, err)
 	require.NoError(t, Open(s.ctx, s.store, ownmount.CampaignRecord{Campaign: "early-2", Device: "esg-01", Actor: "root@vm"}, text))
-	l := &Ledger{Store: s.store, Dir: t.TempDir()}
+	l := &Ledger{Store: s.store, Dir: folderOf(t)}
 	n := &notify.Notifier{Dir: l.Dir, Secrets: s.store, Log: slog.New(slog.DiscardHandler), First: time.Millisecond}
 	Notify(l, n)
 	n.Start()
@@ -72,7 +72,7 @@ func TestWhoWasNotToldIsRecordedOnceAndNotAfterTheEnd(t *testing.T) {
 	hook, told := hookOf(t, http.StatusInternalServerError)
 	_, err := s.api.Logical().Write("kv/data/notify", map[string]any{"data": map[string]any{"soc": "a-key-of-some-length"}})
 	require.NoError(t, err)
-	l := &Ledger{Store: s.store, Dir: t.TempDir()}
+	l := &Ledger{Store: s.store, Dir: folderOf(t)}
 	n := &notify.Notifier{Dir: l.Dir, Secrets: s.store, Log: slog.New(slog.DiscardHandler), First: time.Millisecond}
 	Notify(l, n)
 	recorded := make(chan struct{}, 10)

@@ -34,7 +34,7 @@ func TestTheLookAtTheEndKnowsWhichVersionsWereActivated(t *testing.T) {
 	b := s.batch("c1", "esg-01", listed...)
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	l := &Ledger{Store: s.store, Dir: t.TempDir()}
+	l := &Ledger{Store: s.store, Dir: folderOf(t)}
 	env.RegisterActivity(l)
 	call := func(name string, in any) []wire.ProvedItem {
 		got, err := env.ExecuteActivity(name, in)
@@ -111,7 +111,7 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 	}
 	b := g.batch("c1", "esg-01", listed...)
 	b.Authority, b.Kind = "corp", credential.LDAPPassword
-	l := &Ledger{Store: g.store, Dir: t.TempDir()}
+	l := &Ledger{Store: g.store, Dir: folderOf(t)}
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	env.RegisterActivity(l)

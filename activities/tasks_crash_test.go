@@ -346,7 +346,7 @@ func TestAProcessThatDiesAtAnyRequestOfATaskChangesNothingOfItsEnd(t *testing.T)
 		m := <-fronts
 		defer func() { fronts <- m }()
 		name := fmt.Sprintf("at-%d-%t", at, after)
-		l := &lifetime{t: t, m: m, campaign: name, id: "person/esg-01/" + name, who: who, dir: t.TempDir()}
+		l := &lifetime{t: t, m: m, campaign: name, id: "person/esg-01/" + name, who: who, dir: folderOf(t)}
 		m.at = 0
 		l.restart()
 		require.NoError(t, Open(ctx, direct, ownmount.CampaignRecord{Campaign: name, Device: name}, data))

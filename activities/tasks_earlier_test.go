@@ -23,7 +23,7 @@ import (
 func TestAWordOfSomebodyWhoseLoginIsStolenByNowIsTold(t *testing.T) {
 	p := newPeopled(t, nil, "radius", "console")
 	ctx := t.Context()
-	l := &Ledger{Store: p.store, Dir: t.TempDir()}
+	l := &Ledger{Store: p.store, Dir: folderOf(t)}
 	call := func(name string, in, out any) {
 		t.Helper()
 		var suite testsuite.WorkflowTestSuite
@@ -100,7 +100,7 @@ func TestAWordOfSomebodyWhoseLoginIsStolenByNowIsTold(t *testing.T) {
 	require.NotEqual(t, ledger.Closed, state.Phase)
 
 	// Another machine has none of those ledgers, and Vault has the words.
-	l = &Ledger{Store: p.store, Dir: t.TempDir()}
+	l = &Ledger{Store: p.store, Dir: folderOf(t)}
 	begin("four", &credential.Roll{Credentials: []credential.Credential{bobs}, Waves: []credential.Wave{{Name: "logins"}}})
 	require.Len(t, told("four"), 2)
 	require.Contains(t, told("four")[0], "in campaign one, whose ledger is not on this machine, ")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -51,7 +52,19 @@ func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	skey, vkey, err := note.GenerateKey(rand.Reader, Origin(campaign))
 	require.NoError(t, err)
-	return &fixture{dir: filepath.Join(t.TempDir(), "ledger"), skey: skey, vkey: vkey, vault: &vault{}}
+	return &fixture{dir: filepath.Join(folderOf(t), "ledger"), skey: skey, vkey: vkey, vault: &vault{}}
+}
+
+// folderOf is for a ledger, and goes with the test. A log that was closed
+// writes for a moment more what it has in hand.
+func folderOf(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rollcall-ledger")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, time.Minute, 10*time.Millisecond)
+	})
+	return dir
 }
 
 func (f *fixture) signer(t testing.TB) note.Signer {
