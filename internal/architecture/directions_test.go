@@ -20,8 +20,9 @@ import (
 // and no change above can break it. A * stands for one segment of the path, and
 // a room of which the name is written out stands there alone.
 var layers = [][]string{
-	// Words for numbers, and words from outside, in any message.
-	{"internal/plural", "internal/paste"},
+	// Words for numbers, and words from outside, in any message; files that are
+	// there whole or not at all.
+	{"internal/plural", "internal/paste", "internal/wholefile"},
 	// The nouns: everything speaks of them, they of nothing.
 	// When things were, as a drawing, which takes no noun at all.
 	{"internal/credential", "internal/version", "internal/evidence/event", "internal/awaited", "internal/timeline"},

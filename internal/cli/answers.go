@@ -17,6 +17,7 @@ import (
 	"rollcall/internal/listing"
 	"rollcall/internal/profile"
 	"rollcall/internal/report"
+	"rollcall/internal/wholefile"
 )
 
 func (a *app) answersCommand() *cobra.Command {
@@ -108,19 +109,7 @@ func replace(file string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".answers-")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(was.Mode().Perm()), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return wholefile.Write(file, text, was.Mode().Perm())
 }
 
 // writeNew writes a file that was not there.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,6 +18,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/listing"
 	"rollcall/internal/report"
+	"rollcall/internal/wholefile"
 )
 
 func (a *app) overrideFlag(c *cobra.Command) {
@@ -70,7 +70,7 @@ func (a *app) contain(ctx context.Context, how, at, note string) error {
 	if err := listing.RequireContained(cfg, c); err != nil {
 		return fmt.Errorf("%w\nnothing was written; %s", err, mendContainment(c))
 	}
-	if err := replaceFile(file, statementText(cfg.Device, said)); err != nil {
+	if err := wholefile.Write(file, []byte(statementText(cfg.Device, said)), 0o644); err != nil {
 		return err
 	}
 	if before.Said() {
@@ -111,20 +111,6 @@ func statementText(device string, c *config.Containment) string {
 		text += "note: " + strconv.Quote(c.Note) + "\n"
 	}
 	return text
-}
-
-// replaceFile writes a file as a whole or not at all.
-func replaceFile(file, text string) error {
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".contained-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }()
-	_, err = tmp.WriteString(text)
-	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), file)
 }
 
 // requireContainment refuses to begin unless the device is contained and

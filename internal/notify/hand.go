@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rollcall/internal/notify/settings"
+	"rollcall/internal/wholefile"
 )
 
 // mostHanded notices wait at a time; what comes then is counted, and told with
@@ -47,7 +48,7 @@ func Open(dir, campaign, device string, told json.RawMessage, secrets Secrets, l
 	if lock == nil {
 		return nil, fmt.Errorf("another process tells what is in %s, or nothing can be kept there", dir)
 	}
-	forgetHalf(dir, handed)
+	wholefile.Forget(boxFile(dir, handed))
 	before, err := load(dir, handed)
 	if err != nil {
 		_ = lock.Close()

@@ -98,7 +98,7 @@ func TestWhatWaitsIsBoundedAndTwoProcessesAreNotBothHeard(t *testing.T) {
 
 func TestWhatAKilledProcessLeftHalfWrittenIsTakenAway(t *testing.T) {
 	hook, dir := newReceiver(t), t.TempDir()
-	half, other := filepath.Join(dir, folder, handed+".123.tmp"), filepath.Join(dir, folder, campaign+".123.tmp")
+	half, other := boxFile(dir, handed)+".123.tmp", boxFile(dir, campaign)+".123.tmp"
 	require.NoError(t, os.MkdirAll(filepath.Dir(half), 0o700))
 	require.NoError(t, os.WriteFile(half, nil, 0o600))
 	require.NoError(t, os.WriteFile(other, nil, 0o600))

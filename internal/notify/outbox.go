@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"rollcall/internal/notify/settings"
+	"rollcall/internal/wholefile"
 )
 
 // folder below that of the ledgers holds what is still to be told, a file for
@@ -91,33 +92,7 @@ func (b *outbox) save(dir string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(at), b.Campaign+".*.tmp")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), at)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
-}
-
-// forgetHalf takes away what a process that was killed wrote of an outbox. It
-// is for who holds it.
-func forgetHalf(dir, campaign string) {
-	entries, _ := os.ReadDir(filepath.Join(dir, folder))
-	for _, e := range entries {
-		if rest, ok := strings.CutPrefix(e.Name(), campaign+"."); ok && strings.HasSuffix(rest, ".tmp") {
-			_ = os.Remove(filepath.Join(dir, folder, e.Name()))
-		}
-	}
+	return wholefile.Write(at, text, 0o600)
 }
 
 // load reads the outbox of a campaign; nil where there is none.

@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
 	"rollcall/internal/evidence/follow"
 	"rollcall/internal/evidence/judge"
+	"rollcall/internal/wholefile"
 )
 
 // Files of the state folder.
@@ -60,14 +60,9 @@ func hold(folder string) (*os.File, error) {
 
 // load reads the state; an empty one where there is none.
 func load(folder string) (*state, error) {
-	left, _ := os.ReadDir(folder)
-	for _, e := range left {
-		if rest, ok := strings.CutPrefix(e.Name(), stateFile+"."); ok && strings.HasSuffix(rest, ".tmp") {
-			_ = os.Remove(filepath.Join(folder, e.Name())) // of a process that was killed
-		}
-	}
 	s := &state{Logs: map[string]*position{}, Troubles: map[string]*trouble{}}
 	path := filepath.Join(folder, stateFile)
+	wholefile.Forget(path)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -90,20 +85,5 @@ func (s *state) save(folder string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(folder, stateFile+".*.tmp") // of mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(folder, stateFile))
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return wholefile.Write(filepath.Join(folder, stateFile), text, 0o600)
 }
