@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 
 	"rollcall/config"
@@ -12,6 +13,7 @@ import (
 	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/judge"
 	"rollcall/internal/ledger"
+	"rollcall/internal/paste"
 	"rollcall/internal/plural"
 )
 
@@ -22,7 +24,8 @@ type heldAt struct {
 	version    int // 0: the current one
 }
 
-// evidenceRoll takes the roll of a campaign's ledger, or lists one.
+// evidenceRoll takes the roll of a campaign's ledger, which has to verify, or
+// lists one.
 func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidenceFlags, o *evidence.Options) error {
 	if f.campaign == "" {
 		a.say("note: the roll is listed afresh; with --campaign it is read from a ledger, without Vault")
@@ -47,13 +50,12 @@ func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidence
 	if err != nil {
 		return err
 	}
-	r, err := ledger.OpenReader(dir)
-	if err != nil {
+	state, verified, err := readLedger(ctx, dir)
+	switch {
+	case err != nil:
 		return err
-	}
-	state, err := r.State(ctx)
-	if err != nil {
-		return err
+	case len(verified.Problems) > 0: // a death that somebody moved would hide who tried the value after it
+		return fmt.Errorf("the ledger of campaign %s does not verify, so its roll and its deaths are not believed: %s; no log was read; `rollcall ledger verify %[1]s` says all that is wrong, and without --campaign the roll is listed afresh", paste.Shell(state.Campaign), verified.Problems[0])
 	}
 	var at []heldAt
 	o.Campaign = state.Campaign
