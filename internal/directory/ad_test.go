@@ -35,7 +35,7 @@ func startSamba(t *testing.T) *lab.Samba {
 
 func domainOf(s *lab.Samba) config.Directory {
 	return config.Directory{
-		Driver: config.ActiveDirectory, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
+		Driver: config.ActiveDirectory, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA, Timeout: patience,
 		Bind: config.Bind{DN: s.BinderDN, Password: credential.Path{Mount: "kv", Path: "rollcall/bind", Field: "password"}},
 	}
 }

@@ -34,11 +34,15 @@ func startSlapd(t *testing.T, o lab.SlapdOptions) *lab.Slapd {
 	return s
 }
 
+// patience is how long a server of a test may take to answer: the machine does
+// much besides.
+const patience = config.Duration(5 * time.Minute)
+
 func configOf(s *lab.Slapd) config.Directory {
 	return config.Directory{
 		Driver: "openldap", Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
 		Bind: config.Bind{DN: s.BinderDN, Password: credential.Path{Mount: "kv", Path: "rollcall/bind", Field: "password"}},
-		Set:  "exop", Connections: 8, Timeout: config.Duration(10 * time.Second),
+		Set:  "exop", Connections: 8, Timeout: patience,
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,7 +24,7 @@ func startDNS(t *testing.T) *lab.DNS {
 func finding(driver, place string) config.Directory {
 	return config.Directory{
 		Driver: driver, Servers: []string{"ldaps://ldap1.example.org:636"}, Base: "OU=Services, DC=Example,dc=org", Discover: place,
-		Bind: config.Bind{DN: "cn=rollcall,dc=example,dc=org"}, Timeout: config.Duration(5 * time.Second),
+		Bind: config.Bind{DN: "cn=rollcall,dc=example,dc=org"}, Timeout: patience,
 	}
 }
 

@@ -39,7 +39,7 @@ func configOf389(servers ...*lab.DS389) config.Directory {
 	d := config.Directory{
 		Driver: config.DS389, Base: s.BaseDN(), CA: s.CA,
 		Bind: config.Bind{DN: s.BinderDN, Password: credential.Path{Mount: "kv", Path: "rollcall/bind", Field: "password"}},
-		Set:  "replace", Connections: 8, Timeout: config.Duration(10 * time.Second),
+		Set:  "replace", Connections: 8, Timeout: patience,
 	}
 	for _, s := range servers {
 		d.Servers = append(d.Servers, s.LDAPS())

@@ -43,16 +43,15 @@ func TestWhoMayReadALogWithNewPasswordsIsFoundByTheRulesOfTheLog(t *testing.T) {
 	require.NoError(t, s.Restart(t.Context()))
 	require.Eventually(t, func() bool {
 		_, err = readers()
-		return err != nil
-	}, time.Minute, 100*time.Millisecond)
-	require.ErrorContains(t, err, "who may read cn=changelog (its aci) is not shown to bind.dn")
+		return err != nil && strings.Contains(err.Error(), "who may read cn=changelog (its aci) is not shown to bind.dn")
+	}, 5*time.Minute, 100*time.Millisecond)
 
 	grant389(t, s, "cn=changelog", fmt.Sprintf(`(targetattr="aci || objectClass")(version 3.0; acl "rules are shown"; allow (read, search) userdn="ldap:///%s";)`, s.BinderDN))
 	grant389(t, s, "cn=changelog", fmt.Sprintf(`(targetattr="*")(version 3.0; acl "an appliance synchronises"; allow (read, search) userdn="ldap:///%s";)`, s.AccountDN("svc0002")))
 	require.Eventually(t, func() bool { // the server takes a rule in by and by
 		got, err = readers()
 		return err == nil && slices.Contains(got, ids[1])
-	}, time.Minute, 100*time.Millisecond, "%v", err)
+	}, 5*time.Minute, 100*time.Millisecond, "%v", err)
 	// It is so, of each of them.
 	const value = "a-new-value-of-some-length-1"
 	require.NoError(t, c.ResetPassword(t.Context(), s.AccountDN("svc0001"), credential.NewSecret(value), credential.Secret{}))
@@ -83,7 +82,7 @@ func TestWhoMayReadALogWithNewPasswordsIsFoundByTheRulesOfTheLog(t *testing.T) {
 	require.Eventually(t, func() bool {
 		got, err = readers()
 		return err == nil && len(got) == 0
-	}, time.Minute, 100*time.Millisecond, "%v", err)
+	}, 5*time.Minute, 100*time.Millisecond, "%v", err)
 	still, err = c.StillRead(t.Context(), as, ids)
 	require.NoError(t, err)
 	require.False(t, still[ids[1]], "and what waited for it goes on")

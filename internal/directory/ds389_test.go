@@ -17,7 +17,7 @@ import (
 
 func config389(s *lab.DS389) config.Directory {
 	return config.Directory{
-		Driver: config.DS389, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA, Set: "replace",
+		Driver: config.DS389, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA, Set: "replace", Timeout: patience,
 		Bind: config.Bind{DN: s.BinderDN, Password: credential.Path{Mount: "kv", Path: "rollcall/bind", Field: "password"}},
 	}
 }

@@ -42,7 +42,7 @@ func TestADirectoryThatLogsNewPasswordsAsTheyWereSentIsTold(t *testing.T) {
 	require.Eventually(t, func() bool {
 		seen, err := c.LookAt(t.Context(), nil)
 		return err == nil && len(seen.Hidden) > 0
-	}, time.Minute, 100*time.Millisecond)
+	}, 5*time.Minute, 100*time.Millisecond)
 	text, row = told()
 	require.Contains(t, text, "whether new passwords stand there as they are does not show")
 	require.True(t, row.NotChecked)
@@ -52,7 +52,7 @@ func TestADirectoryThatLogsNewPasswordsAsTheyWereSentIsTold(t *testing.T) {
 	require.Eventually(t, func() bool { // the server takes a rule in by and by
 		text, row = told()
 		return strings.Contains(text, "in its retro changelog (cn=changelog)")
-	}, time.Minute, 100*time.Millisecond)
+	}, 5*time.Minute, 100*time.Millisecond)
 	require.False(t, row.OK)
 	require.True(t, credential.FindingStoredAsSent.Incomplete())
 	// It is so.

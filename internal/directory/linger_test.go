@@ -41,19 +41,21 @@ func TestAChangeWithoutAnAnswerResetsItsConnection(t *testing.T) {
 			}
 			go func() { // it takes all and says nothing
 				defer raw.Close()
-				_, err := io.Copy(io.Discard, tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{pair}}))
+				_, err := io.Copy(io.Discard, tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{pair}, SessionTicketsDisabled: true}))
 				ends <- err
 			}()
 		}
 	}()
 	d := finding(config.OpenLDAP, "")
-	d.Servers, d.CA, d.Timeout = []string{"ldaps://" + listener.Addr().String()}, string(trusted), config.Duration(2*time.Second)
+	d.Servers, d.CA = []string{"ldaps://" + listener.Addr().String()}, string(trusted)
 	c := open(t, d, "unused")
 	req := ldap.NewModifyRequest("uid=svc,dc=example,dc=org", nil)
 	req.Replace("userPassword", []string{"new"})
 	for name, call := range map[string]func(*conn, context.Context, string, func(*ldap.Conn) error) error{"change": (*conn).change, "read": (*conn).do} {
+		c.timeout = time.Duration(patience)
 		cn, err := c.servers[0].dial(t.Context())
 		require.NoError(t, err)
+		c.timeout = time.Second // of the call alone
 		require.True(t, IsUnreachable(call(cn, t.Context(), name, func(l *ldap.Conn) error { return l.Modify(req) })))
 		require.Equal(t, name == "change", errors.Is(<-ends, syscall.ECONNRESET), name)
 	}

@@ -168,7 +168,7 @@ func replicators389(t *testing.T, supplier, consumer *lab.DS389) {
 		grant389(t, s, "cn=mapping tree,cn=config", bindDNACI(s.BinderDN)[len("aci: "):])
 	}
 	// A right is in force a moment after it was granted.
-	require.Eventually(t, func() bool { seen, hidden = seenOf(t, c, all...); return len(hidden) == 0 }, time.Minute, 50*time.Millisecond, "%v", hidden)
+	require.Eventually(t, func() bool { seen, hidden = seenOf(t, c, all...); return len(hidden) == 0 }, 5*time.Minute, 50*time.Millisecond, "%v", hidden)
 	require.Len(t, seen, 2)
 	require.Contains(t, seen[all[0]][0].Detail, consumer.LDAPS()+": it may send it changes (nsDS5ReplicaBindDN of its replica)")
 	require.Contains(t, seen[all[1]][0].Detail, consumer.LDAPS()+": it may send it changes (a member of "+outer)

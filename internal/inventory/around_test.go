@@ -28,7 +28,7 @@ func TestWhatTheServersShowOfARoleIsOnTheRollBeforeAnythingIsSet(t *testing.T) {
 	t.Cleanup(func() { _ = s.Stop(context.Background()) })
 	require.NoError(t, s.Exec(ctx, "CREATE ROLE trusted LOGIN PASSWORD 'x'", "CREATE ROLE follows LOGIN REPLICATION PASSWORD 'x'", "CREATE ROLE plain LOGIN PASSWORD 'x'",
 		"CREATE ROLE dba CREATEROLE", "CREATE ROLE member LOGIN PASSWORD 'x' IN ROLE dba", "CREATE ROLE root_and_follows LOGIN SUPERUSER REPLICATION PASSWORD 'x'"))
-	cluster := settings.Cluster{Servers: []string{s.URL()}, CA: s.CA, Bind: []authority.Login{{Name: s.Admin, Secret: credential.Path{Mount: "kv", Path: "own", Field: "password"}}}, Connections: 4, Timeout: 10 * time.Second}
+	cluster := settings.Cluster{Servers: []string{s.URL()}, CA: s.CA, Bind: []authority.Login{{Name: s.Admin, Secret: credential.Path{Mount: "kv", Path: "own", Field: "password"}}}, Connections: 4, Timeout: time.Duration(patience)}
 	c := campaign()
 	c.Directories = nil
 	c.Systems = config.Systems{"appdb": cluster}

@@ -51,7 +51,7 @@ func listDomainBy(t *testing.T, s *lab.Samba, more func(*config.Campaign), filte
 	servers(t)
 	d := config.Directory{
 		Driver: config.ActiveDirectory, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
-		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: config.Duration(20 * time.Second),
+		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: patience,
 	}
 	client, err := directory.Open("ad", d, func(context.Context) (credential.Secret, error) {
 		return credential.NewSecret(s.BinderPassword), nil
@@ -287,7 +287,7 @@ func whoMayFetchPasswordsGoesBeforeAll(t *testing.T, s *lab.Samba, admin *ldap.C
 func aResetEndsNoReading(t *testing.T, s *lab.Samba, admin *ldap.Conn, reader credential.Credential) {
 	d := config.Directory{
 		Driver: config.ActiveDirectory, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
-		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: config.Duration(20 * time.Second),
+		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: patience,
 	}
 	client, err := directory.Open("ad", d, func(context.Context) (credential.Secret, error) { return credential.NewSecret(s.BinderPassword), nil })
 	require.NoError(t, err)

@@ -30,7 +30,7 @@ func TestAccountsOf389DirectoryServerAreFoundByAllTheirNamesAndFromEverySource(t
 	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
 	d := config.Directory{
 		Driver: config.DS389, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
-		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: config.Duration(20 * time.Second),
+		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: patience,
 	}
 	client, err := directory.Open("ds", d, func(context.Context) (credential.Secret, error) { return credential.NewSecret(s.BinderPassword), nil })
 	require.NoError(t, err)

@@ -35,7 +35,7 @@ func TestARoleWhoseNameEndsWithABlankIsAnotherRole(t *testing.T) {
 		require.NoError(t, conn.QueryRow(t.Context(), "SELECT oid::text FROM pg_roles WHERE rolname = $1", name).Scan(&id))
 		return id
 	}
-	cluster := settings.Cluster{Servers: []string{p.URL()}, Database: "postgres", CA: p.CA, Connections: 4, Timeout: 10 * time.Second,
+	cluster := settings.Cluster{Servers: []string{p.URL()}, Database: "postgres", CA: p.CA, Connections: 4, Timeout: time.Duration(patience),
 		Bind: []authority.Login{{Name: p.Admin, Secret: credential.Path{Mount: "kv", Path: "own", Field: "password"}}}}
 	db, err := postgres.OpenSystem("appdb", cluster, func(context.Context) (credential.Secret, error) { return credential.NewSecret(p.AdminPassword), nil })
 	require.NoError(t, err)

@@ -26,7 +26,6 @@ func TestAFailingSourceFailsTheListing(t *testing.T) {
 	require.NoError(t, err)
 	down := corp()
 	down.Servers = []string{"ldaps://127.0.0.1:" + strconv.Itoa(port)}
-	down.Timeout = config.Duration(2 * time.Second)
 	search := config.Source{Name: "by-filter", Type: config.FromLDAP, Directory: "corp", Filter: "(uid=esg*)"}
 
 	for _, tc := range []struct {

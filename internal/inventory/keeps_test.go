@@ -22,7 +22,7 @@ func TestTheListingSeesWhatVaultWouldDeleteByItself(t *testing.T) {
 	require.Eventually(t, func() bool { // a new mount is set up in the background
 		_, err := realVault.Client().Logical().WriteWithContext(t.Context(), "fleeting/config", map[string]any{"max_versions": 10})
 		return err == nil
-	}, time.Minute, 20*time.Millisecond)
+	}, 5*time.Minute, 20*time.Millisecond)
 	names := []string{"mounts", "secrets", "absent", "bare", "mended", "plain", "adopted", "deleted"}
 	var accounts []lab.Account
 	for _, name := range names {

@@ -20,14 +20,16 @@ import (
 
 // Kept are such readings ahead. Safe for concurrent use; nil shares nothing.
 type Kept struct {
+	ttl time.Duration // how long after its beginning a reading serves another look
+
 	mu    sync.Mutex
 	known map[string]*keptReading // by path of the folder
 }
 
 // NewKept gives one for a process, which has one login to Vault.
-func NewKept() *Kept { return &Kept{known: map[string]*keptReading{}} }
+func NewKept() *Kept { return &Kept{ttl: keptTTL, known: map[string]*keptReading{}} }
 
-// keptTTL is how long after its beginning a reading serves another look.
+// keptTTL is that of a process.
 const keptTTL = 5 * time.Second
 
 // keptReading is one reading of a folder, which may be under way.
@@ -81,12 +83,12 @@ func (k *Kept) share(at string) (r *keptReading, mine bool) {
 	now := time.Now().Round(0)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if r := k.known[at]; r != nil && now.Sub(r.began).Abs() < keptTTL {
+	if r := k.known[at]; r != nil && now.Sub(r.began).Abs() < k.ttl {
 		return r, false
 	}
 	r = &keptReading{began: now, done: make(chan struct{})}
 	k.known[at] = r
-	time.AfterFunc(keptTTL, func() { k.drop(at, r) })
+	time.AfterFunc(k.ttl, func() { k.drop(at, r) })
 	return r, true
 }
 

@@ -88,7 +88,7 @@ func listCorp(t *testing.T, d config.Directory, password string, c *config.Campa
 func slapdDirectory(s *lab.Slapd) config.Directory {
 	return config.Directory{
 		Driver: config.OpenLDAP, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
-		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: config.Duration(20 * time.Second),
+		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: patience,
 	}
 }
 

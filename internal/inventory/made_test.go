@@ -23,6 +23,7 @@ func TestWhatLoginsMayHaveMadeIsToldByItsNameUntilAPersonAnswers(t *testing.T) {
 			Subject: "approle/made-" + name, Name: "approle/made-" + name})
 	}
 	write(t, "auth/approle/role/made-backup", map[string]any{})
+	began := time.Now()
 	write(t, "auth/approle/role/made-backup/secret-id", map[string]any{})
 	write(t, "auth/approle/role/made-backup/secret-id", map[string]any{})
 	login("one", `path "auth/approle/role/made-backup/secret-id" { capabilities = ["update"] }
@@ -61,7 +62,11 @@ path "sys/audit/*" { capabilities = ["create", "sudo"] }`)
 	require.Len(t, all, 3, "nothing of its own, of the roll, nor a move of a mount, nor audit devices, which are seen: %v", all)
 	backup := all["auth/approle/role/made-backup"]
 	require.Contains(t, backup, "approle/made-one and 1 more login")
-	require.Contains(t, backup, "of its 2 secret-ids 2 were made while the device was exposed: "+now.UTC().Format("2006-01-02T"))
+	require.Contains(t, backup, "of its 2 secret-ids 2 were made while the device was exposed: ")
+	_, times, _ := strings.Cut(backup, "was exposed: ")
+	first, err := time.Parse(time.RFC3339, times[:len(time.DateTime+"Z")])
+	require.NoError(t, err)
+	require.WithinRange(t, first, began.Truncate(time.Second), now)
 	require.Contains(t, backup, `accept: - {vault: "auth/approle/role/made-backup", on: TIME, reason: …}`)
 	require.Contains(t, all["auth/people/users/+/password"], "by the policies of approle/made-two")
 	require.Contains(t, all["auth/token/create/deploy"], "tokens with other policies than its own")

@@ -24,7 +24,7 @@ func TestWhatAnotherDeviceLeftOpenMayHaveDiedSince(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	require.Eventually(t, func() bool { // a new KV v2 mount refuses writes for a moment
 		return s.OpenCampaign(t.Context(), ownmount.CampaignRecord{Campaign: "first", Device: "gone-01"}) == nil
-	}, time.Minute, 20*time.Millisecond)
+	}, 5*time.Minute, 20*time.Millisecond)
 
 	account := func(name string) credential.Credential {
 		return credential.Credential{ID: "corp/" + name, Kind: credential.LDAPPassword, Authority: "corp", Subject: name, Name: "uid=" + name}

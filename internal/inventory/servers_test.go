@@ -94,11 +94,15 @@ func startSlapd(ctx context.Context, dir string) (*lab.Slapd, error) {
 	return lab.StartSlapd(ctx, lab.SlapdOptions{Dir: dir, CA: ca, Accounts: people})
 }
 
+// patience is how long a server of a test may take to answer: the machine does
+// much besides.
+const patience = config.Duration(5 * time.Minute)
+
 // corp is the directory's part of a campaign.
 func corp() config.Directory {
 	return config.Directory{
 		Driver: "openldap", Servers: []string{slapd.LDAPS()}, Base: slapd.BaseDN(), CA: slapd.CA,
-		Bind: config.Bind{DN: slapd.BinderDN}, Connections: 8, Timeout: config.Duration(20 * time.Second),
+		Bind: config.Bind{DN: slapd.BinderDN}, Connections: 8, Timeout: patience,
 	}
 }
 
@@ -130,6 +134,7 @@ func openVaultAt(t *testing.T, address, token string) *ownmount.Store {
 	}
 	t.Setenv("VAULT_ADDR", address)
 	t.Setenv("VAULT_TOKEN", token)
+	t.Setenv("VAULT_CLIENT_TIMEOUT", time.Duration(patience).String())
 	s, err := ownmount.Open(t.Context(), ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })

@@ -33,7 +33,7 @@ func TestNamesThatALogOfADomainHasMeanWhomTheDomainMeans(t *testing.T) {
 
 	d := config.Directory{
 		Driver: config.ActiveDirectory, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
-		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: config.Duration(20 * time.Second),
+		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: patience,
 	}
 	client, err := directory.Open("ad", d, func(context.Context) (credential.Secret, error) { return credential.NewSecret(s.BinderPassword), nil })
 	require.NoError(t, err)

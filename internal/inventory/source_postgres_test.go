@@ -24,7 +24,7 @@ func TestTheRolesOfAClusterAreListedAndItsOwnAreGuarded(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, pair.Stop(context.Background())) })
 	p := pair.Primary
-	cluster := settings.Cluster{Servers: pair.URLs(), Database: "postgres", CA: p.CA, Connections: 4, Timeout: 10 * time.Second,
+	cluster := settings.Cluster{Servers: pair.URLs(), Database: "postgres", CA: p.CA, Connections: 4, Timeout: time.Duration(patience),
 		Bind: []authority.Login{{Name: p.Super, Secret: credential.Path{Mount: "kv", Path: "own", Field: "password"}}}}
 	db, err := postgres.OpenSystem("appdb", cluster, func(context.Context) (credential.Secret, error) { return credential.NewSecret(p.SuperPassword), nil })
 	require.NoError(t, err)

@@ -28,7 +28,7 @@ func TestDefaultPathsAreNamedByTheMountThatServesThem(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := api.KVv2(mount).Put(context.Background(), "esg/has", map[string]any{"password": "stolen-2"})
 		return err == nil
-	}, time.Minute, 50*time.Millisecond)
+	}, 5*time.Minute, 50*time.Millisecond)
 	d := slapdDirectory(s)
 	client, err := directory.Open("corp", d, func(context.Context) (credential.Secret, error) { return credential.NewSecret(s.BinderPassword), nil })
 	require.NoError(t, err)

@@ -26,7 +26,7 @@ func TestWhatAStolenLoginReadsIsToldOfMountsThatTheListingIsNotShown(t *testing.
 	require.Eventually(t, func() bool {
 		_, err := api.KVv2("um-v2").Put(t.Context(), "apps/relay", map[string]any{"password": "x"})
 		return err == nil
-	}, time.Minute, 50*time.Millisecond)
+	}, 5*time.Minute, 50*time.Millisecond)
 	write(t, "um-v1/apps/old", map[string]any{"password": "x"})
 	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"um/own/app": {"password": "x"}}))
 	require.NoError(t, api.Sys().PutPolicy("um-also", `path "kv/data/um/own/*" { capabilities = ["read"] }

@@ -70,7 +70,7 @@ func TestWhoMayResetOthersGoesFirstOn389DirectoryServer(t *testing.T) {
 	defer admin.Close()
 	d := config.Directory{
 		Driver: config.DS389, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
-		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: config.Duration(20 * time.Second),
+		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: patience,
 	}
 	addLDIF(t, admin, "dn: cn=helpdesk,"+s.BaseDN()+"\nobjectClass: groupOfNames\ncn: helpdesk\nmember: "+s.AccountDN("svc0002"))
 	rule := func(name, text string) string { return `(version 3.0; acl "` + name + `"; ` + text + `;)` }

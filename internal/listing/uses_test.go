@@ -2,6 +2,7 @@ package listing
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +13,10 @@ import (
 // The listing has just asked the same of all of Vault's places. One that took
 // long serves a minute all the same.
 func TestTheListingOfThisProcessIsTheFirstLookAndServesAMinuteAtMost(t *testing.T) {
+	synctest.Test(t, servesAMinuteAtMost)
+}
+
+func servesAMinuteAtMost(t *testing.T) {
 	u := NewUses(nil, nil)
 	spec := &config.Campaign{Directories: map[string]config.Directory{"corp": {}}}
 	u.Listed(spec, "c", time.Now())
