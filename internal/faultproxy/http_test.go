@@ -3,6 +3,7 @@ package faultproxy_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -147,7 +148,8 @@ func TestHTTPStallPauseDownAndHooks(t *testing.T) {
 	require.NoError(t, put(t, p.URL()))
 	require.EqualValues(t, 1, c.writes.Load())
 	p.Release()
-	require.Eventually(t, func() bool { return c.writes.Load() == 2 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return p.Requests()[0].Applied }, time.Minute, time.Millisecond)
+	require.EqualValues(t, 2, c.writes.Load())
 
 	var before, after int32
 	p.OnRequest(func(faultproxy.Request) { before = c.writes.Load() })
@@ -200,4 +202,15 @@ func TestHTTPSOnBothSides(t *testing.T) {
 	require.NoError(t, err)
 	defer res.Body.Close()
 	require.Equal(t, "HTTP/1.1", res.Proto)
+}
+
+// A proxy that is down comes back at its port, which no outgoing connection may
+// take meanwhile (lab.FreePort).
+func TestTheKernelGivesThePortOfAProxyToNobodyElse(t *testing.T) {
+	p, err := faultproxy.StartHTTP(t.Context(), "127.0.0.1:0", "http://127.0.0.1:1", nil, nil)
+	require.NoError(t, err)
+	var port int
+	_, err = fmt.Sscanf(p.URL(), "http://127.0.0.1:%d", &port)
+	require.NoError(t, err)
+	require.Less(t, port, 15000)
 }

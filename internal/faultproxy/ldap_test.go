@@ -147,8 +147,8 @@ func TestLDAPFaultsHitTheRequestTheyWereArmedForAndNoOther(t *testing.T) {
 			}
 			require.Error(t, b.describe(c, name))
 			c.SetTimeout(time.Minute)
-			r, fired := b.proxy.Fired()
-			require.True(t, fired)
+			var r faultproxy.Request
+			require.Eventually(t, func() bool { r, fired = b.proxy.Fired(); return fired }, time.Minute, time.Millisecond)
 			require.Equal(t, row.applied, r.Applied)
 			require.Equal(t, row.applied, b.described(t) == name)
 			require.Equal(t, row.fault.String(), name)

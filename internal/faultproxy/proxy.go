@@ -13,8 +13,11 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"sync"
 	"time"
+
+	"rollcall/internal/lab"
 )
 
 // Fault is what happens to one request.
@@ -98,7 +101,7 @@ func start(ctx context.Context, listen, scheme string, services func(*Proxy, net
 	p := &Proxy{scheme: scheme, took: map[int]time.Duration{}, released: make(chan struct{}), flowing: make(chan struct{})}
 	close(p.flowing)
 	p.services = func(l net.Listener) service { return services(p, l) }
-	l, err := net.Listen("tcp", listen)
+	l, err := listenAt(listen)
 	if err != nil {
 		return nil, fmt.Errorf("fault proxy: %w", err)
 	}
@@ -106,6 +109,26 @@ func start(ctx context.Context, listen, scheme string, services func(*Proxy, net
 	p.begin(l)
 	context.AfterFunc(ctx, p.Close)
 	return p, nil
+}
+
+// listenAt listens. Any port (0) is one that nobody takes while the proxy is
+// down: the kernel's choice would be one of those of outgoing connections.
+func listenAt(address string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || port != "0" {
+		return net.Listen("tcp", address)
+	}
+	for range 5 {
+		var free int
+		if free, err = lab.FreePort(); err != nil {
+			return nil, err
+		}
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(free))); err == nil {
+			return l, nil
+		}
+	}
+	return nil, err
 }
 
 func (p *Proxy) begin(l net.Listener) {

@@ -166,7 +166,7 @@ func (s *Apache) LogFile() string { return s.path("apache.log") }
 func (s *Apache) path(name string) string { return filepath.Join(s.opts.Dir, name) }
 
 func (s *Apache) answers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address("http")+"/open", nil)
 	if err != nil {

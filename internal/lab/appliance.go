@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Appliance is a device on the network, at one port of one address of this
@@ -94,14 +96,37 @@ func (a *Appliance) Silence() error {
 		<-a.stopped
 		a.stop = nil
 	}
-	for range 16 {
-		c, err := net.DialTimeout("tcp", a.listener.Addr().String(), 200*time.Millisecond)
-		if err != nil {
-			return nil // the queue is full
+	for range 1000 {
+		full, err := a.full()
+		if full || err != nil {
+			return err
 		}
-		a.filled = append(a.filled, c)
+		// One that takes longer has met a full queue, or a machine that is busy.
+		c, err := net.DialTimeout("tcp", a.listener.Addr().String(), 200*time.Millisecond)
+		if err == nil {
+			a.filled = append(a.filled, c)
+		}
 	}
 	return fmt.Errorf("lab: the appliance at %s takes connections although nobody takes them from it", a.Address)
+}
+
+// full reports whether the queue is, by the kernel's own count (tcp(7),
+// TCP_INFO): of a socket that listens, tcpi_unacked is how many connections are
+// in it and tcpi_sacked how many may be, of which Linux takes one more.
+func (a *Appliance) full() (is bool, err error) {
+	raw, err := a.listener.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	var info *unix.TCPInfo
+	var asked error
+	if err := raw.Control(func(fd uintptr) { info, asked = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) }); err != nil {
+		return false, err
+	}
+	if asked != nil {
+		return false, fmt.Errorf("lab: the queue of the appliance at %s: %w", a.Address, asked)
+	}
+	return info.Unacked > info.Sacked, nil
 }
 
 // Close takes it off the network: its port refuses from then on.

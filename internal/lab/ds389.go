@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -208,11 +207,11 @@ func (s *DS389) AccessFile() string { return s.path("log/access") }
 // AdminConn opens a connection bound as the Directory Manager. The caller
 // closes it.
 func (s *DS389) AdminConn(ctx context.Context) (*ldap.Conn, error) {
-	conn, err := ldap.DialURL(s.LDAP(), ldap.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}))
+	conn, err := ldap.DialURL(s.LDAP(), ldap.DialWithDialer(&net.Dialer{Timeout: patience}))
 	if err != nil {
 		return nil, fmt.Errorf("lab: connect to %s: %w", s.LDAP(), err)
 	}
-	conn.SetTimeout(30 * time.Second)
+	conn.SetTimeout(patience)
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	if err := conn.Bind(s.AdminDN, s.AdminPassword); err != nil {
@@ -228,7 +227,7 @@ func (s *DS389) answers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	secure, err := net.DialTimeout("tcp", strings.TrimPrefix(s.LDAPS(), "ldaps://"), time.Second)
+	secure, err := net.DialTimeout("tcp", strings.TrimPrefix(s.LDAPS(), "ldaps://"), patience)
 	if err == nil {
 		err = secure.Close()
 	}

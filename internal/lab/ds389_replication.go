@@ -106,7 +106,7 @@ func (s *DS389) ResumeReplication(ctx context.Context) error {
 		return err
 	}
 	defer supplier.Close()
-	for patience := time.Second; ; patience *= 2 { // a change of the schedule ends a try that is slow
+	for wait := time.Second; ; wait *= 2 { // a change of the schedule ends a try that is slow
 		for _, schedule := range []string{"0000-2358 0123456", "0000-2359 0123456"} {
 			req := ldap.NewModifyRequest(s.agreement(), nil)
 			req.Replace("nsDS5ReplicaUpdateSchedule", []string{schedule})
@@ -114,7 +114,7 @@ func (s *DS389) ResumeReplication(ctx context.Context) error {
 				return fmt.Errorf("lab: wake the supplier: %w", err)
 			}
 		}
-		short, cancel := context.WithTimeout(ctx, patience)
+		short, cancel := context.WithTimeout(ctx, wait)
 		err := s.AwaitReplication(short)
 		cancel()
 		if err == nil || ctx.Err() != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // EngineOptions say what engine to start.
@@ -19,6 +20,7 @@ type EngineOptions struct {
 // "default" and the search attributes RollcallDevice and RollcallCampaign.
 type Engine struct {
 	dir     string
+	listen  []string // the arguments that name its address, for a new one
 	address string
 	process *Process
 }
@@ -34,6 +36,15 @@ func StartEngine(ctx context.Context, o EngineOptions) (*Engine, error) {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
 	e := &Engine{dir: dir}
+	// An earlier one has left where its workers look for it. A new one gets a
+	// port that nobody takes while it is down.
+	if _, err := os.Stat(filepath.Join(dir, "engine.address")); err != nil {
+		port, err := FreePort()
+		if err != nil {
+			return nil, err
+		}
+		e.listen = []string{"-listen", fmt.Sprintf("127.0.0.1:%d", port)}
+	}
 	if err := e.Restart(ctx); err != nil {
 		return nil, err
 	}
@@ -48,6 +59,17 @@ func (e *Engine) Restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Another engine may take one of the ports that it has chosen before it
+	// does.
+	for range 5 {
+		if err = e.start(ctx, program); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "address already in use") {
+			break
+		}
+	}
+	return err
+}
+
+func (e *Engine) start(ctx context.Context, program string) error {
 	// An announcement of an engine that was killed is still there: ready is one
 	// of another process.
 	before, _ := e.announced()
@@ -59,7 +81,10 @@ func (e *Engine) Restart(ctx context.Context) error {
 		e.address = now.Address
 		return err
 	}
-	e.process, err = startProcess(ctx, e.dir, filepath.Join(e.dir, "engine.out"), ready, program, "-dir", e.dir)
+	p, err := startProcess(ctx, e.dir, filepath.Join(e.dir, "engine.out"), ready, program, append([]string{"-dir", e.dir}, e.listen...)...)
+	if err == nil {
+		e.process = p
+	}
 	return err
 }
 

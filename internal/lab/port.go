@@ -15,7 +15,10 @@ import (
 //
 // The port lies below Linux's ephemeral range (32768 and up,
 // ip_local_port_range in ip(7)): there, while a server is down, any outgoing
-// connection could take it, even a client dialling the server itself.
+// connection could take it, even a client dialling the server itself. It lies
+// below those of rollcall-engine too (15000 and up), which knows of no claims:
+// one that starts takes four of them, of which another server's that is down,
+// or about to start, must be none.
 func FreePort() (int, error) {
 	return freePort("tcp", func(address string) error {
 		l, err := net.Listen("tcp", address)
@@ -37,9 +40,13 @@ func freeUDPPort() (int, error) {
 	})
 }
 
+// Between the ports of services that people know and those of rollcall-engine
+// (engine/ports.go).
+const portsFrom, portsTo = 9000, 15000
+
 func freePort(network string, free func(address string) error) (int, error) {
 	for range 100 {
-		port := 15000 + rand.IntN(17000)
+		port := portsFrom + rand.IntN(portsTo-portsFrom)
 		claim, err := claimPort(network, port)
 		if err != nil {
 			continue
@@ -53,7 +60,7 @@ func freePort(network string, free func(address string) error) (int, error) {
 		claimed.Unlock()
 		return port, nil
 	}
-	return 0, fmt.Errorf("lab: 100 %s ports between 15000 and 32000 on 127.0.0.1 are all taken", network)
+	return 0, fmt.Errorf("lab: 100 %s ports between %d and %d on 127.0.0.1 are all taken", network, portsFrom, portsTo)
 }
 
 // claimed holds this process's claims until it ends.

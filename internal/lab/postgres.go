@@ -10,11 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -176,7 +176,8 @@ func (s *Postgres) Process() *Process {
 }
 
 // Stop ends the server at once (SIGQUIT: sessions are cut and the next start
-// recovers); its files stay. A second call does nothing.
+// recovers); its files stay, and nobody writes to them any more. A second call
+// does nothing.
 func (s *Postgres) Stop(ctx context.Context) error {
 	p := s.Process()
 	if p == nil {
@@ -184,7 +185,28 @@ func (s *Postgres) Stop(ctx context.Context) error {
 	}
 	p.signal(syscall.SIGCONT)
 	p.signal(syscall.SIGQUIT)
-	return p.Stop(ctx)
+	if err := p.Stop(ctx); err != nil {
+		return err
+	}
+	// The sessions of one that was killed see that a moment later. Each process
+	// of a server works in its data.
+	data, err := filepath.EvalSymlinks(s.data())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("lab: where the server's data are: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	return poll(ctx, "sessions outlive the server of "+s.opts.Dir, func() (bool, string, error) {
+		processes, err := filepath.Glob("/proc/[0-9]*/cwd")
+		left := slices.DeleteFunc(processes, func(link string) bool {
+			at, err := os.Readlink(link)
+			return err != nil || at != data // it is another's, or has ended
+		})
+		return len(left) == 0, strings.Join(left, " "), err
+	})
 }
 
 // Host and Port are where the server listens.
@@ -212,7 +234,7 @@ func (s *Postgres) Certificate() (tls.Certificate, error) {
 
 // Connect logs in. The caller closes the connection.
 func (s *Postgres) Connect(ctx context.Context, role, password, database string) (*pgx.Conn, error) {
-	text := fmt.Sprintf("host=127.0.0.1 port=%d sslmode=verify-full sslrootcert=%s connect_timeout=10", s.port, quotedSetting(s.path("ca.crt")))
+	text := fmt.Sprintf("host=127.0.0.1 port=%d sslmode=verify-full sslrootcert=%s connect_timeout=60", s.port, quotedSetting(s.path("ca.crt")))
 	c, err := pgx.ParseConfig(text)
 	if err != nil {
 		return nil, fmt.Errorf("lab: connect to postgres: %w", err)
@@ -247,9 +269,9 @@ func (s *Postgres) Exec(ctx context.Context, statements ...string) error {
 
 // answers: a cluster that has no passwords yet answers by refusing them.
 func (s *Postgres) answers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	tcp, err := net.DialTimeout("tcp", net.JoinHostPort(s.Host(), strconv.Itoa(s.port)), time.Second)
+	tcp, err := net.DialTimeout("tcp", net.JoinHostPort(s.Host(), strconv.Itoa(s.port)), patience)
 	if err != nil {
 		return err
 	}

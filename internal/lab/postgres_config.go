@@ -41,7 +41,8 @@ func (s *Postgres) makeCluster(ctx context.Context) error {
 	return errors.Join(err, os.Remove(file))
 }
 
-// chown gives the folder to the user as whom the server runs.
+// chown gives the folder to the user as whom the server runs. A server that
+// runs removes files of its own meanwhile.
 func (s *Postgres) chown() error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -53,10 +54,13 @@ func (s *Postgres) chown() error {
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
 	return filepath.WalkDir(s.opts.Dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
+		if err == nil {
+			err = os.Lchown(path, uid, gid)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("lab: hand the server's folder over: %w", err)
 		}
-		return os.Lchown(path, uid, gid)
+		return nil
 	})
 }
 

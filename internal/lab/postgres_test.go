@@ -2,8 +2,12 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -62,4 +66,54 @@ func TestAPostgresReplicaFollowsItsPrimaryExceptWhilePaused(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, string(log), accounts[1].Password)
 	require.NotContains(t, string(log), primary.AdminPassword)
+}
+
+// A server that runs makes and removes files all the time.
+func TestLinesAreSetWhileAServerRemovesFilesOfItsOwn(t *testing.T) {
+	t.Parallel()
+	ca, err := NewCA()
+	require.NoError(t, err)
+	s := startTestPostgres(t, PostgresOptions{CA: ca})
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			for n := range 100 {
+				_ = os.WriteFile(filepath.Join(s.data(), "base", fmt.Sprint("of-a-session.", n)), nil, 0o600)
+			}
+			for n := range 100 {
+				_ = os.Remove(filepath.Join(s.data(), "base", fmt.Sprint("of-a-session.", n)))
+			}
+		}
+	}()
+	for range 30 {
+		require.NoError(t, s.rewriteHBA("# nobody else"))
+	}
+	close(stop)
+	<-stopped
+	require.NoError(t, s.LoadHBA(t.Context()))
+}
+
+// What lies where a test works is removed when it ends.
+func TestNoSessionOutlivesAServerThatWasKilledAndStopped(t *testing.T) {
+	t.Parallel()
+	ca, err := NewCA()
+	require.NoError(t, err)
+	s := startTestPostgres(t, PostgresOptions{CA: ca})
+	conn, err := s.AdminConn(t.Context())
+	require.NoError(t, err)
+	session := int(conn.PgConn().PID())
+	require.NoError(t, syscall.Kill(session, syscall.SIGSTOP)) // one that is slow
+	s.Process().Kill()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	require.ErrorContains(t, s.Stop(ctx), "sessions outlive the server")
+	require.NoError(t, syscall.Kill(session, syscall.SIGCONT))
+	require.NoError(t, s.Stop(t.Context()))
+	require.False(t, running(session))
 }

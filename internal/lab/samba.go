@@ -243,12 +243,12 @@ func (s *Samba) DialFrom(address, port string) (conn net.Conn, err error) {
 func (s *Samba) AdminConn(ctx context.Context) (*ldap.Conn, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.opts.CA.PEM)
-	conn, err := ldap.DialURL(s.LDAPS(), ldap.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}),
+	conn, err := ldap.DialURL(s.LDAPS(), ldap.DialWithDialer(&net.Dialer{Timeout: patience}),
 		ldap.DialWithTLSConfig(&tls.Config{RootCAs: roots}))
 	if err != nil {
 		return nil, fmt.Errorf("lab: connect to %s: %w", s.LDAPS(), err)
 	}
-	conn.SetTimeout(30 * time.Second)
+	conn.SetTimeout(patience)
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	if err := conn.Bind(s.AdminDN, s.AdminPassword); err != nil {

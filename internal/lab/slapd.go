@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -255,11 +254,11 @@ func (s *Slapd) LogFile() string { return s.path("slapd.log") }
 
 // AdminConn opens a connection bound as the rootdn. The caller closes it.
 func (s *Slapd) AdminConn(ctx context.Context) (*ldap.Conn, error) {
-	conn, err := ldap.DialURL(s.LDAP(), ldap.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}))
+	conn, err := ldap.DialURL(s.LDAP(), ldap.DialWithDialer(&net.Dialer{Timeout: patience}))
 	if err != nil {
 		return nil, fmt.Errorf("lab: connect to %s: %w", s.LDAP(), err)
 	}
-	conn.SetTimeout(30 * time.Second)
+	conn.SetTimeout(patience)
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	if err := conn.Bind(s.AdminDN, s.AdminPassword); err != nil {

@@ -107,7 +107,7 @@ func (s *SlapdProxy) answers(ctx context.Context) error {
 	l := ldap.NewConn(c, false)
 	l.Start()
 	defer l.Close()
-	l.SetTimeout(time.Second)
+	l.SetTimeout(patience)
 	var said *ldap.Error
 	if _, err = l.WhoAmI(nil); errors.As(err, &said) && said.ResultCode < ldap.ErrorNetwork {
 		return nil

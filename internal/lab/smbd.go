@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"text/template"
-	"time"
 )
 
 // Of Debian's package samba.
@@ -123,7 +122,7 @@ func (s *SMBD) Config() string { return s.path("smb.conf") }
 func (s *SMBD) path(name string) string { return filepath.Join(s.opts.Dir, name) }
 
 func (s *SMBD) listens(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", s.Address())
 	if err == nil {

@@ -69,7 +69,7 @@ func (s *SNMPD) Start(ctx context.Context) error {
 }
 
 func (s *SNMPD) answers(context.Context) error {
-	client := &gosnmp.GoSNMP{Target: "127.0.0.1", Port: uint16(s.port), Version: gosnmp.Version2c, Community: "lab", Timeout: 100 * time.Millisecond}
+	client := &gosnmp.GoSNMP{Target: "127.0.0.1", Port: uint16(s.port), Version: gosnmp.Version2c, Community: "lab", Timeout: time.Second}
 	if err := client.Connect(); err != nil {
 		return err
 	}

@@ -168,7 +168,7 @@ func (v *Vault) Client() *vaultapi.Client {
 	client, err := vaultapi.NewClient(&vaultapi.Config{
 		Address:    v.Address(),
 		HttpClient: &http.Client{Transport: transport},
-		Timeout:    30 * time.Second,
+		Timeout:    2 * patience,
 	})
 	if err != nil {
 		// Only an unusable address or environment gets here; both are the
