@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -174,6 +175,40 @@ func TestTheEngineEndsWithAnOwnerThatWasKilledAndTheNextOneTakesOver(t *testing.
 	require.True(t, next.Started)
 	serves(t, next)
 	require.NoError(t, next.Stop())
+}
+
+// Ports are chosen before they are taken.
+func TestAnEngineThatFindsAPortTakenIsStartedAgainAndNotForEver(t *testing.T) {
+	for name, row := range map[string]struct{ times, starts int }{"twice": {2, 3}, "each time": {1000, maxTaken}} {
+		t.Run(name, func(t *testing.T) {
+			dir := alone(t)
+			path, err := exec.LookPath(binary)
+			require.NoError(t, err)
+			first, count := t.TempDir(), filepath.Join(t.TempDir(), "count")
+			script := fmt.Sprintf(`#!/bin/sh
+echo x >>%[1]q
+if [ $(wc -l <%[1]q) -le %[2]d ]; then
+	echo "rollcall-engine: Temporal stopped: Failed to start gRPC listener, error: listen tcp 127.0.0.1:15001: bind: address already in use" >&2
+	exit 1
+fi
+exec %[3]q "$@"
+`, count, row.times, path)
+			require.NoError(t, os.WriteFile(filepath.Join(first, binary), []byte(script), 0o755))
+			t.Setenv("PATH", first+string(filepath.ListSeparator)+os.Getenv("PATH"))
+			e, err := Connect(t.Context(), options(dir, true))
+			if row.times >= row.starts {
+				require.ErrorContains(t, err, "address already in use")
+				require.ErrorContains(t, err, "engine.log")
+			} else {
+				require.NoError(t, err)
+				require.True(t, e.Started)
+				require.NoError(t, e.Stop())
+			}
+			starts, err := os.ReadFile(count)
+			require.NoError(t, err)
+			require.Equal(t, strings.Repeat("x\n", row.starts), string(starts))
+		})
+	}
 }
 
 func TestWhereAnEngineOnceListenedIsNotTakenForARunningOne(t *testing.T) {

@@ -58,7 +58,7 @@ func findOrStart(ctx context.Context, o Options) (*local, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	starting := func() {}
+	starting, taken := func() {}, 0
 	if o.Starting != nil {
 		starting = sync.OnceFunc(o.Starting)
 	}
@@ -76,7 +76,10 @@ func findOrStart(ctx context.Context, o Options) (*local, error) {
 				return l, nil
 			}
 			_ = lock.Close()
-			if !errors.Is(err, errOthers) {
+			if errors.Is(err, errTaken) {
+				taken++
+			}
+			if !errors.Is(err, errOthers) && !errors.Is(err, errTaken) || taken == maxTaken {
 				return nil, err
 			}
 		} else if addr, ok := running(dir); ok {
@@ -91,8 +94,16 @@ func findOrStart(ctx context.Context, o Options) (*local, error) {
 	}
 }
 
-// errOthers: an engine that is not ours holds the database.
-var errOthers = errors.New("another engine holds the database")
+var (
+	// errOthers: an engine that is not ours holds the database.
+	errOthers = errors.New("another engine holds the database")
+	// errTaken: somebody took a port that the engine had chosen, before it did.
+	// It chooses another one the next time.
+	errTaken = errors.New("another program took a port of the engine's")
+)
+
+// maxTaken is how often an engine is started that finds a port taken.
+const maxTaken = 5
 
 // startAs starts an engine and leaves word for which device.
 func startAs(ctx context.Context, dir, device string, lock *os.File) (*local, error) {
@@ -150,7 +161,9 @@ func running(dir string) (string, bool) {
 	if errors.Is(syscall.Kill(at.PID, 0), syscall.ESRCH) {
 		return "", false
 	}
-	conn, err := net.DialTimeout("tcp", at.Address, time.Second)
+	// On loopback nobody's port refuses at once; a machine that is busy takes
+	// its time.
+	conn, err := net.DialTimeout("tcp", at.Address, 10*time.Second)
 	if err != nil {
 		return "", false
 	}
@@ -201,7 +214,11 @@ func start(ctx context.Context, dir string) (*local, error) {
 			if strings.Contains(said.String(), "another engine already runs") {
 				return nil, errOthers
 			}
-			return nil, fmt.Errorf("%s ended at once (%s): %s; its log is %s", binary, cmd.ProcessState, said, filepath.Join(dir, "engine.log"))
+			err := fmt.Errorf("%s ended at once (%s): %s; its log is %s", binary, cmd.ProcessState, said, filepath.Join(dir, "engine.log"))
+			if strings.Contains(said.String(), "address already in use") {
+				err = fmt.Errorf("%w: %w", errTaken, err)
+			}
+			return nil, err
 		case <-ctx.Done():
 			_ = stop(cmd, stdin, gone)
 			return nil, fmt.Errorf("%s did not start within %s; its log is %s", binary, startTimeout, filepath.Join(dir, "engine.log"))
