@@ -101,7 +101,7 @@ func (a *Appliance) Silence() error {
 		if full || err != nil {
 			return err
 		}
-		// One that takes longer has met a full queue, or a machine that is busy.
+		// One that takes longer has met a full queue, or a busy machine.
 		c, err := net.DialTimeout("tcp", a.listener.Addr().String(), 200*time.Millisecond)
 		if err == nil {
 			a.filled = append(a.filled, c)

@@ -102,8 +102,8 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // Exited is closed when the child is gone.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// stopTimeout is how long a child may take to end when it is asked to. A domain
-// controller that waits for another one's answer does so for a minute.
+// stopTimeout is how long a child may take to end when it is asked to. A
+// domain controller that waits for another one's answer does so for a minute.
 const stopTimeout = 3 * time.Minute
 
 // patience is how long a server is waited for that is there and does not
@@ -113,8 +113,8 @@ const stopTimeout = 3 * time.Minute
 const patience = time.Minute
 
 // Stop asks the child to end (SIGTERM) and waits for it; when ctx ends first,
-// or after three minutes, it is killed, and the error says so. A child already gone
-// is not an error.
+// or after three minutes, it is killed, and the error says so. A child already
+// gone is not an error.
 func (p *Process) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
