@@ -144,9 +144,24 @@ func loopback(ctx context.Context, all []netip.Addr, port string) (silent netip.
 
 // listens connects and says nothing.
 func listens(ctx context.Context, a netip.Addr, port string) error {
-	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", net.JoinHostPort(a.String(), port))
-	if err == nil {
-		_ = c.Close()
+	return insist(func() error {
+		c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", net.JoinHostPort(a.String(), port))
+		if err == nil {
+			_ = c.Close()
+		}
+		return err
+	})
+}
+
+// insist tries again what took too long. The kernel answers for this machine at
+// once: either it drops what is sent there, or the machine is busy and this
+// process did not come to its turn.
+func insist(try func() error) (err error) {
+	for range 3 {
+		var late net.Error
+		if err = try(); !errors.As(err, &late) || !late.Timeout() {
+			return err
+		}
 	}
 	return err
 }

@@ -56,11 +56,21 @@ const queryTimeout = 8 * time.Second
 // a busy machine needs more.
 const rejoinTimeout = 90 * time.Second
 
+// againTimeout is the same for one elsewhere, where one asked for work lately.
+const againTimeout = 30 * time.Second
+
 // query needs a live worker. The one of this process may first have to wait for
-// what a killed one had in hand.
+// what a killed one had in hand. So may others: what Temporal has handed to the
+// killed one it hands to another some seconds later, who may be busy.
 func (s *session) query(ctx context.Context) (*workflows.Status, error) {
 	v, err := s.queryOnce(ctx)
-	for end := time.Now().Add(rejoinTimeout); err != nil && s.engine.Started && ctx.Err() == nil && time.Now().Before(end); {
+	patience := rejoinTimeout
+	if !s.engine.Started {
+		if patience = againTimeout; err != nil && s.mayAnswer(ctx, err) {
+			s.say("waiting: the campaign gave %v, and a worker is there, which may be busy: it is asked again, for %s at most", err, patience)
+		}
+	}
+	for end := time.Now().Add(patience); err != nil && ctx.Err() == nil && time.Now().Before(end) && s.mayAnswer(ctx, err); {
 		select {
 		case <-time.After(200 * time.Millisecond):
 			v, err = s.queryOnce(ctx)
@@ -84,12 +94,28 @@ func (s *session) query(ctx context.Context) (*workflows.Status, error) {
 	return &st, nil
 }
 
+// mayAnswer reports whether a campaign that gave err for an answer may give
+// another one. Only silence is worth a wait for a worker elsewhere.
+func (s *session) mayAnswer(ctx context.Context, err error) bool {
+	if s.engine.Started {
+		return true
+	}
+	if !errors.Is(err, errSilent) {
+		return false
+	}
+	seen, err := s.workersSeen(ctx)
+	return err == nil && time.Since(seen[0].asked) < polled
+}
+
+var errSilent = errors.New("no answer in time")
+
 func (s *session) queryOnce(ctx context.Context) (converter.EncodedValue, error) {
 	within, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	v, err := s.engine.QueryWorkflow(within, workflows.CampaignID(s.cfg.Device), "", workflows.QueryStatus)
-	if err != nil && within.Err() != nil {
-		err = fmt.Errorf("no answer in %s", queryTimeout)
+	var late *serviceerror.DeadlineExceeded
+	if err != nil && (within.Err() != nil || errors.As(err, &late)) {
+		err = errSilent
 	}
 	return v, err
 }

@@ -34,7 +34,7 @@ func TestACampaignDoesNotStartBeforeEachLineOfItsProfileHasAnAnswer(t *testing.T
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 3, AppRoles: 1})
 	require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "gateway.yaml"), []byte(gateway), 0o644))
-	file, err := e.CampaignFile(nil, quick+"profile: gateway.yaml\n")
+	file, err := e.CampaignFile(nil, unhurried+"profile: gateway.yaml\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")

@@ -68,7 +68,7 @@ func (u *user) with(env ...string) *user {
 func TestServersThatCannotServeEndARunWithOneMessageAndNothingChanged(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 6, AppRoles: 1, Bystanders: 1})
-	file, err := e.CampaignFile(nil, quick)
+	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
 	c := startCluster(t, e, file)
 	records := c.ledgerWorker()
@@ -123,7 +123,7 @@ func TestServersThatCannotServeEndARunWithOneMessageAndNothingChanged(t *testing
 	t.Run("a ledger folder that is another campaign's", func(t *testing.T) {
 		about, err := json.Marshal(map[string]any{"origin": ledger.Origin("another"), "verifier_key": "another+00000000+AAAA", "version": 1})
 		require.NoError(t, err)
-		for s := range 60 {
+		for s := range 600 {
 			folder := filepath.Join(c.ledgers, estate.Device+"-"+time.Now().UTC().Add(time.Duration(s)*time.Second).Format("20060102T150405Z"))
 			if os.Mkdir(folder, 0o755) == nil {
 				defer os.RemoveAll(folder)

@@ -23,7 +23,7 @@ var strict = lab.SlapdPolicy{History: 5, MinAge: time.Hour}
 
 func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 20, Replica: true, Odd: true, AppRoles: 2, Users: 1, Bystanders: 3, Plant: true, Policy: strict})
-	file, err := e.CampaignFile(nil, quick)
+	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -125,19 +126,6 @@ func (c *cluster) state(campaign string) *ledger.State {
 	return s
 }
 
-// awaitDead waits until a running campaign has at least n dead.
-func (c *cluster) awaitDead(campaign string, n int) {
-	c.t.Helper()
-	require.Eventually(c.t, func() bool {
-		r, err := ledger.OpenReader(filepath.Join(c.ledgers, campaign))
-		if err != nil {
-			return false
-		}
-		s, err := r.State(context.Background())
-		return err == nil && len(deaths(c.t, s)) >= n
-	}, patience, tick, "fewer than %d dead", n)
-}
-
 // histories calls each with every event of the newest campaign of the device
 // and of its wave 0.
 func (c *cluster) histories(campaign string, each func(*historypb.HistoryEvent)) {
@@ -225,7 +213,7 @@ func (s *service) wait() ran {
 	s.t.Helper()
 	select {
 	case <-s.done:
-	case <-time.After(3 * time.Minute):
+	case <-time.After(2 * patience):
 		require.Fail(s.t, "did not end", "%v: %s", s.cmd.Args, s.errors())
 	}
 	out, err := os.ReadFile(s.out)
@@ -260,6 +248,30 @@ func ldapProxy(t *testing.T, e *estate.Estate, server string) *faultproxy.Proxy 
 	return p
 }
 
+// pauseAt pauses a directory behind the n-th password that is set from now on,
+// which is answered yet.
+func pauseAt(p *faultproxy.Proxy, n int) (paused <-chan struct{}) {
+	there := make(chan struct{})
+	var sets atomic.Int64
+	p.OnRequest(func(r faultproxy.Request) {
+		if r.Detail == passwordModify && sets.Add(1) == int64(n) {
+			p.Pause()
+			close(there)
+		}
+	})
+	return there
+}
+
+// await waits for what a channel tells by its end.
+func await(t *testing.T, told <-chan struct{}, otherwise string) {
+	t.Helper()
+	select {
+	case <-told:
+	case <-time.After(patience):
+		require.Fail(t, otherwise)
+	}
+}
+
 // freeAddress is one at which nobody listens, and that no other test gets.
 func freeAddress(t *testing.T) string {
 	t.Helper()
@@ -271,6 +283,6 @@ func freeAddress(t *testing.T) string {
 // How long to wait for what should come at once, and how often to look. A
 // machine that is busy with other tests takes its time.
 const (
-	patience = 2 * time.Minute
+	patience = 4 * time.Minute
 	tick     = 20 * time.Millisecond
 )

@@ -28,7 +28,7 @@ import (
 func TestTwoWorkersAndALedgerWorkerEachWithItsOwnLoginEndACampaign(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 58, AppRoles: 3, Odd: true, Bystanders: 3, Policy: strict})
-	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 4}\n")
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m, batch: 4}\n")
 	require.NoError(t, err)
 	key := make([]byte, 32)
 	_, err = rand.Read(key)
@@ -79,13 +79,12 @@ func TestTwoWorkersAndALedgerWorkerEachWithItsOwnLoginEndACampaign(t *testing.T)
 			counted += n
 		}
 	}
-	require.Equal(t, 64, counted, "of both workers together")
-
 	workers := map[string]int{}
-	sealed := 0
+	sealed, twice := 0, false
 	c.histories(campaign, func(ev *historypb.HistoryEvent) {
 		if s := ev.GetActivityTaskStartedEventAttributes(); s != nil {
 			workers[s.Identity]++
+			twice = twice || s.Attempt > 1
 		}
 		for _, p := range payloads(ev) {
 			require.Equal(t, "binary/rollcall-aes-256-gcm", string(p.Metadata["encoding"]), ev.EventType.String())
@@ -94,6 +93,8 @@ func TestTwoWorkersAndALedgerWorkerEachWithItsOwnLoginEndACampaign(t *testing.T)
 	})
 	require.Len(t, workers, 3, "two workers and the ledger's share the activities")
 	require.Greater(t, sealed, 50)
+	require.GreaterOrEqual(t, counted, 64, "of both workers together")
+	require.True(t, counted == 64 || twice, "%d are counted, and each was proved once", counted)
 	t.Run("Temporal's database holds no readable payload", func(t *testing.T) {
 		for _, name := range []string{c.engine.Database(), c.engine.Database() + "-wal"} {
 			data, err := os.ReadFile(name)
@@ -171,7 +172,7 @@ func requireDenied(t *testing.T, c *cluster, role string, paths ...string) {
 func TestRunOnOneMachineNeedsTheWorkersAndTheLedgersPoliciesAndNoMore(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 4, AppRoles: 1})
-	file, err := e.CampaignFile(nil, quick)
+	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")
@@ -187,17 +188,17 @@ func TestACampaignOutlivesWorkersThatAreStoppedAndKilled(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 60, Bystanders: 2, Policy: strict})
 	directory, _ := proxied(t, e)
-	e.Directory = waitsLong + "    rate_per_second: 100\n" // so that the campaign outlives its workers
-	file, err := e.CampaignFile([]string{directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 20s, batch: 5, parallel: 4, concurrency: 2}\n")
+	e.Directory = waitsLong
+	file, err := e.CampaignFile([]string{directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m, batch: 5, parallel: 4, concurrency: 2}\n")
 	require.NoError(t, err)
 	c := startCluster(t, e, file)
 	r := startRaid(t, e)
 	campaign := strings.TrimSpace(c.must("start"))
 	c.ledgerWorker()
 
+	paused := pauseAt(directory, 5)
 	stopped := c.worker()
-	c.awaitDead(campaign, 5)
-	directory.Pause() // it now has credentials in hand whose next answer it waits for
+	await(t, paused, "five were not set") // it has others in hand, whose next answer it waits for
 	stopped.signal(syscall.SIGTERM)
 	require.Eventually(t, func() bool { return stopped.said("finishing what is in hand") }, patience, tick)
 	directory.Resume()
@@ -207,12 +208,13 @@ func TestACampaignOutlivesWorkersThatAreStoppedAndKilled(t *testing.T) {
 	require.Less(t, len(deaths(t, state)), 60, "it began nothing new")
 	requireConsumersServed(t, e)
 
-	directory.Pause() // one of them may be up much sooner than the other
-	killed, other := c.worker(), c.worker()
-	directory.Resume()
-	c.awaitDead(campaign, 35)
+	paused = pauseAt(directory, 10)
+	killed := c.worker()
+	await(t, paused, "the second worker set nothing")
+	other := c.worker()
 	killed.kill()
 	requireNothingLost(t, e)
+	directory.Resume()
 	watched := c.run("watch")
 	require.Zero(t, watched.code, watched.out+watched.err)
 	require.False(t, other.over())

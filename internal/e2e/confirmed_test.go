@@ -31,7 +31,7 @@ func TestAConfirmationIsForWhatWasThereWhenItWasFirstUsed(t *testing.T) {
 		return got.Data["created_time"].(string)
 	}
 	write(map[string]any{"password": "something-stale-1"})
-	file, err := e.CampaignFile(nil, quick)
+	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
 	plain := readFile(t, file)
 	confirm := func(more string) {

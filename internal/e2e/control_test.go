@@ -75,8 +75,9 @@ func (h *hold) see(r faultproxy.Request) {
 	h.mu.Lock()
 	now := !h.fired && h.is(r)
 	h.fired = h.fired || now
-	// The next batch is begun while one is cleaned: it must not end meanwhile.
-	held := now || h.fired && h.step == protocol.Clean
+	// The next batch is begun while one is cleaned, and another credential
+	// beside one that is activated: they must not end meanwhile.
+	held := now || h.fired && (h.step == protocol.Clean || h.step == protocol.Activate)
 	h.mu.Unlock()
 	if now {
 		close(h.reached)
@@ -101,7 +102,7 @@ func startControlled(t *testing.T) *controlled {
 	e.Directory = waitsLong
 	c := &controlled{}
 	c.directory, c.store = proxied(t, e)
-	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 2, parallel: 1, concurrency: 1}\n")
+	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m, batch: 2, parallel: 1, concurrency: 1}\n")
 	require.NoError(t, err)
 	c.cluster = startCluster(t, e, file)
 	c.ledgerWorker()
@@ -290,7 +291,7 @@ func TestCtrlCFinishesTheCredentialInHandAndTheSameCommandGoesOn(t *testing.T) {
 	e.Directory = waitsLong
 	c := &controlled{cluster: &cluster{}}
 	c.directory, c.store = proxied(t, e)
-	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 20s, batch: 12, concurrency: 2}\n")
+	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m, batch: 12, concurrency: 2}\n")
 	require.NoError(t, err)
 	c.user = newUser(t, e, file)
 	c.user.must("init")

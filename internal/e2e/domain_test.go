@@ -20,7 +20,7 @@ import (
 
 func TestACampaignOnADomainLeavesTheStolenPasswordsNoHour(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 4, Domain: 40, Bystanders: 2})
-	file, err := e.CampaignFile(nil, quick)
+	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")

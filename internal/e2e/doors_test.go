@@ -55,7 +55,7 @@ func TestAStolenValueIsDeadOnlyOnceTheMailServerRefusesItAsWell(t *testing.T) {
 	doors := func(address string) string {
 		return fmt.Sprintf("doors:\n  mail:\n    type: imaps\n    address: %q\n    ca_file: ca.pem\n    for: [{directory: corp}]\n", address)
 	}
-	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 8s, batch: 20}\n"+doors(m.Address("imaps")))
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m, batch: 20}\n"+doors(m.Address("imaps")))
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")

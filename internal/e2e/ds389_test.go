@@ -27,7 +27,7 @@ var policy389 = lab.DS389Policy{History: 5, MinAge: time.Hour, MinLength: 20, Ma
 func TestACampaignOn389DirectoryServerLeavesNothingAliveOnSupplierAndConsumer(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 2, Bystanders: 2, DS389: 30, DS389Policy: policy389})
-	file, err := e.CampaignFile(nil, quick)
+	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")

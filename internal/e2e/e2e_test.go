@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -146,13 +145,13 @@ func (u *user) must(args ...string) string {
 // begun is waited for.
 func (u *user) ledger() *ledger.State {
 	u.t.Helper()
-	for end := time.Now().Add(patience); ; {
-		state := u.ledgerSoFar()
-		if state != nil {
+	look := time.NewTicker(tick)
+	defer look.Stop()
+	for end := time.Now().Add(patience); ; <-look.C {
+		if state := u.ledgerSoFar(); state != nil {
 			return state
 		}
 		require.True(u.t, time.Now().Before(end), "no ledger was written")
-		runtime.Gosched()
 	}
 }
 
@@ -182,4 +181,11 @@ func decode[T any](t *testing.T, text string) T {
 	return v
 }
 
+// quick is for a campaign in which something stays open: it ends soon after its
+// first pass. A replica that is slow, or a call that failed, is not waited for
+// much longer.
 const quick = "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 20}\n"
+
+// unhurried is for a campaign in which each credential dies or can never be
+// rotated: it ends by itself, on a slow machine too.
+const unhurried = "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m, batch: 20}\n"

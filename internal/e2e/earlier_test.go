@@ -242,7 +242,7 @@ func TestADirectorysNameMeansOneDirectoryWhoeverUsesIt(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 2, Tagged: 1, Replica: true})
 	copied(t, e)
 	first := []string{e.Slapd.LDAPS()}
-	file, err := e.CampaignFile(first, quick)
+	file, err := e.CampaignFile(first, unhurried)
 	require.NoError(t, err)
 	production := readFile(t, file)
 	u := newUser(t, e, file)
@@ -257,7 +257,7 @@ func TestADirectorysNameMeansOneDirectoryWhoeverUsesIt(t *testing.T) {
 	require.NoError(t, e.Vault.SeedKV(t.Context(), map[string]map[string]any{"test/esg/a": {"password": a.Password}}))
 	require.NoError(t, e.Vault.SeedMetadata(t.Context(), map[string]map[string]any{"test/esg/a": {"account": a.uid()}}))
 	ofTest := strings.Replace(production, "device: esg-01", "device: test-01", 1)
-	ofTest = ofTest[:strings.Index(ofTest, "sources:")] + "sources:\n  - {name: v, type: vault-kv, prefix: kv/test/esg}\n" + quick
+	ofTest = ofTest[:strings.Index(ofTest, "sources:")] + "sources:\n  - {name: v, type: vault-kv, prefix: kv/test/esg}\n" + unhurried
 	ofTest = strings.Replace(ofTest, first[0], e.Replica.LDAPS(), 1)
 	requireRefused := func(t *testing.T, text string, words ...string) {
 		t.Helper()
@@ -324,7 +324,7 @@ func copied(t *testing.T, e *estate.Estate) {
 // afterwards, or somebody is told.
 func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 2, Bystanders: 1})
-	file, err := e.CampaignFile(nil, quick)
+	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")
@@ -337,7 +337,7 @@ func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
 	require.NoError(t, e.Vault.SeedKV(t.Context(), secrets))
 	production := readFile(t, file)
 	other := strings.Replace(production, "device: esg-01", "device: test-01", 1)
-	other = other[:strings.Index(other, "sources:")] + "sources:\n  - {name: list, type: manifest, file: two.csv}\n" + quick
+	other = other[:strings.Index(other, "sources:")] + "sources:\n  - {name: list, type: manifest, file: two.csv}\n" + unhurried
 	require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "two.csv"), []byte("account,path\n"+a.uid()+",kv/test/esg/a#password\n"), 0o600))
 	require.NoError(t, os.WriteFile(file, []byte(other), 0o600))
 	u.must("init")

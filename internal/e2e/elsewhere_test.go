@@ -19,7 +19,7 @@ import (
 func TestWhoIsElsewhereSeesTheCampaignWhereTheLedgerWorkerServesIt(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 4})
-	file, err := e.CampaignFile(nil, quick)
+	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
 	c := startCluster(t, e, file)
 	c.ledgers = filepath.Join(e.Dir, "far", "ledger") // not where the campaign file has it

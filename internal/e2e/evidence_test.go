@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,22 @@ import (
 // from is a dialer whose connections come from an address of this machine.
 func from(address string) *net.Dialer {
 	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}, Timeout: time.Minute}
+}
+
+// logged waits until slapd has written how each login from an address ended: it
+// answers first.
+func logged(t *testing.T, e *estate.Estate, address string, logins int) {
+	t.Helper()
+	accepted := regexp.MustCompile(` (conn=\d+) fd=\d+ ACCEPT from IP=` + regexp.QuoteMeta(address) + `:`)
+	require.Eventually(t, func() bool {
+		text, ended := readFile(t, e.Slapd.LogFile()), 0
+		for _, c := range accepted.FindAllStringSubmatch(text, -1) {
+			if regexp.MustCompile(` ` + c[1] + ` op=\d+ RESULT tag=97 .*\n`).MatchString(text) {
+				ended++
+			}
+		}
+		return ended == logins
+	}, patience, tick, "%d logins from %s", logins, address)
 }
 
 // The intruder really uses what he took, before the campaign and after it; the
@@ -64,6 +81,8 @@ func TestWhoUsedWhatWasStolenIsShownByTheLogsBeforeAndAfterItsRotation(t *testin
 	require.NoError(t, bind("127.0.0.66")) // the intruder
 	require.Equal(t, 200, logIn(role.RoleID, role.Password))
 	require.Equal(t, 400, logIn("somebody-else", account.Password)) // one value, as another account
+	logged(t, e, "127.0.0.2", 1)
+	logged(t, e, "127.0.0.66", 1)
 
 	look := func(more ...string) (r judge.Result, all []string) {
 		got := u.run(append([]string{"evidence", "-o", "json", "--window", start.Format(time.RFC3339) + "..", "--device", "127.0.0.2", "--usual", "127.0.0.1",
@@ -92,6 +111,7 @@ func TestWhoUsedWhatWasStolenIsShownByTheLogsBeforeAndAfterItsRotation(t *testin
 
 	u.must("run")
 	require.Error(t, bind("127.0.0.66"))
+	logged(t, e, "127.0.0.66", 2)
 	require.Equal(t, 400, logIn(role.RoleID, role.Password))
 	r, all = look("--campaign", "latest")
 	require.Contains(t, all, "probable tried-after-rotation "+account.ID)

@@ -53,6 +53,8 @@ func TestWhatTheDeviceUsedAndNoSourceListsIsTakenUpFromSlapdsLogAndDiesByAPerson
 	require.NoError(t, bind("127.0.0.2", strings.ToUpper(used), e.Bystanders[used])) // the device
 	require.Error(t, bind("127.0.0.2", tried, credential.NewSecret("not this one")))
 	require.NoError(t, bind("127.0.0.66", forged, e.Bystanders[forged])) // its own consumer
+	logged(t, e, "127.0.0.2", 2)
+	logged(t, e, "127.0.0.66", 1)
 	u = u.edited("{from: 2022-10-10, to: 2023-06-08}", "{from: "+began.Format(time.RFC3339)+"}").
 		edited("containment: "+estate.Contained, "containment: {how: isolated, at: "+time.Now().UTC().Format(time.RFC3339Nano)+"}")
 
