@@ -27,6 +27,10 @@ type Server struct {
 	Address string // where it is dialled, if that is known
 }
 
+// Patience suits the look-ups for one name: a resolver waits 5 s for a name
+// server before it asks the next one (resolv.conf(5)).
+const Patience = 15 * time.Second
+
 // Finder asks DNS. The zero value asks the system's resolver without a limit.
 type Finder struct {
 	Resolver *net.Resolver // nil is the system's

@@ -1,12 +1,42 @@
 package address
 
 import (
+	"context"
+	"net"
+	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/lab"
 )
+
+// The first name server of a machine is down, and the resolver asks the next
+// one when it has waited for that.
+func TestANameServerThatIsDownLeavesNoNameWithoutAnAddress(t *testing.T) {
+	t.Parallel()
+	dns, err := lab.StartDNS("127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(dns.Close)
+	dns.Host("mail.example.org", [4]byte{192, 0, 2, 7})
+	down, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = down.Close() })
+	var asked atomic.Int64
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		at := dns.Addr()
+		if asked.Add(1) <= 2 { // IPv4 and IPv6
+			at = down.LocalAddr().String()
+		}
+		return (&net.Dialer{}).DialContext(ctx, "udp", at)
+	}}
+	found, err := Finder{Resolver: resolver, Timeout: Patience}.Of(t.Context(), "mail.example.org.")
+	require.NoError(t, err)
+	require.Equal(t, []netip.Addr{netip.MustParseAddr("192.0.2.7")}, found)
+}
 
 func TestABusyMachineIsNotTakenForOneWhoseTwinDropsWhatIsSentThere(t *testing.T) {
 	t.Parallel()

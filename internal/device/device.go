@@ -26,16 +26,13 @@ const patience = 2 * time.Second
 // atOnce bounds the connections that are tried at the same time.
 const atOnce = 256
 
-// lookUp bounds the look-ups for one name.
-const lookUp = 5 * time.Second
-
 // Addresses are all IP addresses of what the campaign file names, IPv4 and
 // IPv6. A name without any is an error: nothing would be asked, and a device
 // would look contained for it.
 func Addresses(ctx context.Context, named []string) ([]string, error) {
 	var out []netip.Addr
 	for _, name := range named {
-		all, err := (address.Finder{Timeout: lookUp}).Of(ctx, name)
+		all, err := (address.Finder{Timeout: address.Patience}).Of(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("%s has no address now, so it cannot be asked (%w): write the IP address that the device had, or take the name out", name, err)
 		}

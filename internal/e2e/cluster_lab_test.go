@@ -181,6 +181,7 @@ func spawn(t *testing.T, dir string, env []string, args ...string) *service {
 func (u *user) follow(args ...string) *service {
 	u.t.Helper()
 	cmd := u.command(args...)
+	u.t.Cleanup(u.endEngine)
 	return spawn(u.t, u.e.Dir, u.env, cmd.Args...)
 }
 

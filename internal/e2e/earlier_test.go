@@ -115,7 +115,7 @@ func TestWhatAnEarlierCampaignLeftIsNotForgotten(t *testing.T) {
 
 	// He answers for all of them, by the campaign, and for the one that stays
 	// by its name.
-	answered := smaller + "exclude:\n  - {campaign: " + state.Campaign + ", reason: the filter was too wide}\n  - {account: '" + inSecret.DN + "', reason: deleted by its owner}\n"
+	answered := strings.Replace(smaller, quick, unhurried, 1) + "exclude:\n  - {campaign: " + state.Campaign + ", reason: the filter was too wide}\n  - {account: '" + inSecret.DN + "', reason: deleted by its owner}\n"
 	require.NoError(t, os.WriteFile(file, []byte(answered), 0o600))
 	for range 2 {
 		last := u.run("run")

@@ -82,10 +82,33 @@ func (u *user) begin(args ...string) (*exec.Cmd, *transcript) {
 	u.t.Helper()
 	cmd := u.command(args...)
 	said := &transcript{}
-	cmd.Stdout, cmd.Stderr = said, said
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = said, said, patience
 	require.NoError(u.t, cmd.Start())
-	u.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	u.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		u.endEngine()
+	})
 	return cmd, said
+}
+
+// endEngine ends the engine that a killed command left, also one that comes up
+// or goes down: it writes in its folder, which is about to be removed.
+func (u *user) endEngine() {
+	require.Eventually(u.t, func() bool {
+		all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		gone := true
+		for _, name := range all {
+			line, _ := os.ReadFile(name)
+			if !bytes.Contains(line, []byte("rollcall-engine\x00-dir\x00"+filepath.Join(u.state, "engine"))) {
+				continue
+			}
+			gone = false
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		return gone
+	}, patience, tick, "its engine lives on")
 }
 
 // closed reports whether the ledger says that the campaign has ended.

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,9 +23,6 @@ import (
 // listed, each address is a door of its own, and nobody looks it up again.
 // Whoever may answer for the name by then, the compromised device above all,
 // is shown no new value.
-
-// lookUpDoor bounds the look-ups for one name.
-const lookUpDoor = 5 * time.Second
 
 // FindDoors looks the doors of a campaign file up, all side by side, and gives
 // the addresses of each that has a name; none where the name has none now. Such
@@ -78,7 +74,7 @@ func addressesOf(ctx context.Context, d door.Settings) (out []string, err error)
 	case d.At != "":
 		return []string{d.At}, nil
 	}
-	all, err := (address.Finder{Timeout: lookUpDoor}).Listening(ctx, h, port)
+	all, err := (address.Finder{Timeout: address.Patience}).Listening(ctx, h, port)
 	for _, a := range all {
 		out = append(out, a.Unmap().String())
 	}
