@@ -47,10 +47,13 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated
 	j.refused = j.refused || j.unsent // a look before this one did not come to send it
 	j.unsent = f.Fresh
-	j.tried, j.wrong, j.believed = nil, 0, false
+	j.tried, j.wrong, j.believed, j.byMarks = nil, 0, false, false
 	switch {
 	case f.Fresh:
-	case j.sentNot(), j.refusedBefore():
+		j.unsentAt = j.account.Changed
+	case j.sentNot():
+		f.NewBinds, j.byMarks = protocol.Refused, true
+	case j.refusedBefore():
 		f.NewBinds = protocol.Refused
 	default:
 		reply, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
@@ -137,6 +140,9 @@ func (j *job) offer(ctx context.Context, server string, value credential.Secret)
 		return "", err
 	case account.State != protocol.Accepted:
 		return account.State, nil
+	}
+	if server == j.writeServer() && j.unsent {
+		j.unsentAt = account.Changed // a wrong login may have moved it
 	}
 	return protocol.Refused, j.named(account, server)
 }

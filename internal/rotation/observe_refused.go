@@ -17,14 +17,22 @@ import (
 // what the next pass goes by.
 
 // refusedBefore reports whether an earlier pass, or look of this one, saw the
-// staged value refused, or a pass ended before it was sent, and no wrong login
-// is left to ask again, since some were counted. Were it in force by now all
-// the same (a reset without an answer that arrived late, a process that was
-// killed before it said that it works), nothing worse comes of it than one more
-// reset, or another value: what is replaced then is kept (restage).
+// staged value refused, or a pass ended before it was sent, or the account is
+// as it was when no server had it yet, and no wrong login is left to ask again,
+// since some were counted. Were it in force by now all the same (a reset
+// without an answer that arrived late, a process that was killed before it said
+// that it works), nothing worse comes of it than one more reset, or another
+// value: what is replaced then is kept (restage).
 func (j *job) refusedBefore() bool {
-	j.believed = j.spare() == 0 && j.account.Failed > 0 && (j.staged.Refused && !j.worked || j.refused || j.replacedByMark())
+	j.believed = j.spare() == 0 && j.account.Failed > 0 && (j.staged.Refused && !j.worked || j.refused || j.replacedByMark() || j.notArrived())
 	return j.believed
+}
+
+// notArrived reports whether the account's mark says that nothing was set since
+// no server had the staged value: a reset that was sent and had no answer was
+// lost, or is on its way.
+func (j *job) notArrived() bool {
+	return j.unsentAt != "" && protocol.Compare(j.unsentAt, j.account.Changed) == protocol.Unchanged
 }
 
 // replacedByMark reports whether the account's mark says that somebody has set
@@ -48,7 +56,7 @@ func (j *job) newRefused(reply protocol.Reply) {
 // wasSent notes what the account was seen to accept before the reset that was
 // just sent. After it nobody sees that any more.
 func (j *job) wasSent() {
-	j.refused, j.unsent, j.leftAt = false, false, ""
+	j.refused, j.unsent, j.byMarks, j.leftAt = false, false, false, ""
 	for i, p := range j.paths {
 		if i >= len(j.c.Paths) || i >= len(j.parts) || j.parts[i] != seen || j.lives[i].Version == 0 || j.staged.Places[p.String()] == ownmount.PlaceSeen {
 			continue // it takes no part, holds nothing, or is in the entry already
@@ -75,6 +83,15 @@ func (j *job) withSeen(entry ownmount.Staged) ownmount.Staged {
 	return entry
 }
 
+// keepMarks has what the marks said in this look count as a refusal: after the
+// wrong logins of the look they may not say it any more. Not before the value
+// is sent: where the process dies right after, it is in force.
+func (j *job) keepMarks() {
+	if j.byMarks {
+		j.newRefused(protocol.Refused)
+	}
+}
+
 // isRefused is Staged.Refused by what is known now. It is said only where wrong
 // logins were counted, and lock.
 func (j *job) isRefused(entry ownmount.Staged) bool {
@@ -91,6 +108,7 @@ func (j *job) isRefused(entry ownmount.Staged) bool {
 // out only by wrong logins, or not at all. It is no promise, and an error is
 // left alone: what is missing the next pass asks for.
 func (j *job) noteEnd(ctx context.Context) {
+	j.keepMarks()
 	entry := j.withSeen(j.staged)
 	entry.Refused = j.isRefused(entry)
 	if j.late.n == 0 && entry.Refused == j.staged.Refused && len(j.saw) == 0 {

@@ -44,6 +44,7 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 			ev.New = protocol.Refused // without being asked
 			return stopUnlessDead(*ev)
 		}
+		ev.New = protocol.NotAsked // what it said before the last wrong login is not its last word
 		reply, err := j.accepts(ctx, server, n < len(olds))
 		if err != nil {
 			return err

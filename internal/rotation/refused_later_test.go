@@ -186,3 +186,111 @@ func TestASeenPathThatWasMadeAnewWithAnotherValueKeepsIt(t *testing.T) {
 		})
 	}
 }
+
+// TestAResetThatWasLostIsNotAskedForByTheLoginThatLocks: two wrong logins were
+// spent on finding out what is in force, the request of Set did not arrive, and
+// the account's mark is as it was before it.
+func TestAResetThatWasLostIsNotAskedForByTheLoginThatLocks(t *testing.T) {
+	for name, story := range map[string]func() *world{
+		"OpenLDAP":         plain,
+		"Active Directory": func() *world { w := plain(); w.grace = true; return w },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			begun := func() *world {
+				w := story()
+				w.secrets["kv/app"].versions[0].fields["password"], w.theirs["P0"] = "P0\n", true
+				w.cache = NewPreparedCache()
+				w.events[3] = func(w *world) { // after it was looked up
+					for range 2 { // the stolen one is not the one before any more
+						w.strangerSets("X")
+					}
+				}
+				return w.counts(3)
+			}
+			w := begun()
+			w.failsAt("set S1", dropped, begun())
+			a, dead := w.run(false)
+			require.Zero(t, w.lockouts, "%s\n%s", name, w.story())
+			require.True(t, dead, "%s: %+v\n%s", name, a.Stop, w.story())
+			w.kept(t, name)
+		})
+	}
+}
+
+// TestANoteOfWrongLoginsThatIsLostOnceIsWrittenAgain: the next pass goes by it,
+// and offers nothing where the third wrong login locks.
+func TestANoteOfWrongLoginsThatIsLostOnceIsWrittenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := func() *world {
+			w := plain()
+			w.secrets["kv/app"].versions[0].fields["password"], w.theirs["P0"] = "P0\n", true
+			w.counts(3).wasListed()
+			w.strangerSets("Z")
+			w.strangerWrites(0, "Z")
+			w.stolen = append(w.stolen, "Z")
+			return w
+		}
+		w := begun()
+		w.failsAt("restage", dropped, begun())
+		a, dead := w.run(false)
+		require.Zero(t, w.lockouts, w.story())
+		require.True(t, dead, "%+v\n%s", a.Stop, w.story())
+		w.kept(t, "a note")
+	})
+}
+
+// TestTheLastAnswerToAValueIsNotTheOneBeforeAWrongLogin: in a proof the new
+// value is good, somebody sets another one, and what the account shows after
+// the refusal of the new one has no answer.
+func TestTheLastAnswerToAValueIsNotTheOneBeforeAWrongLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := func() *world {
+			w := plain()
+			w.addPath("second", "Z")
+			w.cred.Confirmed = w.cred.Paths
+			return w.counts(3)
+		}
+		look := begun()
+		look.pass(false)
+		good, after := 0, 0 // the first good login of the proof, and the look after the next one
+		for _, s := range look.trace {
+			switch {
+			case s.what == "offer S1 at ldap1" && good == 0:
+				good = s.call
+			case s.what == "offer S1 at ldap1" && after == 0:
+				after = s.call + 1
+			}
+		}
+		require.NotZero(t, after, look.story())
+		w := begun()
+		w.events[good+1] = func(w *world) { w.strangerSets("X") }
+		w.faults[after] = dropped
+		a, dead := w.run(false)
+		require.Zero(t, w.lockouts, w.story())
+		require.True(t, dead, "%+v\n%s", a.Stop, w.story())
+		w.kept(t, "a proof")
+	})
+}
+
+// TestWhatTheMarksSaidOfAValueIsWrittenDown: they said that it was not set, and
+// after wrong logins of that look they may not say it any more.
+func TestWhatTheMarksSaidOfAValueIsWrittenDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := func() *world {
+			w := plain()
+			w.binder.refuses = map[string]bool{"S1": true}
+			w.cache = NewPreparedCache()
+			w.events[4] = func(w *world) { w.strangerSets("X") } // after it was looked up
+			return w.counts(3)
+		}
+		w := begun()
+		w.failsAt("set S1", dropped, begun())
+		for at := range w.faults {
+			w.events[at+4] = func(w *world) { w.strangerWrites(0, "typo") }
+		}
+		a, dead := w.run(false)
+		require.Zero(t, w.lockouts, w.story())
+		require.True(t, dead, "%+v\n%s", a.Stop, w.story())
+		w.kept(t, "a policy")
+	})
+}

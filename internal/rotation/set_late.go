@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -70,6 +71,9 @@ func (j *job) noteAlso(ctx context.Context, entry ownmount.Staged) error {
 		entry.Late = j.late.last
 	}
 	err := j.replaceStaged(ctx, entry)
+	if e, ok := errors.AsType[*vault.Error](err); ok && e.Kind == vault.Unreachable {
+		err = j.replaceStaged(ctx, entry) // one request that is lost costs no wrong login
+	}
 	if err == nil {
 		j.late.n, j.saw = 0, nil
 	}
