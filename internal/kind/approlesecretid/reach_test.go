@@ -3,7 +3,6 @@ package approlesecretid
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,7 +45,7 @@ path "kv/data/apps/written/*" { capabilities = ["create", "update"] }`))
 			require.NoError(t, err)
 			require.Equal(t, row.want, got)
 			require.Equal(t, mark, account(t, au, c).Changed, "no secret-id is left behind")
-			require.Eventually(t, func() bool { return tokens(t) == before }, time.Minute, 20*time.Millisecond)
+			leavesNone(t, before)
 			login(t, c, value)
 		})
 	}

@@ -76,11 +76,15 @@ func TestWrongBindPasswordNamesServerAndIdentityAndIsOfferedOnce(t *testing.T) {
 func TestServerThatHangsIsUnreachableAfterTheTimeoutAndWorksAgain(t *testing.T) {
 	w := newWorld(t, lab.SlapdPolicy{}, false)
 	d := w.binder()
-	d.Timeout = config.Duration(2 * time.Second) // of what is well, too
+	d.Timeout = config.Duration(2 * time.Second) // of what is well, too, on a busy machine
 	a := w.open(t, d)
 	c, inForce := w.credential(t)
-	acc := account(t, a, c)
-	require.Equal(t, protocol.Accepted, try(t, a, a.Servers()[0], acc, inForce))
+	acc := account(t, w.open(t, w.binder()), c)
+	require.Eventually(t, func() bool {
+		got, err := a.Try(t.Context(), a.Servers()[0], acc, inForce)
+		_, shown := a.Account(t.Context(), a.Servers()[0], c)
+		return err == nil && got == protocol.Accepted && shown == nil
+	}, 5*time.Minute, time.Millisecond, "it has a connection")
 
 	w.provider.Process().Pause()
 	next := fresh(t, a)
@@ -147,7 +151,9 @@ func unread(t *testing.T, server string) bool {
 
 func TestEndedDeadlineCutsAHangingCall(t *testing.T) {
 	w := newWorld(t, lab.SlapdPolicy{}, false)
-	a := w.open(t, w.binder())
+	d := w.binder()
+	d.Timeout = config.Duration(time.Hour)
+	a := w.open(t, d)
 	c, inForce := w.credential(t)
 	acc := account(t, a, c)
 	w.provider.Process().Pause()
@@ -157,7 +163,7 @@ func TestEndedDeadlineCutsAHangingCall(t *testing.T) {
 	began := time.Now()
 	_, err := a.Try(ctx, a.Servers()[0], acc, inForce)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Less(t, time.Since(began), 9*time.Second, "not the directory's timeout of 10 s")
+	require.Less(t, time.Since(began), 30*time.Minute, "not the directory's timeout of an hour")
 }
 
 func TestRestartedServerCostsNoFailedRead(t *testing.T) {

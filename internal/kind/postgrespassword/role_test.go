@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -209,6 +210,7 @@ func TestOwnLoginsAreRotatedByTheOtherOfAPair(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	a := New(db, authority.PasswordPolicy{}, nil)
+	a.arrives = 5 * time.Minute
 	for i, c := range pair {
 		old := values[i]
 		kept := session(t, primary, c.Name, old)

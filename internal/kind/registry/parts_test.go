@@ -235,7 +235,7 @@ func TestAValueOfTwoPartsGoesThroughTemporalAndVaultWhoeverIsKilled(t *testing.T
 	require.NoError(t, err)
 	defer c.Close()
 	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: workflows.CampaignID("esg-01"), TaskQueue: wire.RotationQueue}, workflows.CampaignWorkflow,
-		workflows.CampaignInput{Campaign: campaign, Device: "esg-01", Settings: workflows.Settings{Parallel: 1, Concurrency: 1, RetryMin: time.Second, RetryMax: time.Second, Deadline: 5 * time.Minute}})
+		workflows.CampaignInput{Campaign: campaign, Device: "esg-01", Settings: workflows.Settings{Parallel: 1, Concurrency: 1, RetryMin: time.Second, RetryMax: time.Second, Deadline: time.Hour}})
 	require.NoError(t, err)
 
 	vaults := func(method, below string) func(faultproxy.Request) bool {
@@ -254,7 +254,7 @@ func TestAValueOfTwoPartsGoesThroughTemporalAndVaultWhoeverIsKilled(t *testing.T
 		{"it releases", way, vaults(http.MethodDelete, "rollcall/metadata/staging/")},
 	} {
 		kill.way.Arm(faultproxy.Plan{At: 1, Fault: faultproxy.Stall, Match: kill.is})
-		require.Eventually(t, func() bool { _, ok := kill.way.Fired(); return ok }, 3*time.Minute, 5*time.Millisecond, "a worker was to be killed when %s: %v", kill.when, way.Requests())
+		require.Eventually(t, func() bool { _, ok := kill.way.Fired(); return ok }, 10*time.Minute, 5*time.Millisecond, "a worker was to be killed when %s: %v", kill.when, way.Requests())
 		require.NoError(t, w.Process.Kill())
 		_ = w.Wait()
 		kill.way.Release()

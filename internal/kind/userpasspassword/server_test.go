@@ -3,8 +3,10 @@ package userpasspassword
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
@@ -96,15 +98,26 @@ func alive(t *testing.T, c *vaultapi.Client) bool {
 	return err == nil
 }
 
-// tokens counts those that Vault knows; -1 if it does not say.
-func tokens(t *testing.T) int {
+// tokens are the accessors of those that Vault knows; nil if it does not say.
+func tokens(t *testing.T) []any {
 	t.Helper()
 	got, err := server.Client().Logical().ListWithContext(t.Context(), "auth/token/accessors")
 	if err != nil {
-		return -1
+		return nil
 	}
 	list, _ := got.Data["keys"].([]any)
-	return len(list)
+	return list
+}
+
+// leavesNone waits until Vault knows no token that it did not know before. It
+// takes those away that were revoked, in its own time, those of before too.
+func leavesNone(t *testing.T, before []any) {
+	t.Helper()
+	require.NotEmpty(t, before, "the root token is one")
+	require.Eventually(t, func() bool {
+		now := tokens(t)
+		return len(now) > 0 && !slices.ContainsFunc(now, func(accessor any) bool { return !slices.Contains(before, accessor) })
+	}, 5*time.Minute, 20*time.Millisecond)
 }
 
 func account(t *testing.T, au *Authority, c credential.Credential) kind.Account {
