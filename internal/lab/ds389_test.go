@@ -147,8 +147,8 @@ func TestDS389WrongPasswordsHoldUpAConsumerThatTakesNoFailureCounts(t *testing.T
 	configure(consumer, "nsslapd-errorlog-level", "16384")
 	wrong(supplier.AccountDN("user0001"))
 	require.Eventually(t, func() bool {
-		return strings.Contains(tail(consumer.path("log/errors"), 20000), "set passwordIsGlobalPolicy to 'on'") &&
-			strings.Contains(tail(supplier.path("log/errors"), 20000), "Server is unwilling to perform (53). Will retry later.")
+		return strings.Contains(tail(consumer.path("log/errors"), 1<<30), "set passwordIsGlobalPolicy to 'on'") &&
+			strings.Contains(tail(supplier.path("log/errors"), 1<<30), "Server is unwilling to perform (53). Will retry later.")
 	}, time.Minute, 20*time.Millisecond)
 
 	configure(consumer, "passwordIsGlobalPolicy", "on")

@@ -30,7 +30,7 @@ func resetAs(conn *ldap.Conn, dn, password string) error {
 }
 
 func TestDomainControllersRunSideBySideAndSurviveAKill(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	ca, err := NewCA()
 	require.NoError(t, err)

@@ -234,9 +234,13 @@ func hangUp(ctx context.Context, c *pgx.Conn) {
 	_ = c.Close(ctx)
 }
 
-// depart ends a session and waits, a second at most, until the server has ended
-// it too, so that another one has its room. A backend that has given its place
-// back closes the connection last (socket_close in pqcomm.c).
+// departure is how long a session's end is waited for.
+const departure = 10 * time.Second
+
+// depart ends a session and waits for a while until the server has ended it
+// too, so that another one has its room: on a busy server that takes seconds. A
+// backend that has given its place back closes the connection last
+// (socket_close in pqcomm.c).
 func (c *session) depart(ctx context.Context) {
 	h, err := c.PgConn().Hijack()
 	if err != nil {
@@ -244,7 +248,7 @@ func (c *session) depart(ctx context.Context) {
 		return
 	}
 	defer h.Conn.Close()
-	if h.Conn.SetDeadline(time.Now().Add(time.Second)) != nil {
+	if h.Conn.SetDeadline(time.Now().Add(departure)) != nil {
 		return
 	}
 	h.Frontend.Send(&pgproto3.Terminate{})

@@ -18,7 +18,7 @@ func TestASessionOfTheRoleThatHoldsItsRowIsEndedAndNobodyElses(t *testing.T) {
 	t.Parallel()
 	id, name, value := newRole(t, "")
 	c := conf(primary)
-	c.Timeout, c.Connections = 2*time.Second, 1
+	c.Timeout, c.Connections = 8*time.Second, 1 // who waits for a row gives up after three quarters of it
 	client := open(t, c, primary.AdminPassword)
 	hold := func(role, password, statement string) *pgx.Conn {
 		t.Helper()

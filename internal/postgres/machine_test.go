@@ -94,7 +94,7 @@ func TestWhereThereIsNoRoomForSeveralConnectionsTheyAreOpenedOneAtATime(t *testi
 // One that has no room says so before it asks who comes. It may be a copy that
 // lets the stolen password in, while the others are compared among themselves.
 func TestAMachineBehindABalancerThatHasNoRoomIsNotLeftOut(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	other, err := lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(t.TempDir(), "other"), CA: ca, Conf: []string{"max_connections = 6", "superuser_reserved_connections = 3", "max_wal_senders = 0"}})
 	require.NoError(t, err)

@@ -27,6 +27,15 @@ func TestAnAppRoleTokenIsReplacedAtItsEndAndRevokedByClose(t *testing.T) {
 	require.Error(t, err, "revoked by Close")
 }
 
+func TestATokenThatHasEndedIsNoErrorOfClose(t *testing.T) {
+	roleID, file := vaulttest.NewAppRole(t, "own-ended", map[string]any{"token_ttl": "1h"})
+	vaulttest.AsAppRole(t, roleID, file)
+	s, err := Open(t.Context(), "m")
+	require.NoError(t, err)
+	require.NoError(t, server.Client().Auth().Token().RevokeTree(s.api.Token()))
+	require.NoError(t, s.Close())
+}
+
 func TestALoginThatMakesNoSenseIsRefusedBeforeAnythingIsSent(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -91,18 +100,20 @@ func TestARefusedLoginSaysWhatToDoAndNeverTheSecret(t *testing.T) {
 
 func TestATokenWithAnEndIsRenewed(t *testing.T) {
 	admin := server.Client().Auth().Token()
-	got, err := admin.CreateWithContext(t.Context(), &vaultapi.TokenCreateRequest{TTL: "6s", Policies: []string{"default"}})
+	got, err := admin.CreateWithContext(t.Context(), &vaultapi.TokenCreateRequest{TTL: "1h", Policies: []string{"default"}})
 	require.NoError(t, err)
-	open(t, vaulttest.NewCampaign(), server.Address(), credential.NewSecret(got.Auth.ClientToken))
+	s := open(t, vaulttest.NewCampaign(), server.Address(), credential.NewSecret(got.Auth.ClientToken))
+	require.WithinDuration(t, time.Now().Add(40*time.Minute), s.dueAfter(Lease{TTL: time.Hour, Renewable: true}), time.Minute, "when two thirds of it are over")
+	s.login.renewed <- Lease{TTL: time.Second, Renewable: true} // as if they nearly were
 	require.Eventually(t, func() bool {
 		token, err := admin.LookupWithContext(t.Context(), got.Auth.ClientToken)
 		return err == nil && token.Data["last_renewal_time"] != nil
 	}, time.Minute, 100*time.Millisecond)
 }
 
-// atOnce is less than any call waits for an answer, and more than one takes on
-// a machine that is busy.
-const atOnce = RequestTimeout / 2
+// atOnce is less than any call of a test waits for an answer (vaulttest), and
+// more than one takes on a machine that is busy.
+const atOnce = 2 * time.Minute
 
 func TestASealedVaultAndAWrongCertificateAreSaidAtOnce(t *testing.T) {
 	ca, err := lab.NewCA()

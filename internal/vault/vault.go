@@ -84,6 +84,7 @@ func Connect(own string) (*Client, error) {
 }
 
 // Close ends the renewal and revokes the token if it is of an AppRole login.
+// One that has ended already is no error.
 func (c *Client) Close() error {
 	if c.stop != nil {
 		c.stop()
@@ -95,7 +96,9 @@ func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), RequestTimeout)
 	defer cancel()
 	if err := c.api.Auth().Token().RevokeSelfWithContext(ctx, ""); err != nil {
-		return c.Fail("revoke our own token", "auth/token/revoke-self", Update, err)
+		if failed := c.Fail("revoke our own token", "auth/token/revoke-self", Update, err); !IsKind(failed, TokenExpired) {
+			return failed
+		}
 	}
 	return nil
 }

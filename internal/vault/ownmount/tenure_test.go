@@ -27,7 +27,7 @@ func TestACampaignThatLivesIsNotEndedUnlessAPersonAsksForIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, others, 1)
 	require.True(t, others[0].Lives())
-	require.Regexp(t, `^campaign first of device esg-11 runs since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, started by root@vm, last seen [0-3]s ago$`, others[0].String())
+	require.Regexp(t, `^campaign first of device esg-11 runs since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, started by root@vm, last seen (\d+m)?\d+s ago$`, others[0].String())
 
 	require.NoError(t, s.OpenCampaign(t.Context(), CampaignRecord{Campaign: "second", Device: "esg-11"}))
 	for _, err := range []error{s.MayBegin(t.Context(), "second"), func() error { _, err := s.Supersede(t.Context(), "second"); return err }()} {

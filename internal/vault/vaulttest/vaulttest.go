@@ -69,13 +69,16 @@ func NewCampaign() *config.Campaign {
 	}
 }
 
-// Environment makes vault.Open reach addr with token and nothing else.
+// Environment makes vault.Open reach addr with token and nothing else. Its
+// calls wait longer than they do by themselves: what a call that is given up
+// comes to is a test's of its own, and on a busy machine any might be.
 func Environment(t *testing.T, addr string, token credential.Secret) {
 	t.Helper()
 	t.Setenv("HOME", t.TempDir())
-	for _, name := range []string{"ROLLCALL_ROLE_ID", "ROLLCALL_SECRET_ID_FILE", "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_SKIP_VERIFY", "VAULT_CLIENT_TIMEOUT"} {
+	for _, name := range []string{"ROLLCALL_ROLE_ID", "ROLLCALL_SECRET_ID_FILE", "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_SKIP_VERIFY"} {
 		t.Setenv(name, "")
 	}
+	t.Setenv("VAULT_CLIENT_TIMEOUT", "5m")
 	t.Setenv("VAULT_ADDR", addr)
 	t.Setenv("VAULT_TOKEN", token.Reveal())
 }
