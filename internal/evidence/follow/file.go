@@ -168,6 +168,10 @@ func (f *File) keepWith(old *part) {
 		if err != nil {
 			continue
 		}
+		if f.live != nil && f.live.is(p) {
+			_ = p.file.Close()
+			return // what comes behind it is kept with it
+		}
 		if f.reads(p) || p.plain() != nil {
 			_ = p.file.Close()
 			continue
@@ -178,8 +182,7 @@ func (f *File) keepWith(old *part) {
 
 // reads reports whether a file is one that is read already.
 func (f *File) reads(p *part) bool {
-	is := func(q *part) bool { return q != nil && q.at.Device == p.at.Device && q.at.Inode == p.at.Inode }
-	return is(f.live) || slices.ContainsFunc(f.old, func(q *aged) bool { return is(q.part) })
+	return f.live != nil && f.live.is(p) || slices.ContainsFunc(f.old, func(q *aged) bool { return q.is(p) })
 }
 
 // find is the file of a position among those that lie beside this one, renamed

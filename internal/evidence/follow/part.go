@@ -75,6 +75,9 @@ func (p *part) plain() error {
 	return nil
 }
 
+// is reports whether two are one file.
+func (p *part) is(q *part) bool { return p.at.Device == q.at.Device && p.at.Inode == q.at.Inode }
+
 // end is how far the file was read, with the line that is not whole.
 func (p *part) end() int64 { return p.at.Offset + p.begun }
 

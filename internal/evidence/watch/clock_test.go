@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -12,34 +11,41 @@ import (
 // try would look like one of before the death.
 func TestAClockThatIsBehindIsToldAndSoIsItsEnd(t *testing.T) {
 	path := logAt(t, "")
-	o := options(t, path)
-	began := time.Now()
-	o.Quiet, o.Now = 1000*time.Hour, func() time.Time { return began.Add(300 * time.Since(began)) }
-	r := start(t, o).begun()
-	require.Eventually(t, func() bool {
-		put(t, path, refusedAt(o.Now().Add(-8*time.Hour), "198.51.100.7"))
-		return slices.Contains(r.says(), "log-clock-behind")
-	}, 20*time.Second, 10*time.Millisecond)
-	require.NotContains(t, r.says(), "log-clock-ahead")
-	require.Eventually(t, func() bool {
-		put(t, path, refusedAt(o.Now(), "198.51.100.7"))
-		return slices.Contains(r.says(), "log-clock-behind over")
-	}, 20*time.Second, 10*time.Millisecond)
+	b := byHand(t, options(t, path))
+	writes := func(behind time.Duration) {
+		put(t, path, refusedAt(b.now.Add(-behind), "198.51.100.7"))
+		b.looks()
+	}
+	writes(0)
+	for range 3 {
+		told, _ := b.over(ClockBehind)
+		require.False(t, told, "lines that come late once are none")
+		writes(8 * time.Hour)
+		b.passes(lateFor / 2)
+	}
+	told, over := b.over(ClockBehind)
+	require.True(t, told)
+	require.False(t, over)
+	writes(0)
+	_, over = b.over(ClockBehind)
+	require.True(t, over)
+	told, _ = b.over(ClockAhead)
+	require.False(t, told)
 }
 
 // What a syslog held up and wrote at once is no clock that is behind.
 func TestLinesThatWereHeldUpAreNoClockThatIsBehind(t *testing.T) {
 	path := logAt(t, "")
 	o := options(t, path)
-	o.FromStart, o.Quiet = true, 1000*time.Hour
-	began := time.Now()
-	o.Now = func() time.Time { return began.Add(300 * time.Since(began)) }
-	r := start(t, o).begun()
+	o.FromStart = true
+	b := byHand(t, o)
+	put(t, path, refusedAt(b.now, "198.51.100.7"))
+	b.looks()
 	for range 3 {
-		put(t, path, refusedAt(died.Add(-time.Hour), "198.51.100.7"))
-		put(t, path, refusedAt(o.Now(), "198.51.100.7"))
-		from := o.Now()
-		require.Eventually(t, func() bool { return o.Now().Sub(from) > 2*lateFor }, 20*time.Second, time.Millisecond)
+		put(t, path, refusedAt(died.Add(-time.Hour), "198.51.100.7")+refusedAt(b.now, "198.51.100.7"))
+		b.looks()
+		b.passes(2 * lateFor)
 	}
-	require.NotContains(t, r.says(), "log-clock-behind")
+	told, _ := b.over(ClockBehind)
+	require.False(t, told)
 }

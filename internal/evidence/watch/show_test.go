@@ -17,7 +17,9 @@ func TestWhatWaitsForAScreenIsBounded(t *testing.T) {
 		o := options(t, logAt(t, ""))
 		stands, last := make(chan struct{}), Batch{}
 		o.Show = func(b Batch) error { <-stands; last = b; return nil }
-		o.Say, o.Now, o.Again, o.Quiet = func(string, ...any) {}, time.Now, time.Hour, time.Hour
+		now := time.Now() // it hardly moves: no screen is slow for it
+		o.Say, o.Again, o.Quiet = func(string, ...any) {}, time.Hour, time.Hour
+		o.Now = func() time.Time { now = now.Add(time.Nanosecond); return now }
 		if receivers {
 			o.Tell = func(Batch) {}
 		}
@@ -29,15 +31,15 @@ func TestWhatWaitsForAScreenIsBounded(t *testing.T) {
 		require.NoError(t, w.begin(t.Context()))
 		for i := range 100 {
 			w.has(LinesLost, fmt.Sprint(i), "lines of %d", i)
-			w.flush(time.Now())
+			w.flush(now)
 		}
 		require.Len(t, w.state.Unshown, mostUnshown)
 		require.Len(t, w.troubles, map[bool]int{true: 0, false: 100 - mostUnshown}[receivers], "they wait")
 		close(stands)
-		w.show(time.Minute)
+		w.show(soon)
 		require.Empty(t, w.state.Unshown)
-		w.flush(time.Now())
-		w.show(time.Minute)
+		w.flush(now)
+		w.show(soon)
 		if !receivers {
 			require.Len(t, last.Troubles, 100-mostUnshown)
 		}

@@ -36,7 +36,7 @@ func (r *receivers) text() string {
 
 func (r *receivers) until(t *testing.T, want string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return strings.Contains(r.text(), want) }, 20*time.Second, time.Millisecond, want)
+	require.Eventually(t, func() bool { return strings.Contains(r.text(), want) }, soon, time.Millisecond, want)
 }
 
 // The host of the ledger is off, or a firewall drops: the intruder may see to
@@ -76,12 +76,13 @@ func TestAScreenThatStandsStillHoldsUpNeitherReceiversNorReading(t *testing.T) {
 		put(t, path, refused(from))
 		told.until(t, from)
 	}
-	require.Len(t, r.says(), 1)
+	require.Eventually(t, func() bool { return len(r.findings()) > 0 }, soon, time.Millisecond)
+	require.Len(t, r.findings(), 1)
 	close(stands)
 	r.until("probable tried-after-rotation 203.0.113.1", "probable tried-after-rotation 203.0.113.2", "probable tried-after-rotation 203.0.113.3")
 	r.stop()
 	require.NoError(t, r.err)
-	require.Len(t, r.says(), 3, "each once")
+	require.Len(t, r.findings(), 3, "each once")
 }
 
 func TestWhatCouldNotBeShownIsShownWhenItCanBe(t *testing.T) {
@@ -160,7 +161,7 @@ func TestAPipeIsRefusedAtOnce(t *testing.T) {
 	select {
 	case <-r.ended:
 		require.ErrorContains(t, r.err, "is no regular file: give a pipe as standard input (-)")
-	case <-time.After(10 * time.Second):
+	case <-time.After(soon):
 		// Who waits for a writer is let go.
 		w, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 		if err == nil {
