@@ -211,7 +211,7 @@ func TestTheDeviceIsAskedWhileACampaignIsPaused(t *testing.T) {
 			}
 			return wire.DeviceAnswers{}, nil
 		}).Maybe()
-		env.RegisterDelayedCallback(func() { env.UpdateWorkflowNoRejection(UpdatePause, "p", t, "a person") }, time.Second)
+		env.RegisterDelayedCallback(func() { env.UpdateWorkflowNoRejection(UpdatePause, "p", t, "a person") }, 30*time.Second)
 		env.RegisterDelayedCallback(func() { env.UpdateWorkflowNoRejection(UpdateResume, "r", t, "a person") }, 20*time.Hour)
 		env.ExecuteWorkflow(CampaignWorkflow, input)
 		require.NoError(t, env.GetWorkflowError())

@@ -124,9 +124,9 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(quiet{})
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetTestTimeout(time.Minute)
+	env.SetTestTimeout(20 * time.Minute)
 	// A busy machine is no deadlock.
-	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: 30 * time.Second})
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: 20 * time.Minute})
 	env.SetStartTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	Register(env)
 	env.RegisterActivity(&activities.Rotation{})

@@ -11,7 +11,7 @@ import (
 
 // heartbeat is how long a worker may be silent before its batch is given to
 // another. It bounds the stall after a kill -9.
-const heartbeat = 6 * time.Second
+var heartbeat = 6 * time.Second // tests set it
 
 // attempts bounds every activity. What is still undone then stays open and
 // comes back with the next pass.

@@ -52,6 +52,9 @@ var (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if !*recordFixtures {
+		// The SDK's test suite measures it by the machine's clock: whatever
+		// keeps this process from running for so long would end an activity.
+		heartbeat = 24 * time.Hour
 		os.Exit(m.Run())
 	}
 	if err := recordAll(); err != nil {

@@ -166,7 +166,6 @@ func at(n int) credential.Ref { return credential.Ref{Page: 7, Index: n} }
 
 func tasksEnv(t *testing.T, c *crowd) *testsuite.TestWorkflowEnvironment {
 	env := newFake().env(t)
-	env.SetTestTimeout(time.Minute)
 	if c.due.IsZero() {
 		c.due = env.Now().Add(72 * time.Hour).UTC()
 	}
@@ -260,7 +259,7 @@ func TestTasksAreOpenedAsSoonAsNoLoginToVaultIsOpen(t *testing.T) {
 			env := tasksEnv(t, c)
 			dies := func() { env.SignalWorkflow(SignalControl, control{}) }
 			if when == "afterwards" {
-				env.RegisterDelayedCallback(dies, 3*time.Second)
+				env.RegisterDelayedCallback(dies, 30*time.Second)
 			} else {
 				c.during = dies
 			}

@@ -238,17 +238,17 @@ func TestAWaveSaysHowFarItIs(t *testing.T) {
 		}
 		return "", ""
 	}
-	f.takes["Prepare"] = 10 * time.Second
+	f.takes["Prepare"] = 2 * time.Minute
 	env := f.env(t)
 	var at []WaveStatus
-	for _, after := range []time.Duration{5 * time.Second, 30 * time.Second, 15*time.Second + settings.RetryMin} {
+	for _, after := range []time.Duration{time.Minute, 150 * time.Second, 3*time.Minute + settings.RetryMin} {
 		env.RegisterDelayedCallback(func() { at = append(at, query[WaveStatus](t, env)) }, after)
 	}
 	f.wave(env, settings)
 	require.Equal(t, waveResult{Dead: 3}, result[waveResult](t, env))
 	at = append(at, query[WaveStatus](t, env))
 	require.Equal(t, WaveStatus{Wave: 4, Listed: 3, Pass: 1}, at[0])
-	began := time.Date(2026, 3, 1, 12, 0, 10, 0, time.UTC) // the back-off
+	began := time.Date(2026, 3, 1, 12, 2, 0, 0, time.UTC) // the back-off
 	require.True(t, at[1].Next.Equal(began.Add(settings.RetryMin)), at[1].Next)
 	require.True(t, at[1].Until.Equal(began.Add(settings.Deadline)), at[1].Until)
 	require.Zero(t, at[2].Next)
