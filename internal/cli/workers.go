@@ -119,5 +119,8 @@ func workerOptions(alone bool) worker.Options {
 		// workflow. All batches of a wave are one workflow, and the other
 		// workers would get nothing.
 		DisableEagerActivities: !alone,
+		// A machine that is busy, or slept for a moment, is no workflow that
+		// hangs. By default a second is one, and its task fails.
+		DeadlockDetectionTimeout: 10 * time.Second,
 	}
 }
