@@ -21,7 +21,7 @@ import (
 
 // patience is how long a place may take to answer. Within it the kernel sends
 // its SYN twice, so that one lost packet does not make a device look contained.
-const patience = 2 * time.Second
+var patience = 2 * time.Second // tests set it
 
 // atOnce bounds the connections that are tried at the same time.
 const atOnce = 256
@@ -82,7 +82,7 @@ func Ask(ctx context.Context, addresses []string, ports []int) ([]string, error)
 		for j, p := range ports {
 			g.Go(func() error {
 				place := net.JoinHostPort(a, strconv.Itoa(p))
-				what, err := ask(ctx, place)
+				what, err := judge(ctx, connect(ctx, a, p))
 				if err != nil {
 					return fmt.Errorf("%s could not be asked from this machine: %w", place, err)
 				}
@@ -102,17 +102,6 @@ const (
 	Accepts = "accepts connections"
 	Refuses = "refuses connections, so something is there"
 )
-
-func ask(ctx context.Context, place string) (string, error) {
-	c, err := (&net.Dialer{Timeout: patience, KeepAlive: -1}).DialContext(ctx, "tcp", place)
-	if err == nil {
-		if t, ok := c.(*net.TCPConn); ok {
-			_ = t.SetLinger(0) // no state is left of it, here or there
-		}
-		_ = c.Close()
-	}
-	return judge(ctx, err)
-}
 
 // silent are errors by which nothing answered: no route, or no such host on the
 // network. That this machine has no port left, or knows no such addresses

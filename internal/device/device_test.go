@@ -43,6 +43,24 @@ func TestADeviceThatIsSilentDoesNotAnswerAndARefusalIsAnAnswer(t *testing.T) {
 	require.Equal(t, []string{place("127.0.0.77") + Refuses}, ask("127.0.0.77"))
 }
 
+// A machine that is busy, or slept, has not seen the answer yet when it wakes
+// up. That is no silence: a new value would be set while the thief looks on.
+func TestAnAnswerThatCameWhileThisProcessDidNotRunIsSeen(t *testing.T) {
+	d, err := lab.StartAppliance("127.0.0.76")
+	require.NoError(t, err)
+	t.Cleanup(d.Close)
+	d.Answer()
+	sent = func() { patience = time.Nanosecond }
+	t.Cleanup(func() { sent, patience = func() {}, 2*time.Second })
+	answers, err := Ask(t.Context(), []string{"127.0.0.76"}, []int{d.Port})
+	require.NoError(t, err)
+	require.Equal(t, []string{fmt.Sprintf("127.0.0.76:%d %s", d.Port, Accepts)}, answers)
+	d.Close()
+	answers, err = Ask(t.Context(), []string{"127.0.0.76"}, []int{d.Port})
+	require.NoError(t, err)
+	require.Equal(t, []string{fmt.Sprintf("127.0.0.76:%d %s", d.Port, Refuses)}, answers)
+}
+
 func TestWhatKeepsThisMachineFromAskingIsNoSilence(t *testing.T) {
 	t.Parallel()
 	for _, e := range []error{syscall.EPERM, syscall.EACCES, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.EINVAL} {

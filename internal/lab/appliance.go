@@ -61,8 +61,17 @@ func (a *Appliance) Answer() {
 	if a.stop != nil {
 		return
 	}
-	for _, c := range a.filled {
-		_ = c.Close()
+	// Who asks at once finds room: a SYN that is dropped comes again a second
+	// later.
+	if l, ok := a.listener.(*net.TCPListener); ok {
+		_ = l.SetDeadline(time.Now().Add(10 * time.Second))
+		for _, c := range a.filled {
+			_ = c.Close()
+			if taken, err := l.Accept(); err == nil {
+				_ = taken.Close()
+			}
+		}
+		_ = l.SetDeadline(time.Time{})
 	}
 	a.filled, a.stop, a.stopped = nil, make(chan struct{}), make(chan struct{})
 	go func(stop, stopped chan struct{}) {
