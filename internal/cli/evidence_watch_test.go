@@ -20,6 +20,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/evidence/judge"
 	"rollcall/internal/evidence/watch"
+	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 )
@@ -27,7 +28,7 @@ import (
 // A campaign that goes on: what dies while a watch runs is known to it.
 func TestTheRollOfAWatchIsReadAgainAsItsCampaignGoesOn(t *testing.T) {
 	const campaign = "esg-01-20261123T120000Z"
-	a, cfg := &app{file: filepath.Join(t.TempDir(), "esg.yaml")}, &config.Campaign{Device: "esg-01", LedgerDir: t.TempDir()}
+	a, cfg := &app{file: filepath.Join(t.TempDir(), "esg.yaml")}, &config.Campaign{Device: "esg-01", LedgerDir: lab.Folder(t)}
 	r := &liveRoll{app: a, cfg: cfg}
 	secret, public, err := note.GenerateKey(rand.Reader, ledger.Origin(campaign))
 	require.NoError(t, err)
@@ -112,7 +113,7 @@ func TestTheRollOfAWatchIsReadAgainAsItsCampaignGoesOn(t *testing.T) {
 
 // A copy that nobody serves any more is stale until it is fetched again.
 func TestALedgerThatNobodyServesIsStaleUntilItIsFetchedAgain(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "esg-01-20261123T120000Z")
+	dir := filepath.Join(lab.Folder(t), "esg-01-20261123T120000Z")
 	require.NoError(t, smallLedger(dir))
 	away, asked := errors.New("nobody serves it now"), 0
 	r := &liveRoll{elsewhere: true, fetch: func(context.Context) error { asked++; return away }}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/lab"
 )
 
 const campaign = "esg-01"
@@ -52,19 +53,14 @@ func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	skey, vkey, err := note.GenerateKey(rand.Reader, Origin(campaign))
 	require.NoError(t, err)
-	return &fixture{dir: filepath.Join(folderOf(t), "ledger"), skey: skey, vkey: vkey, vault: &vault{}}
+	return &fixture{dir: filepath.Join(lab.Folder(t), "ledger"), skey: skey, vkey: vkey, vault: &vault{}}
 }
 
-// folderOf is for a ledger, and goes with the test. A log that was closed
-// writes for a moment more what it has in hand.
-func folderOf(t testing.TB) string {
+// taken takes a folder of a ledger away. A log that was closed writes for a
+// moment more what it has in hand.
+func taken(t *testing.T, dir string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rollcall-ledger")
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, time.Minute, 10*time.Millisecond)
-	})
-	return dir
+	require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, 5*time.Minute, 10*time.Millisecond)
 }
 
 func (f *fixture) signer(t testing.TB) note.Signer {

@@ -75,7 +75,7 @@ func TestAFolderThatIsNotThisCampaignsIsRefusedAndLeftAlone(t *testing.T) {
 		}, nil, ErrWrongLedger, "ledger.json cannot be read"},
 		{"a folder without the writer's state", func(t *testing.T, f *fixture) {
 			full(t, f)
-			require.NoError(t, os.RemoveAll(filepath.Join(f.dir, ".state")))
+			taken(t, filepath.Join(f.dir, ".state"))
 		}, nil, ErrDamaged, ".state/treeState is restored"},
 		{"a state older than the checkpoint", func(t *testing.T, f *fixture) {
 			full(t, f)

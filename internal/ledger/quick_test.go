@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
+	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
 )
 
@@ -74,7 +74,7 @@ func TestTheQuickWaySaysOfAWholeLedgerWhatTheLongWaySays(t *testing.T) {
 // Whatever entries say, in whatever order: what the quick way calls whole the
 // long way calls whole.
 func TestTheQuickWayCallsNothingWholeThatTheLongWayDoesNot(t *testing.T) {
-	fixtures := t.TempDir()
+	fixtures := lab.Folder(t)
 	n, verified := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		entries := story()
@@ -126,7 +126,6 @@ func TestTheQuickWayCallsNothingWholeThatTheLongWayDoesNot(t *testing.T) {
 		appendAll(t, l, entries)
 		require.NoError(t, l.Close(context.Background()))
 		quickly, long, a, b := bothWays(t, f.dir, f.vkey, nil)
-		require.NoError(t, os.RemoveAll(f.dir))
 		if a == nil {
 			return
 		}

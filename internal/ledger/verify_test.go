@@ -186,7 +186,7 @@ func TestALogRewrittenWithTheKeyStillContradictsTheAnchor(t *testing.T) {
 	require.NoError(t, l.Close(t.Context()))
 	anchored := f.vault.last()
 
-	require.NoError(t, os.RemoveAll(f.dir))
+	taken(t, f.dir)
 	l = f.open(t)
 	_, err = l.Append(t.Context(), listedFrom(1, 12))
 	require.NoError(t, err)
@@ -220,7 +220,7 @@ func TestALogMustAgreeWithEveryAnchor(t *testing.T) {
 	require.True(t, rep.OK(), "%+v", rep.Problems)
 	require.Equal(t, []uint64{15, 3}, []uint64{rep.Anchored, uint64(rep.Anchors)})
 
-	require.NoError(t, os.RemoveAll(f.dir))
+	taken(t, f.dir)
 	l = f.open(t)
 	_, err = l.Append(t.Context(), listedFrom(1, 40))
 	require.NoError(t, err)

@@ -206,6 +206,7 @@ func TestAStalledLedgerIsNoticedByTheClock(t *testing.T) {
 	w.begins()
 	n.Grew(campaign, nil)
 	require.Equal(t, settings.Start, w.hook.next(t).Event)
+	n.Grew(campaign, os.ErrPermission) // it looks by itself too, from time to time
 	mu.Lock()
 	now = now.Add(2 * time.Minute)
 	mu.Unlock()

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
 	"rollcall/internal/notify/settings"
 	"rollcall/internal/protocol"
@@ -54,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	signer, err := note.NewSigner(skey)
 	require.NoError(t, err)
-	w := &world{t: t, dir: t.TempDir(), hook: newReceiver(t), at: time.Now().UTC()}
+	w := &world{t: t, dir: lab.Folder(t), hook: newReceiver(t), at: time.Now().UTC()}
 	w.log, err = ledger.Open(t.Context(), filepath.Join(w.dir, campaign), campaign, signer, vkey, func(context.Context, []byte) error { return nil })
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.log.Close(context.Background()) })
@@ -92,7 +93,7 @@ func crash(n *Notifier) {
 }
 
 func stop(t *testing.T, n *Notifier) int {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	return n.Stop(ctx)
 }

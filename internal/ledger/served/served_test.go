@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
 )
 
@@ -33,7 +34,7 @@ func write(t *testing.T) *written {
 	require.NoError(t, err)
 	signer, err := note.NewSigner(skey)
 	require.NoError(t, err)
-	w := &written{dir: t.TempDir(), key: vkey}
+	w := &written{dir: lab.Folder(t), key: vkey}
 	w.log, err = ledger.Open(t.Context(), filepath.Join(w.dir, campaign), campaign, signer, vkey, func(context.Context, []byte) error { return nil })
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.log.Close(context.Background()) })
