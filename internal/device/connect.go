@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connect tries a TCP connection and hangs up. Silence is os.ErrDeadlineExceeded,
-// and what the kernel says: a process that did not run for a while, on a machine
-// that was busy or asleep, would take an answer that it has not seen yet for
-// none. So the time runs once the kernel has sent its SYN, and at its end the
-// kernel is asked whether an answer came meanwhile.
+// connect tries a TCP connection and hangs up. Silence is
+// os.ErrDeadlineExceeded, and what the kernel says: a process that did not run
+// for a while, on a machine that was busy or asleep, would take an answer that
+// it has not seen yet for none. So the time runs once the kernel has sent its
+// SYN, and at its end the kernel is asked whether an answer came meanwhile.
 func connect(ctx context.Context, address string, port int) error {
 	to, version, err := sockaddr(address, port)
 	if err != nil {
