@@ -53,6 +53,7 @@ func (e *ear) endKept(ctx context.Context) {
 		if k.conn == nil || k.conn.IsClosing() {
 			continue
 		}
+		k.conn.SetTimeout(lastPatience)
 		_, err := k.conn.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"1.1"}, nil))
 		if k.open = err == nil; !k.open || !e.selfWrite {
 			continue

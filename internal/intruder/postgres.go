@@ -51,7 +51,8 @@ func (o *postgresOpener) try(ctx context.Context, t *target) (answer, string, st
 }
 
 // ask has a kept session read who it is. One that was closed, or did not answer
-// in time, opens nothing any more.
+// in time, opens nothing any more. Who hangs up meanwhile waits for the answer:
+// a question that is broken off ends the session.
 func (o *postgresOpener) ask(ctx context.Context, word string) (answer, string, string) {
 	s := &o.door.sessions
 	s.mu.Lock()
@@ -60,12 +61,14 @@ func (o *postgresOpener) ask(ctx context.Context, word string) (answer, string, 
 	if conn == nil || conn.IsClosed() {
 		return refused, "the session was ended", ""
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastPatience)
+	defer cancel()
 	var who string
 	err := conn.QueryRow(ctx, "SELECT session_user", pgx.QueryExecModeSimpleProtocol).Scan(&who)
 	switch {
 	case err == nil:
 		return accepted, "", ""
-	case conn.IsClosed() && ctx.Err() == nil:
+	case conn.IsClosed() && ctx.Err() == nil: // by the server
 		return refused, "the session was ended", ""
 	}
 	return noAnswer, "no usable answer in the session", ""

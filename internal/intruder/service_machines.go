@@ -122,7 +122,7 @@ func (o *serviceOpener) radiusLogin(ctx context.Context, t *target) (answer, str
 	h := hmac.New(md5.New, p.Secret)
 	h.Write(wire)
 	_ = rfc2869.MessageAuthenticator_Set(p, h.Sum(nil))
-	within, cancel := context.WithTimeout(ctx, patience)
+	within, cancel := context.WithTimeout(ctx, servicePatience)
 	defer cancel()
 	got, err := radius.Exchange(within, p, o.host)
 	switch {
@@ -136,6 +136,10 @@ func (o *serviceOpener) radiusLogin(ctx context.Context, t *target) (answer, str
 	return noAnswer, got.Code.String()
 }
 
+// agentPatience is for one question to an SNMP agent. Its silence is what a
+// wrong community gets, so a slow answer must not pass for one.
+const agentPatience = 10 * time.Second
+
 // agent is an SNMP agent that is asked once, for how long it runs.
 func (o *serviceOpener) agent(ctx context.Context) (*gosnmp.GoSNMP, error) {
 	host, number, err := net.SplitHostPort(o.host)
@@ -143,7 +147,7 @@ func (o *serviceOpener) agent(ctx context.Context) (*gosnmp.GoSNMP, error) {
 		return nil, err
 	}
 	port, err := strconv.ParseUint(number, 10, 16)
-	return &gosnmp.GoSNMP{Target: host, Port: uint16(port), Transport: "udp", Context: ctx, Timeout: 2 * time.Second, Retries: 0, MaxOids: 1}, err
+	return &gosnmp.GoSNMP{Target: host, Port: uint16(port), Transport: "udp", Context: ctx, Timeout: agentPatience, Retries: 0, MaxOids: 1}, err
 }
 
 func asks(g *gosnmp.GoSNMP) error {
