@@ -46,6 +46,10 @@ func TestALaggingReplicaKeepsItsCredentialsOpenUntilItCatchesUp(t *testing.T) {
 	requireNotLocked(t, e)
 }
 
+// unhurried is for a campaign of which nothing stays open: a server that is
+// slow to follow on a busy machine is waited for.
+const unhurried = "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m, batch: 20}\n"
+
 const patient = "limits: {retry_min: 200ms, retry_max: 500ms, deadline: 30m, batch: 6}\n"
 
 // lag is a server that is kept from following the write server, and the stolen
@@ -73,10 +77,15 @@ func (u *user) heldOpen(g lag, said fmt.Stringer) (changed map[string]string) {
 		changed[s.DN] = g.changed(s.DN)
 	}
 	// Passes go on meanwhile.
-	before := u.entries()
-	require.Never(t, func() bool { return u.count(isHeld) < len(g.stolen) }, 2*time.Second, 100*time.Millisecond,
+	isDead := func(l *ledger.CredentialState) bool {
+		return l.Outcome == ledger.Dead && slices.ContainsFunc(g.stolen, func(s intruder.Stolen) bool { return s.ID == l.ID })
+	}
+	require.Never(t, func() bool { return u.count(isDead) > 0 }, 2*time.Second, 100*time.Millisecond,
 		"false dead: the far server still accepts the stolen value")
-	require.Less(t, u.entries()-before, uint64(len(g.stolen)), "an unchanged reason is not recorded at every pass")
+	requireSoon(t, "every credential waits for the far server still", said, func() bool { return u.count(isHeld) == len(g.stolen) })
+	for id, open := range openings(t, u) {
+		require.Len(t, slices.Compact(slices.Clone(open)), len(open), "%s: an unchanged reason is not recorded at every pass: %v", id, open)
+	}
 	results := startRaid(t, e).end()
 	require.Empty(t, intruder.Judge(results, deaths(t, u.ledger())), "the intruder disagrees with the ledger")
 	for _, s := range g.stolen {

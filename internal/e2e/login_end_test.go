@@ -29,7 +29,7 @@ func TestALoginToVaultThatEndsIsSaidInTime(t *testing.T) {
 		return got.Auth.ClientToken
 	}
 
-	r := admin.with("VAULT_TOKEN=" + token("25s")).run("run")
+	r := admin.with("VAULT_TOKEN=" + token("55s")).run("run") // less than the minute that a campaign needs
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.err, "cannot be prolonged, too soon to set a value and activate it; nothing was started")
 

@@ -168,7 +168,7 @@ func TestTheJudgeCatchesABuildOfTheOldOrder(t *testing.T) {
 func TestLoginsThatReadEachOthersPlacesTellTheIntruderNothing(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 4, AppRoles: 3, Users: 2, Bystanders: 1, LDAPLogin: true})
-	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10s, parallel: 1}\n"+
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m, parallel: 1}\n"+
 		"waves:\n  - {name: logins, directory: vault, batch: 1}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)

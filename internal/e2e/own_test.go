@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os/exec"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -30,7 +31,7 @@ func restrictedUser(t *testing.T, e *estate.Estate, u *user) *user {
 func TestACampaignRotatesItsOwnBindPairsLastEachByTheOther(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 6, Replica: true, Domain: 3, Bystanders: 2, Pair: true})
-	file, err := e.CampaignFile(nil, quick+"accept:\n  - {directory: windows, finding: copies-not-shown, reason: the bind identities are no accounts of UNIX}\n")
+	file, err := e.CampaignFile(nil, unhurried+"accept:\n  - {directory: windows, finding: copies-not-shown, reason: the bind identities are no accounts of UNIX}\n")
 	require.NoError(t, err)
 	admin := newUser(t, e, file)
 	admin.must("init")
@@ -97,7 +98,7 @@ func TestACampaignKilledInItsOwnRotationsGoesOnWithTheIdentityThatIsLeft(t *test
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 2, Pair: true})
 	directory, store := proxied(t, e)
-	file, err := e.CampaignFile([]string{directory.URL()}, quick)
+	file, err := e.CampaignFile([]string{directory.URL()}, unhurried)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")
@@ -142,11 +143,12 @@ func TestACampaignKilledInItsOwnRotationsGoesOnWithTheIdentityThatIsLeft(t *test
 // before the server sees it (Cut), or after its answer (DropReply).
 func (u *user) killedAt(what string, p *faultproxy.Proxy, fault faultproxy.Fault, nth int, match func(faultproxy.Request) bool) {
 	u.t.Helper()
-	cmd, said := u.begin("run")
+	var cmd *exec.Cmd
 	var seen atomic.Int64
-	met := make(chan struct{})
+	begun, met := make(chan struct{}), make(chan struct{})
 	hook := func(r faultproxy.Request) {
 		if match(r) && seen.Add(1) == int64(nth) {
+			<-begun
 			_ = cmd.Process.Kill()
 			close(met)
 		}
@@ -157,6 +159,8 @@ func (u *user) killedAt(what string, p *faultproxy.Proxy, fault faultproxy.Fault
 	} else {
 		p.OnRequest(hook)
 	}
+	cmd, said := u.begin("run")
+	close(begun)
 	ended := make(chan struct{})
 	go func() {
 		_ = cmd.Wait()

@@ -62,7 +62,8 @@ func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T
 		_, err = api.Logical().Write(place.Mount+"/data/"+place.Path, map[string]any{"data": map[string]any{place.Field: "anew"}})
 		require.NoError(t, err)
 	}
-	u.must("close", "--reason", "the lock is looked into tomorrow", "--owner", "jo")
+	closes := u.oncePassed(&text{}, "close", "--reason", "the lock is looked into tomorrow", "--owner", "jo")
+	require.Zero(t, closes.code, closes.err)
 	ended := run.wait()
 	require.Equal(t, 2, ended.code, ended.out+ended.err)
 

@@ -56,6 +56,7 @@ path "kv/metadata/apps/esg-01/*" { capabilities = ["read", "list"] }`))
 		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging }) == 4 &&
 			u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonNoAccount }) == 1
 	})
+	u.oncePassed(said, "relist")
 	require.NoError(t, e.Vault.SeedKV(t.Context(), map[string]map[string]any{"apps/esg-01/storage": {"role_id": role, "secret_id": secret}}))
 	names("storage", "vault", "approle/storage", "secret_id")
 	names("svc-esg-0005", "corp", "svc-esg-0005", "password")

@@ -127,8 +127,8 @@ func TestEachCommandOfTheRunBookRunsInItsOrder(t *testing.T) {
 	b.next("resume")
 	u.must("resume")
 	b.next("run") // the same command again joins it
-	_, again := u.begin("run")
-	requireSoon(t, "it is joined", again, func() bool { return strings.Contains(again.String(), "rejoining campaign") })
+	again := u.follow("run")
+	require.Eventually(t, func() bool { return again.said("rejoining campaign") }, patience, tick)
 	b.next("leave-out --server")
 	require.Contains(t, u.must("leave-out", "--server", e.Replica.LDAPS(), "--reason", "its disk is broken"), "left out")
 	b.next("leave-out --door")
@@ -138,6 +138,7 @@ func TestEachCommandOfTheRunBookRunsInItsOrder(t *testing.T) {
 	_ = cmd.Wait()
 	require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())
 	require.Contains(t, said.String(), "waits for people, and for nothing else")
+	again.kill() // it has lost its Temporal, and says so in a minute
 	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
 	tokens("default")
 
@@ -215,7 +216,12 @@ func TestEachCommandOfTheRunBookRunsInItsOrder(t *testing.T) {
 	here.refuses("campaign "+left, "run")
 	_, heard := here.begin("run", "--take-over")
 	requireSoon(t, "it goes on with what the other one left", heard, func() bool {
-		return u.entries() > 0 && len(u.ledger().TookOver) == 1 && u.ledger().TookOver[0].Campaign == left
+		s := u.ledgerSoFar()
+		return s != nil && len(s.TookOver) == 1 && s.TookOver[0].Campaign == left
+	})
+	// From set to activated consumers have the value of before.
+	requireSoon(t, "what has no task is dead", heard, func() bool {
+		return u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }) == 4
 	})
 	require.Empty(t, b.left, "this test knows nothing of these commands of the run book")
 	requireConsumersServed(t, e)

@@ -27,7 +27,7 @@ func TestTheStolenValueDiesAtAnAccountOfTheSameNameToo(t *testing.T) {
 		v, _ := got.Data[p.Field].(string)
 		return v
 	}
-	file, err := e.CampaignFile(nil, quick)
+	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")

@@ -214,6 +214,7 @@ func TestTwoPeopleWorkOnOneCampaignAtOnce(t *testing.T) {
 	requireSoon(t, "he follows hers", saidRun, func() bool {
 		return strings.Contains(strings.Join(strings.Fields(saidRun.String()), " "), "rejoining campaign "+started+", started by "+alice.name)
 	})
+	alice.oncePassed(saidRun, "relist") // nobody closes what was not tried
 	// Both close it.
 	shut := func(o *operator) func() ran {
 		return func() ran { return o.run("close", "--reason", "nobody is there", "--owner", o.name) }
