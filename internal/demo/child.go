@@ -70,8 +70,9 @@ func (c *child) end(within time.Duration) {
 	}
 }
 
-// engineStop is more than the 3 s that a Temporal server takes to stop.
-const engineStop = 15 * time.Second
+// engineStop is more than the 3 s that a Temporal server takes to stop, and
+// more than it takes on a busy machine.
+const engineStop = time.Minute
 
 // awaitEngine waits until no engine works in dir. An engine belongs to the
 // `rollcall run` that started it and ends with it, a moment later; it holds a

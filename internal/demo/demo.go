@@ -40,7 +40,7 @@ type Options struct {
 }
 
 // patience bounds the whole story. It takes seconds on an idle machine.
-const patience = 5 * time.Minute
+const patience = 15 * time.Minute
 
 // company is what the demo plays on.
 var company = estate.Options{
@@ -248,7 +248,7 @@ func (d *demo) stop() error {
 	}
 	err := awaitEngine(d.engineDir())
 	if d.estate != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		d.estate.Stop(ctx)
 	}

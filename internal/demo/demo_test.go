@@ -87,7 +87,7 @@ func TestDemoThatIsStoppedWhileTheDomainIsMadeLeavesNothing(t *testing.T) {
 	for name, sig := range map[string]syscall.Signal{"with Ctrl-C": syscall.SIGINT, "with kill -9": syscall.SIGKILL} {
 		t.Run(name, func(t *testing.T) {
 			s := startShowWithDomain(t)
-			require.Eventually(t, func() bool { return len(mounted(t, s.temp)) > 0 }, 3*time.Minute, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return len(mounted(t, s.temp)) > 0 }, 6*time.Minute, 10*time.Millisecond)
 			s.signal(sig)
 			s.code()
 			if sig == syscall.SIGINT {

@@ -32,7 +32,7 @@ func TestInsideTheDemo(t *testing.T) {
 		}
 	}
 	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	require.NoError(t, d.tell(ctx), string(said.bytes()))
 	d.lastScreen()
@@ -132,8 +132,9 @@ func TestInsideTheDemo(t *testing.T) {
 		require.Contains(t, string(said.bytes()), "others    TOUCHED")
 	})
 	stop()
-	require.Empty(t, processes(t, d.temp, filepath.Dir(program)))
-	require.Empty(t, mounted(t, d.temp))
+	require.Eventually(t, func() bool {
+		return len(processes(t, d.temp, filepath.Dir(program))) == 0 && len(mounted(t, d.temp)) == 0
+	}, 5*time.Minute, 50*time.Millisecond)
 	require.NoDirExists(t, d.temp)
 }
 

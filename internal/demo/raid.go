@@ -73,7 +73,7 @@ func (d *demo) breakIn(ctx context.Context) (string, error) {
 // awaitInside waits until every login has succeeded and everything in Vault
 // that they let it read was read once.
 func (r *raid) awaitInside(ctx context.Context, doors int) (intruder.Listening, error) {
-	within, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	within, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -111,7 +111,7 @@ func (d *demo) rotate(ctx context.Context) (string, error) {
 	go func() { played <- d.playPeople(playing) }()
 	code, err := c.wait(ctx)
 	if err == nil {
-		time.AfterFunc(30*time.Second, enough) // what is not handed over by now never is
+		time.AfterFunc(2*time.Minute, enough) // what is not handed over by now never is
 		err = <-played
 	}
 	if err != nil {

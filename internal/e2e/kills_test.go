@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -152,23 +153,49 @@ func (u *user) untilItWorks(said *transcript, before uint64, rnd *rand.Rand) {
 // kill ends the worker (the run process), the engine, or both, with -9.
 func (u *user) kill(cmd *exec.Cmd, victim string) {
 	u.t.Helper()
+	done := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(done)
+	}()
 	if victim != "worker" {
+		// That of a run which was killed before may be on its way out.
 		pid := 0
-		require.Eventually(u.t, func() bool { pid = u.enginePID(); return pid > 0 }, patience, 5*time.Millisecond, "no engine came up")
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		require.Eventually(u.t, func() bool {
+			select {
+			case <-done:
+				return true
+			default:
+			}
+			pid = u.enginePID()
+			return pid > 0 && parentOf(pid) == cmd.Process.Pid
+		}, patience, 5*time.Millisecond, "no engine came up")
+		if pid > 0 {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 	if victim != "engine" {
 		_ = cmd.Process.Kill()
 	}
 	// A run whose engine was killed ends by itself and says so.
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
 	select {
 	case <-done:
 	case <-time.After(patience):
 		_ = cmd.Process.Kill()
 		require.Fail(u.t, "run did not notice that its engine was killed")
 	}
+}
+
+// parentOf is the process that started another one (proc(5), stat).
+func parentOf(pid int) int {
+	line, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	_, rest, _ := strings.Cut(string(line), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
 }
 
 func (u *user) enginePID() int {

@@ -46,10 +46,6 @@ func TestALaggingReplicaKeepsItsCredentialsOpenUntilItCatchesUp(t *testing.T) {
 	requireNotLocked(t, e)
 }
 
-// unhurried is for a campaign of which nothing stays open: a server that is
-// slow to follow on a busy machine is waited for.
-const unhurried = "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m, batch: 20}\n"
-
 const patient = "limits: {retry_min: 200ms, retry_max: 500ms, deadline: 30m, batch: 6}\n"
 
 // lag is a server that is kept from following the write server, and the stolen
