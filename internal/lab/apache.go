@@ -181,7 +181,9 @@ func (s *Apache) answers(ctx context.Context) error {
 }
 
 // apacheConf has no page in the file system, because the processes that serve
-// are another user's, who may not enter a folder of a test's.
+// are another user's, who may not enter a folder of a test's. Connections stay
+// for longer than five seconds between two requests: a test on a busy machine
+// takes its time.
 var apacheConf = template.Must(template.New("apache.conf").Parse(`
 ServerRoot {{.Dir}}
 PidFile {{.Dir}}/apache.pid
@@ -216,6 +218,7 @@ User www-data
 Group www-data
 StartServers 1
 ThreadsPerChild 8
+KeepAliveTimeout 300
 MaxRequestWorkers 8
 ServerLimit 1
 {{if not .Cache}}LDAPCacheEntries 0

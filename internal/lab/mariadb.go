@@ -82,7 +82,7 @@ var mariadbSmall = []string{"--skip-innodb", "--default-storage-engine=Aria", "-
 // Start starts a stopped server again, with flags besides.
 func (s *MariaDB) Start(ctx context.Context, flags ...string) error {
 	args := append([]string{"--no-defaults", "--user=root", "--datadir=" + s.path("data"), "--socket=" + s.socket(), "--pid-file=" + s.path("mariadb.pid"), "--tmpdir=" + s.path("tmp"),
-		"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", s.port), "--skip-name-resolve", "--skip-log-bin", "--skip-secure-file-priv",
+		"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", s.port), "--skip-name-resolve", "--skip-log-bin", "--skip-secure-file-priv", "--connect-timeout=120",
 		"--ssl-cert=" + s.path("mariadb.crt"), "--ssl-key=" + s.path("mariadb.key"), "--plugin-load-add=auth_ed25519", "--plugin-load-add=auth_pam"}, mariadbSmall...)
 	args = append([]string{mariadbBinary}, append(args, flags...)...)
 	if len(s.opts.PAM) > 0 {

@@ -99,10 +99,11 @@ func (v *Vault) Restart(ctx context.Context) error {
 		_, err := os.Stat(address)
 		return err
 	}
-	v.process, err = startProcess(ctx, v.options.Dir, v.LogFile(), ready, program, v.args...)
+	process, err := startProcess(ctx, v.options.Dir, v.LogFile(), ready, program, v.args...)
 	if err != nil {
 		return err
 	}
+	v.process = process
 	if err := v.open(ctx); err != nil {
 		v.Kill()
 		return err
