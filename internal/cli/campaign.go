@@ -62,7 +62,7 @@ func (s *session) start(ctx context.Context) (string, error) {
 		// may run although its answer was lost.
 		return "", fmt.Errorf("starting the campaign: %w", err)
 	}
-	s.noProfile()
+	s.leftOpen()
 	return id, nil
 }
 

@@ -33,8 +33,12 @@ func (a *app) unansweredFlag(c *cobra.Command) {
 	c.Flags().Var(&a.unanswered, "unanswered", "go on with lines of the profile that have no answer, for this reason; the ledger has it, and the campaign ends with exit code 2")
 }
 
-// noProfile says what a campaign file without a profile leaves open.
-func (s *session) noProfile() {
+// leftOpen says what a campaign file leaves open without a profile, and without
+// an exposure.
+func (s *session) leftOpen() {
+	if len(s.cfg.Exposure) == 0 {
+		s.say("note: the campaign file names no exposure, so nothing was compared with the time before: who could write a secret may have named his own server in it, where the new value would go")
+	}
 	if s.cfg.Profile == nil {
 		s.say("note: the campaign file names no profile, so kinds that no source finds are not asked about: `rollcall profiles list`")
 	}

@@ -245,6 +245,12 @@ func (c Credential) Places() []Path {
 // owner to fetch, instead of one that consumers read.
 func (c Credential) HandsOver() bool { return c.Kind.Traits().HandsOver }
 
+// Claim reports whether nothing but the secret itself says that a path is the
+// credential's.
+func (c Credential) Claim(p Path) bool {
+	return !slices.Contains(c.Named, p) && !slices.Contains(c.Confirmed, p) && !slices.Contains(c.Ours, p)
+}
+
 // ConfirmedNow reports whether a person's word for a path is about what the
 // path holds: that version, written when he says it was, or, where he named
 // none, whatever was there before Rollcall first put a value of it there.

@@ -16,15 +16,10 @@ import (
 // offer or nothing could be delivered, nobody but a person can tell: the
 // account stays open, and its finding says how to go on.
 
-// claim: nothing but the secret itself says that a path is the credential's.
-func claim(c *credential.Credential, p credential.Path) bool {
-	return !slices.Contains(c.Named, p) && !slices.Contains(c.Confirmed, p) && !slices.Contains(c.Ours, p)
-}
-
 // ways are what a person may answer to a claim that cannot be used. if it is
 // the account's, mend says what to do.
 func ways(c *credential.Credential, p credential.Path, mend string) string {
-	if !claim(c, p) {
+	if !c.Claim(p) {
 		return ""
 	}
 	then := "and the account is rotated all the same, with its new value at Rollcall's own default path for it"
@@ -52,7 +47,7 @@ func ownField(c *credential.Credential, p credential.Path) string {
 // namedBeside reports whether somebody named another field of the same secret.
 func namedBeside(c *credential.Credential, p credential.Path) bool {
 	return slices.ContainsFunc(c.Paths, func(q credential.Path) bool {
-		return q != p && secretPathOf(q) == secretPathOf(p) && !claim(c, q)
+		return q != p && secretPathOf(q) == secretPathOf(p) && !c.Claim(q)
 	})
 }
 
@@ -93,7 +88,7 @@ func (d *draft) dropGuesses(named credential.Path) {
 // credential can have.
 func manyPaths(l *draft, all int) string {
 	text := fmt.Sprintf("%d paths name it: the first %d are shown", all, len(l.Paths))
-	if slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return claim(&l.Credential, p) }) {
+	if slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return l.Credential.Claim(p) }) {
 		text += fmt.Sprintf("; of most, only the secrets' own word says that they are the account's, and a thief may have written that: leave out those that are not (%s), or name its places once and for all (%s): then the account is rotated, and the others stay as they are",
 			paste.Entry("exclude", "path", paste.Left), paste.Entry("confirm", "account", l.Name, "path", "mount/path#field", "only", "true"))
 	}

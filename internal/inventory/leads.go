@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -31,42 +32,55 @@ func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h hel
 	l.fileHostsOnce.Do(l.collectHosts)
 	known := func(host string) bool { return l.fileHosts[host] }
 	field := now.Besides(nil, known)
-	if field == "" {
-		return nil
-	}
 	listed, isListed := l.ledThen[c.ID][p.String()]
-	byNow := isListed && listed.digest != digest
-	if listed.runs {
-		if byNow {
-			k.leads(p, field, "when this campaign listed it", "put it back as it was; ")
-		}
-		return nil
-	}
-	if len(l.c.Exposure) == 0 || !l.c.InForeignHands(time.Time{}, h.written) {
-		if byNow {
-			k.leads(p, field, "when campaign "+listed.campaign+" listed it", "put it back as it was; ")
-		}
-		return nil
-	}
-	was, there, err := k.vault.HeldBefore(ctx, l.c, p)
+	byNow := isListed && listed.digest != h.leads.But(listed.but).Digest()
+	since := len(l.c.Exposure) > 0 && l.c.InForeignHands(time.Time{}, h.written)
 	switch {
-	case err != nil:
+	case field == "" && (isListed && !byNow || !since):
+		return nil
+	case field != "" && (listed.runs || len(l.c.Exposure) == 0):
+		if byNow {
+			k.leads(p, field, listed.when(), "put it back as it was; ")
+		}
+		return nil
+	case !since: // what it leads to lay there before
+		return nil
+	}
+	was, there, ended, err := k.vault.HeldBefore(ctx, l.c, p)
+	if err != nil {
 		return fmt.Errorf("reading what lay at %s before the device was in foreign hands: %w; the listing was given up and nothing was changed", p, err)
-	case there == ownmount.BeforeReadable:
-		if field := now.Besides(was.Leads().But(c.LeadsBut), known); field != "" {
+	}
+	ours := l.placedIn[secretPathOf(p)] // then Rollcall may have ended what lay there last before
+	switch {
+	case there == ownmount.BeforeReadable && !(ended && isListed):
+		then := was.Leads().But(c.LeadsBut)
+		switch field := cmp.Or(now.Besides(then, known), now.Silenced(then, h.quiet)); {
+		case field == "":
+		case ended && ours:
+			k.ledUnknown(p, field)
+		default:
 			k.leads(p, field, fmt.Sprintf("version %d did, which was written at %s, before the device was in foreign hands", was.Version, was.Written.UTC().Format(time.RFC3339)),
 				fmt.Sprintf("compare the two (vault kv get -mount=%s -version=%d %s) and put back what is not right; ", p.Mount, was.Version, p.Path))
 		}
+	case field == "":
 	case byNow:
-		k.leads(p, field, "when campaign "+listed.campaign+" listed it", "put it back as it was; ")
-	case there == ownmount.BeforeEnded && !isListed && !slices.Contains(k.placed[c.ID], p):
+		k.leads(p, field, listed.when(), "put it back as it was; ")
+	case ended && isListed, there == ownmount.NothingBefore:
+	case ended && !ours:
 		k.leads(p, field, "", "see whose server that is; ")
-	case there == ownmount.BeforeEnded && isListed, there == ownmount.NothingBefore:
-	case !slices.Contains(c.Accepted, credential.LeadsElsewhere):
-		k.unled++
-		k.find(credential.FindingLeadsElsewhere, "%s: it was written since the device was in foreign hands, its field %q sends whoever reads it to a server that no file names, and Vault has, or shows, no version from before: see that it is the right one, for the new value goes there, and accept the host", p, field)
+	default:
+		k.ledUnknown(p, field)
 	}
 	return nil
+}
+
+// ledUnknown says that nobody can tell whether a path led there before.
+func (k *pathsLook) ledUnknown(p credential.Path, field string) {
+	if slices.Contains(k.c.Accepted, credential.LeadsElsewhere) {
+		return
+	}
+	k.unled++
+	k.find(credential.FindingLeadsElsewhere, "%s: it was written since the device was in foreign hands, its field %q sends whoever reads it to a server that no file names, and Vault has, or shows, no version from right before: see that it is the right one, for the new value goes there, and accept the host", p, field)
 }
 
 // others are fields of the credential's secrets that are other credentials' of
@@ -115,7 +129,15 @@ func (k *pathsLook) noteLeads(p credential.Path, digest string) {
 // led is where a path led when a campaign listed it.
 type led struct {
 	digest, campaign string
-	runs             bool // it is the campaign inside of which this listing is made
+	but              []string // fields that were other credentials' then
+	runs             bool     // it is the campaign inside of which this listing is made
+}
+
+func (l led) when() string {
+	if l.runs {
+		return "when this campaign listed it"
+	}
+	return "when campaign " + l.campaign + " listed it"
 }
 
 // collectHosts are those that the campaign file knows, and those of servers
@@ -161,6 +183,12 @@ func (l *lister) collectHosts() {
 	for _, a := range l.c.Accept {
 		add(a.Host)
 	}
+	l.placedIn = map[secretPath]bool{}
+	for _, at := range l.placed {
+		for _, p := range at {
+			l.placedIn[secretPathOf(p)] = true
+		}
+	}
 	l.ledThen = map[string]map[string]led{}
 	take := func(campaign string, runs bool, all []credential.Credential) {
 		for _, c := range all {
@@ -174,7 +202,7 @@ func (l *lister) collectHosts() {
 			}
 			for _, p := range c.Paths {
 				if at := c.Leads[p.String()]; at != credential.LeadsUnseen {
-					of[p.String()] = led{at, campaign, runs}
+					of[p.String()] = led{at, campaign, c.LeadsBut, runs}
 				}
 			}
 		}

@@ -35,6 +35,11 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 	for _, name := range before {
 		secret(name, right)
 	}
+	for _, name := range []string{"silenced", "by-number", "switched-off", "taken-out"} {
+		secret(name, map[string]any{"smtp": "mail.app.example.org"})
+	}
+	secret("moved-long-ago", right)
+	secret("moved-long-ago", lab("moved.example.org"))
 	secret("in-its-own-field", map[string]any{"secret_id": "https://svc:stolen-of-in@app.example.org/x"})
 	var since time.Time
 	for _, change := range []struct {
@@ -53,6 +58,11 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		{"several", map[string]any{"hosts": "app.example.org, 192.0.2.66"}},
 		{"in-its-own-field", map[string]any{"secret_id": "https://svc:stolen-of-in@192.0.2.66/x"}},
 		{"young", lab("192.0.2.66")},
+		{"silenced", map[string]any{"smtp": "evil.example"}},
+		{"by-number", map[string]any{"smtp": "3221226050", "host": "app.example.org"}},
+		{"switched-off", map[string]any{"smtp": "none"}},
+		{"taken-out", nil},
+		{"moved-long-ago", lab("moved.example.org")},
 	} {
 		secret(change.name, change.fields)
 		if since.IsZero() {
@@ -62,8 +72,9 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		}
 	}
 	write(t, "kv/destroy/leads/destroyed", map[string]any{"versions": []int{1}})
+	write(t, "kv/destroy/leads/moved-long-ago", map[string]any{"versions": []int{2}})
 	c.Exposure = []config.Interval{{From: since}}
-	all := append(before, "in-its-own-field", "young")
+	all := append(before, "in-its-own-field", "young", "silenced", "by-number", "switched-off", "taken-out", "moved-long-ago")
 	rows := []string{"kind,account,path"}
 	for _, name := range all {
 		write(t, "auth/approle/role/leads-"+name, nil)
@@ -76,14 +87,14 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 	roll, _, err := listIn(t.Context(), c, openDirectory(t, corp()), v, "c", time.Now())
 	require.NoError(t, err)
 	got := byName(roll)
-	for name, field := range map[string]string{"moved": "host", "added": "endpoint", "several": "hosts", "in-its-own-field": "secret_id"} {
+	for name, field := range map[string]string{"moved": "host", "added": "endpoint", "several": "hosts", "in-its-own-field": "secret_id", "silenced": "smtp", "by-number": "host", "moved-long-ago": "host"} {
 		require.Equal(t, credential.LeadsElsewhere, got["approle/leads-"+name].Problem, name)
 		said := details(roll, "vault/approle/leads-"+name, credential.FindingPlace)
 		require.Contains(t, said, at(name).String()+`: its field "`+field+`" sends whoever reads it to another server than version 1 did`)
 		require.Contains(t, said, "vault kv get -mount=kv -version=1 leads/"+name)
 		require.NotContains(t, said, "192.0.2.66", "what a field holds is not shown: it may be a password")
 	}
-	for _, fine := range []string{"as-it-was", "rotated", "to-a-server-of-the-file", "to-its-address", "put-back", "young", "by-its-host"} {
+	for _, fine := range []string{"as-it-was", "rotated", "to-a-server-of-the-file", "to-its-address", "put-back", "young", "by-its-host", "switched-off", "taken-out"} {
 		require.Empty(t, got["approle/leads-"+fine].Problem, fine)
 		require.Empty(t, details(roll, "vault/approle/leads-"+fine, credential.FindingLeadsElsewhere), fine)
 	}
@@ -97,15 +108,17 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		secret("young", lab("192.0.2.67"))
 		secret("as-it-was", map[string]any{"host": "app.example.org", "note": "x"})
 		secret("moved", map[string]any{"host": "192.0.2.66", "note": "x"})
+		names, found := []string{"young", "as-it-was", "moved"}, 0
 		problems := func(l *lister) map[string]credential.Problem {
 			l.c, l.vault = c, v
 			out := map[string]credential.Problem{}
-			for _, name := range []string{"young", "as-it-was", "moved"} {
+			for _, name := range names {
 				x := credential.Credential{ID: "vault/approle/leads-" + name, Name: name, Paths: []credential.Path{at(name)}}
 				live, err := v.ReadLive(t.Context(), at(name), 0)
 				require.NoError(t, err)
 				k := &pathsLook{lister: l, c: &x}
 				require.NoError(t, k.leadsElsewhere(t.Context(), at(name), held{leads: live.Leads(), version: live.Version, written: live.Written}))
+				found += k.unled
 				out[name] = x.Problem
 			}
 			return out
@@ -121,7 +134,32 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		c.Exposure = nil
 		require.Equal(t, map[string]credential.Problem{"young": credential.LeadsElsewhere, "as-it-was": "", "moved": ""},
 			problems(&lister{past: past{last: &ownmount.LastRoll{Campaign: "c", Credentials: was.Credentials}}}), "who says not when has what was listed")
+		c.Exposure = []config.Interval{{From: time.Now().Add(time.Hour)}}
+		require.Equal(t, map[string]credential.Problem{"young": "", "as-it-was": "", "moved": ""},
+			problems(&lister{past: past{last: &ownmount.LastRoll{Campaign: "c", Credentials: was.Credentials}}}), "nobody wrote it since the exposure that the file names")
 		c.Exposure = exposure
+
+		// What Rollcall ended itself, for whomever, is no thief's doing.
+		names, found = []string{"destroyed", "moved-long-ago"}, 0
+		require.Equal(t, map[string]credential.Problem{"destroyed": credential.LeadsElsewhere, "moved-long-ago": credential.LeadsElsewhere}, problems(&lister{}))
+		require.Zero(t, found)
+		ours := map[string][]credential.Path{"vault/another": nil}
+		for _, name := range names {
+			ours["vault/another"] = append(ours["vault/another"], credential.Path{Mount: "kv", Path: "leads/" + name, Field: "another"})
+		}
+		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": ""}, problems(&lister{placed: ours}))
+		require.Equal(t, 2, found, "it is told, for nobody can tell")
+		last := ownmount.LastRoll{Campaign: "c"}
+		for _, name := range names {
+			live, err := v.ReadLive(t.Context(), at(name), 0)
+			require.NoError(t, err)
+			last.Credentials = append(last.Credentials, credential.Credential{ID: "vault/approle/leads-" + name, LeadsKnown: true, Paths: []credential.Path{at(name)},
+				Leads: map[string]string{at(name).String(): live.Leads().Digest()}})
+		}
+		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": ""}, problems(&lister{placed: ours, past: past{last: &last}}))
+		require.Equal(t, 2, found, "the last campaign saw it lead there")
+		secret("moved-long-ago", lab("192.0.2.66"))
+		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": credential.LeadsElsewhere}, problems(&lister{placed: ours, past: past{last: &last}}))
 	})
 
 	c.Exposure = nil
@@ -163,4 +201,15 @@ func TestAnotherCredentialsFieldLeadsNowhere(t *testing.T) {
 	planted := byName(roll)["approle/leads-shared-a"]
 	require.Equal(t, []string{"backup-server"}, planted.LeadsBut)
 	require.Equal(t, before.Leads, planted.Leads)
+
+	// Which fields are others' may change between two listings.
+	shared := credential.Path{Mount: "kv", Path: "leads/shared", Field: "secret_id"}
+	live, err := v.ReadLive(t.Context(), shared, 0)
+	require.NoError(t, err)
+	alone := before
+	alone.LeadsBut, alone.Leads = nil, map[string]string{shared.String(): live.Leads().Digest()}
+	k := &pathsLook{lister: &lister{c: c, vault: v, running: &Running{Credentials: []credential.Credential{alone}}}, c: &before}
+	require.NoError(t, k.leadsElsewhere(t.Context(), shared, held{leads: live.Leads(), version: live.Version, written: live.Written}))
+	require.Empty(t, k.c.Problem)
+	require.Empty(t, k.found)
 }

@@ -82,7 +82,7 @@ type Vault interface {
 	// kept of what was stolen of a task, and ReadStaged what campaigns staged.
 	HeldThen(ctx context.Context, c *config.Campaign, p credential.Path, live vault.Live) (ownmount.Then, error)
 	// HeldBefore is what lay there before.
-	HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (was vault.Live, there ownmount.Before, err error)
+	HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (was vault.Live, there ownmount.Before, ended bool, err error)
 	StolenKept(ctx context.Context, id string) (ownmount.StolenValues, error)
 	ReadStaged(ctx context.Context, id string) (ownmount.Staged, bool, error)
 	// HeldSince reports whether a path still holds the value of an earlier
@@ -183,6 +183,7 @@ type lister struct {
 	namesOnce     sync.Once
 	fileHosts     map[string]bool // that the campaign file knows
 	ledThen       map[string]map[string]led
+	placedIn      map[secretPath]bool // where earlier campaigns put values, for whomever
 	fileHostsOnce sync.Once
 	rotates       map[credential.Path]bool // what the roll rotates
 	rotatesIn     map[secretPath][]credential.Path

@@ -30,6 +30,7 @@ type held struct {
 	field   string            // by which whoever reads it would connect to a compromised device, at
 	device  string            // this address of it
 	leads   vault.Leads       // hosts to which whoever reads it is sent
+	quiet   []string          // fields that hold something and lead nowhere
 	version int               // the current one
 	written time.Time         // when that was written
 	secrets []string          // fields that look like credentials
@@ -45,7 +46,8 @@ func (l *lister) heldOf(live vault.Live) held {
 		live.More = ""
 	}
 	secrets, besides := live.Credentials(looksSecret)
-	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, live.Leads(), live.Version, live.Written, secrets, besides, live.Before(), l.closedTo(live)}
+	leads := live.Leads()
+	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, leads, live.Quiet(leads), live.Version, live.Written, secrets, besides, live.Before(), l.closedTo(live)}
 }
 
 // closedTo are the doors at which no login carries what a field holds: the
@@ -158,7 +160,7 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	for _, c := range roll.Credentials {
 		for _, p := range c.Paths {
 			l.rotates[p] = c.Problem == ""
-			if !claim(&c, p) { // else a thief says of a host that it is somebody's password
+			if !c.Claim(p) { // else a thief says of a host that it is somebody's password
 				l.rotatesIn[secretPathOf(p)] = append(l.rotatesIn[secretPathOf(p)], p)
 			}
 		}
@@ -194,7 +196,7 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	}
 	beside.tell(l, roll)
 	if unled > 0 {
-		l.warn(credential.FindingLeadsElsewhere, "%s written since the device was in foreign hands and %s to a server that no file names, and Vault has, or shows, no version from before: where the new value goes is not known to be right. See the findings of those accounts, then accept each host (%s)",
+		l.warn(credential.FindingLeadsElsewhere, "%s written since the device was in foreign hands and %s to a server that no file names, and Vault has, or shows, no version from right before: where the new value goes is not known to be right. See the findings of those accounts, then accept each host (%s)",
 			plural.Count(unled, "secret was", "secrets were"), plural.Pick(unled, "leads", "lead"), acceptHost)
 	}
 	if err := made.tell(ctx); err != nil {

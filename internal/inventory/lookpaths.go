@@ -176,7 +176,7 @@ func (k *pathsLook) state(p credential.Path, h held, named bool) {
 		k.trouble(credential.Malformed, "%s: nothing is there, and %s", p, misspelt(p))
 	case !h.exists && apiPath(p):
 		k.trouble(credential.APIPath, "%s: nothing is there, and mount/data/… is how Vault's API writes a path: leave data/ out", p)
-	case h.problem == credential.NoField && claim(c, p) && namedBeside(c, p):
+	case h.problem == credential.NoField && c.Claim(p) && namedBeside(c, p):
 		k.unread = append(k.unread, p)
 		k.find(credential.FindingPlace, "%s: the secret's own metadata names a field that it does not have; the one that somebody named there is taken", p)
 	case h.problem == credential.NoField:

@@ -80,8 +80,7 @@ func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testin
 			require.True(t, a.Dead(), "%+v", a.Stop)
 		})
 	}
-	t.Run("between set and activate", func(t *testing.T) {
-		const i = 5
+	between := func(t *testing.T, i int, left string) {
 		at := v.at("team", "apps/"+r.accounts[i].UID)
 		write := func(host, value string) {
 			v.write("team/data/"+at.Path, map[string]any{"data": map[string]any{"password": value, "host": host}})
@@ -98,7 +97,7 @@ func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testin
 		r.meddle = func(what, _ string) {
 			if what == "try" && !meddled && !r.logsIn(r.slapd, c.Name, r.accounts[i].Password) { // it was set
 				meddled = true
-				write("192.0.2.66", r.accounts[i].Password)
+				write("192.0.2.66", left)
 			}
 		}
 		p := rot.Prepare(t.Context(), c)
@@ -107,7 +106,7 @@ func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testin
 		require.True(t, meddled)
 		require.NotNil(t, a.Stop)
 		require.Equal(t, protocol.ReasonLedElsewhere, a.Stop.Reason, a.Stop.Detail)
-		require.Equal(t, r.accounts[i].Password, v.gets(at), "the new value was not written beside his host")
+		require.Equal(t, left, v.gets(at), "the new value was not written beside his host")
 		for _, host := range []string{"192.0.2.66", "app.example.org"} {
 			write(host, r.accounts[i].Password)
 			rot = r.rotator()
@@ -118,7 +117,9 @@ func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testin
 			require.Equal(t, host == "app.example.org", a.Dead(), "%s: %+v", host, a.Stop)
 		}
 		require.True(t, r.logsIn(r.slapd, c.Name, v.gets(at)))
-	})
+	}
+	t.Run("between set and activate", func(t *testing.T) { between(t, 5, r.accounts[5].Password) })
+	t.Run("between set and activate, without the value", func(t *testing.T) { between(t, 6, "") })
 }
 
 // TestAPathThatGetsNoNewValueMayLeadAnywhere: one that takes no part, and one
@@ -132,6 +133,13 @@ func TestAPathThatGetsNoNewValueMayLeadAnywhere(t *testing.T) {
 			w := newWorld(1, "P0")
 			w.addPath("second", "stale")
 			w.events[1] = func(w *world) { leads(w, 1) } // Apply has it so, and Prepare had it as it was listed
+			return w
+		},
+		"stale, and but its own word says that it is the account's": func() *world {
+			w := newWorld(1, "P0")
+			w.addPath("second", "stale")
+			w.cred.Named = w.cred.Named[:len(w.cred.Named)-1]
+			leads(w, 1)
 			return w
 		},
 		"activated": func() *world {

@@ -46,7 +46,9 @@ func (r *Rotator) precheck(ctx context.Context, c credential.Credential) (was fo
 			return found{}, err
 		}
 	}
-	return was, r.mayStage(ctx, c, r.asSecrets(c, c.Paths, was.lives, nil))
+	// A secret that but claims to be the account's is looked at once the
+	// account was asked: else a line of a thief's would hold it open.
+	return was, r.mayStage(ctx, c, r.asSecrets(c, c.Paths, was.lives, func(i int) bool { return c.Claim(c.Paths[i]) }))
 }
 
 // unnumbered is why nothing is staged for an account of which the change marks

@@ -208,7 +208,7 @@ func newReal(t *testing.T, o lab.SlapdOptions) *real {
 	t.Helper()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
-	r := &real{T: t, ca: ca, accounts: lab.SeedAccounts("svc", 6), store: newShelf(), meddle: func(string, string) {}}
+	r := &real{T: t, ca: ca, accounts: lab.SeedAccounts("svc", 7), store: newShelf(), meddle: func(string, string) {}}
 	o.CA, o.Accounts = ca, r.accounts
 	r.slapd = r.start(o)
 	r.conf = config.Directory{

@@ -88,9 +88,9 @@ func (j *job) untouched(i int) bool {
 }
 
 // asSecrets is why nothing is set for what the account's secrets in Vault are
-// by now, or nil. untouched, if not nil, tells which of them get no new value.
+// by now, or nil. untouched tells which of them get no new value.
 func (r *Rotator) asSecrets(c credential.Credential, paths []credential.Path, lives []vault.Live, untouched func(int) bool) *protocol.Stop {
-	if stop := r.pointing(c, lives); stop != nil {
+	if stop := r.pointing(c, lives, untouched); stop != nil {
 		return stop
 	}
 	if stop := leading(c, paths, lives, untouched); stop != nil {
@@ -101,12 +101,12 @@ func (r *Rotator) asSecrets(c credential.Credential, paths []credential.Path, li
 
 // pointing is why nothing is set where a secret sends whoever reads it to the
 // compromised device by now, or nil: with it would go the new value.
-func (r *Rotator) pointing(c credential.Credential, lives []vault.Live) *protocol.Stop {
+func (r *Rotator) pointing(c credential.Credential, lives []vault.Live, untouched func(int) bool) *protocol.Stop {
 	if slices.Contains(c.Accepted, credential.PointsAtDevice) {
 		return nil
 	}
 	for i, live := range lives {
-		if field, _ := live.PointsAt(r.Device); field != "" {
+		if field, _ := live.PointsAt(r.Device); field != "" && !untouched(i) {
 			return &protocol.Stop{Reason: protocol.ReasonPointsAtDevice, Detail: fmt.Sprintf("it was not so when it was listed: a field of the secret at path %d of this credential sends whoever reads it to an address of a compromised device; nothing was changed: list again, whose finding names the field", i+1)}
 		}
 	}
@@ -117,7 +117,7 @@ func (r *Rotator) pointing(c credential.Credential, lives []vault.Live) *protoco
 // another host than when it was listed, or nil: with it would go the new value.
 func leading(c credential.Credential, paths []credential.Path, lives []vault.Live, untouched func(int) bool) *protocol.Stop {
 	for i, live := range lives {
-		if ledSince(c, paths[i], live) && (untouched == nil || !untouched(i)) {
+		if ledSince(c, paths[i], live) && !untouched(i) {
 			return &protocol.Stop{Reason: protocol.ReasonLedElsewhere, Detail: fmt.Sprintf("the secret at path %d of this credential sends whoever reads it to another host than when it was listed, and would take the new value there; nothing was changed: see who wrote it, and put back what is not right: the next pass goes on; if it is right, accept the host, and list again (rollcall relist) or run again after this campaign", i+1)}
 		}
 	}
@@ -128,7 +128,7 @@ func leading(c credential.Credential, paths []credential.Path, lives []vault.Liv
 // it was listed.
 func ledSince(c credential.Credential, p credential.Path, live vault.Live) bool {
 	listed := c.Leads[p.String()]
-	return c.LeadsKnown && slices.Contains(c.Paths, p) && listed != credential.LeadsUnseen && live.Found && live.Leads().But(c.LeadsBut).Digest() != listed
+	return c.LeadsKnown && slices.Contains(c.Paths, p) && listed != credential.LeadsUnseen && len(live.Keys) > 0 && live.Leads().But(c.LeadsBut).Digest() != listed
 }
 
 // copied is why nothing is set where another field of a secret holds the same

@@ -55,6 +55,19 @@ func (l Live) Leads() Leads {
 	return out
 }
 
+// Quiet are the fields of the secret that hold something and have none of its
+// leads.
+func (l Live) Quiet(leads Leads) (out []string) {
+	for name, value := range l.data {
+		text := strings.ToLower(strings.TrimSpace(textOf(value)))
+		if text != "" && !slices.Contains(noHosts, text) && !slices.ContainsFunc(leads, func(lead Lead) bool { return lead.Field == name }) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // Without is l of which those fields lead nowhere: they are other credentials'
 // secrets, and change when those are rotated.
 func (l Live) Without(fields []string) Live {
@@ -67,6 +80,17 @@ func (l Live) Without(fields []string) Live {
 func (l Leads) Besides(was Leads, known func(host string) bool) (field string) {
 	for _, lead := range l {
 		if !known(lead.Host) && !slices.ContainsFunc(was, func(w Lead) bool { return w.Host == lead.Host }) {
+			return lead.Field
+		}
+	}
+	return ""
+}
+
+// Silenced is a field of which nobody can tell any more where it leads: it led
+// to a host then, and is quiet by now. Empty where there is none.
+func (l Leads) Silenced(was Leads, quiet []string) (field string) {
+	for _, lead := range was {
+		if slices.Contains(quiet, lead.Field) {
 			return lead.Field
 		}
 	}
@@ -102,19 +126,26 @@ const hostSettings = `(?:(?:^|[^a-z])ips?|hosts?|hostaddr|hostname|fqdn|servers?
 
 var (
 	// What people write for each other, and what is a secret itself.
-	people    = regexp.MustCompile(`note|comment|descr|ticket|owner|remark|wiki|runbook|doc(?:s|_?ur[li])|(?:updated|generated|created)_`)
-	secret    = regexp.MustCompile(`pass|pwd|secret|token|key$|psk|community`)
+	// Addresses of what people read are among it, and other hosts are not.
+	people    = regexp.MustCompile(`note|comment|descr|ticket|owner|remark|wiki|runbook|docs|(?:updated|generated|created)_`)
+	toRead    = regexp.MustCompile(`(?:note|doc|wiki|runbook|comment|remark)s?_?(?:page_?)?(?:ur[li]s?|link)$`)
+	secret    = regexp.MustCompile(`pass|pwd|secret|token|key$|psk|community|(?:^|[^a-z])pw|cred`)
 	hostField = regexp.MustCompile(hostSettings + `[0-9]*$`)
 	// The part of an address in which its hosts are, with a user before them.
-	// Oracle's thin driver has no more than an @ before it.
-	addressed = regexp.MustCompile(`(?:://+|thin:[^@\s]*@(?://)?)([^/?#\s"<>]*)`)
+	// Oracle's thin driver has no more than an @ before it. Each is looked for
+	// by itself: in one expression a text could be read again from every match.
+	addressed = regexp.MustCompile(`://+([^/?#\s"<>]*)`)
+	thin      = regexp.MustCompile(`thin:[^@\s]*@(?://)?([^/?#\s"<>]*)`)
+	// Addresses and settings in a list of hosts: what stands in them may be a
+	// password.
+	noItem = regexp.MustCompile(`://+[^/?#\s"<>]*(?:/[^?#,;\s"<>]*)?(?:[?#]\S*)?|[^\s=/?#,;"]+=\S*`)
 	// A list, or one value, in quotes or not; a line of .netrc; the middle of
 	// an element.
-	hostSetting = regexp.MustCompile(hostSettings + `["']?\s*(?:[=:>]|\\?"\s*:)\s*(\[[^\]]*\]|"[^"]*"|'[^']*'|[^\s;&"'{}()<]+)`)
+	hostSetting = regexp.MustCompile(hostSettings + `["']?\s*(?:[=:>]|\\?"\s*:)\s*(\[[^\[\]]*\]|"[^"]*"|'[^']*'|[^\s;&"'{}()<]+)`)
 	netrc       = regexp.MustCompile(`(?:^|\s)(?:machine|nameserver|hostname|host)\s+(\S+)`)
 	listItem    = regexp.MustCompile(`(?m)^\s*-\s+["']?([^\s"':]+(?::\d+)?)["']?\s*$`)
 	pgpass      = regexp.MustCompile(`(?m)^([^:\s#]+):(?:\d+|\*):[^:\n]*:[^:\n]*:`)
-	fullName    = regexp.MustCompile(`^[^\s.]+(?:\.[^\s.]+){2,}$`)
+	fullName    = regexp.MustCompile(`^(?:[\p{L}\p{N}]|[\p{L}\p{N}][\p{L}\p{N}-]*[\p{L}\p{N}])(?:\.(?:[\p{L}\p{N}]|[\p{L}\p{N}][\p{L}\p{N}-]*[\p{L}\p{N}])){2,}\.?(?::\d*)?$`)
 	hostPort    = regexp.MustCompile(`^[^\s:]*\.[^\s:]+:\d+$`)
 	lastLabel   = regexp.MustCompile(`\.[\p{L}][\p{L}-]*\.?$`)
 	portEnd     = regexp.MustCompile(`:\d*$`)
@@ -154,7 +185,7 @@ func (h hosts) in(name string, value any, own bool) {
 			}
 		}
 		name = strings.ToLower(name)
-		if !own && (people.MatchString(name) || secret.MatchString(name) && !hostField.MatchString(name)) {
+		if !own && (toRead.MatchString(name) || (people.MatchString(name) || secret.MatchString(name)) && !hostField.MatchString(name)) {
 			return
 		}
 		h.inText(name, text)
@@ -163,7 +194,7 @@ func (h hosts) in(name string, value any, own bool) {
 
 func (h hosts) inText(name, written string) {
 	text := strings.ToLower(written)
-	for _, m := range addressed.FindAllStringSubmatch(text, -1) {
+	for _, m := range slices.Concat(addressed.FindAllStringSubmatch(text, -1), thin.FindAllStringSubmatch(text, -1)) {
 		// Readers differ in what a backslash ends.
 		for _, part := range append([]string{m[1]}, strings.Split(m[1], `\`)...) {
 			for _, word := range strings.Split(part[strings.LastIndex(part, "@")+1:], ",") {
@@ -176,31 +207,48 @@ func (h hosts) inText(name, written string) {
 			h.addAll(m[1])
 		}
 	}
-	if strings.Contains(text, "\n") {
+	switch isHost := hostField.MatchString(name); {
+	case strings.Contains(text, "\n"):
 		for _, m := range listItem.FindAllStringSubmatch(text, -1) {
 			h.addAll(m[1])
 		}
+		for line := range strings.Lines(text) {
+			// What is a setting has a name of its own.
+			if first, _, _ := strings.Cut(strings.TrimSpace(line), " "); isHost && !strings.HasSuffix(first, ":") {
+				h.addAll(noItem.ReplaceAllString(line, "://"))
+			} else if isHost {
+				h.addAll(first)
+			}
+		}
+		return
+	case isHost:
+		h.addAll(noItem.ReplaceAllString(text, "://"))
 		return
 	}
 	_, err := netip.ParseAddr(portEnd.ReplaceAllString(strings.Trim(text, "[]"), ""))
 	switch {
 	case strings.ContainsAny(text, "=<") || strings.Contains(text, "://"):
-	case hostField.MatchString(name):
-		h.addAll(text)
 	case err == nil, !strings.Contains(text, "@") && lastLabel.MatchString(portEnd.ReplaceAllString(text, "")) && (fullName.MatchString(text) || hostPort.MatchString(text)):
 		h.add(text)
 	}
 }
 
-// addAll adds the words of a list. An IPv6 address may be in brackets, as lists
-// are.
+// addAll adds the words of a list, but for settings and addresses with a
+// scheme. An IPv6 address may be in brackets, as lists are. Readers put what
+// stands there into addresses of their own, and what follows a host then may be
+// anything.
 func (h hosts) addAll(list string) {
 	rest := bracketed.ReplaceAllStringFunc(list, func(m string) string {
 		h.add(m[1 : len(m)-1])
 		return ""
 	})
 	for _, word := range between.Split(rest, -1) {
-		if !strings.Contains(word, "://") && !mostlyPort.MatchString(word) {
+		if i := strings.IndexAny(word, "?#<"); i >= 0 {
+			word = word[:i]
+		}
+		host, rest, _ := strings.Cut(strings.TrimLeft(word, `/\`), "/")
+		scheme := strings.HasSuffix(host, ":") && strings.HasPrefix(rest, "/")
+		if !scheme && !strings.Contains(host, "=") && !mostlyPort.MatchString(word) {
 			h.add(word)
 		}
 	}

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,6 +53,14 @@ func TestASecretLeadsToTheHostsToWhichItSendsWhoeverReadsIt(t *testing.T) {
 		{map[string]any{"where": "192.0.2.7"}, []string{"192.0.2.7"}},
 		{map[string]any{"username": "svc@example.org", "note": "the mail server of example.org", "password": "xK3.qw", "port": "636", "proxy": "none", "tls": "true", "version": "1.2"}, nil},
 		{map[string]any{"ssh": "host: svc@example.org"}, []string{"example.org"}},
+		// Readers put it into addresses of their own, where this ends the host.
+		{map[string]any{"host": "evil.net/?=", "host2": "evil2.net port=5432", "server": "evil3.net\n#", "endpoint": "evil4#=", "url": "evil5?u=https://app.example.org"}, []string{"app.example.org", "evil.net", "evil2.net", "evil3.net", "evil4", "evil5"}},
+		{map[string]any{"host": "evil.net:\n x", "server": "evil2,x=y", "peer": "evil3/=", "nodes": "https://a.example.org/x,evil4 evil5"}, []string{"a.example.org", "evil.net", "evil2", "evil3", "evil4", "evil5", "x"}},
+		{map[string]any{"server": "user=x\npass=y,z\npassword: w\nhost: evil"}, []string{"evil", "host", "password"}},
+		{map[string]any{"url": "https://u:a,b@app.example.org/?password=c,d", "uri": "host=db user=x password=e,f"}, []string{"app.example.org", "db"}},
+		{map[string]any{"ticket_url": "https://evil/x", "notes_server": "evil2", "owner_api_host": "evil3", "wiki_url": "https://wiki.example.org"}, []string{"evil", "evil2", "evil3"}},
+		{map[string]any{"bind_pw": "aB3-x9Qw.kk-7Zt.qRs", "credential": "a.b.evil", "credentials_url": "https://evil"}, []string{"evil"}},
+		{map[string]any{"smtp": "a_b.example.org.x", "x": "-a.b.c"}, nil},
 		{map[string]any{OwnerField: "host=x"}, nil},
 		{nil, nil},
 	} {
@@ -116,12 +125,16 @@ func TestAHostThatIsNamedIsNeverPassedOver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		host := rapid.StringMatching(`[a-z][a-z0-9-]{0,10}[a-z0-9](\.[a-z]{2,6}){0,3}`).Filter(func(h string) bool { return !slices.Contains(noHosts, h) }).Draw(t, "host")
 		port := rapid.SampledFrom([]string{"", ":1", ":65535"}).Draw(t, "port")
+		behind := rapid.SampledFrom([]string{"", "/", "/?x=", "#=", " port=1", "\n#", ",x", "/https://other.example.org"}).Draw(t, "behind")
 		form := rapid.SampledFrom([]func(string) map[string]any{
-			func(h string) map[string]any { return map[string]any{"host": h} },
+			func(h string) map[string]any { return map[string]any{"host": h + behind} },
+			func(h string) map[string]any { return map[string]any{"DB_SERVER": h + behind} },
 			func(h string) map[string]any { return map[string]any{"LDAP_URL": "ldaps://" + h + "/dc=x"} },
 			func(h string) map[string]any { return map[string]any{"dsn": "user=a host='" + h + "' password=b"} },
 			func(h string) map[string]any { return map[string]any{"doc": `{"a": {"endpoint": "` + h + `"}}`} },
-			func(h string) map[string]any { return map[string]any{"servers": []any{"other.example.org", h}} },
+			func(h string) map[string]any {
+				return map[string]any{"servers": []any{"other.example.org", h + behind}}
+			},
 		}).Draw(t, "form")
 		data := form(host + port)
 		data["more"] = rapid.String().Draw(t, "more")
@@ -131,4 +144,12 @@ func TestAHostThatIsNamedIsNeverPassedOver(t *testing.T) {
 		}
 		require.True(t, found, "%v", data)
 	})
+}
+
+// A secret that somebody filled to hold up the listing is read in step with its
+// length: if each match read on to the end, this would not end in its time.
+func TestTheTextOfASecretIsReadInStepWithItsLength(t *testing.T) {
+	for _, part := range []string{"host=[a;", "thin:a://b/", `host="a`, "host ", "machine a ", "- a\n", "[1%a", "a:1:b:", "://a@"} {
+		require.NotPanics(t, func() { (Live{data: map[string]any{"x": strings.Repeat(part, 1<<19/len(part))}}).Leads() }, part)
+	}
 }

@@ -94,15 +94,16 @@ const (
 )
 
 // HeldBefore is the newest of what lay at a path before the device was in
-// foreign hands first and can still be read. It is asked where the file says
-// when that was.
-func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (was vault.Live, there Before, err error) {
+// foreign hands first and can still be read; ended if a newer one from before
+// was deleted or destroyed since, so that it is not what lay there last. It is
+// asked where the file says when that was.
+func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (was vault.Live, there Before, ended bool, err error) {
 	all, err := s.Versions(ctx, p)
 	switch {
 	case vault.IsDenied(err):
-		return vault.Live{}, BeforeUnseen, nil
+		return vault.Live{}, BeforeUnseen, false, nil
 	case err != nil:
-		return vault.Live{}, "", err
+		return vault.Live{}, "", false, err
 	}
 	there = BeforeUnseen
 	for _, v := range slices.Backward(slices.Sorted(maps.Keys(all.Written))) {
@@ -117,14 +118,14 @@ func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential
 			continue
 		}
 		if was, err = s.ReadLive(ctx, p, v); err != nil {
-			return vault.Live{}, "", err
+			return vault.Live{}, "", false, err
 		}
 		if len(was.Keys) > 0 {
-			return was, BeforeReadable, nil
+			return was, BeforeReadable, there == BeforeEnded, nil
 		}
 		there = BeforeEnded
 	}
-	return vault.Live{}, there, nil
+	return vault.Live{}, there, there == BeforeEnded, nil
 }
 
 func thenOf(live vault.Live) (out Then) {
