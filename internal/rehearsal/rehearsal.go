@@ -40,8 +40,9 @@ type Rehearsal struct {
 
 // patience is how long a server that does not have the change yet is asked
 // again; cleaning is what removing may take.
+var patience = 10 * time.Second // tests set it
+
 const (
-	patience = 10 * time.Second
 	again    = 500 * time.Millisecond
 	cleaning = 30 * time.Second
 )

@@ -17,7 +17,7 @@ import (
 )
 
 func TestWhatSlapdWritesOfChangesIsReadLineForLine(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -65,7 +65,7 @@ func TestWhatSlapdWritesOfChangesIsReadLineForLine(t *testing.T) {
 }
 
 func TestWhatDS389WritesOfChangesIsReadLineForLine(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func TestWhatDS389WritesOfChangesIsReadLineForLine(t *testing.T) {
 		text, err = os.ReadFile(s.AccessFile())
 		_, after, found := strings.Cut(string(text), ` from 127.0.0.2 `)
 		return err == nil && found && strings.Contains(after, " tag=97 ")
-	}, time.Minute, 20*time.Millisecond)
+	}, patience, 20*time.Millisecond)
 	reset := ldap.NewModifyRequest(s.AccountDN("bob"), nil)
 	reset.Replace("userPassword", []string{"New-Bob-12345"})
 	require.NoError(t, c.Modify(reset))
@@ -89,7 +89,7 @@ func TestWhatDS389WritesOfChangesIsReadLineForLine(t *testing.T) {
 		text, err = os.ReadFile(s.AccessFile())
 		_, after, found := strings.Cut(string(text), `MOD dn="`+s.AccountDN("bob"))
 		return err == nil && found && strings.Contains(after, " tag=103 ")
-	}, time.Minute, 20*time.Millisecond)
+	}, patience, 20*time.Millisecond)
 	events, _, unreadable := readText(t, "389ds", string(text))
 	require.Empty(t, unreadable)
 	require.Equal(t, []done{{strings.ToLower(s.BinderDN), "127.0.0.2", event.Modified, strings.ToLower(s.AccountDN("bob")), ""}}, donesOf(events, "127.0.0.2"))

@@ -39,7 +39,7 @@ func did() []try {
 
 // office is a directory that services ask.
 func office(t *testing.T) (context.Context, *lab.CA, *lab.Slapd) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	t.Cleanup(cancel)
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
@@ -63,10 +63,10 @@ func begun[S started](t *testing.T, s S, err error) S {
 }
 
 func dialFrom(t *testing.T, from, to string) net.Conn {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: patience}
 	c, err := d.Dial("tcp", to)
 	require.NoError(t, err)
-	require.NoError(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
 	return c
 }
 
@@ -88,7 +88,7 @@ func written(t *testing.T, s started, text string, times int, also ...string) st
 			return !strings.Contains(line, text) || slices.ContainsFunc(also, func(a string) bool { return !strings.Contains(line, a) })
 		})
 		return err == nil && len(lines) >= times
-	}, time.Minute, 20*time.Millisecond, "%s", log)
+	}, patience, 20*time.Millisecond, "%s", log)
 	return string(log)
 }
 
@@ -195,7 +195,7 @@ func TestWhatPostfixWritesIsReadLineForLineAndALoginWithoutAMailHasNoName(t *tes
 }
 
 func TestWhatSSHDWritesIsReadLineForLine(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	defer cancel()
 	s, err := lab.StartSSHD(ctx, lab.SSHDOptions{Dir: t.TempDir(), Accounts: []lab.Account{{UID: "alice", Password: "right"}, {UID: "bob", Password: "right"}}})
 	begun(t, s, err)
