@@ -24,9 +24,13 @@ type vault struct {
 	mu    sync.Mutex
 	kept  [][]byte
 	fails error
+	waits func() // before each
 }
 
 func (v *vault) anchor(_ context.Context, cp []byte) error {
+	if v.waits != nil {
+		v.waits()
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.fails != nil {
@@ -169,10 +173,13 @@ func TestConcurrentCallersShareCheckpoints(t *testing.T) {
 	l := f.open(t)
 	opened := len(f.vault.kept)
 	const callers = 200
-	var wg sync.WaitGroup
+	var wg, called sync.WaitGroup
+	called.Add(callers)
+	f.vault.waits = called.Wait // the first one's, so that the others come meanwhile
 	indexes := make([]uint64, callers)
 	for i := range callers {
 		wg.Go(func() {
+			called.Done()
 			at, err := l.Append(context.Background(), listedFrom(i, 1))
 			if err == nil {
 				indexes[i] = at[0]
