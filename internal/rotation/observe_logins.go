@@ -47,14 +47,12 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated
 	j.refused = j.refused || j.unsent // a look before this one did not come to send it
 	j.unsent = f.Fresh
-	j.tried, j.wrong, j.believed, j.byMarks = nil, 0, false, false
+	j.tried, j.wrong, j.believed, j.taken = nil, 0, false, false
 	switch {
 	case f.Fresh:
 		j.unsentAt = j.account.Changed
-	case j.sentNot():
-		f.NewBinds, j.byMarks = protocol.Refused, true
-	case j.refusedBefore():
-		f.NewBinds = protocol.Refused
+	case j.sentNot(), j.refusedBefore():
+		f.NewBinds, j.taken = protocol.Refused, true
 	default:
 		reply, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
 		if err != nil {

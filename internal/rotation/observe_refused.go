@@ -56,7 +56,7 @@ func (j *job) newRefused(reply protocol.Reply) {
 // wasSent notes what the account was seen to accept before the reset that was
 // just sent. After it nobody sees that any more.
 func (j *job) wasSent() {
-	j.refused, j.unsent, j.byMarks, j.leftAt = false, false, false, ""
+	j.refused, j.unsent, j.taken, j.leftAt = false, false, false, ""
 	for i, p := range j.paths {
 		if i >= len(j.c.Paths) || i >= len(j.parts) || j.parts[i] != seen || j.lives[i].Version == 0 || j.staged.Places[p.String()] == ownmount.PlaceSeen {
 			continue // it takes no part, holds nothing, or is in the entry already
@@ -83,11 +83,12 @@ func (j *job) withSeen(entry ownmount.Staged) ownmount.Staged {
 	return entry
 }
 
-// keepMarks has what the marks said in this look count as a refusal: after the
-// wrong logins of the look they may not say it any more. Not before the value
-// is sent: where the process dies right after, it is in force.
-func (j *job) keepMarks() {
-	if j.byMarks {
+// keepTaken has what was taken for refused in this look count as a refusal:
+// after the wrong logins of the look the account's mark may not say it any
+// more. Not before the value is sent: where the process dies right after, it is
+// in force.
+func (j *job) keepTaken() {
+	if j.taken {
 		j.newRefused(protocol.Refused)
 	}
 }
@@ -108,7 +109,7 @@ func (j *job) isRefused(entry ownmount.Staged) bool {
 // out only by wrong logins, or not at all. It is no promise, and an error is
 // left alone: what is missing the next pass asks for.
 func (j *job) noteEnd(ctx context.Context) {
-	j.keepMarks()
+	j.keepTaken()
 	entry := j.withSeen(j.staged)
 	entry.Refused = j.isRefused(entry)
 	if j.late.n == 0 && entry.Refused == j.staged.Refused && len(j.saw) == 0 {

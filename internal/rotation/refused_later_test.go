@@ -273,24 +273,39 @@ func TestTheLastAnswerToAValueIsNotTheOneBeforeAWrongLogin(t *testing.T) {
 }
 
 // TestWhatTheMarksSaidOfAValueIsWrittenDown: they said that it was not set, and
-// after wrong logins of that look they may not say it any more.
+// after wrong logins of that look, or before it, they may not say it any more.
 func TestWhatTheMarksSaidOfAValueIsWrittenDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begun := func() *world {
+	for name, begun := range map[string]func() *world{
+		"wrong logins of that look": func() *world {
 			w := plain()
 			w.binder.refuses = map[string]bool{"S1": true}
-			w.cache = NewPreparedCache()
 			w.events[4] = func(w *world) { w.strangerSets("X") } // after it was looked up
-			return w.counts(3)
-		}
-		w := begun()
-		w.failsAt("set S1", dropped, begun())
-		for at := range w.faults {
-			w.events[at+4] = func(w *world) { w.strangerWrites(0, "typo") }
-		}
-		a, dead := w.run(false)
-		require.Zero(t, w.lockouts, w.story())
-		require.True(t, dead, "%+v\n%s", a.Stop, w.story())
-		w.kept(t, "a policy")
-	})
+			return w
+		},
+		"wrong logins before it": func() *world {
+			w := plain()
+			w.addPath("second", "stale")
+			w.binder.safeModify, w.theirs["P0"] = true, true
+			w.strangerWrites(0, "typo")
+			w.events[3] = func(w *world) { w.strangerSets("X") }
+			return w
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			prepared := func() *world {
+				w := begun().counts(3)
+				w.cache = NewPreparedCache()
+				return w
+			}
+			w := prepared()
+			w.failsAt("set S1", dropped, prepared())
+			for at := range w.faults {
+				w.events[at+4] = func(w *world) { w.strangerWrites(0, "typo") }
+			}
+			a, dead := w.run(false)
+			require.Zero(t, w.lockouts, "%s\n%s", name, w.story())
+			require.True(t, dead || w.stuck(), "%s: %+v\n%s", name, a.Stop, w.story())
+			w.kept(t, name)
+		})
+	}
 }

@@ -134,7 +134,7 @@ func (j *job) reset(ctx context.Context) error {
 		// this look, that tells nothing: an earlier reset may have come late.
 		entry.Unsent = j.unsent || !j.believed && stop.Reason != protocol.ReasonPolicy && stop.Reason != protocol.ReasonNeedsNone
 		entry.PolicyRefused = entry.PolicyRefused || stop.Reason == protocol.ReasonPolicy
-		j.keepMarks()
+		j.keepTaken()
 		entry.Refused = j.isRefused(entry)
 		if entry.Unsent != j.staged.Unsent || entry.PolicyRefused != j.staged.PolicyRefused {
 			if noteErr := j.replaceStaged(ctx, entry); noteErr != nil {
