@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/testsuite"
 
 	"rollcall/config"
@@ -119,6 +120,16 @@ func (w *reachable) call(name string, in, out any) {
 	if out != nil {
 		require.NoError(w.t, got.Get(out))
 	}
+}
+
+// inside does something in an activity: what takes a second heartbeats, which
+// only an activity can.
+func (w *reachable) inside(do func(ctx context.Context) error) {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: "inside"})
+	_, err := env.ExecuteActivity("inside")
+	require.NoError(w.t, err)
 }
 
 // reasons are why the accounts are open.
