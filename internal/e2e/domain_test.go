@@ -22,7 +22,7 @@ func TestACampaignOnADomainLeavesTheStolenPasswordsNoHour(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 4, Domain: 40, Bystanders: 2})
 	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
-	u := newUser(t, e, file)
+	u := newUser(t, e, file).edited("driver: active-directory\n", "driver: active-directory\n"+waitsLong)
 	u.must("init")
 	require.Contains(t, u.must("doctor"), "the right Unexpire Password on the domain: yes")
 	require.Contains(t, u.must("plan"), string(credential.ADPassword))

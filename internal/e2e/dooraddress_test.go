@@ -91,7 +91,7 @@ func (m *mailbox) serve(c net.Conn, takes func(said string) bool) {
 func TestADoorIsAnAddressThatWasLookedAt(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 2})
-	device, err := lab.StartAppliance("127.0.0.77") // silent at the port that is asked
+	device, err := lab.StartAppliance("127.0.77.7") // silent at the port that is asked
 	require.NoError(t, err)
 	t.Cleanup(device.Close)
 	stolen := accountsNamed(e, "svc-esg-")
@@ -105,10 +105,10 @@ func TestADoorIsAnAddressThatWasLookedAt(t *testing.T) {
 			return false
 		}
 	}
-	first := startMailbox(t, e, "127.0.0.78:0", knows(false))
+	first := startMailbox(t, e, "127.0.77.8:0", knows(false))
 	_, port, _ := strings.Cut(first.Addr().String(), ":")
-	second := startMailbox(t, e, "127.0.0.79:"+port, knows(true))
-	thief := startMailbox(t, e, "127.0.0.77:"+port, knows(false))
+	second := startMailbox(t, e, "127.0.77.9:"+port, knows(true))
+	thief := startMailbox(t, e, "127.0.77.7:"+port, knows(false))
 
 	door := func(address string) string {
 		return fmt.Sprintf("limits: {retry_min: 200ms, retry_max: 1s, deadline: 4s, batch: 20}\ndoors:\n  mail:\n    type: imaps\n    address: %q\n    ca_file: ca.pem\n    for: [{directory: corp}]\n", address)
@@ -116,29 +116,29 @@ func TestADoorIsAnAddressThatWasLookedAt(t *testing.T) {
 	file, err := e.CampaignFile(nil, door("mail.example.org:"+port))
 	require.NoError(t, err)
 	u, dns := newUser(t, e, file).asking()
-	dns.Host("esg-01", [4]byte{127, 0, 0, 77})
-	dns.Host("gateway.example.org", [4]byte{127, 0, 0, 77})
-	dns.Host("mail.example.org", [4]byte{127, 0, 0, 77})
+	dns.Host("esg-01", [4]byte{127, 0, 77, 7})
+	dns.Host("gateway.example.org", [4]byte{127, 0, 77, 7})
+	dns.Host("mail.example.org", [4]byte{127, 0, 77, 7})
 	u.must("init")
 	contained := func(addresses string) *user {
 		return u.edited("containment: "+estate.Contained, fmt.Sprintf("containment: {how: isolated, at: 2023-06-08T09:00:00Z, by: estate, addresses: [%s], ports: [%d]}", addresses, device.Port))
 	}
 
 	for _, row := range []struct{ file, addresses string }{
-		{"mail.example.org:" + port, "127.0.0.77"},    // a name that leads there
-		{"127.0.0.77:" + port, "gateway.example.org"}, // an address of a name of the device
+		{"mail.example.org:" + port, "127.0.77.7"},    // a name that leads there
+		{"127.0.77.7:" + port, "gateway.example.org"}, // an address of a name of the device
 		{"mail.example.org:" + port, ""},              // and its own name as well
 	} {
 		_, err := e.CampaignFile(nil, door(row.file))
 		require.NoError(t, err)
 		r := contained(row.addresses).run("run")
 		require.NotZero(t, r.code, "%s, %s", row.file, row.addresses)
-		require.Contains(t, r.err, "door mail is at 127.0.0.77, an address of the device")
+		require.Contains(t, r.err, "door mail is at 127.0.77.7, an address of the device")
 		require.Contains(t, r.err, "nothing was started")
 	}
 	_, err = e.CampaignFile(nil, door("mail.example.org:"+port))
 	require.NoError(t, err)
-	v := contained("127.0.0.77")
+	v := contained("127.0.77.7")
 	r := v.run("doctor")
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.out, "it was not asked")
@@ -155,33 +155,33 @@ func TestADoorIsAnAddressThatWasLookedAt(t *testing.T) {
 	}
 
 	// Two machines under one name: the second one still takes what was stolen.
-	dns.Host("mail.example.org", [4]byte{127, 0, 0, 78}, [4]byte{127, 0, 0, 79})
-	require.Contains(t, v.must("plan"), "mail@127.0.0.79, imaps://mail.example.org:"+port+"@127.0.0.79: 2 credentials")
+	dns.Host("mail.example.org", [4]byte{127, 0, 77, 8}, [4]byte{127, 0, 77, 9})
+	require.Contains(t, v.must("plan"), "mail@127.0.77.9, imaps://mail.example.org:"+port+"@127.0.77.9: 2 credentials")
 	r = v.run("run")
 	require.Equal(t, 2, r.code, r.out+r.err)
 	for _, c := range v.ledger().Credentials {
 		require.EqualValues(t, "cached-at-door", c.Reason)
-		require.Equal(t, "mail@127.0.0.79", c.Server)
+		require.Equal(t, "mail@127.0.77.9", c.Server)
 	}
 	require.NotEmpty(t, second.all())
 
 	// DNS has one of the two, or the file says one: the other one took what was
 	// stolen, and nobody says that it does so no more.
-	dns.Host("mail.example.org", [4]byte{127, 0, 0, 78})
+	dns.Host("mail.example.org", [4]byte{127, 0, 77, 8})
 	r = v.run("run")
 	require.Equal(t, 2, r.code, r.out+r.err)
-	require.Contains(t, strings.Join(strings.Fields(r.out+r.err), " "), "imaps://mail.example.org:"+port+"@127.0.0.79")
-	_, err = e.CampaignFile(nil, door("mail.example.org:"+port+"@127.0.0.78"))
+	require.Contains(t, strings.Join(strings.Fields(r.out+r.err), " "), "imaps://mail.example.org:"+port+"@127.0.77.9")
+	_, err = e.CampaignFile(nil, door("mail.example.org:"+port+"@127.0.77.8"))
 	require.NoError(t, err)
-	v = contained("127.0.0.77")
+	v = contained("127.0.77.7")
 	r = v.run("run")
 	require.Equal(t, 2, r.code, r.out+r.err)
-	require.Contains(t, strings.Join(strings.Fields(r.out+r.err), " "), "imaps://mail.example.org:"+port+"@127.0.0.79")
+	require.Contains(t, strings.Join(strings.Fields(r.out+r.err), " "), "imaps://mail.example.org:"+port+"@127.0.77.9")
 	require.NoError(t, second.Close())
-	_, err = e.CampaignFile(nil, strings.Replace(door("mail.example.org:"+port+"@127.0.0.78"), "deadline: 4s", "deadline: 5m", 1))
+	_, err = e.CampaignFile(nil, strings.Replace(door("mail.example.org:"+port+"@127.0.77.8"), "deadline: 4s", "deadline: 5m", 1))
 	require.NoError(t, err)
-	v = contained("127.0.0.77")
+	v = contained("127.0.77.7")
 	v.must("run")
 	s := v.ledger()
-	require.Equal(t, map[string]string{"mail": "imaps://mail.example.org:" + port + "@127.0.0.78"}, s.Doors)
+	require.Equal(t, map[string]string{"mail": "imaps://mail.example.org:" + port + "@127.0.77.8"}, s.Doors)
 }

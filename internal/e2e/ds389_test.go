@@ -29,7 +29,7 @@ func TestACampaignOn389DirectoryServerLeavesNothingAliveOnSupplierAndConsumer(t 
 	e := startEstate(t, estate.Options{Accounts: 2, Bystanders: 2, DS389: 30, DS389Policy: policy389})
 	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
-	u := newUser(t, e, file)
+	u := newUser(t, e, file).edited("driver: 389ds\n", "driver: 389ds\n"+waitsLong)
 	u.must("init")
 	doctor := u.must("doctor")
 	require.Contains(t, doctor, `the server calls itself "389-Directory/`)
@@ -115,7 +115,7 @@ func TestALaggingConsumerOf389DirectoryServerKeepsItsCredentialsOpenUntilItCatch
 	e := startEstate(t, estate.Options{Accounts: 2, DS389: 12, DS389Policy: policy389})
 	file, err := e.CampaignFile(nil, patient)
 	require.NoError(t, err)
-	u := newUser(t, e, file)
+	u := newUser(t, e, file).edited("driver: 389ds\n", "driver: 389ds\n"+waitsLong)
 	u.must("init")
 	held := lag{
 		far:    e.DS389Consumer.LDAPS(),
