@@ -57,7 +57,8 @@ func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.
 		if s.dial != nil {
 			return s.dial(ctx)
 		}
-		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(s.address, strconv.Itoa(int(s.port))))
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(s.address, strconv.Itoa(int(s.port))))
+		return departing(ctx, conn), err
 	}
 	c.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend { return pgproto3.NewFrontend(e.tap(r), w) }
 	conn, err := pgx.ConnectConfig(ctx, c)
@@ -232,27 +233,4 @@ func hangUp(ctx context.Context, c *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = c.Close(ctx)
-}
-
-// departure is how long a session's end is waited for.
-const departure = 10 * time.Second
-
-// depart ends a session and waits for a while until the server has ended it
-// too, so that another one has its room: on a busy server that takes seconds. A
-// backend that has given its place back closes the connection last
-// (socket_close in pqcomm.c).
-func (c *session) depart(ctx context.Context) {
-	h, err := c.PgConn().Hijack()
-	if err != nil {
-		c.close(ctx)
-		return
-	}
-	defer h.Conn.Close()
-	if h.Conn.SetDeadline(time.Now().Add(departure)) != nil {
-		return
-	}
-	h.Frontend.Send(&pgproto3.Terminate{})
-	if h.Frontend.Flush() == nil {
-		_, _ = io.Copy(io.Discard, h.Conn)
-	}
 }

@@ -110,6 +110,7 @@ func (c *Client) meet(ctx context.Context, server string, n int) ([]Machine, err
 	if err != nil {
 		return nil, err
 	}
+	ctx = departingOnes(ctx)
 	machines := make([]Machine, n)
 	conns := make([]*session, n)
 	full := make([]bool, n)

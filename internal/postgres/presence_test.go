@@ -12,6 +12,11 @@ import (
 	"rollcall/internal/credential"
 )
 
+// fromNothing makes a database of one that nobody is in: a session in
+// template1, as of a client that looks into all of them, would keep it from
+// being made.
+const fromNothing = " TEMPLATE template0"
+
 // asDocumented runs what docs/rights.md has a superuser run for the worker's
 // role, in a database, and gives the client of a role that has it.
 func asDocumented(t *testing.T, database string) *Client {
@@ -25,7 +30,7 @@ func asDocumented(t *testing.T, database string) *Client {
 	sql = regexp.MustCompile(`(ROLE|TO) rollcall\b`).ReplaceAllString(sql, `$1 "`+name+`"`)
 	sql = strings.ReplaceAll(sql, "of-the-worker'", "of-the-worker';")
 	if database != "postgres" {
-		exec(t, "CREATE DATABASE "+database)
+		exec(t, "CREATE DATABASE "+database+fromNothing)
 	}
 	in(t, database, sql)
 	return worker(t, name, "of-the-worker", database)
@@ -90,7 +95,7 @@ func TestWhetherARoleHasAPasswordShowsByTheFunctionOfTheDocuments(t *testing.T) 
 func TestAFunctionThatNoSuperuserOwnsIsNotCalled(t *testing.T) {
 	t.Parallel()
 	_, thief, value := newRole(t, "")
-	exec(t, "CREATE DATABASE forged", `GRANT CREATE ON DATABASE forged TO "`+thief+`"`)
+	exec(t, "CREATE DATABASE forged"+fromNothing, `GRANT CREATE ON DATABASE forged TO "`+thief+`"`)
 	conn, err := primary.Connect(t.Context(), thief, value.Reveal(), "forged")
 	require.NoError(t, err)
 	defer hangUp(t.Context(), conn)
@@ -116,7 +121,7 @@ func TestAFunctionThatNoSuperuserOwnsIsNotCalled(t *testing.T) {
 func TestTheOwnerOfADatabaseDoesNotHinderTheWorker(t *testing.T) {
 	t.Parallel()
 	_, thief, value := newRole(t, "")
-	exec(t, `CREATE DATABASE owned OWNER "`+thief+`"`)
+	exec(t, `CREATE DATABASE owned OWNER "`+thief+`"`+fromNothing)
 	conn, err := primary.Connect(t.Context(), thief, value.Reveal(), "owned")
 	require.NoError(t, err)
 	defer hangUp(t.Context(), conn)
@@ -148,5 +153,6 @@ func newWorker(t *testing.T) string {
 	t.Helper()
 	_, name := newRoleWith(t, "CREATEROLE PASSWORD 'of-the-blind'")
 	exec(t, `GRANT pg_signal_backend, pg_read_all_stats TO "`+name+`"`)
+	require.NoError(t, replica.AwaitReplication(t.Context()))
 	return name
 }

@@ -283,7 +283,11 @@ func slowLogin(t *testing.T, s *lab.Postgres, role, value string) slow {
 		}
 		out.conn <- conn
 	}()
-	<-at
+	select {
+	case <-at:
+	case <-out.conn:
+		require.Fail(t, "the login has ended before it was held back")
+	}
 	return out
 }
 
