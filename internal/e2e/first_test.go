@@ -32,7 +32,7 @@ func TestOneIsTriedForRealAndTheOthersWaitUntilSomebodyLetsThemGoOn(t *testing.T
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 5})
 	ctx, api := t.Context(), e.Vault.Client()
-	file, err := e.CampaignFile(nil, quick)
+	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")

@@ -24,7 +24,7 @@ import (
 
 func TestNoSecretLeavesVaultAndTheDirectory(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 20, Replica: true, Odd: true, AppRoles: 2, Users: 1, Bystanders: 2})
-	file, err := e.CampaignFile(nil, quick)
+	file, err := e.CampaignFile(nil, unhurried)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")

@@ -54,7 +54,7 @@ func TestWhomTheFileNamesIsToldAlsoByTheProcessAfterTheOneThatDied(t *testing.T)
 	require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "hook.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: hook.Certificate().Raw}), 0o600))
 	const key = "a-key-of-some-length-for-web-hooks"
 	require.NoError(t, e.Vault.SeedKV(t.Context(), map[string]map[string]any{"notify": {"soc": key}}))
-	file, err := e.CampaignFile(nil, quick+fmt.Sprintf(`
+	file, err := e.CampaignFile(nil, unhurried+fmt.Sprintf(`
 notify:
   webhooks:
     - {name: soc, url: "%s/rollcall", secret: kv/notify#soc, ca_file: hook.pem}
@@ -129,7 +129,7 @@ func TestAConsumerIsToldWhileOthersOfTheSameBatchAreNotSetYet(t *testing.T) {
 	programs := t.TempDir()
 	require.NoError(t, os.Chmod(programs, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(programs, "reload"), []byte("#!/bin/sh\nread event\ndate -u +%FT%T.%NZ >> '"+e.Dir+"/when'\necho \"$event\" >> '"+e.Dir+"/reloads'\n"), 0o755))
-	file, err := e.CampaignFile([]string{proxy.URL()}, strings.Replace(quick, "batch: 20", "batch: 20, concurrency: 1", 1)+fmt.Sprintf("used_by:\n  - {path: \"kv/*\", consumers: [postfix on mx1], reload: {command: [%s/reload]}}\n", programs))
+	file, err := e.CampaignFile([]string{proxy.URL()}, strings.Replace(unhurried, "batch: 20", "batch: 20, concurrency: 1", 1)+fmt.Sprintf("used_by:\n  - {path: \"kv/*\", consumers: [postfix on mx1], reload: {command: [%s/reload]}}\n", programs))
 	require.NoError(t, err)
 	u := newUser(t, e, file).with("ROLLCALL_RELOAD_DIR=" + programs)
 	u.must("init")

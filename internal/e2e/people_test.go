@@ -26,7 +26,7 @@ func TestPeopleAreHandedATemporaryPasswordAndTheStolenOneDies(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 2, Domain: 4, People: people, Bystanders: 2})
 	// The help desk's tokens read what is handed over, as docs/rights.md has
 	// it.
-	file, err := e.CampaignFile(nil, quick+"accept:\n  - {vault: auth/token/policy/rollcall-handover, on: "+time.Now().UTC().Format(time.RFC3339)+", reason: the help desk}\n")
+	file, err := e.CampaignFile(nil, unhurried+"accept:\n  - {vault: auth/token/policy/rollcall-handover, on: "+time.Now().UTC().Format(time.RFC3339)+", reason: the help desk}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")
