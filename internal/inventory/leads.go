@@ -34,7 +34,7 @@ func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h hel
 	field := now.Besides(nil, known)
 	listed, isListed := l.ledThen[c.ID][p.String()]
 	byNow := isListed && listed.digest != h.leads.But(listed.but).Digest()
-	since := len(l.c.Exposure) > 0 && l.c.InForeignHands(time.Time{}, h.written)
+	since := h.version > 0 && len(l.c.Exposure) > 0 && l.c.InForeignHands(time.Time{}, h.written)
 	switch {
 	case field == "" && (isListed && !byNow || !since):
 		return nil
@@ -46,27 +46,34 @@ func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h hel
 	case !since: // what it leads to lay there before
 		return nil
 	}
-	was, there, ended, err := k.vault.HeldBefore(ctx, l.c, p)
+	before, err := k.vault.HeldBefore(ctx, l.c, p)
 	if err != nil {
 		return fmt.Errorf("reading what lay at %s before the device was in foreign hands: %w; the listing was given up and nothing was changed", p, err)
 	}
-	ours := l.placedIn[secretPathOf(p)] // then Rollcall may have ended what lay there last before
-	switch {
-	case there == ownmount.BeforeReadable && !(ended && isListed):
+	// Rollcall destroys what lay there last before, where it puts a new value.
+	ours := before.Ended && !before.Deleted && l.placedIn[secretPathOf(p)]
+	if was := before.Live; before.There == ownmount.BeforeReadable {
 		then := was.Leads().But(c.LeadsBut)
 		switch field := cmp.Or(now.Besides(then, known), now.Silenced(then, h.quiet)); {
 		case field == "":
-		case ended && ours:
+		case ours && byNow:
+			k.leads(p, field, listed.when(), "put it back as it was; ")
+		case ours:
 			k.ledUnknown(p, field)
 		default:
 			k.leads(p, field, fmt.Sprintf("version %d did, which was written at %s, before the device was in foreign hands", was.Version, was.Written.UTC().Format(time.RFC3339)),
 				fmt.Sprintf("compare the two (vault kv get -mount=%s -version=%d %s) and put back what is not right; ", p.Mount, was.Version, p.Path))
 		}
+		return nil
+	}
+	switch {
+	case field == "" && byNow && len(h.quiet) > 0:
+		k.ledUnknown(p, h.quiet[0])
 	case field == "":
 	case byNow:
 		k.leads(p, field, listed.when(), "put it back as it was; ")
-	case ended && isListed, there == ownmount.NothingBefore:
-	case ended && !ours:
+	case before.Ended && isListed, before.There == ownmount.NothingBefore:
+	case before.Ended && !ours:
 		k.leads(p, field, "", "see whose server that is; ")
 	default:
 		k.ledUnknown(p, field)

@@ -117,7 +117,7 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 				live, err := v.ReadLive(t.Context(), at(name), 0)
 				require.NoError(t, err)
 				k := &pathsLook{lister: l, c: &x}
-				require.NoError(t, k.leadsElsewhere(t.Context(), at(name), held{leads: live.Leads(), version: live.Version, written: live.Written}))
+				require.NoError(t, k.leadsElsewhere(t.Context(), at(name), held{leads: live.Leads(), quiet: live.Quiet(live.Leads()), version: live.Version, written: live.Written}))
 				found += k.unled
 				out[name] = x.Problem
 			}
@@ -157,9 +157,32 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 				Leads: map[string]string{at(name).String(): live.Leads().Digest()}})
 		}
 		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": ""}, problems(&lister{placed: ours, past: past{last: &last}}))
-		require.Equal(t, 2, found, "the last campaign saw it lead there")
+		require.Equal(t, 3, found, "the last campaign saw both lead there, and one led elsewhere before")
+		write(t, "kv/delete/leads/destroyed", map[string]any{"versions": []int{1}}) // a destroyed one is no less destroyed
 		secret("moved-long-ago", lab("192.0.2.66"))
 		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": credential.LeadsElsewhere}, problems(&lister{placed: ours, past: past{last: &last}}))
+
+		// Rollcall destroys, and deletes nothing: somebody else did that.
+		names = []string{"deleted"}
+		secret("deleted", right)
+		secret("deleted", lab("moved.example.org"))
+		live, err := v.ReadLive(t.Context(), at("deleted"), 0)
+		require.NoError(t, err)
+		c.Exposure = []config.Interval{{From: live.Written.Add(time.Microsecond)}}
+		secret("deleted", lab("192.0.2.66"))
+		write(t, "kv/delete/leads/deleted", map[string]any{"versions": []int{2}})
+		ours["vault/another"] = []credential.Path{at("deleted")}
+		require.Equal(t, map[string]credential.Problem{"deleted": credential.LeadsElsewhere}, problems(&lister{placed: ours}))
+		c.Exposure = exposure
+
+		// And what came to lead nowhere that can be told is no silence.
+		names, found = []string{"hushed"}, 0
+		secret("hushed", map[string]any{"smtp": "evil.example"})
+		x := credential.Credential{ID: "vault/approle/leads-hushed", LeadsKnown: true, Paths: []credential.Path{at("hushed")}, Leads: map[string]string{at("hushed").String(): "another host"}}
+		require.Equal(t, map[string]credential.Problem{"hushed": ""}, problems(&lister{running: &Running{Credentials: []credential.Credential{x}}}))
+		require.Equal(t, 1, found)
+		require.Equal(t, map[string]credential.Problem{"hushed": ""}, problems(&lister{}))
+		require.Equal(t, 1, found)
 	})
 
 	c.Exposure = nil

@@ -82,7 +82,7 @@ type Vault interface {
 	// kept of what was stolen of a task, and ReadStaged what campaigns staged.
 	HeldThen(ctx context.Context, c *config.Campaign, p credential.Path, live vault.Live) (ownmount.Then, error)
 	// HeldBefore is what lay there before.
-	HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (was vault.Live, there ownmount.Before, ended bool, err error)
+	HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (ownmount.LastBefore, error)
 	StolenKept(ctx context.Context, id string) (ownmount.StolenValues, error)
 	ReadStaged(ctx context.Context, id string) (ownmount.Staged, bool, error)
 	// HeldSince reports whether a path still holds the value of an earlier

@@ -199,8 +199,8 @@ func (emptyVault) HeldSince(context.Context, ownmount.Placed, vault.Live) (bool,
 	return false, nil
 }
 
-func (emptyVault) HeldBefore(context.Context, *config.Campaign, credential.Path) (vault.Live, ownmount.Before, bool, error) {
-	return vault.Live{}, ownmount.NothingBefore, false, nil
+func (emptyVault) HeldBefore(context.Context, *config.Campaign, credential.Path) (ownmount.LastBefore, error) {
+	return ownmount.LastBefore{}, nil
 }
 
 func (emptyVault) HeldThen(context.Context, *config.Campaign, credential.Path, vault.Live) (ownmount.Then, error) {

@@ -34,12 +34,13 @@ func departing(ctx context.Context, conn net.Conn) net.Conn {
 	if !ok || conn == nil {
 		return conn
 	}
-	return &departingConn{conn, ctx, all}
+	return &departingConn{Conn: conn, login: ctx, all: all}
 }
 
 type departingConn struct {
 	net.Conn
 	login, all context.Context
+	departed   bool
 }
 
 // speaks: a server that gave no answer to a login in its time will not say that
@@ -49,7 +50,7 @@ func (c *departingConn) speaks() bool {
 }
 
 func (c *departingConn) Close() error {
-	if c.speaks() && c.SetDeadline(time.Now().Add(departure)) == nil {
+	if !c.departed && c.speaks() && c.SetDeadline(time.Now().Add(departure)) == nil {
 		stop := context.AfterFunc(c.all, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 		_, _ = io.Copy(io.Discard, c.Conn)
 		stop()
@@ -57,7 +58,8 @@ func (c *departingConn) Close() error {
 	return c.Conn.Close()
 }
 
-// depart ends a session in an orderly way, and waits for its end.
+// depart ends a session in an orderly way, and waits for its end, or that of
+// ctx.
 func (c *session) depart(ctx context.Context) {
 	h, err := c.PgConn().Hijack()
 	if err != nil {
@@ -65,9 +67,17 @@ func (c *session) depart(ctx context.Context) {
 		return
 	}
 	defer h.Conn.Close()
+	below := h.Conn
+	if secured, ok := below.(interface{ NetConn() net.Conn }); ok { // *tls.Conn
+		below = secured.NetConn()
+	}
+	if d, ok := below.(*departingConn); ok {
+		d.departed = true // it is waited for here
+	}
 	if h.Conn.SetDeadline(time.Now().Add(departure)) != nil {
 		return
 	}
+	defer context.AfterFunc(ctx, func() { _ = h.Conn.SetDeadline(time.Unix(1, 0)) })()
 	h.Frontend.Send(&pgproto3.Terminate{})
 	if h.Frontend.Flush() == nil {
 		_, _ = io.Copy(io.Discard, h.Conn)

@@ -130,9 +130,10 @@ func (c *Client) meet(ctx context.Context, server string, n int) ([]Machine, err
 	err = g.Wait()
 	for _, conn := range conns {
 		if conn != nil {
-			conn.depart(ctx)
+			g.Go(func() error { conn.depart(ctx); return nil })
 		}
 	}
+	_ = g.Wait()
 	if err != nil || !slices.Contains(full, true) {
 		return machines, err
 	}

@@ -165,3 +165,27 @@ func TestAPathThatGetsNoNewValueMayLeadAnywhere(t *testing.T) {
 		})
 	}
 }
+
+// TestASecretThatHoldsItsAccountBackCostsNoWrongLogins: it may be so for long,
+// and each pass would offer the value that nothing was done with yet.
+func TestASecretThatHoldsItsAccountBackCostsNoWrongLogins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := plain()
+		w.addPath("second", "P0")
+		w.cred.Named = w.cred.Named[:1] // but for its own word
+		w.counts(5)
+		w.cred.LeadsKnown, w.cred.Leads = true, map[string]string{w.cred.Paths[1].String(): "another host"}
+		for range 3 {
+			a, dead := w.pass(false)
+			require.False(t, dead, w.story())
+			require.Equal(t, protocol.ReasonLedElsewhere, a.Stop.Reason, w.story())
+		}
+		for _, s := range w.trace {
+			require.NotContains(t, s.what, "try S", "never sent, and so not asked for\n%s", w.story())
+		}
+		w.cred.Leads = nil
+		a, dead := w.run(false)
+		require.True(t, dead, "%+v\n%s", a.Stop, w.story())
+		w.kept(t, "put back")
+	})
+}

@@ -47,6 +47,7 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated
 	j.refused = j.refused || j.unsent // a look before this one did not come to send it
 	j.unsent = f.Fresh
+	j.keepTaken() // of the look before this one
 	j.tried, j.wrong, j.believed, j.taken = nil, 0, false, false
 	switch {
 	case f.Fresh:

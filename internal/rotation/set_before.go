@@ -29,7 +29,7 @@ func (j *job) mayBeSet(ctx context.Context) error {
 		}
 	}
 	if stop := j.asSecrets(j.c, j.paths, j.lives, j.untouched); stop != nil {
-		return stop
+		return j.keepUnsent(ctx, stop) // which may be so for long, and costs no wrong login then
 	}
 	if err := j.fit(); err != nil {
 		return j.keepUnsent(ctx, err)

@@ -72,7 +72,11 @@ func (j *job) noteAlso(ctx context.Context, entry ownmount.Staged) error {
 	}
 	err := j.replaceStaged(ctx, entry)
 	if e, ok := errors.AsType[*vault.Error](err); ok && e.Kind == vault.Unreachable {
-		err = j.replaceStaged(ctx, entry) // one request that is lost costs no wrong login
+		// One request that is lost costs no wrong login. Where but its answer
+		// was lost, the second one meets what the first one wrote.
+		if again := j.replaceStaged(ctx, entry); !vault.IsCASMismatch(again) {
+			err = again
+		}
 	}
 	if err == nil {
 		j.late.n, j.saw = 0, nil

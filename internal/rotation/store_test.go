@@ -111,6 +111,9 @@ func (w *world) readLive(p credential.Path, at int) vault.Live {
 	}
 	v := vs[at-1]
 	l := vault.Live{Version: at, Written: v.at, Ends: v.ends, Owner: v.fields["owner"]}
+	if !v.destroyed && !v.deleted {
+		l.Keys = slices.Sorted(maps.Keys(v.fields))
+	}
 	switch value, has := v.value(p); {
 	case v.destroyed:
 		l.Owner = ""

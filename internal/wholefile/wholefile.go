@@ -8,14 +8,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 const suffix = ".tmp"
 
 // Write makes text the whole of the file at path, with the given rights. The
 // text is on the disk before the file has its name, and the name before Write
-// returns. An error leaves what was there; a crash may leave a half beside it,
-// which Forget takes away. A link at path is replaced, not followed.
+// returns, where the file system keeps folders so. An error leaves what was
+// there, but for one of the disk that comes last; a crash may leave a half
+// beside it, which Forget takes away. A link at path is replaced, not followed.
 func Write(path string, text []byte, rights fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*"+suffix) // for its owner alone until it is whole
 	if err != nil {
@@ -35,9 +37,13 @@ func Write(path string, text []byte, rights fs.FileMode) error {
 	}
 	folder, err := os.Open(filepath.Dir(path))
 	if err != nil {
+		return nil // a folder in which may be written, and not read
+	}
+	defer folder.Close()
+	if err := folder.Sync(); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return nil
 }
 
 // Forget takes away the halves that a process which was killed left beside

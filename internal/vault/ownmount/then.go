@@ -93,39 +93,51 @@ const (
 	BeforeReadable Before = "readable"
 )
 
-// HeldBefore is the newest of what lay at a path before the device was in
-// foreign hands first and can still be read; ended if a newer one from before
-// was deleted or destroyed since, so that it is not what lay there last. It is
-// asked where the file says when that was.
-func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (was vault.Live, there Before, ended bool, err error) {
+// LastBefore is what lay at a path before the device was in foreign hands.
+type LastBefore struct {
+	There Before
+	// Live is the newest that can still be read.
+	Live vault.Live
+	// Ended: a newer one was deleted or destroyed since, so that Live is not
+	// what lay there last. Deleted: one was only deleted, which Rollcall never
+	// does.
+	Ended, Deleted bool
+}
+
+// HeldBefore is what lay at a path before the device was in foreign hands
+// first. It is asked where the file says when that was.
+func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential.Path) (last LastBefore, err error) {
 	all, err := s.Versions(ctx, p)
 	switch {
 	case vault.IsDenied(err):
-		return vault.Live{}, BeforeUnseen, false, nil
+		return LastBefore{There: BeforeUnseen}, nil
 	case err != nil:
-		return vault.Live{}, "", false, err
+		return LastBefore{}, err
 	}
-	there = BeforeUnseen
+	last.There = BeforeUnseen
 	for _, v := range slices.Backward(slices.Sorted(maps.Keys(all.Written))) {
 		at := all.Written[v]
 		switch {
 		case at.IsZero():
 			continue
 		case c.InForeignHands(time.Time{}, at):
-			if v == 1 && there == BeforeUnseen {
-				there = NothingBefore
+			if v == 1 && last.There == BeforeUnseen {
+				last.There = NothingBefore
 			}
 			continue
 		}
-		if was, err = s.ReadLive(ctx, p, v); err != nil {
-			return vault.Live{}, "", false, err
+		was, err := s.ReadLive(ctx, p, v)
+		switch {
+		case err != nil:
+			return LastBefore{}, err
+		case len(was.Keys) > 0:
+			last.There, last.Live = BeforeReadable, was
+			return last, nil
 		}
-		if len(was.Keys) > 0 {
-			return was, BeforeReadable, there == BeforeEnded, nil
-		}
-		there = BeforeEnded
+		last.There, last.Ended = BeforeEnded, true
+		last.Deleted = last.Deleted || was.Problem == credential.DeletedVersion
 	}
-	return vault.Live{}, there, there == BeforeEnded, nil
+	return last, nil
 }
 
 func thenOf(live vault.Live) (out Then) {
