@@ -61,6 +61,33 @@ func TestAnAnswerThatCameWhileThisProcessDidNotRunIsSeen(t *testing.T) {
 	require.Equal(t, []string{fmt.Sprintf("127.0.0.76:%d %s", d.Port, Refuses)}, answers)
 }
 
+// A look of a moment ago is gone by, an older one too while the device is asked
+// beside the work, and one that is older than that is waited for.
+func TestADeviceIsAskedAgainBesideTheWorkAndThenWaitedFor(t *testing.T) {
+	t.Parallel()
+	d, err := lab.StartAppliance("127.0.0.75")
+	require.NoError(t, err)
+	t.Cleanup(d.Close)
+	d.Answer()
+	asked := func(ago time.Duration) (*Watch, []string) {
+		w := NewWatch([]string{"127.0.0.75"}, []int{d.Port}, time.Now().Add(-ago))
+		heard, err := w.Look(t.Context())
+		require.NoError(t, err)
+		return w, heard
+	}
+	w, heard := asked(0)
+	require.Empty(t, heard)
+	require.Nil(t, w.asking)
+	w, heard = asked(7 * time.Second)
+	require.Empty(t, heard)
+	require.Eventually(t, func() bool { heard, _ := w.Seen(); return len(heard) == 1 }, time.Minute, 10*time.Millisecond)
+	w, heard = asked(21 * time.Second)
+	require.Len(t, heard, 1)
+	again, err := w.Look(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, heard, again)
+}
+
 func TestWhatKeepsThisMachineFromAskingIsNoSilence(t *testing.T) {
 	t.Parallel()
 	for _, e := range []error{syscall.EPERM, syscall.EACCES, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.EINVAL} {

@@ -163,7 +163,7 @@ func locksNobody(t *testing.T, e *estate.Estate, threshold lab.SlapdPolicy) {
 		case <-time.After(patience):
 			require.FailNow(t, "the door was not asked", "%d times\n%s", n, said)
 		}
-		u.kill(cmd, "worker")
+		require.True(t, u.kill(cmd, "worker"))
 		provedOnly()
 	}
 	last := u.run("run")

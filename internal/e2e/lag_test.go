@@ -79,7 +79,12 @@ func (u *user) heldOpen(g lag, said fmt.Stringer) (changed map[string]string) {
 	require.Never(t, func() bool { return u.count(isDead) > 0 }, 2*time.Second, 100*time.Millisecond,
 		"false dead: the far server still accepts the stolen value")
 	requireSoon(t, "every credential waits for the far server still", said, func() bool { return u.count(isHeld) == len(g.stolen) })
-	for id, open := range openings(t, u) {
+	opened := openings(t, u)
+	for _, s := range g.stolen {
+		require.Contains(t, opened, s.ID)
+	}
+	for id, open := range opened {
+		require.LessOrEqual(t, len(open), 6, "%s: %v", id, open)
 		require.Len(t, slices.Compact(slices.Clone(open)), len(open), "%s: an unchanged reason is not recorded at every pass: %v", id, open)
 	}
 	results := startRaid(t, e).end()

@@ -68,7 +68,7 @@ used_by:
 
 	cmd, _ := u.begin("run")
 	<-heard
-	u.kill(cmd, "both")
+	require.True(t, u.kill(cmd, "both"))
 	close(die)
 	r := u.run("run")
 	require.Zero(t, r.code, r.out+r.err)
@@ -98,6 +98,7 @@ used_by:
 		reloaded[decode[notify.Notice](t, line).ID] = true
 	}
 	require.Len(t, reloaded, 4, "%s", reloads)
+	require.LessOrEqual(t, strings.Count(string(reloads), "\n"), 5, "%s", reloads)
 	for _, c := range u.ledger().Credentials {
 		require.Equal(t, []string{"postfix on mx1"}, c.UsedBy)
 		require.NotContains(t, sent.String()+string(reloads), stolenValue(e, c.ID))
@@ -139,7 +140,7 @@ func TestAConsumerIsToldWhileOthersOfTheSameBatchAreNotSetYet(t *testing.T) {
 		return string(text)
 	}
 	requireSoon(t, "somebody is told", said, func() bool { return told() != "" })
-	u.kill(cmd, "both")
+	require.True(t, u.kill(cmd, "both"))
 	close(gone)
 	before := u.ledgerSoFar()
 	done := u.run("run")

@@ -106,7 +106,7 @@ func TestDoorsProveWhatRollcallRotatesAndWhatPeopleChange(t *testing.T) {
 		before := u.entries()
 		cmd, _ := u.begin("run")
 		require.Eventually(t, func() bool { return u.entries() > before }, patience, 5*time.Millisecond)
-		u.kill(cmd, "both")
+		require.True(t, u.kill(cmd, "both"))
 	}
 	state := p.waiting()
 	accounts := 0

@@ -94,7 +94,7 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	for range 2 {
 		cmd, _ := u.begin("run")
 		require.Eventually(t, func() bool { return u.entries() > 0 }, patience, tick)
-		u.kill(cmd, "both")
+		require.True(t, u.kill(cmd, "both"))
 	}
 	state := p.waiting()
 	for _, l := range state.Credentials {
@@ -152,7 +152,7 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	before := u.entries()
 	cmd, _ := u.begin("run")
 	require.Eventually(t, func() bool { return u.entries() > before }, patience, tick)
-	u.kill(cmd, "worker")
+	require.True(t, u.kill(cmd, "worker"))
 	state = p.waiting()
 	require.Contains(t, u.run("status").out, "people are waited for, and nothing has to run meanwhile")
 	radius = state.Credential(radius.ID)
