@@ -33,7 +33,8 @@ func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h hel
 	known := func(host string) bool { return l.fileHosts[host] }
 	field := now.Besides(nil, known)
 	listed, isListed := l.ledThen[c.ID][p.String()]
-	byNow := isListed && listed.digest != h.leads.But(listed.but).Digest()
+	as := h.leads.But(listed.but)
+	byNow := isListed && listed.digest != as.Digest() && listed.digest != as.Unless(known).Digest()
 	since := h.version > 0 && len(l.c.Exposure) > 0 && l.c.InForeignHands(time.Time{}, h.written)
 	switch {
 	case field == "" && (isListed && !byNow || !since):
@@ -46,19 +47,18 @@ func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h hel
 	case !since: // what it leads to lay there before
 		return nil
 	}
+	quiet := without(h.quiet, p.Fields())
 	before, err := k.vault.HeldBefore(ctx, l.c, p)
 	if err != nil {
 		return fmt.Errorf("reading what lay at %s before the device was in foreign hands: %w; the listing was given up and nothing was changed", p, err)
 	}
-	// Rollcall destroys what lay there last before, where it puts a new value.
-	ours := before.Ended && !before.Deleted && l.placedIn[secretPathOf(p)]
 	if was := before.Live; before.There == ownmount.BeforeReadable {
 		then := was.Leads().But(c.LeadsBut)
-		switch field := cmp.Or(now.Besides(then, known), now.Silenced(then, h.quiet)); {
+		switch field := cmp.Or(now.Besides(then, known), now.Silenced(then, quiet)); {
 		case field == "":
-		case ours && byNow:
+		case before.Ours && byNow:
 			k.leads(p, field, listed.when(), "put it back as it was; ")
-		case ours:
+		case before.Ours:
 			k.ledUnknown(p, field)
 		default:
 			k.leads(p, field, fmt.Sprintf("version %d did, which was written at %s, before the device was in foreign hands", was.Version, was.Written.UTC().Format(time.RFC3339)),
@@ -67,13 +67,13 @@ func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h hel
 		return nil
 	}
 	switch {
-	case field == "" && byNow && len(h.quiet) > 0:
-		k.ledUnknown(p, h.quiet[0])
+	case len(now) == 0 && byNow && len(quiet) > 0:
+		k.find(credential.FindingLeadsElsewhere, "%s: %s it named a host to whoever reads it, and it names none that can be told now: see what its field %q holds, for the new value goes where that leads", p, listed.when(), quiet[0])
 	case field == "":
 	case byNow:
 		k.leads(p, field, listed.when(), "put it back as it was; ")
 	case before.Ended && isListed, before.There == ownmount.NothingBefore:
-	case before.Ended && !ours:
+	case before.Ended && !before.Ours:
 		k.leads(p, field, "", "see whose server that is; ")
 	default:
 		k.ledUnknown(p, field)
@@ -189,12 +189,6 @@ func (l *lister) collectHosts() {
 	}
 	for _, a := range l.c.Accept {
 		add(a.Host)
-	}
-	l.placedIn = map[secretPath]bool{}
-	for _, at := range l.placed {
-		for _, p := range at {
-			l.placedIn[secretPathOf(p)] = true
-		}
 	}
 	l.ledThen = map[string]map[string]led{}
 	take := func(campaign string, runs bool, all []credential.Credential) {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
@@ -118,7 +119,11 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 				require.NoError(t, err)
 				k := &pathsLook{lister: l, c: &x}
 				require.NoError(t, k.leadsElsewhere(t.Context(), at(name), held{leads: live.Leads(), quiet: live.Quiet(live.Leads()), version: live.Version, written: live.Written}))
-				found += k.unled
+				for _, f := range k.found {
+					if f.Code == credential.FindingLeadsElsewhere {
+						found++
+					}
+				}
 				out[name] = x.Problem
 			}
 			return out
@@ -143,11 +148,20 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		names, found = []string{"destroyed", "moved-long-ago"}, 0
 		require.Equal(t, map[string]credential.Problem{"destroyed": credential.LeadsElsewhere, "moved-long-ago": credential.LeadsElsewhere}, problems(&lister{}))
 		require.Zero(t, found)
-		ours := map[string][]credential.Path{"vault/another": nil}
-		for _, name := range names {
-			ours["vault/another"] = append(ours["vault/another"], credential.Path{Mount: "kv", Path: "leads/" + name, Field: "another"})
+		sys := realVault.Client().Sys()
+		require.NoError(t, sys.Mount("rollcall", &vaultapi.MountInput{Type: "kv", Options: map[string]string{"version": "2"}}))
+		t.Cleanup(func() { require.NoError(t, sys.Unmount("rollcall")) })
+		note := func(name string, version int) {
+			other := credential.Path{Mount: "kv", Path: "leads/" + name, Field: "another"}
+			require.NoError(t, v.RecordActivated(t.Context(), map[string][]ownmount.Placed{"vault/of-" + name: {{Path: other, Version: version, Written: time.Now()}}}))
+			v = openVault(t, realVault.RootToken().Reveal())
 		}
-		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": ""}, problems(&lister{placed: ours}))
+		note("destroyed", 1) // that itself
+		note("moved-long-ago", 2)
+		require.Equal(t, map[string]credential.Problem{"destroyed": credential.LeadsElsewhere, "moved-long-ago": credential.LeadsElsewhere}, problems(&lister{}))
+		note("destroyed", 2)
+		note("moved-long-ago", 3)
+		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": ""}, problems(&lister{}))
 		require.Equal(t, 2, found, "it is told, for nobody can tell")
 		last := ownmount.LastRoll{Campaign: "c"}
 		for _, name := range names {
@@ -156,11 +170,11 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 			last.Credentials = append(last.Credentials, credential.Credential{ID: "vault/approle/leads-" + name, LeadsKnown: true, Paths: []credential.Path{at(name)},
 				Leads: map[string]string{at(name).String(): live.Leads().Digest()}})
 		}
-		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": ""}, problems(&lister{placed: ours, past: past{last: &last}}))
+		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": ""}, problems(&lister{past: past{last: &last}}))
 		require.Equal(t, 3, found, "the last campaign saw both lead there, and one led elsewhere before")
 		write(t, "kv/delete/leads/destroyed", map[string]any{"versions": []int{1}}) // a destroyed one is no less destroyed
 		secret("moved-long-ago", lab("192.0.2.66"))
-		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": credential.LeadsElsewhere}, problems(&lister{placed: ours, past: past{last: &last}}))
+		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": credential.LeadsElsewhere}, problems(&lister{past: past{last: &last}}))
 
 		// Rollcall destroys, and deletes nothing: somebody else did that.
 		names = []string{"deleted"}
@@ -171,8 +185,8 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		c.Exposure = []config.Interval{{From: live.Written.Add(time.Microsecond)}}
 		secret("deleted", lab("192.0.2.66"))
 		write(t, "kv/delete/leads/deleted", map[string]any{"versions": []int{2}})
-		ours["vault/another"] = []credential.Path{at("deleted")}
-		require.Equal(t, map[string]credential.Problem{"deleted": credential.LeadsElsewhere}, problems(&lister{placed: ours}))
+		note("deleted", 3)
+		require.Equal(t, map[string]credential.Problem{"deleted": credential.LeadsElsewhere}, problems(&lister{}))
 		c.Exposure = exposure
 
 		// And what came to lead nowhere that can be told is no silence.

@@ -183,7 +183,6 @@ type lister struct {
 	namesOnce     sync.Once
 	fileHosts     map[string]bool // that the campaign file knows
 	ledThen       map[string]map[string]led
-	placedIn      map[secretPath]bool // where earlier campaigns put values, for whomever
 	fileHostsOnce sync.Once
 	rotates       map[credential.Path]bool // what the roll rotates
 	rotatesIn     map[secretPath][]credential.Path

@@ -41,7 +41,7 @@ func (j *job) observeVault(ctx context.Context) error {
 		return restaged(staged.Attempt)
 	}
 	if j.staged.Version != staged.Version {
-		j.unsent = false // a twin may have sent it
+		j.unsent, j.taken = false, false // a twin may have sent it
 	}
 	j.paths = pathsOf(j.c, staged)
 	j.staged, j.out.Attempt, j.out.From = j.withSeen(staged), staged.Attempt, versions(j.paths, staged.Base)

@@ -309,3 +309,32 @@ func TestWhatTheMarksSaidOfAValueIsWrittenDown(t *testing.T) {
 		})
 	}
 }
+
+// TestAValueThatIsStillOnItsWayIsNotCalledUnsent: what was sent without an
+// answer may arrive after the server said that it takes no second one.
+func TestAValueThatIsStillOnItsWayIsNotCalledUnsent(t *testing.T) {
+	for name, locks := range map[string]int{"asked for": 0, "taken for refused by the marks": 3} {
+		synctest.Test(t, func(t *testing.T) {
+			begun := func() *world {
+				w := plain()
+				if locks > 0 {
+					w.counts(locks)
+				}
+				return w
+			}
+			w := begun()
+			w.failsAt("set S1", dropped, begun())
+			for at := range w.faults {
+				w.events[at+1] = func(w *world) { w.binder.noRights = true }
+			}
+			a, dead := w.pass(false)
+			require.False(t, dead, w.story())
+			require.Equal(t, protocol.ReasonRights, a.Stop.Reason, "%s\n%s", name, w.story())
+			require.True(t, w.staging[w.cred.ID].MayBeInForce(), "%s\n%s", name, w.story())
+			w.binder.noRights = false
+			a, dead = w.run(false)
+			require.True(t, dead, "%s: %+v\n%s", name, a.Stop, w.story())
+			w.kept(t, name)
+		})
+	}
+}

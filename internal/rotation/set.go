@@ -131,8 +131,10 @@ func (j *job) reset(ctx context.Context) error {
 		// A policy also refuses a value that a slow twin has just set, and a
 		// role may ask for none only since then; a missing right, or a server
 		// that takes no changes, refuses both of us. Where it was not asked in
-		// this look, that tells nothing: an earlier reset may have come late.
-		entry.Unsent = j.unsent || !j.believed && stop.Reason != protocol.ReasonPolicy && stop.Reason != protocol.ReasonNeedsNone
+		// this look, that tells nothing: an earlier reset may have come late,
+		// or is still on its way.
+		asked := !j.taken && j.late.n == 0 && j.staged.Late.IsZero()
+		entry.Unsent = j.unsent || asked && stop.Reason != protocol.ReasonPolicy && stop.Reason != protocol.ReasonNeedsNone
 		entry.PolicyRefused = entry.PolicyRefused || stop.Reason == protocol.ReasonPolicy
 		j.keepTaken()
 		entry.Refused = j.isRefused(entry)

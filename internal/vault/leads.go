@@ -97,6 +97,16 @@ func (l Leads) Silenced(was Leads, quiet []string) (field string) {
 	return ""
 }
 
+// Unless are the leads to hosts that are not known.
+func (l Leads) Unless(known func(host string) bool) (out Leads) {
+	for _, lead := range l {
+		if !known(lead.Host) {
+			out = append(out, lead)
+		}
+	}
+	return out
+}
+
 // But are the leads that are not of those fields.
 func (l Leads) But(fields []string) (out Leads) {
 	for _, lead := range l {
@@ -136,9 +146,9 @@ var (
 	// by itself: in one expression a text could be read again from every match.
 	addressed = regexp.MustCompile(`://+([^/?#\s"<>]*)`)
 	thin      = regexp.MustCompile(`thin:[^@\s]*@(?://)?([^/?#\s"<>]*)`)
-	// Addresses and settings in a list of hosts: what stands in them may be a
-	// password.
-	noItem = regexp.MustCompile(`://+[^/?#\s"<>]*(?:/[^?#,;\s"<>]*)?(?:[?#]\S*)?|[^\s=/?#,;"]+=\S*`)
+	// Addresses and settings in a list of hosts: what stands in them, up to
+	// what divides a list, may be a password.
+	noItem = regexp.MustCompile(`://+[^/?#\s"<>]*(?:/[^?#,;\s"<>]*)?(?:[?#][^\s,;]*)?|[^\s=/?#,;"]+=[^\s,;]*`)
 	// A list, or one value, in quotes or not; a line of .netrc; the middle of
 	// an element.
 	hostSetting = regexp.MustCompile(hostSettings + `["']?\s*(?:[=:>]|\\?"\s*:)\s*(\[[^\[\]]*\]|"[^"]*"|'[^']*'|[^\s;&"'{}()<]+)`)

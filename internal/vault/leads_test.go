@@ -56,8 +56,9 @@ func TestASecretLeadsToTheHostsToWhichItSendsWhoeverReadsIt(t *testing.T) {
 		// Readers put it into addresses of their own, where this ends the host.
 		{map[string]any{"host": "evil.net/?=", "host2": "evil2.net port=5432", "server": "evil3.net\n#", "endpoint": "evil4#=", "url": "evil5?u=https://app.example.org"}, []string{"app.example.org", "evil.net", "evil2.net", "evil3.net", "evil4", "evil5"}},
 		{map[string]any{"host": "evil.net:\n x", "server": "evil2,x=y", "peer": "evil3/=", "nodes": "https://a.example.org/x,evil4 evil5"}, []string{"a.example.org", "evil.net", "evil2", "evil3", "evil4", "evil5", "x"}},
-		{map[string]any{"server": "user=x\npass=y,z\npassword: w\nhost: evil"}, []string{"evil", "host", "password"}},
-		{map[string]any{"url": "https://u:a,b@app.example.org/?password=c,d", "uri": "host=db user=x password=e,f"}, []string{"app.example.org", "db"}},
+		{map[string]any{"hosts": "db.example.org,x=y,evil", "urls": "https://app.example.org/?a,evil2"}, []string{"app.example.org", "db.example.org", "evil", "evil2"}},
+		{map[string]any{"server": "user=x\npass=y,z\npassword: w\nhost: evil"}, []string{"evil", "host", "password", "z"}},
+		{map[string]any{"url": "https://u:a,b@app.example.org/?password=c,d", "uri": "host=db user=x password=e,f"}, []string{"app.example.org", "d", "db", "f"}},
 		{map[string]any{"ticket_url": "https://evil/x", "notes_server": "evil2", "owner_api_host": "evil3", "wiki_url": "https://wiki.example.org"}, []string{"evil", "evil2", "evil3"}},
 		{map[string]any{"bind_pw": "aB3-x9Qw.kk-7Zt.qRs", "credential": "a.b.evil", "credentials_url": "https://evil"}, []string{"evil"}},
 		{map[string]any{"smtp": "a_b.example.org.x", "x": "-a.b.c"}, nil},
@@ -125,7 +126,7 @@ func TestAHostThatIsNamedIsNeverPassedOver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		host := rapid.StringMatching(`[a-z][a-z0-9-]{0,10}[a-z0-9](\.[a-z]{2,6}){0,3}`).Filter(func(h string) bool { return !slices.Contains(noHosts, h) }).Draw(t, "host")
 		port := rapid.SampledFrom([]string{"", ":1", ":65535"}).Draw(t, "port")
-		behind := rapid.SampledFrom([]string{"", "/", "/?x=", "#=", " port=1", "\n#", ",x", "/https://other.example.org"}).Draw(t, "behind")
+		behind := rapid.SampledFrom([]string{"", "/", "/?x=", "#=", " port=1", "\n#", ",x", ",x=y,z", "/https://other.example.org"}).Draw(t, "behind")
 		form := rapid.SampledFrom([]func(string) map[string]any{
 			func(h string) map[string]any { return map[string]any{"host": h + behind} },
 			func(h string) map[string]any { return map[string]any{"DB_SERVER": h + behind} },

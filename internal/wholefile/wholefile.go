@@ -36,8 +36,11 @@ func Write(path string, text []byte, rights fs.FileMode) error {
 		return err
 	}
 	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
+	if errors.Is(err, fs.ErrPermission) {
 		return nil // a folder in which may be written, and not read
+	}
+	if err != nil {
+		return err
 	}
 	defer folder.Close()
 	if err := folder.Sync(); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {

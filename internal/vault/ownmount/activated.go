@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -30,8 +31,28 @@ type activated struct {
 	mu     sync.Mutex
 	read   map[string]bool       // names of the secrets that were read
 	places map[string]placeNotes // by credential id
+	newer  map[secretAt]int      // the newest version of a secret that was noted of any; noVersion where one says none
 	lines  map[string]int        // by name of a secret that was read, how many it holds
 	over   map[versionOf][]carried
+}
+
+type secretAt struct{ mount, path string }
+
+// noVersion is taken for newer than any that Vault has.
+const noVersion = math.MaxInt
+
+// activatedAfter reports whether Rollcall has put a value into a secret, for
+// whomever, in a version after that one: so it may have destroyed that one.
+func (s *Store) activatedAfter(ctx context.Context, p credential.Path, version int) (bool, error) {
+	a := &s.activated
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.read == nil {
+		if _, err := s.readPlaces(ctx); err != nil {
+			return false, err
+		}
+	}
+	return a.newer[secretAt{p.Mount, p.Path}] > version, nil
 }
 
 // placeNote is what is known of one place.
@@ -151,8 +172,15 @@ type placedAt struct {
 }
 
 func (a *activated) add(page []placedAt, noted time.Time) {
+	if a.newer == nil {
+		a.newer = map[secretAt]int{}
+	}
 	for _, at := range page {
 		a.carries(at)
+		secret := secretAt{at.Path.Mount, at.Path.Path}
+		if a.newer[secret] = max(a.newer[secret], at.Version); at.Version == 0 {
+			a.newer[secret] = noVersion
+		}
 		notes := a.places[at.ID]
 		i := slices.IndexFunc(notes, func(n placeNote) bool { return n.latest.Path == at.Path })
 		known := i >= 0

@@ -99,9 +99,9 @@ type LastBefore struct {
 	// Live is the newest that can still be read.
 	Live vault.Live
 	// Ended: a newer one was deleted or destroyed since, so that Live is not
-	// what lay there last. Deleted: one was only deleted, which Rollcall never
-	// does.
-	Ended, Deleted bool
+	// what lay there last. Ours: the newest may have been by Rollcall, which
+	// destroys what it has put a new value on top of, and deletes nothing.
+	Ended, Ours bool
 }
 
 // HeldBefore is what lay at a path before the device was in foreign hands
@@ -134,8 +134,12 @@ func (s *Store) HeldBefore(ctx context.Context, c *config.Campaign, p credential
 			last.There, last.Live = BeforeReadable, was
 			return last, nil
 		}
+		if !last.Ended && was.Problem != credential.DeletedVersion {
+			if last.Ours, err = s.activatedAfter(ctx, p, v); err != nil && !vault.IsDenied(err) {
+				return LastBefore{}, err
+			}
+		}
 		last.There, last.Ended = BeforeEnded, true
-		last.Deleted = last.Deleted || was.Problem == credential.DeletedVersion
 	}
 	return last, nil
 }
