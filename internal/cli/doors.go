@@ -41,8 +41,19 @@ type planDoor struct {
 	Spellings string `json:"spellings,omitempty"`
 	// Looks is how often an old value is offered there in a pass, by each
 	// spelling.
-	Looks int    `json:"looks"`
-	by    string // who says KeepsUpTo
+	Looks int `json:"looks"`
+	// KeptBy is what may keep an old value there, and what ends it.
+	KeptBy []planKeeps `json:"kept_by"`
+	kept   []string    // the same, in words
+	by     string      // who says KeepsUpTo
+}
+
+// planKeeps is a software that may go on taking an old value.
+type planKeeps struct {
+	What string `json:"what"`
+	For  string `json:"for"`                       // how long
+	Ends string `json:"ends,omitempty"`            // what ends it there
+	Good string `json:"good_login_ends,omitempty"` // whether a good login with the new value does
 }
 
 // planSession is what a dead password has begun.
@@ -70,6 +81,11 @@ func planDoors(cfg *config.Campaign, roll *credential.Roll) (out []planDoor) {
 			} else if k, known := door.Keeper(d.Software); known {
 				p.by = k.What
 			}
+		}
+		p.KeptBy = []planKeeps{}
+		for _, k := range d.Keepers() {
+			p.KeptBy = append(p.KeptBy, planKeeps{k.What, k.For, k.Ends, k.Good})
+			p.kept = append(p.kept, k.Words())
 		}
 		p.Spends, p.Spellings, p.Looks = d.Auth.Spends(), d.SpellingDoubt(), d.Looks()
 		for _, o := range door.Outlives(d.Type) {
@@ -104,6 +120,9 @@ func printDoors(w io.Writer, doors []planDoor, width int) {
 		}
 		if d.KeepsUpTo != "" {
 			fmt.Fprint(w, report.Wrap(report.Clean("may take an old value for up to "+d.KeepsUpTo+" ("+d.by+")"), "    ", width))
+		}
+		for _, kept := range d.kept {
+			fmt.Fprint(w, report.Wrap(report.Clean("what ends an old value there: "+kept), "    ", width))
 		}
 		if d.Spends != "" {
 			fmt.Fprint(w, report.Wrap(report.Clean(d.Spends), "    ", width))

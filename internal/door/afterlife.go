@@ -52,8 +52,22 @@ var Keepers = []Keeps{
 		"SIGHUP or restart for communities; for a user neither: stop it, take the user's `usmUser` line out of `/var/lib/snmp/snmpd.conf`, which is read last, and start it with the new `createUser`", "no", false},
 	{"sssd", "SSSD 2.8.2, winbind 4.17.12 with cached logins", []string{"ssh", "ftp", "ftps"}, "while offline, for ever", 0,
 		"a good login while online", "yes, on that machine", false},
+	{"freeradius-files", "FreeRADIUS 3.2.1, a client's shared secret and the password that its ldap module binds by (2026-11-30)", []string{"radius"},
+		"until it is restarted: a reload (SIGHUP) reads the files, says so, and takes users' passwords alone. The ldap module's connections go on until the next one is opened, which is refused then. A second reload within 5 seconds is dropped", 0,
+		"restart", "no", false},
+	{"dovecot-passwd-file", "Dovecot 2.3.19 with a passwd-file (2026-11-30)", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"},
+		"until the file is changed again, where two changes fell into one second and someone logged in between them", 0,
+		"`touch` of the file a second later, or `doveadm reload`; no flush", "no: it is refused", false},
 	{"pgbouncer", "PgBouncer 1.18.0 with `auth_file`", []string{"postgres"}, "until the file is changed and reloaded", 0,
 		"both, and `KILL` of its pools", "no", false},
+}
+
+// Words say what ends an old value that it took, and whether the new one does.
+func (k Keeps) Words() string {
+	if k.Ends == "" {
+		return k.What + ": keeps none"
+	}
+	return k.What + ": " + k.Ends + "; a good login with the new value: " + k.Good
 }
 
 // Row is a keeper as docs/doors.md has it.
@@ -119,6 +133,17 @@ func Outlives(kind string) (out []Session) {
 	return out
 }
 
+// Keepers are what may stand there and go on taking an old value: the software
+// that the campaign file names, else all that commonly is behind its type.
+func (s Settings) Keepers() (out []Keeps) {
+	for _, k := range Keepers {
+		if k.Name == s.Software || s.Software == "" && slices.Contains(k.Types, s.Type) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
 // Keeping is for how long a door may go on taking an old value, as far as the
 // campaign file or the table of software says; 0: nobody knows. A software
 // that the file does not name is the one of its type that keeps it longest.
@@ -126,14 +151,9 @@ func (s Settings) Keeping() time.Duration {
 	if s.Cache > 0 {
 		return s.Cache
 	}
-	if k, known := Keeper(s.Software); known {
-		return k.Lasts
-	}
 	var most time.Duration
-	for _, k := range Keepers {
-		if slices.Contains(k.Types, s.Type) {
-			most = max(most, k.Lasts)
-		}
+	for _, k := range s.Keepers() {
+		most = max(most, k.Lasts)
 	}
 	return most
 }

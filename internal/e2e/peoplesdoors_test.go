@@ -99,6 +99,7 @@ func TestDoorsProveWhatRollcallRotatesAndWhatPeopleChange(t *testing.T) {
 	require.Contains(t, plan, "mail, imaps://"+m.Address("imaps")+": 3 credentials, as {account}")
 	require.Contains(t, plan, "nas")
 	require.Contains(t, plan, "may take an old value for up to 1h0m0s (Dovecot")
+	require.Contains(t, plan, "doveadm auth cache flush USER", "what ends it")
 	require.Contains(t, plan, "goes on when the password is dead: IMAP (Dovecot)")
 
 	// Killed while it begins, sets, and asks.

@@ -107,17 +107,25 @@ func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c creden
 	return ev, f, stop
 }
 
-// Keeps says of a door that takes an old value until when that may go on.
+// Keeps says of a door that takes an old value until when that may go on, and
+// what ends it there.
 func (a DoorAsker) Keeps(stop *protocol.Stop) *protocol.Stop {
 	if stop == nil || stop.Reason != protocol.ReasonDoorTakesOld || a.Settings == nil {
 		return stop
 	}
 	s := a.Settings(stop.Server)
+	out := *stop
+	for i, k := range s.Keepers() {
+		lead := "; or "
+		if i == 0 {
+			lead = "; what ends it, if that is "
+		}
+		out.Detail += lead + k.Words()
+	}
 	keeps := s.Keeping()
 	if keeps == 0 {
-		return stop
+		return &out
 	}
-	out := *stop
 	out.Until, out.Wait = a.Now().Add(keeps).UTC().Truncate(time.Second), s.Cache > 0
 	by := "as software of its kind is shipped (docs/doors.md)"
 	if s.Cache > 0 {

@@ -72,6 +72,23 @@ func TestWhatIsKnownOfSoftwareSaysUntilWhenADoorKeepsAValue(t *testing.T) {
 	require.Nil(t, ask.Keeps(nil))
 }
 
+// An operator at three in the morning is told what to type, and not where the
+// table is.
+func TestADoorThatTakesAnOldValueIsSaidWithWhatEndsItThere(t *testing.T) {
+	keeps := func(s door.Settings) string {
+		ask := DoorAsker{Now: time.Now, Settings: func(string) door.Settings { return s }}
+		return ask.Keeps(&protocol.Stop{Reason: protocol.ReasonDoorTakesOld, Server: "there"}).Detail
+	}
+	named := keeps(door.Settings{Type: "imaps", Software: "dovecot"})
+	require.Contains(t, named, "`doveadm auth cache flush USER`")
+	require.NotContains(t, named, "saslauthd")
+	require.Contains(t, keeps(door.Settings{Type: "https", Software: "nginx"}), "removing the files of the cache", "it ends by no time that is known")
+	unnamed := keeps(door.Settings{Type: "submission"})
+	require.Contains(t, unnamed, "`doveadm auth cache flush USER`", "it may be any of its type")
+	require.Contains(t, unnamed, "restart; no reload, no wrong login")
+	require.Empty(t, keeps(door.Settings{Type: "vault"}), "nothing is known to keep one there")
+}
+
 // balanced is an address with two machines behind it, which take turns. The
 // second one has a cache of its own, by name and value, that no other login
 // ends.
