@@ -119,6 +119,13 @@ func (a *app) printVerified(r ledger.Report, profile string) {
 	if profile != "" {
 		a.result("%s", profile)
 	}
+	for _, of := range r.Readings {
+		what := "of logs as they are written"
+		if of.SHA256 != "" {
+			what = "of the file with sha256 " + of.SHA256
+		}
+		a.result("logs: reading %s %s: %s, %s of %s", of.ID, what, plural.Count(of.Logs, "log", "logs"), plural.Count(of.Signs, "sign", "signs"), plural.Count(of.Credentials, "credential", "credentials"))
+	}
 	for _, p := range r.Problems {
 		a.result("problem: %s", problemText(p))
 	}

@@ -31,8 +31,9 @@ type audit struct {
 	contained int64           // index of contained, or noIndex
 	relisted  bool            // a person had it listed again
 	opened    map[string]bool // credentials whose task was opened
-	gap       bool            // entries could not be read, so what is missing may be in them
-	quick     *quick          // nil: all that the judgement at the end needs is kept
+	readings  map[string]*readingTold
+	gap       bool   // entries could not be read, so what is missing may be in them
+	quick     *quick // nil: all that the judgement at the end needs is kept
 }
 
 type authority struct {
@@ -63,6 +64,7 @@ var known = map[Event]bool{
 	Relisted: true, TakenUp: true, Added: true, Replaced: true,
 	ProfileNamed: true, LineAnswered: true, DeviceContained: true,
 	TaskOpened: true, TaskReminded: true, TaskOverdue: true, TaskReassigned: true, EndAttested: true, TaskRenewed: true, TaskHandedOver: true,
+	ReadingBegun: true, LogRead: true, LogsCover: true, SignFound: true, ReadingEnded: true,
 }
 
 // bareState is of whom takes each entry once: the audit.
@@ -74,7 +76,7 @@ func bareState() *State {
 
 func newAudit(rep *Report) *audit {
 	return &audit{rep: rep, state: bareState(), first: map[idKey]int64{}, unknown: map[string]int64{}, ahead: map[string]ahead{}, started: noIndex,
-		servers: map[authority][]string{}, left: map[authorityServer]int64{}, leftDoors: map[string]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, opened: map[string]bool{}, closed: noIndex, ended: noIndex, contained: noIndex}
+		servers: map[authority][]string{}, left: map[authorityServer]int64{}, leftDoors: map[string]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, opened: map[string]bool{}, readings: map[string]*readingTold{}, closed: noIndex, ended: noIndex, contained: noIndex}
 }
 
 func (a *audit) entry(index int64, line []byte) {
@@ -139,6 +141,7 @@ func (a *audit) check(index int64, e *Entry) {
 		a.line(index, e)
 	case RollClosed:
 		a.closed = index
+		a.unended(index)
 		if e.Counts != nil {
 			a.excluded = e.Counts.Excluded
 		}
@@ -149,6 +152,8 @@ func (a *audit) check(index int64, e *Entry) {
 		}
 	case CampaignClosed:
 		a.closing(index, e)
+	case ReadingBegun, LogRead, LogsCover, SignFound, ReadingEnded:
+		a.reading(index, e)
 	case ServerLeftOut:
 		a.leaveOut(index, e)
 	case DoorLeftOut:
@@ -290,6 +295,7 @@ func (a *audit) takeOver(index int64, e *Entry) {
 
 func (a *audit) closing(index int64, e *Entry) {
 	a.ended = index
+	a.unended(index)
 	a.claim(index, e)
 	listedNothing := e.Counts != nil && e.Counts.Listed == 0 && a.state.Len() == 0
 	if a.closed == noIndex && !a.gap && !listedNothing {
@@ -319,6 +325,7 @@ func (a *audit) finish() {
 	if p := a.state.Profile; p != nil {
 		a.rep.Profile = &VerifiedProfile{Name: p.Name, Reviewed: p.Reviewed, SHA256: p.Digest}
 	}
+	a.read()
 	for cred, index := range a.unknown {
 		if a.state.Credential(cred) == nil && !a.gap {
 			a.rep.add(index, cred, "this credential is not on the roll")

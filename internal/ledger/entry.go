@@ -19,37 +19,42 @@ const (
 	CampaignPaused  Event = "campaign-paused"
 	CampaignResumed Event = "campaign-resumed"
 	CampaignAborted Event = "campaign-aborted"
-	CampaignClosed  Event = "campaign-closed"  // Counts
-	ServerLeftOut   Event = "server-left-out"  // a person took Server of Authority out, with Detail as the reason: proofs after it need not ask it
-	DoorLeftOut     Event = "door-left-out"    // a person took the door Server out, with Detail as the reason
-	LoginAccepted   Event = "login-accepted"   // a person let new values go where Credential, a login to Vault that was not dead, could read them, with Detail as the reason
-	OpenAccepted    Event = "open-accepted"    // a person left what is open open, with Detail as the reason, Owner and Due; with Credential: what he says of that one instead
-	Listed          Event = "listed"           // one for each credential on the roll, with provenance
-	Excluded        Event = "excluded"         // found, and left out by a person, with Detail as the reason
-	ProfileNamed    Event = "profile"          // Profile: what such a device can hold, before anything is listed
-	LineAnswered    Event = "line"             // Line: the answer to one line of it
-	DeviceContained Event = "contained"        // Containment: how the device is contained, and whether it answered, before anything is listed
-	RollClosed      Event = "roll-closed"      // Counts.Listed credentials were listed: none can be missing below
-	Relisted        Event = "relisted"         // a person had it listed again while it runs, with Detail as the reason, and what follows is part of the roll from then on
-	TakenUp         Event = "taken-up"         // a listed credential of which nothing was announced yet, as it is listed now
-	Added           Event = "added"            // a credential that is new on the roll
-	Replaced        Event = "replaced"         // off the roll: listed as no account, and what it stood for is a path of another by now; or a person excludes it by now, with Detail as his reason
-	EventFinding    Event = "finding"          // Finding, Detail
-	EventIntent     Event = "intent"           // about to set: from here on a server may know the new value
-	Activated       Event = "activated"        // To: consumers read the new value from here on; told of what somebody is to reload
-	EventOutcome    Event = "outcome"          // the stolen value is proved dead: Proof, Evidence
-	EventOpen       Event = "open"             // a pass ended with the credential open: Step, Reason, Server, Detail
-	Exception       Event = "exception"        // the deadline or an abort left it open
-	Reopened        Event = "reopened"         // dead, and found changed at the end of the campaign: Reason, Server, Detail
-	TookOver        Event = "took-over"        // it ended another campaign of the device (TookFrom), before anything is set
-	TaskOpened      Event = "task-opened"      // Task: what people have to do about the credential
-	TaskReminded    Event = "task-reminded"    // Detail: it is due soon, or was
-	TaskOverdue     Event = "task-overdue"     // its time is over, and it is open
-	TaskReassigned  Event = "task-reassigned"  // Word: somebody else sees to one of its ends
-	TaskRenewed     Event = "task-renewed"     // Word: a person said that the value that was handed over is not to be used; what was said to be done is not
-	TaskHandedOver  Event = "task-handed-over" // Task: another value was, and its ends can be done from then on
-	EndAttested     Event = "end-attested"     // Word: a person said that one of its ends is done
-	Anchored        Event = "anchored"         // where in Vault the checkpoints are copied: Detail names the place
+	CampaignClosed  Event = "campaign-closed"   // Counts
+	ServerLeftOut   Event = "server-left-out"   // a person took Server of Authority out, with Detail as the reason: proofs after it need not ask it
+	DoorLeftOut     Event = "door-left-out"     // a person took the door Server out, with Detail as the reason
+	LoginAccepted   Event = "login-accepted"    // a person let new values go where Credential, a login to Vault that was not dead, could read them, with Detail as the reason
+	OpenAccepted    Event = "open-accepted"     // a person left what is open open, with Detail as the reason, Owner and Due; with Credential: what he says of that one instead
+	Listed          Event = "listed"            // one for each credential on the roll, with provenance
+	Excluded        Event = "excluded"          // found, and left out by a person, with Detail as the reason
+	ProfileNamed    Event = "profile"           // Profile: what such a device can hold, before anything is listed
+	LineAnswered    Event = "line"              // Line: the answer to one line of it
+	DeviceContained Event = "contained"         // Containment: how the device is contained, and whether it answered, before anything is listed
+	RollClosed      Event = "roll-closed"       // Counts.Listed credentials were listed: none can be missing below
+	Relisted        Event = "relisted"          // a person had it listed again while it runs, with Detail as the reason, and what follows is part of the roll from then on
+	TakenUp         Event = "taken-up"          // a listed credential of which nothing was announced yet, as it is listed now
+	Added           Event = "added"             // a credential that is new on the roll
+	Replaced        Event = "replaced"          // off the roll: listed as no account, and what it stood for is a path of another by now; or a person excludes it by now, with Detail as his reason
+	EventFinding    Event = "finding"           // Finding, Detail
+	EventIntent     Event = "intent"            // about to set: from here on a server may know the new value
+	Activated       Event = "activated"         // To: consumers read the new value from here on; told of what somebody is to reload
+	EventOutcome    Event = "outcome"           // the stolen value is proved dead: Proof, Evidence
+	EventOpen       Event = "open"              // a pass ended with the credential open: Step, Reason, Server, Detail
+	Exception       Event = "exception"         // the deadline or an abort left it open
+	Reopened        Event = "reopened"          // dead, and found changed at the end of the campaign: Reason, Server, Detail
+	TookOver        Event = "took-over"         // it ended another campaign of the device (TookFrom), before anything is set
+	TaskOpened      Event = "task-opened"       // Task: what people have to do about the credential
+	TaskReminded    Event = "task-reminded"     // Detail: it is due soon, or was
+	TaskOverdue     Event = "task-overdue"      // its time is over, and it is open
+	TaskReassigned  Event = "task-reassigned"   // Word: somebody else sees to one of its ends
+	TaskRenewed     Event = "task-renewed"      // Word: a person said that the value that was handed over is not to be used; what was said to be done is not
+	TaskHandedOver  Event = "task-handed-over"  // Task: another value was, and its ends can be done from then on
+	EndAttested     Event = "end-attested"      // Word: a person said that one of its ends is done
+	ReadingBegun    Event = "evidence-begun"    // Reading.Of: a reading of logs; what follows of it has its id. Actor and Detail, where a person had it read while the campaign runs
+	LogRead         Event = "evidence-log"      // Reading.Log: one log of it
+	LogsCover       Event = "evidence-coverage" // Reading.Coverage: which part of the windows the log of one server covers
+	SignFound       Event = "evidence-finding"  // Reading.Sign: of Credential; or without one how many findings are about no credential of the roll
+	ReadingEnded    Event = "evidence-ended"    // Reading.Counts: nothing of it can be missing above
+	Anchored        Event = "anchored"          // where in Vault the checkpoints are copied: Detail names the place
 )
 
 // Entry is one line of the ledger. It never holds a secret nor a hash of one:
@@ -139,6 +144,8 @@ type Entry struct {
 	Profile *DeviceProfile         `json:"profile,omitempty"`
 	Line    *credential.LineAnswer `json:"line,omitempty"`
 	End     *End                   `json:"end,omitempty"` // of a campaign with a profile
+
+	Reading *Reading `json:"reading,omitempty"` // of what logs show
 
 	Task *TaskOpening `json:"task,omitempty"`
 	Word *Word        `json:"word,omitempty"`

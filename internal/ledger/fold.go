@@ -85,6 +85,8 @@ func (s *State) add(index uint64, e *Entry) {
 		if s.OpenAccepted == nil {
 			s.OpenAccepted = acceptance(e)
 		}
+	case ReadingBegun, LogRead, LogsCover, SignFound, ReadingEnded:
+		s.read(index, e)
 	case Relisted: // each credential that it puts on the roll has an entry
 	case TookOver:
 		if e.TookFrom != nil {
@@ -180,6 +182,8 @@ func (s *State) addToLine(index uint64, e *Entry) {
 		s.replace(l, e.Detail)
 	case EventFinding:
 		l.Findings = addFinding(l.Findings, e)
+	case SignFound:
+		l.sign(e)
 	case EventIntent:
 		l.intend(index, e)
 	case Activated:

@@ -47,6 +47,7 @@ func (p *packer) pack(c *CredentialState) (packed string, ok bool) {
 		p.word(x.Due)
 	})
 	packList(p, c.Findings, func(x credential.Finding) { p.word(string(x.Code)); p.text(x.Detail) })
+	packList(p, c.Signs, p.sign)
 	packList(p, c.Lines, func(x credential.LineRef) { p.word(x.Line); p.word(string(x.By)) })
 	packList(p, c.UsedBy, p.word)
 	p.word(c.Owner)
@@ -113,6 +114,7 @@ func (p *packer) unpack(packed string) *CredentialState {
 	c.Findings = unpackList(&u, func() credential.Finding {
 		return credential.Finding{Code: credential.FindingCode(u.word()), Detail: u.text()}
 	})
+	c.Signs = unpackList(&u, u.sign)
 	c.Lines = unpackList(&u, func() credential.LineRef {
 		return credential.LineRef{Line: u.word(), By: credential.LineBy(u.word())}
 	})

@@ -93,7 +93,8 @@ func TestAPackedStateIsTheSameState(t *testing.T) {
 		plain, packed := NewState(), NewPackedState()
 		packed.roll.most = 2
 		events := []Event{CampaignStarted, Listed, Listed, Listed, RollClosed, EventIntent, EventIntent, EventOpen, EventOutcome, EventOutcome, Exception, Reopened,
-			TakenUp, Added, Replaced, EventFinding, Activated, TaskOpened, OpenAccepted, Excluded, ServerLeftOut, CampaignClosed}
+			TakenUp, Added, Replaced, EventFinding, Activated, TaskOpened, OpenAccepted, Excluded, ServerLeftOut, CampaignClosed,
+			ReadingBegun, LogRead, SignFound, SignFound, ReadingEnded}
 		for i := range rapid.IntRange(1, 60).Draw(t, "entries") {
 			n := rapid.IntRange(0, 5).Draw(t, "credential")
 			e := withTime(of(n, fmt.Sprint(i%50), rapid.SampledFrom(events).Draw(t, "event")))
@@ -114,6 +115,12 @@ func TestAPackedStateIsTheSameState(t *testing.T) {
 				e.Finding, e.Detail = credential.FindingChangedBefore, fmt.Sprint(i%2)
 			case TaskOpened:
 				e.Task = &TaskOpening{Due: e.At, At: e.At, Ends: []TaskSeat{{End: "x", Owner: "y", Entity: "z"}}}
+			case ReadingBegun, LogRead, SignFound, ReadingEnded:
+				e.Reading = &Reading{ID: fmt.Sprint("r", i%2), Of: &credential.LogReading{}, Log: &credential.ReadLog{Number: i}, Counts: &credential.ReadingCounts{Logs: i},
+					Sign: &credential.Sign{Code: "used-elsewhere", Grade: credential.Probable, Count: i, First: e.At, Last: e.At, At: &credential.LogPlace{Log: 1, Name: "x", Line: i}}}
+				if e.Event != SignFound || i%3 == 0 {
+					e.Credential = ""
+				}
 			case OpenAccepted:
 				e.Owner, e.Detail = "y", "why"
 			case CampaignStarted, RollClosed, CampaignClosed, ServerLeftOut:

@@ -126,7 +126,7 @@ func details(e Entry) []string {
 	if e.Containment != nil {
 		out = append(out, e.Containment.Words()...)
 	}
-	out = append(append(out, ofProfile(e)...), ofTask(e)...)
+	out = append(append(append(out, ofProfile(e)...), ofTask(e)...), ofReading(e.Reading)...)
 	if c := e.Counts; c != nil {
 		out = append(out, fmt.Sprintf("listed %d, excluded %d, dead %d, open %d", c.Listed, c.Excluded, c.Dead, c.Open))
 	}

@@ -33,6 +33,7 @@ type State struct {
 	Accepted     []AcceptedLogin
 	OpenAccepted *Acceptance // a person left what is open open; nil where nobody did
 	TookOver     []TookFrom  // campaigns that this one ended
+	Readings     []*ReadLogs // of logs, in the order of the log
 	Actions      []Action    // what people did with the campaign as a whole, in the order of the log
 
 	// Rules that the writer keeps to: from RulesContained on nothing is
@@ -89,6 +90,7 @@ type CredentialState struct {
 	Paths     []credential.Path
 	Reasons   []credential.Reason
 	Findings  []credential.Finding
+	Signs     []SignOf             // of use by others, in the order of the log
 	Lines     []credential.LineRef // of the profile that it answers
 	UsedBy    []string             // consumers that read it, as the campaign file says
 

@@ -35,6 +35,8 @@ type Report struct {
 
 	Profile *VerifiedProfile `json:"profile,omitempty"` // of the device, as the ledger names it; absent where it names none
 
+	Readings []VerifiedReading `json:"readings,omitempty"` // of logs, that ended
+
 	Problems []Problem        `json:"problems"`
 	More     int              `json:"more_problems,omitempty"` // beyond those that Problems lists
 	Open     []OpenCredential `json:"open"`                    // listed and not brought to an end; problems too once the campaign is closed
@@ -48,6 +50,16 @@ type VerifiedProfile struct {
 	Reviewed  string `json:"reviewed"`
 	SHA256    string `json:"sha256"`
 	ThisBuild string `json:"this_build,omitempty"`
+}
+
+// VerifiedReading is a reading of logs that a ledger has. Whoever has the file
+// can compare its digest.
+type VerifiedReading struct {
+	ID          string `json:"id"`
+	SHA256      string `json:"sha256,omitempty"` // of what `rollcall evidence -o json` wrote
+	Logs        int    `json:"logs"`
+	Signs       int    `json:"signs"`
+	Credentials int    `json:"credentials"`
 }
 
 // Problem is one thing that should not be.
