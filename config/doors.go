@@ -89,11 +89,23 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 	if f.has("cache") {
 		d.Cache = time.Duration(f.duration("cache", 0, time.Second, 24*time.Hour))
 	}
-	d.Software = f.oneOf("software", "", door.KeeperNames())
+	d.Software = f.doorSoftware(d.Type)
 	d.Machines = f.integer("machines", 0, 1, door.MaxLooks)
 	d.Flush = l.doorFlush(f, c)
 	f.doorFurther(t, &d)
 	return d, true
+}
+
+// doorSoftware is what keeps logins there. One that is not behind doors of
+// that type is refused: the door would be asked as that one has to be, which is
+// less.
+func (f fields) doorSoftware(kind string) string {
+	names := door.KeeperNames(kind)
+	if _, has := f.scalar("software"); has && len(names) == 0 {
+		f.problem("software", "nothing is known to keep old logins behind a door of type %s: take it out", kind)
+		return ""
+	}
+	return f.oneOf("software", "", names)
 }
 
 // doorAddress is what is dialled: a name, or an address, or both, as servers

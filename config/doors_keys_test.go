@@ -100,7 +100,8 @@ func TestWhatADoorKeepsAndWhatEndsIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "https://automation.example.org/flush", c.Doors["here"].Flush.URL)
 	for text, want := range map[string]string{
-		`software: dovecott`:          "doors.here.software: ",
+		`software: dovecott`:          "doors.here.software: unknown: dovecott; did you mean dovecot?",
+		`software: mariadb`:           "doors.here.software: unknown: mariadb; one of saslauthd, dovecot, pcache",
 		`cache: 48h`:                  "doors.here.cache: ",
 		`machines: 5`:                 "doors.here.machines: ",
 		`flush: {}`:                   "doors.here.flush: must be one of command, a list without a shell",
@@ -117,6 +118,10 @@ func TestWhatADoorKeepsAndWhatEndsIt(t *testing.T) {
 		require.ErrorContains(t, err, want, text)
 		require.NotContains(t, err.Error(), "PLANTED1")
 	}
+	_, err = withDoor(t, `type: imaps, address: mail.example.org, software: sssd`)
+	require.NoError(t, err, "PAM may stand behind any service")
+	_, err = withDoor(t, `type: vault, address: vault.example.org, mount: auth/a, software: squid`)
+	require.ErrorContains(t, err, "doors.here.software: unknown: squid")
 	const atDevice = "device: esg-01\nexposure: [{from: 2022-10-10}]\ncontainment: {how: off, at: 2023-06-08T09:00:00Z, addresses: [192.0.2.10]}\ndoors:\n  here: {type: imaps, address: mail.example.org, for: rows, flush: {url: \"https://192.0.2.10/flush\"}}\nsources: [{type: vault-kv, prefix: kv/a}]\n"
 	_, err = load("c.yaml", t.TempDir(), []byte(atDevice))
 	require.ErrorContains(t, err, "doors.here.flush.url: is an address of the device")

@@ -89,7 +89,11 @@ func planDoors(cfg *config.Campaign, roll *credential.Roll) (out []planDoor) {
 		}
 		p.Spends, p.Spellings, p.Looks = d.Auth.Spends(), d.SpellingDoubt(), d.Looks()
 		for _, o := range door.Outlives(d.Type) {
-			p.Outlives = append(p.Outlives, planSession{o.What, o.Lives, o.End})
+			end := o.End
+			if strings.HasPrefix(d.Path, "/auth/") { // of a Vault
+				end = strings.ReplaceAll(end, "auth/MOUNT/", strings.Trim(d.Path, "/")+"/")
+			}
+			p.Outlives = append(p.Outlives, planSession{o.What, o.Lives, end})
 		}
 		out = append(out, p)
 	}

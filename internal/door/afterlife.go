@@ -14,8 +14,10 @@ type Keeps struct {
 	Name string
 	// What it is, with the version that was seen.
 	What string
-	// Types of door behind which it commonly is.
-	Types []string
+	// Types of door behind which it commonly is. Where it is Beneath, it may be
+	// behind any that takes a name and a password.
+	Types   []string
+	Beneath bool
 	// For says for how long, and Lasts the same where it is a time; 0 where it
 	// ends by no time.
 	For   string
@@ -30,35 +32,35 @@ type Keeps struct {
 
 // Keepers were seen on Debian 12's packages (2026-11-28).
 var Keepers = []Keeps{
-	{"saslauthd", "saslauthd 2.1.28 with `-c` (Debian's default), behind Postfix 3.7.11", []string{"submission", "smtps"},
+	{"saslauthd", "saslauthd 2.1.28 with `-c` (Debian's default), behind Postfix 3.7.11", []string{"submission", "smtps"}, true,
 		"`-t`, 8 hours; use does not prolong it. For each service name apart (`smtpd_sasl_service`, `smtp` for submission and smtps; Cyrus IMAP, Exim and others have their own): name a door for each", 8 * time.Hour,
 		"restart; no reload, no wrong login", "yes, for that service name and that spelling of the login name alone", true},
-	{"dovecot", "Dovecot 2.3.19 with `auth_cache_size`", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"}, "`auth_cache_ttl`, 1 hour", time.Hour,
+	{"dovecot", "Dovecot 2.3.19 with `auth_cache_size`", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"}, false, "`auth_cache_ttl`, 1 hour", time.Hour,
 		"`doveadm auth cache flush USER`, `doveadm reload`", "yes, unless a wrong login came first: then the new one is refused (`refused-at-door`)", false},
-	{"apache", "Apache 2.4.71 mod_authnz_ldap, mod_authn_socache", []string{"https", "http"}, "10 minutes, 15 with mod_authn_socache", 15 * time.Minute,
+	{"apache", "Apache 2.4.71 mod_authnz_ldap, mod_authn_socache", []string{"https", "http"}, false, "10 minutes, 15 with mod_authn_socache", 15 * time.Minute,
 		"`apachectl graceful`", "yes, for that spelling of the login name alone", true},
-	{"squid", "Squid 5.7 basic_ldap_auth", []string{"https", "http"}, "2 hours", 2 * time.Hour,
+	{"squid", "Squid 5.7 basic_ldap_auth, which no type of door asks", nil, false, "2 hours", 2 * time.Hour,
 		"restart, or one wrong login of that user", "yes", false},
-	{"nginx", "nginx 1.22.1 auth_request with proxy_cache", []string{"https", "http"}, "`proxy_cache_valid`", 0,
+	{"nginx", "nginx 1.22.1 auth_request with proxy_cache", []string{"https", "http"}, false, "`proxy_cache_valid`", 0,
 		"removing the files of the cache", "no", true},
-	{"pcache", "slapd 2.5.13 with pcache", []string{"ldap", "ldaps"}, "the template's ttr", 0,
+	{"pcache", "slapd 2.5.13 with pcache", []string{"ldap", "ldaps"}, true, "the template's ttr", 0,
 		"restart of the proxy", "no: it is refused", false},
-	{"freeradius", "FreeRADIUS 3.2.1 with a TLS session cache on disk", []string{"radius"}, "its lifetime, 24 hours", 24 * time.Hour,
+	{"freeradius", "FreeRADIUS 3.2.1 with a TLS session cache on disk", []string{"radius"}, false, "its lifetime, 24 hours", 24 * time.Hour,
 		"removing the files of `persist_dir`", "no", false},
-	{"mariadb", "MariaDB 10.11", []string{"mysql"}, "not at all; what is written into `mysql.global_priv` itself, until `FLUSH PRIVILEGES`", 0, "", "", false},
-	{"samba-dc", "Samba as a domain controller, the password before the last", []string{"smb", "ldap", "ldaps"}, "`old password allowed period`, 1 hour, by NTLM and simple bind alike", time.Hour,
+	{"mariadb", "MariaDB 10.11", []string{"mysql"}, false, "not at all; what is written into `mysql.global_priv` itself, until `FLUSH PRIVILEGES`", 0, "", "", false},
+	{"samba-dc", "Samba as a domain controller, the password before the last", []string{"smb", "ldap", "ldaps"}, true, "`old password allowed period`, 1 hour, by NTLM and simple bind alike", time.Hour,
 		"a second reset, to the same value too", "no", false},
-	{"snmpd", "snmpd 5.9.3, communities and users' keys", []string{"snmp"}, "communities until it is reloaded; a user's key for good, also where its `createUser` line has a new one or is taken out", 0,
+	{"snmpd", "snmpd 5.9.3, communities and users' keys", []string{"snmp"}, false, "communities until it is reloaded; a user's key for good, also where its `createUser` line has a new one or is taken out", 0,
 		"SIGHUP or restart for communities; for a user neither: stop it, take the user's `usmUser` line out of `/var/lib/snmp/snmpd.conf`, which is read last, and start it with the new `createUser`", "no", false},
-	{"sssd", "SSSD 2.8.2, winbind 4.17.12 with cached logins", []string{"ssh", "ftp", "ftps"}, "while offline, for ever", 0,
+	{"sssd", "SSSD 2.8.2, winbind 4.17.12 with cached logins", []string{"ssh", "ftp", "ftps"}, true, "while offline, for ever", 0,
 		"a good login while online", "yes, on that machine", false},
-	{"freeradius-files", "FreeRADIUS 3.2.1, a client's shared secret and the password that its ldap module binds by (2026-11-30)", []string{"radius"},
+	{"freeradius-files", "FreeRADIUS 3.2.1, a client's shared secret and the password that its ldap module binds by (2026-11-30)", []string{"radius"}, false,
 		"until it is restarted: a reload (SIGHUP) reads the files, says so, and takes users' passwords alone. The ldap module's connections go on until the next one is opened, which is refused then. A second reload within 5 seconds is dropped", 0,
 		"restart", "no", false},
-	{"dovecot-passwd-file", "Dovecot 2.3.19 with a passwd-file (2026-11-30)", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"},
+	{"dovecot-passwd-file", "Dovecot 2.3.19 with a passwd-file (2026-11-30)", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"}, false,
 		"until the file is changed again, where two changes fell into one second and someone logged in between them", 0,
 		"`touch` of the file a second later, or `doveadm reload`; no flush", "no: it is refused", false},
-	{"pgbouncer", "PgBouncer 1.18.0 with `auth_file`", []string{"postgres"}, "until the file is changed and reloaded", 0,
+	{"pgbouncer", "PgBouncer 1.18.0 with `auth_file`", []string{"postgres"}, false, "until the file is changed and reloaded", 0,
 		"both, and `KILL` of its pools", "no", false},
 }
 
@@ -84,10 +86,14 @@ func Keeper(name string) (Keeps, bool) {
 	return Keepers[i], true
 }
 
-// KeeperNames are those of all, in the order of the table.
-func KeeperNames() (out []string) {
+// KeeperNames are those that may be behind a door of that type, in the order of
+// the table. Another software's way to keep logins would have the door asked
+// less than it must be.
+func KeeperNames(kind string) (out []string) {
 	for _, k := range Keepers {
-		out = append(out, k.Name)
+		if slices.Contains(k.Types, kind) || k.Beneath && !Types[kind].Uncounted {
+			out = append(out, k.Name)
+		}
 	}
 	return out
 }
@@ -112,10 +118,11 @@ var Sessions = []Session{
 	{"SSH", []string{"ssh"}, "as long as it is open, with the old key too", "end the session's `sshd` process"},
 	{"PostgreSQL", []string{"postgres"}, "as long as it is used", "`pg_terminate_backend`; those of the roles that it rotates Rollcall ends"},
 	{"a form's session (Apache mod_auth_form 2.4)", []string{"https", "http"}, "`SessionMaxAge`, for ever without it; name and password are in the cookie and are checked at each page", "the change itself, once `LDAPCacheTTL` is over"},
+	{"a TLS session of EAP that can be resumed (FreeRADIUS 3.2.1)", []string{"radius"}, "its `lifetime`, 24 hours", "removing the files of `persist_dir`, and a restart where it keeps none"},
 	{"network access (RADIUS)", []string{"radius"}, "until the session time that the server gave, or until it ends", "a disconnect request (RFC 5176), or at the switch or gateway"},
-	{"Vault: a token of an earlier login", []string{"vault"}, "its TTL, whatever becomes of the login", "`vault lease revoke -prefix auth/userpass/login/NAME`; nothing ends a batch token"},
-	{"bound LDAP connections", []string{"ldap", "ldaps"}, "as long as they are used", "[rights.md](rights.md#connections-that-stay-open)"},
-	{"Kerberos tickets", nil, "10 hours, renewable", "disable the account until they end"},
+	{"Vault: a token of an earlier login", []string{"vault"}, "its TTL, whatever becomes of the login", "`vault lease revoke -prefix auth/MOUNT/login/NAME` (of an AppRole `auth/MOUNT/login`); nothing ends a batch token"},
+	{"bound LDAP connections", []string{"ldap", "ldaps"}, "as long as they are used", "closing them on every server (docs/rights.md says how)"},
+	{"Kerberos tickets of accounts of Active Directory", []string{"smb", "ldap", "ldaps", "ssh", "https", "http", "imap", "imaps"}, "10 hours, renewable for a week", "disable the account until they end"},
 }
 
 // Row is a session as docs/doors.md has it.
