@@ -89,6 +89,8 @@ type Campaign struct {
 
 	// Logs are formats of logs of the operator's own.
 	Logs []Log `json:"logs,omitempty"`
+	// Watch is which logs are followed; nil where the file does not say.
+	Watch *Watch `json:"-"`
 
 	// LedgerDir holds one ledger per campaign in a folder of its own. Relative
 	// paths are relative to the campaign file; Load makes it absolute. Default:

@@ -55,7 +55,7 @@ func (l *loader) read(text []byte) (*Campaign, error) {
 	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
-			append([]string{"device", "formerly", "containment", "profile", "answers", "exposure", "vault", "directories", "doors", "sources", "exclude", "accept", "confirm", "waves", "limits", "notify", "used_by", "open", "logs", "ledger"}, Sections()...)...))
+			append([]string{"device", "formerly", "containment", "profile", "answers", "exposure", "vault", "directories", "doors", "sources", "exclude", "accept", "confirm", "waves", "limits", "notify", "used_by", "open", "logs", "watch", "ledger"}, Sections()...)...))
 	}
 	if len(l.errs.List) > 0 {
 		l.errs.sort()
@@ -100,6 +100,7 @@ func (l *loader) campaign(top fields) *Campaign {
 	c.UsedBy = l.usedBy(top, c)
 	c.Open = l.open(top)
 	c.Logs = l.logs(top)
+	c.Watch = l.watch(top, c)
 	ledger := l.mapping(top.vals["ledger"], "ledger", "dir")
 	c.LedgerDir = "ledger"
 	if s := ledger.str("dir"); s != "" {

@@ -180,7 +180,7 @@ func TestAWorkerReadsTheExampleBackFromJSON(t *testing.T) {
 	require.NoError(t, err)
 	var back Campaign
 	require.NoError(t, json.Unmarshal(b, &back))
-	c.LedgerDir = ""
+	c.LedgerDir, c.Watch = "", nil
 	for i := range c.Sources {
 		c.Sources[i].Line = 0
 	}

@@ -117,7 +117,7 @@ func TestACampaignWithAValueInEveryFieldSurvivesJSON(t *testing.T) {
 		want.Systems[name] = s
 	}
 	// These two mean something where the file lies, and nothing elsewhere.
-	want.LedgerDir = ""
+	want.LedgerDir, want.Watch = "", nil // of this machine alone
 	for i := range want.Sources {
 		want.Sources[i].Line = 0
 	}

@@ -39,6 +39,8 @@ var layers = [][]string{
 	// which a door is asked; what an operator wants done besides.
 	// Logs that grow, which are read as those that lie around.
 	{"internal/*/settings", "internal/door/conn", "internal/hook", "internal/evidence/follow"},
+	// Lines that others post, which are followed where they are kept.
+	{"internal/evidence/posted"},
 	// The campaign file: types that every room above may take.
 	{"config"},
 	// Names of servers to where they are dialled; the one client of Vault.

@@ -14,6 +14,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/evidence/judge"
+	"rollcall/internal/evidence/posted"
 	"rollcall/internal/evidence/watch"
 	"rollcall/internal/notify"
 	receivers "rollcall/internal/notify/settings"
@@ -98,7 +99,7 @@ func watchedLines(b watch.Batch) ([]byte, error) {
 
 // tellWatched has a watch tell whom the campaign file names. stop tries once
 // more what could not be told.
-func (a *app) tellWatched(cfg *config.Campaign, campaign string, o *watch.Options) (stop func(), err error) {
+func (a *app) tellWatched(cfg *config.Campaign, campaign string, o *watch.Options, secrets *lateSecrets) (stop func(), err error) {
 	wants := 0
 	for _, t := range cfg.Notify.Targets {
 		if t.Wants(receivers.Finding) {
@@ -109,7 +110,6 @@ func (a *app) tellWatched(cfg *config.Campaign, campaign string, o *watch.Option
 		a.say("note: notify of the campaign file names nobody who wants the event finding: what is found is told here alone")
 		return func() {}, nil
 	}
-	secrets := &lateSecrets{settings: ownmount.Settings{Mount: cfg.Vault.Mount, Transit: cfg.Vault.Transit}}
 	dir, err := filepath.Abs(o.Folder)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,6 @@ func (a *app) tellWatched(cfg *config.Campaign, campaign string, o *watch.Option
 		ctx, cancel := context.WithTimeout(context.Background(), tellingPatience)
 		defer cancel()
 		left, err := hand.Stop(ctx)
-		secrets.close()
 		if left > 0 {
 			a.say("note: notifications that could not be sent: %d, which are kept; the next watch with this state sends them", left)
 		}
@@ -158,6 +157,31 @@ func foundInLogs(b watch.Batch) (out []notify.Found) {
 	return out
 }
 
+func (a *app) lateSecrets(cfg *config.Campaign) *lateSecrets {
+	return &lateSecrets{settings: ownmount.Settings{Mount: cfg.Vault.Mount, Transit: cfg.Vault.Transit}}
+}
+
+// token reads what those show who post lines, as it lies in Vault: what an
+// account's place holds may be quoted or coded, and this is no such place. That
+// Vault has no token is told from a Vault that does not answer.
+func (s *lateSecrets) token(at credential.Path) func(ctx context.Context) (credential.Secret, error) {
+	return func(ctx context.Context) (is credential.Secret, err error) {
+		err = s.with(ctx, func(store *ownmount.Store) error {
+			e, err := store.Client.Get(ctx, "read the token of those who post lines", at.Mount, at.Path, 0)
+			if err != nil {
+				return err
+			}
+			text, _ := e.Data[at.Field].(string)
+			is = credential.NewSecret(text)
+			return nil
+		})
+		if err == nil && is.IsZero() {
+			err = &posted.NoToken{Why: fmt.Sprintf("Vault holds nothing at %s", at)}
+		}
+		return is, err
+	}
+}
+
 // lateSecrets logs in to Vault when a secret is needed, and anew when that
 // failed: a watch needs Vault for nothing else.
 type lateSecrets struct {
@@ -168,17 +192,25 @@ type lateSecrets struct {
 
 // ReadLive reads one.
 func (s *lateSecrets) ReadLive(ctx context.Context, p credential.Path, version int) (live vault.Live, err error) {
+	err = s.with(ctx, func(store *ownmount.Store) (err error) {
+		live, err = store.ReadLive(ctx, p, version)
+		return err
+	})
+	return live, err
+}
+
+func (s *lateSecrets) with(ctx context.Context, do func(*ownmount.Store) error) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.store == nil {
 		if s.store, err = ownmount.Open(ctx, s.settings); err != nil {
-			return live, err
+			return err
 		}
 	}
-	if live, err = s.store.ReadLive(ctx, p, version); err != nil {
+	if err = do(s.store); err != nil {
 		s.closeIt()
 	}
-	return live, err
+	return err
 }
 
 func (s *lateSecrets) close() {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/evidence"
 	"rollcall/internal/evidence/judge"
+	"rollcall/internal/evidence/posted"
 	"rollcall/internal/evidence/watch"
 	"rollcall/internal/plural"
 )
@@ -22,17 +24,21 @@ type watchFlags struct {
 	state     string
 	fromStart bool
 	again     time.Duration
+
+	saidQuiet, saidAgain bool
 }
 
 func (a *app) evidenceWatchCommand() *cobra.Command {
 	var f watchFlags
 	c := &cobra.Command{
-		Use:   "watch [AUTHORITY[/SERVER]=|SERVER=]FILE|- ...",
-		Short: "Follow servers' logs for weeks: dead values tried again, the device, indicators",
+		Use:   "watch [[AUTHORITY[/SERVER]=|SERVER=]FILE|- ...]",
+		Short: "Follow servers' logs for weeks: dead values tried again, the device, indicators, bursts of failures",
 		Long: `watch follows logs that grow (- is standard input), and tells within seconds when a login of a dead
-credential's account is refused from an address that --usual does not have, when the device logs in, or
-when an indicator's address does. It cannot see values: it says what it saw. It tells here (-o json: an
-object a line) and by notify of the campaign file, to whom wants the event finding.
+credential's account is refused from an address that --usual does not have, when the device logs in, when
+an indicator's address does, or when logins fail in bursts. It cannot see values: it says what it saw. It
+tells here (-o json: an object a line) and by notify of the campaign file, to whom wants the event finding.
+Without FILE it follows what watch of the campaign file names: files, and logs that others post by HTTPS
+(listen), with a token from Vault. Flags take the place of what that section says.
 The roll and the times of death come from the campaign's ledger, which is read again while the campaign
 goes on. Nothing is changed anywhere. Files are followed across rotation and may not be there yet; what
 is packed is not read. Reading begins at the end of each file, and after a restart where it ended.
@@ -40,8 +46,10 @@ Findings that go on are told again after --again, then twice that, up to a day. 
 --quiet is told too: silence is not "nothing happened". Docs: docs/evidence.md.
 Exit codes: 0 ended by Ctrl-C or SIGTERM, or standard input did and nothing was found · 1 an error ·
 2 standard input ended, and something was found.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.evidenceWatch(cmd.Context(), f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.saidQuiet, f.saidAgain = cmd.Flags().Changed("quiet"), cmd.Flags().Changed("again")
+			return a.evidenceWatch(cmd.Context(), f, args)
+		},
 	}
 	f.out.flag(c)
 	fl := c.Flags()
@@ -77,14 +85,12 @@ func (a *app) evidenceWatch(ctx context.Context, f watchFlags, args []string) er
 	if err != nil {
 		return err
 	}
-	o := watch.Options{In: a.In, FromStart: f.fromStart, Folder: f.state, Quiet: f.quiet, Again: f.again, Say: a.say}
-	if o.Folder == "" {
-		o.Folder = filepath.Join(a.stateDir, "evidence-watch", cfg.Device)
-	}
-	if o.Evidence, err = a.evidenceOptions(cfg, f.evidenceFlags, args); err != nil {
+	secrets := a.lateSecrets(cfg)
+	defer secrets.close()
+	o, err := a.watchOptions(cfg, f, args, secrets)
+	if err != nil {
 		return err
 	}
-	o.Files = o.Evidence.Files
 	roll := &liveRoll{app: a, cfg: cfg, domains: o.Evidence.Domains}
 	if err := roll.open(ctx, f.campaign); err != nil {
 		return err
@@ -92,17 +98,70 @@ func (a *app) evidenceWatch(ctx context.Context, f watchFlags, args []string) er
 	o.Roll = roll.read
 	o.Show = a.showWatched(asJSON, zone)
 	a.warns = true // of receivers that are not told
-	stop, err := a.tellWatched(cfg, roll.campaign, &o)
+	stop, err := a.tellWatched(cfg, roll.campaign, &o, secrets)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	a.say("note: campaign %s, %s; the state is kept in %s; Ctrl-C or SIGTERM ends it", roll.campaign, plural.Count(len(args), "log", "logs"), o.Folder)
+	n := len(o.Files)
+	if o.Posts != nil {
+		n += len(o.Posts.Sources)
+	}
+	a.say("note: campaign %s, %s; the state is kept in %s; Ctrl-C or SIGTERM ends it", roll.campaign, plural.Count(n, "log", "logs"), o.Folder)
 	found, err := watch.Run(ctx, o)
 	if err == nil && ctx.Err() == nil && found > 0 {
 		return &exit{code: exitExceptions}
 	}
 	return err
+}
+
+// watchOptions are what flags and campaign file say, but for the roll and who
+// is told. Logs that are named as arguments take the place of the file's.
+func (a *app) watchOptions(cfg *config.Campaign, f watchFlags, args []string, secrets *lateSecrets) (o watch.Options, err error) {
+	if cfg.Watch == nil && len(args) == 0 {
+		return o, fmt.Errorf("nothing to follow is named: name files, - for standard input, or write watch into %s (config/example.yaml)", a.file)
+	}
+	if cfg.Watch != nil {
+		f.fill(cfg.Watch)
+	}
+	o = watch.Options{In: a.In, FromStart: f.fromStart, Folder: f.state, Quiet: f.quiet, Again: f.again, Say: a.say}
+	if o.Folder == "" {
+		o.Folder = filepath.Join(a.stateDir, "evidence-watch", cfg.Device)
+	}
+	if o.Evidence, err = a.evidenceOptions(cfg, f.evidenceFlags, args); err != nil {
+		return o, err
+	}
+	o.Files = o.Evidence.Files
+	if len(args) > 0 {
+		return o, nil
+	}
+	for _, l := range cfg.Watch.Files {
+		o.Files = append(o.Files, evidence.File{Path: l.Path, Authority: l.Authority, Server: l.Server, Format: l.Format})
+	}
+	if at := cfg.Watch.Listen; at != nil {
+		o.Posts = &watch.Posts{Options: posted.Options{Address: at.Address, Cert: at.Certificate, Key: at.Key, Token: secrets.token(at.Token)}}
+		for _, l := range at.Sources {
+			o.Posts.Sources = append(o.Posts.Sources, evidence.File{Path: l.Name, Authority: l.Authority, Server: l.Server, Format: l.Format})
+		}
+	}
+	return o, nil
+}
+
+// fill takes from the campaign file what no flag says.
+func (f *watchFlags) fill(w *config.Watch) {
+	if len(f.usual) == 0 {
+		f.usual = w.Usual
+	}
+	if len(f.indicators) == 0 {
+		f.indicators = w.Indicators
+	}
+	f.zone = cmp.Or(f.zone, w.Zone)
+	if w.Quiet > 0 && !f.saidQuiet {
+		f.quiet = time.Duration(w.Quiet)
+	}
+	if w.Again > 0 && !f.saidAgain {
+		f.again = time.Duration(w.Again)
+	}
 }
 
 // againWords say how often a finding was told before.

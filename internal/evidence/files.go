@@ -22,6 +22,9 @@ type File struct {
 	// Authority and Server are what the operator says of it; "" where he says
 	// nothing.
 	Authority, Server string
+	// Format of it, of a log that is followed; "" where Options say it, or it
+	// is found by looking.
+	Format string
 
 	format   logs.Format
 	first    time.Time

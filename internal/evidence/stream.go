@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -55,11 +56,11 @@ func NewStream(o Options, f File, format logs.Format, now func() time.Time, take
 	return s
 }
 
-// FormatOf is the format of a line: the one that the operator named, or the one
-// that it shows.
-func (o *Options) FormatOf(line []byte) (logs.Format, bool) {
-	if o.Format != "" {
-		format, err := logs.Named(o.Format, o.Mapped...)
+// FormatOf is the format of a line of a file: the one that the operator named,
+// or the one that it shows.
+func (o *Options) FormatOf(f File, line []byte) (logs.Format, bool) {
+	if named := cmp.Or(f.Format, o.Format); named != "" {
+		format, err := logs.Named(named, o.Mapped...)
 		return format, err == nil
 	}
 	return logs.Recognise(line, o.Mapped...)
@@ -91,7 +92,7 @@ func (o Options) Sniff(f File, now func() time.Time) (format logs.Format, found 
 			continue
 		}
 		if s == nil {
-			if format, found = o.FormatOf(line); !found {
+			if format, found = o.FormatOf(f, line); !found {
 				continue
 			}
 			s = NewStream(o, f, format, now, func(event.Event) {})

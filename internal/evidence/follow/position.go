@@ -118,3 +118,16 @@ type besides struct {
 	path, shape string
 	info        os.FileInfo
 }
+
+// Of is the position at the beginning of a file.
+func Of(path string) (p Position, err error) {
+	info, err := os.Stat(path)
+	if err == nil {
+		p.Device, p.Inode = identity(info)
+		p.Size, p.Head = info.Size(), digest(strings.NewReader(""), 0)
+	}
+	return p, err
+}
+
+// Is reports whether two are of one file.
+func (p Position) Is(q Position) bool { return p.Device == q.Device && p.Inode == q.Inode }

@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/follow"
 	"rollcall/internal/evidence/logs"
+	"rollcall/internal/evidence/posted"
 	"rollcall/internal/plural"
 )
 
@@ -32,6 +33,7 @@ type log struct {
 	w      *watcher
 	of     evidence.File
 	key    string // its path from the root, in the state
+	posted string // the source that is posted; empty of other logs
 	file   *follow.File
 	stream *evidence.Stream
 	format logs.Format
@@ -51,6 +53,11 @@ type log struct {
 // open begins to follow a log.
 func (w *watcher) open(of evidence.File) (*log, error) {
 	l := &log{w: w, of: of, last: w.o.Now()}
+	if format := of.Format; format != "" {
+		if _, err := logs.Named(format, w.o.Evidence.Mapped...); err != nil {
+			return nil, fmt.Errorf("%s: %w", of.Path, err)
+		}
+	}
 	if of.Path == stdin {
 		return l, nil
 	}
@@ -75,17 +82,26 @@ func (w *watcher) open(of evidence.File) (*log, error) {
 	case found:
 		l.begin(format)
 	}
+	return l, l.follow(of.Path, w.o.FromStart)
+}
+
+// follow begins with its file, where reading ended.
+func (l *log) follow(path string, fromStart bool) (err error) {
+	w := l.w
 	saved := w.state.Logs[l.key]
-	o := follow.Options{FromStart: w.o.FromStart, Take: l.take, Lost: l.lost, Now: w.o.Now, Headed: func() bool { return l.format.Headed }}
-	if saved != nil {
+	o := follow.Options{FromStart: fromStart, Take: l.take, Lost: l.lost, Now: w.o.Now, Headed: func() bool { return l.format.Headed }}
+	switch {
+	case saved == nil && l.posted != "":
+		o.Saved = w.inbox.Unread(l.posted)
+	case saved != nil:
 		// A file that was waited for is new whenever it came.
 		o.Saved, o.FromStart = saved.Parts, true
 		if !saved.Last.IsZero() && saved.Last.Before(l.last) {
 			l.last = saved.Last
 		}
 	}
-	l.file, err = follow.Open(of.Path, o)
-	return l, err
+	l.file, err = follow.Open(path, o)
+	return err
 }
 
 func (l *log) begin(format logs.Format) {
@@ -96,9 +112,12 @@ func (l *log) begin(format logs.Format) {
 // take reads a line.
 func (l *log) take(line follow.Line) {
 	l.w.changed = true
+	if l.posted != "" && posted.IsMark(line.Text) {
+		return
+	}
 	at := event.Place{File: l.of.Path, Line: line.Number}
 	if l.stream == nil {
-		format, ok := l.w.o.Evidence.FormatOf(line.Text)
+		format, ok := l.w.o.Evidence.FormatOf(l.of, line.Text)
 		if !ok {
 			if !line.Before && !logs.IsSyslog(line.Text) {
 				l.strange, l.at = l.strange+1, at
@@ -119,8 +138,11 @@ func (l *log) lost(what string) {
 
 // name is that of the log for people.
 func (l *log) name() string {
-	if l.of.Path == stdin {
+	switch {
+	case l.of.Path == stdin:
 		return "standard input"
+	case l.posted != "":
+		return "what is posted to /lines/" + l.posted
 	}
 	return l.of.Path
 }
@@ -130,8 +152,15 @@ func (l *log) read() (more bool) {
 	if l.file == nil {
 		return false
 	}
+	var written int64
+	if l.posted != "" {
+		written = l.w.inbox.Written(l.posted)
+	}
 	more, err := l.file.Read()
 	l.cannot, l.atEnd = "", !more && err == nil
+	if l.posted != "" && l.atEnd {
+		l.w.inbox.Taken(l.posted, written)
+	}
 	if err != nil {
 		l.cannot = err.Error()
 		return false
@@ -202,7 +231,7 @@ func (l *log) clock(now, last time.Time) {
 }
 
 func (l *log) missing() string {
-	if l.file != nil && !l.file.There() {
+	if l.posted == "" && l.file != nil && !l.file.There() {
 		return ": it is not there"
 	}
 	return ""

@@ -27,7 +27,9 @@ import (
 	"rollcall/internal/evidence"
 	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/judge"
+	"rollcall/internal/evidence/posted"
 	"rollcall/internal/lab"
+	"rollcall/internal/wholefile"
 )
 
 // childEnv has this program be a watch of its own, which can be killed.
@@ -35,6 +37,7 @@ const childEnv = "ROLLCALL_TEST_WATCH"
 
 type child struct {
 	Log, Folder, Roll, Out string
+	Cert, Key              string // it takes posts in place of a log
 }
 
 func TestMain(m *testing.M) {
@@ -49,14 +52,14 @@ func TestMain(m *testing.M) {
 }
 
 func (c child) run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	out, err := os.OpenFile(c.Out, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		panic(err)
 	}
 	last := ""
-	_, err = Run(ctx, Options{
+	o := Options{
 		Folder: c.Folder, Files: []evidence.File{{Path: c.Log, Authority: "corp"}}, Every: 20 * time.Millisecond, Again: time.Hour, In: strings.NewReader(""),
 		Evidence: evidence.Options{Drivers: map[string]string{"corp": "openldap"}, Judge: judge.Options{
 			Windows: []judge.Window{{From: time.Now().Add(-48 * time.Hour), To: time.Now().Add(-24 * time.Hour)}},
@@ -71,9 +74,20 @@ func (c child) run() int {
 			return all, changed, err
 		},
 		Show: func(b Batch) error { return json.NewEncoder(out).Encode(b) },
-		Say:  func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) },
-	})
-	if err != nil {
+		Say: func(format string, args ...any) {
+			text := fmt.Sprintf(format, args...)
+			fmt.Fprintln(os.Stderr, text)
+			if _, rest, ok := strings.Cut(text, "https://"); ok {
+				at, _, _ := strings.Cut(rest, "/")
+				_ = wholefile.Write(c.Out+".at", []byte(at), 0o600)
+			}
+		},
+	}
+	if c.Cert != "" {
+		o.Files = nil
+		o.Posts = &Posts{Sources: []evidence.File{{Path: "ldap", Authority: "corp"}}, Options: posted.Options{Address: "127.0.0.1:0", Cert: c.Cert, Key: c.Key, Token: token}}
+	}
+	if _, err = Run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -95,6 +109,16 @@ func (c child) begin(t *testing.T) *exec.Cmd {
 		return err == nil && string(now) != string(before)
 	}, soon, 10*time.Millisecond)
 	return cmd
+}
+
+// url is where it takes posts.
+func (c child) url(t *testing.T) (url string) {
+	require.Eventually(t, func() bool {
+		at, err := os.ReadFile(c.Out + ".at")
+		url = "https://" + string(at) + "/lines/ldap"
+		return err == nil
+	}, soon, 10*time.Millisecond)
+	return url
 }
 
 // told are the findings, by code and address, and how often each was told.

@@ -21,6 +21,9 @@ const (
 	RollDoubted   Code = "roll-not-verified"  // the ledger can be read and not be believed
 	NotShown      Code = "not-shown"          // standard output takes nothing
 	NotKept       Code = "state-not-kept"     // the state cannot be written
+	PostsRefused  Code = "posts-refused"      // somebody shows no right token, or posts what cannot be taken
+	PostsHeld     Code = "posts-held-back"    // what is posted cannot be kept now
+	PostsStopped  Code = "posts-not-possible" // the token or the certificate is none
 	Overrun       Code = "findings-overrun"   // more at once than is kept apart
 )
 

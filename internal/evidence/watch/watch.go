@@ -16,6 +16,8 @@
 // and after a crash they may be told again. Lines that were rotated away and
 // packed while nobody read are not read, and that is said. Of standard input
 // nothing is kept: what was read of it and not told is lost with the process.
+// Lines that are posted are kept in files of this folder before who posted them
+// is answered, and followed there.
 package watch
 
 import (
@@ -34,6 +36,7 @@ import (
 	"rollcall/internal/evidence/follow"
 	"rollcall/internal/evidence/judge"
 	"rollcall/internal/evidence/logs"
+	"rollcall/internal/evidence/posted"
 	"rollcall/internal/plural"
 )
 
@@ -44,6 +47,8 @@ type Options struct {
 	Evidence evidence.Options
 	Files    []evidence.File // one may be "-", which is In
 	In       io.Reader
+	// Posts are lines that others post; nil where nobody may.
+	Posts *Posts
 	// FromStart reads files that no watch read before from their beginning, and
 	// not from their end.
 	FromStart bool
@@ -99,6 +104,10 @@ type watcher struct {
 	logs     []*log
 	in       *input
 	inLog    *log
+	inbox    *posted.Inbox
+	server   *posted.Server
+	refused  posted.Refused  // as it was told
+	notTaken posted.NotTaken // the same
 	troubles []Trouble
 	found    int
 	lost     int // findings that were dropped, and nobody was told yet
@@ -135,16 +144,10 @@ func Run(ctx context.Context, o Options) (found int, err error) {
 	defer lock.Close()
 	w := &watcher{o: o, screen: newScreen(o.Show)}
 	defer close(w.screen.give)
+	defer w.close()
 	if err := w.begin(ctx); err != nil {
 		return 0, err
 	}
-	defer func() {
-		for _, l := range w.logs {
-			if l.file != nil {
-				l.file.Close()
-			}
-		}
-	}()
 	looking, enough := context.WithCancel(ctx)
 	defer enough()
 	w.lookAtRoll(looking)
@@ -186,10 +189,30 @@ func (w *watcher) begin(ctx context.Context) (err error) {
 			w.inLog, w.in = l, readInput(ctx, w.o.In)
 		}
 	}
+	if err := w.beginPosts(ctx); err != nil {
+		return err
+	}
 	if w.state.Telling != nil {
 		w.deliver(*w.state.Telling)
 	}
-	return w.keepFirst()
+	if err := w.keepFirst(); err != nil {
+		return err
+	}
+	return w.listen(ctx)
+}
+
+func (w *watcher) close() {
+	if w.server != nil {
+		w.server.Close()
+	}
+	for _, l := range w.logs {
+		if l.file != nil {
+			l.file.Close()
+		}
+	}
+	if w.inbox != nil {
+		_ = w.inbox.Close()
+	}
 }
 
 // keepFirst keeps where reading began. What was found out on the way, such as
@@ -219,7 +242,7 @@ func (w *watcher) run(ctx context.Context) error {
 		ended := ctx.Err() != nil
 		over := w.inEnded && len(w.logs) == 0
 		if ended || over {
-			return w.end()
+			return w.end(ctx)
 		}
 		_ = w.save(false)
 		if more {
@@ -230,7 +253,8 @@ func (w *watcher) run(ctx context.Context) error {
 }
 
 // end keeps what is to be kept, and says what was not done.
-func (w *watcher) end() error {
+func (w *watcher) end(ctx context.Context) error {
+	w.endPosts(ctx)
 	w.screen.next = time.Time{}
 	w.show(lastPatience)
 	err := w.save(true)
@@ -272,6 +296,7 @@ func (w *watcher) turn(ctx context.Context) (more bool) {
 			}
 			l.look(now)
 		}
+		w.lookAtPosts()
 	}
 	w.readRoll(ctx)
 	w.flush(now)
@@ -385,6 +410,7 @@ func (w *watcher) save(now bool) error {
 	took := w.o.Now().Sub(at)
 	w.changed, w.nextSave = false, at.Add(max(saveEvery, slowSave*took))
 	if err == nil {
+		w.forgetPosts()
 		w.unsaved = ""
 		w.over(NotKept, "", "the state is kept again")
 		return nil

@@ -161,8 +161,9 @@ func ledgerRules(c *config.Campaign) []rule {
 		{m + "/metadata/campaigns/*", []string{list}},
 		{m + "/data/" + payloadKey, []string{read}},
 	}
-	// What it signs web hooks with, and its login to a mail server.
-	for _, p := range c.NotifyReferences() {
+	// What it signs web hooks with, its login to a mail server, and what those
+	// show who post lines of logs.
+	for _, p := range append(c.NotifyReferences(), c.WatchReferences()...) {
 		rs = append(rs, rule{p.Mount + "/data/" + p.Path, []string{read}})
 	}
 	return rs

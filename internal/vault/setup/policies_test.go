@@ -28,6 +28,7 @@ func restricted(t *testing.T, policy string) (limited, root *ownmount.Store, c *
 	}}
 	c.Notify.Targets = []settings.Target{{Name: "soc", URL: "https://hooks.example.org", Key: credential.Path{Mount: "kv", Path: "notify", Field: "soc"}},
 		{Name: "duty", Mail: &settings.Mail{Login: "rollcall", Password: credential.Path{Mount: "kv", Path: "notify-mail", Field: "password"}}}}
+	c.Watch = &config.Watch{Listen: &config.Listen{Token: credential.Path{Mount: "kv", Path: "watch", Field: "token"}}}
 	root = open(t, c, server.Address(), server.RootToken())
 	_, err := Run(t.Context(), root, c, nil)
 	require.NoError(t, err)
@@ -154,8 +155,8 @@ func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	_, err = s.LoadSpec(ctx, ownmount.CampaignSpec("c"))
 	denied(t, err)
 	// But what it tells others with, it reads.
-	require.NoError(t, server.SeedKV(ctx, map[string]map[string]any{"notify": {"soc": "key"}, "notify-mail": {"password": "mail"}, "notify-other": {"password": "another"}}))
-	for _, p := range []credential.Path{{Mount: "kv", Path: "notify", Field: "soc"}, {Mount: "kv", Path: "notify-mail", Field: "password"}} {
+	require.NoError(t, server.SeedKV(ctx, map[string]map[string]any{"notify": {"soc": "key"}, "notify-mail": {"password": "mail"}, "notify-other": {"password": "another"}, "watch": {"token": "poster"}}))
+	for _, p := range []credential.Path{{Mount: "kv", Path: "watch", Field: "token"}, {Mount: "kv", Path: "notify", Field: "soc"}, {Mount: "kv", Path: "notify-mail", Field: "password"}} {
 		live, err := s.ReadLive(ctx, p, 0)
 		require.NoError(t, err)
 		require.True(t, live.Found)
