@@ -338,3 +338,39 @@ func TestAValueThatIsStillOnItsWayIsNotCalledUnsent(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatOneLookTookForRefusedTheNextOneOfTheSameApplyKnows: by the account's
+// mark the staged value is not in force, and the old ones are offered. The
+// second of them is a wrong login too, which moves the mark, and its answer is
+// lost: the next look sees no mark that says anything, and has no wrong login
+// left.
+func TestWhatOneLookTookForRefusedTheNextOneOfTheSameApplyKnows(t *testing.T) {
+	for name, story := range map[string]func() *world{
+		"two readings of a value": func() *world {
+			w := plain()
+			w.secrets["kv/app"].versions[0].fields["password"], w.theirs["P0"] = "P0\n", true
+			return w
+		},
+		"two paths": func() *world {
+			w := newWorld(1, "P0")
+			w.addPath("second", "stale")
+			return w
+		},
+	} {
+		lost := false
+		for at := 8; at < 14; at++ {
+			synctest.Test(t, func(t *testing.T) {
+				w := story().counts(3)
+				w.strangerSets("X") // right before it is staged
+				p := w.rotator().Prepare(t.Context(), w.cred)
+				require.Nil(t, p.Stop)
+				w.intents[p.Attempt] = true
+				w.faults[at] = replyLost
+				w.apply(p.Attempt, false)
+				lost = lost || w.write().fails == 2
+				require.Zero(t, w.lockouts, "%s, call %d\n%s", name, at, w.story())
+			})
+		}
+		require.True(t, lost, "one of the calls was the second wrong login")
+	}
+}
