@@ -349,6 +349,17 @@ const (
 // person accepts it.
 func (f FindingCode) LivesOn() bool { return f == FindingBatchTokens || f == FindingOrphanTokens }
 
+// ByDoing reports whether it was found by something that Rollcall did to a
+// credential (revoked, destroyed, set again), so that nobody who looks later
+// finds it again.
+func (f FindingCode) ByDoing() bool {
+	switch f {
+	case FindingTokensRevoked, FindingExtraSecretIDs, FindingUndone, FindingChangedDuring, FindingChangedAfter, FindingStoredAsSent:
+		return true
+	}
+	return false
+}
+
 // Undelivered reports whether consumers may read another value than the one in
 // force, because of what Rollcall did: exit code 2 until a person has answered.
 func (f FindingCode) Undelivered() bool {

@@ -35,6 +35,8 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 		err := j.run(ctx, fresh && lost == 0)
 		if err == nil {
 			if err = j.noteLate(ctx); err == nil {
+				j.keepFound(ctx)
+				j.tellKept()
 				j.out.Late = !j.staged.Late.IsZero()
 				return j.out
 			}
@@ -48,6 +50,7 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 			// staged: only another campaign, which first has to end this one,
 			// would replace it.
 			j.noteEnd(ctx)
+			j.tellKept()
 			j.out.Stop, j.out.Step, j.out.Proof = protocol.AsStop(err), j.step, ""
 			return j.out
 		}
@@ -99,6 +102,7 @@ type job struct {
 	began     time.Time       // this look
 	late      unanswered
 	assumed   bool      // mayHaveSent counted
+	fenced    bool      // the entry is none that an attempt before this one has read
 	lastLogin time.Time // on the write server, of the proof
 }
 

@@ -21,6 +21,7 @@ func (j *job) observe(ctx context.Context, fresh bool) (protocol.Facts, error) {
 		if err := j.observeVault(ctx); err != nil {
 			return protocol.Facts{}, err
 		}
+		fresh = fresh && j.staged.Version <= 1 // else somebody was at it since it was staged
 		if err := j.observeAccount(ctx); err != nil {
 			return protocol.Facts{}, err
 		}

@@ -111,8 +111,11 @@ func (j *job) isRefused(entry ownmount.Staged) bool {
 func (j *job) noteEnd(ctx context.Context) {
 	j.keepTaken()
 	entry := j.withSeen(j.staged)
+	if j.step != protocol.Stage { // which has written it with the next value
+		entry = j.withFound(entry)
+	}
 	entry.Refused = j.isRefused(entry)
-	if j.late.n == 0 && entry.Refused == j.staged.Refused && len(j.saw) == 0 {
+	if j.late.n == 0 && entry.Refused == j.staged.Refused && len(j.saw) == 0 && len(entry.Found) == len(j.staged.Found) {
 		return
 	}
 	_ = j.noteAlso(ctx, entry)

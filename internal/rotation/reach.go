@@ -66,8 +66,8 @@ func (j *job) closed(ctx context.Context) error {
 		}
 	}
 	closed := livesOn == "" && (j.Reach != nil || j.staged.Closed)
-	if j.staged.Closed != closed || j.staged.LivesOn != livesOn {
-		marked := j.staged
+	marked := j.withFound(j.staged)
+	if j.staged.Closed != closed || j.staged.LivesOn != livesOn || len(marked.Found) != len(j.staged.Found) {
 		marked.Closed, marked.LivesOn = closed, livesOn
 		err := j.replaceStaged(ctx, marked)
 		if !closed {

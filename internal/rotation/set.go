@@ -49,8 +49,8 @@ func (j *job) written() (at gate.Places) {
 }
 
 // noteSent makes durable, before Set, that the staged value is sent and that
-// the old ones were refused. Where there is nothing to say, as with nearly
-// every credential, it costs nothing.
+// the old ones were refused. Where there is nothing to say and nobody was at it
+// before, as with nearly every credential, it costs nothing.
 func (j *job) noteSent(ctx context.Context, facts protocol.Facts, d protocol.Decision) (err error) {
 	if j.held, err = j.placesSeen(ctx, true); err != nil {
 		return err
@@ -59,7 +59,12 @@ func (j *job) noteSent(ctx context.Context, facts protocol.Facts, d protocol.Dec
 	places := j.places()
 	told := marksTell(j.staged, j.account)
 	if !j.reread && !j.staged.Unsent && !(told && j.staged.Refused) && (!refused || j.staged.Asked) && maps.Equal(places, j.staged.Places) {
-		return nil
+		if j.fenced = j.fenced || facts.Fresh; j.fenced {
+			return nil
+		}
+		// An attempt before this one may stand still, and call the value unsent
+		// later (keepUnsent): not any more, once the entry is another one.
+		return j.replaceStaged(ctx, j.staged)
 	}
 	entry := j.staged
 	entry.Unsent, entry.Places = false, places
@@ -85,7 +90,7 @@ func (j *job) replaceStaged(ctx context.Context, entry ownmount.Staged) error {
 	if err != nil {
 		return err
 	}
-	j.staged, j.entryAt, j.reread = now, at, false
+	j.staged, j.entryAt, j.reread, j.fenced = now, at, false, true
 	return nil
 }
 

@@ -167,7 +167,9 @@ func (j *job) fit() error {
 }
 
 // keepUnsent notes of a value that cannot be set that no server has it, if that
-// is so: the next pass may put another in its place.
+// is so: the next pass may put another in its place. Whoever has sent it since
+// this one looked has written the entry first (noteSent), or was the very first
+// and says nothing else: check-and-set tells.
 func (j *job) keepUnsent(ctx context.Context, why error) error {
 	if !j.unsent || j.staged.Unsent {
 		return why

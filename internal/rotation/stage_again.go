@@ -28,7 +28,7 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	if err != nil {
 		return err
 	}
-	next := j.staged
+	next := j.withFound(j.staged)
 	next.Secret, next.Attempt, next.PolicyRefused, next.CreatedAt = value, j.staged.Attempt+1, false, j.Now().UTC()
 	next.Unsent, next.Refused, next.Retired, next.Closed, next.Before, next.Late = true, false, "", false, j.account.Changed, time.Time{}
 	switch code {

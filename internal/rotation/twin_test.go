@@ -171,3 +171,46 @@ func TestTwoPreparesAtOnceStageOneValue(t *testing.T) {
 		})
 	}
 }
+
+// A slow attempt sees something in the secret for which nothing is set, and
+// would note that no server has the value; the one that replaced it sees the
+// secret put right, sets the value and is killed. Whatever moment the slow one
+// stood still at, the value in force is not called unsent: the next campaign
+// would know nothing of it.
+func TestASlowTwinThatReadAnotherSecretCallsNoValueUnsentThatIsInForce(t *testing.T) {
+	const most = 16 // calls of an Apply that stops before Set
+	for first := range most {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(1, "P0")
+			w.twins, w.upset = true, 1
+			p := w.rotator().Prepare(context.Background(), w.cred)
+			require.Nil(t, p.Stop)
+			require.True(t, p.Fresh)
+			w.intents[p.Attempt] = true
+			s := w.secrets["kv/app"]
+			w.strangerWrites(0, "P0")
+			s.versions[len(s.versions)-1].fields["copy"] = "P0"
+			taken := 0
+			interleave([]func(*hand){
+				func(h *hand) { w.as(h).Apply(context.Background(), w.cred, p.Attempt, p.Fresh) },
+				func(h *hand) {
+					r := w.as(h)
+					r.Retried = true
+					survives(func() { r.Apply(context.Background(), w.cred, p.Attempt, false) })
+				},
+			}, w, func(ready []int) int {
+				switch taken++; {
+				case len(ready) == 1 || taken <= first:
+					return 0
+				case w.afterSet == nil:
+					w.strangerWrites(0, "P0")
+					w.afterSet = func(w *world) { w.afterSet = func(*world) {}; panic(death{}) }
+				}
+				return 1
+			})
+			staged := w.staging[w.cred.ID]
+			inForce := staged.Secret.Equal(secret(w.write().inForce()))
+			require.False(t, staged.Unsent && inForce, "after %d calls: %s", first, w.story())
+		})
+	}
+}

@@ -2,6 +2,7 @@ package ownmount
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -80,6 +81,11 @@ type Staged struct {
 	// LivesOn is what of a login to Vault lives on after it was retired, if
 	// anything: a later pass that has nothing to retire still tells it.
 	LivesOn credential.FindingCode
+
+	// Found is what was found of this rotation by doing something, which no
+	// later look finds again: whoever comes after a process that was killed
+	// before it could say so tells it.
+	Found []credential.Finding
 
 	CreatedAt time.Time // UTC
 
@@ -328,6 +334,7 @@ func (st Staged) encode() map[string]any {
 		{"closed", st.Closed, true},
 		{"lives_on", st.LivesOn != "", string(st.LivesOn)},
 		{"before", st.Before != "", st.Before},
+		{"found", len(st.Found) > 0, foundText(st.Found)},
 		{"handed", len(st.Handed) > 0, st.Handed},
 		{"spoiled", st.Spoiled != "", st.Spoiled},
 		{"looked", st.Looked != "", st.Looked},
@@ -341,6 +348,11 @@ func (st Staged) encode() map[string]any {
 		}
 	}
 	return out
+}
+
+func foundText(found []credential.Finding) string {
+	text, _ := json.Marshal(found) // two texts each
+	return string(text)
 }
 
 // decodeStaged names a broken field but never its content.
@@ -399,6 +411,8 @@ func decodeStaged(e vault.Entry) (Staged, error) {
 	st.Retired, _ = e.Data["retired"].(string) // absent: not known
 	st.Before, _ = e.Data["before"].(string)   // absent: not known
 	st.Closed, _ = e.Data["closed"].(bool)
+	found, _ := e.Data["found"].(string)
+	_ = json.Unmarshal([]byte(found), &st.Found) // absent: none
 	handed, _ := e.Data["handed"].([]any)
 	for _, entity := range handed {
 		text, _ := entity.(string)
