@@ -57,6 +57,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 	}
 	l.notifier.Begin(in.Campaign, index.Told, index.Containment.Hosts())
 	entries := record.Started(in, index.Containment, index.Profile, now)
+	signs := map[string][]ledger.Entry{} // by reading of logs
 	for n := range in.Pages {
 		page, err := l.Store.ReadPage(ctx, in.Campaign, in.Snapshot, n)
 		if err != nil {
@@ -67,6 +68,11 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 			return classify(errVault, err)
 		}
 		entries = append(entries, record.Listed(in.Campaign, page, found, now)...)
+		for _, c := range page {
+			for _, e := range ledger.SignEntries(in.Campaign, c, now) {
+				signs[e.Reading.ID] = append(signs[e.Reading.ID], e)
+			}
+		}
 		if len(entries) < rollChunk {
 			continue
 		}
@@ -80,6 +86,17 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 		return classify(errVault, err)
 	}
 	entries = append(entries, record.Findings(in.Campaign, "", slices.Concat(index.Warnings, then), now)...)
+	readings, err := l.Store.ReadReadings(ctx, index)
+	if err != nil {
+		return classify(errVault, err)
+	}
+	for part := range slices.Chunk(record.Read(in.Campaign, readings, signs, now), rollChunk) {
+		entries = append(entries, part...)
+		if err := l.append(ctx, in.Campaign, entries); err != nil {
+			return err
+		}
+		entries = nil
+	}
 	excluded, err := l.Store.ReadExcluded(ctx, in.Campaign)
 	if err != nil {
 		return classify(errVault, err)

@@ -338,6 +338,7 @@ type Source struct {
 	Addresses []string        `json:"addresses,omitempty"`
 	Seen      []taken.Account `json:"seen,omitempty"`
 	NotTaken  taken.Rest      `json:"not_taken,omitzero"`
+	Record    *taken.Record   `json:"record,omitempty"` // what the ledger is told of it
 }
 
 // Exclude leaves out what it names and no more: one account, or one place in

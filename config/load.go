@@ -234,7 +234,9 @@ func (f fields) file(key string) []byte {
 }
 
 // readFile gives errors without the path, which the message's line shows.
-func readFile(path string) ([]byte, error) {
+func readFile(path string) ([]byte, error) { return readUpTo(path, largest) }
+
+func readUpTo(path string, largest int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil {
 		switch {

@@ -23,6 +23,9 @@ func LoadForEvidence(path string) (c *Campaign, leftOut []string, err error) {
 	return c, l.evidenceLeftOut, err
 }
 
+// largestEvidence is a result that is read: what workers get of it is less.
+const largestEvidence = 256 << 20
+
 // evidence reads what `rollcall evidence -o json` wrote, and keeps of it what
 // a listing takes up. Exposure and containment have been read.
 func (l *loader) evidence(f fields, s *Source, c *Campaign) {
@@ -31,10 +34,11 @@ func (l *loader) evidence(f fields, s *Source, c *Campaign) {
 	if s.File == "" {
 		return
 	}
-	parts, err := l.takenFrom(s, c)
+	of, err := l.takenFrom(s, c)
 	switch {
 	case err == nil:
-		s.Seen, s.NotTaken = parts.Accounts, parts.Rest
+		parts := of.Parts()
+		s.Seen, s.NotTaken, s.Record = parts.Accounts, parts.Rest, of.Record()
 	case l.withoutEvidence:
 		l.evidenceLeftOut = append(l.evidenceLeftOut, err.Error())
 	default:
@@ -44,15 +48,15 @@ func (l *loader) evidence(f fields, s *Source, c *Campaign) {
 
 // takenFrom reads the file of a source. An error has the file's name, and the
 // line where there is one.
-func (l *loader) takenFrom(s *Source, c *Campaign) (none taken.Parts, err error) {
-	wrong := func(line int, format string, args ...any) (taken.Parts, error) {
-		return none, &Errors{File: s.File, List: []Problem{{Line: line, Text: fmt.Sprintf(format, args...)}}}
+func (l *loader) takenFrom(s *Source, c *Campaign) (*taken.File, error) {
+	wrong := func(line int, format string, args ...any) (*taken.File, error) {
+		return nil, &Errors{File: s.File, List: []Problem{{Line: line, Text: fmt.Sprintf(format, args...)}}}
 	}
 	path := s.File
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(l.dir, path)
 	}
-	text, err := readFile(path)
+	text, err := readUpTo(path, largestEvidence)
 	const write = "`rollcall evidence … -o json` writes it"
 	switch {
 	case err != nil:
@@ -73,7 +77,7 @@ func (l *loader) takenFrom(s *Source, c *Campaign) (none taken.Parts, err error)
 	if what := of.Unlike(c.Windows(), c.seenAt(s.Addresses...)); what != "" {
 		return wrong(0, "%s", what)
 	}
-	return of.Parts(), nil
+	return of, nil
 }
 
 // Windows are the times in which the device was in foreign hands.

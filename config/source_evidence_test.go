@@ -23,14 +23,15 @@ sources:
 
 // written is a result of that campaign file, of one account.
 const written = `{
-  "evidence": {"layout": 1, "device": %q, "addresses": ["192.0.2.10/32"], "read_at": "2026-01-01T00:00:00Z"},
+  "evidence": {"layout": 2, "device": %q, "addresses": ["192.0.2.10/32"], "read_at": "2026-01-01T00:00:00Z"},
   "windows": [{"from": "2022-10-10T00:00:00Z", "to": %q}],
   "from_device": [
     {"authority": "corp", "form": "dn", "account": "uid=c,dc=x", "outcome": "accepted", "grade": "confirmed", "rule": "let-in-from-device",
      "address": "192.0.2.10", "count": 1, "first": "2022-11-01T00:00:00Z", "last": "2022-11-01T00:00:00Z", "at": {"file": "slapd.log", "line": 7}},
     {"authority": "corp", "form": "dn", "account": "uid=d,dc=x", "outcome": "refused", "grade": "possible", "rule": "tried-from-device",
      "address": "192.0.2.10", "count": 1, "first": "2022-11-01T00:00:00Z", "last": "2022-11-01T00:00:00Z", "at": {"file": "slapd.log", "line": 8}}
-  ]
+  ],
+  "logs": [], "findings": [], "coverage": [], "no_log_of": []
 }
 `
 

@@ -306,3 +306,21 @@ func TestAWaveBeginsAfterTheFirstPassOfTheOneBeforeItAndThatOneGoesOnBesideIt(t 
 	before = played(func(f *fake) { f.roll.Waves[2].Alone = true })
 	require.Equal(t, 6, before, "what is alone waits for all")
 }
+
+// What has signs of use stands first on the roll, apart from the others of its
+// directory: its batches go out first, and the others' are as large as before.
+func TestBatchesGoOutInTheOrderOfTheRollWhereOneDirectoryStandsInTwoPlaces(t *testing.T) {
+	run := func(authority string, from, to int) credential.Run {
+		return credential.Run{Authority: authority, Kind: credential.LDAPPassword, Span: credential.Span{From: from, To: to}}
+	}
+	out := batches(wire.Roll{}, credential.WaveIndex{Runs: []credential.Run{run("corp", 0, 3), run("other", 3, 4), run("corp", 4, 1100), run("other", 1100, 1110)}}, 0, 1)
+	at, first := 0, []string{}
+	for _, b := range out {
+		require.Equal(t, at, b.Span.From)
+		at = b.Span.To
+		first = append(first, b.Authority)
+	}
+	require.Equal(t, 1110, at)
+	require.Equal(t, []string{"corp", "other", "corp"}, first[:3])
+	require.Equal(t, largeBatch, out[2].Span.Len(), "by how many its directory has in all")
+}

@@ -177,6 +177,8 @@ type Credential struct {
 	// on the roll and ends as an open exception.
 	Problem Problem `json:"problem,omitempty"`
 
+	Signs []SignOf `json:"signs,omitempty"` // of use by others, as logs have them; none says nothing
+
 	// Accepted are problems that a person accepted by name: it is rotated in
 	// spite of them.
 	Accepted []Problem `json:"accepted,omitempty"`

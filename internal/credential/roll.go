@@ -38,7 +38,8 @@ type Roll struct {
 	// credential.
 	Waves []Wave `json:"waves,omitempty"`
 
-	// Credentials in the order of rotation: by wave, authority, kind, ID.
+	// Credentials in the order of rotation: by wave, signs of use (the surest
+	// first), authority, kind, ID.
 	Credentials []Credential `json:"credentials"`
 
 	// Findings by credential ID.
@@ -79,6 +80,9 @@ type Roll struct {
 	// Told is whom the campaign tells how it goes, as the campaign file has it
 	// (internal/notify/settings); nil where it is nobody.
 	Told json.RawMessage `json:"told,omitempty"`
+
+	// Readings of logs whose signs of use the credentials have.
+	Readings []LogsRead `json:"readings,omitempty"`
 
 	// Excluded were found and left out on purpose, each with its reason.
 	Excluded []Exclusion `json:"excluded,omitempty"`

@@ -144,3 +144,55 @@ type ReadingCounts struct {
 	// apart: no finding has them.
 	NotKept int `json:"not_kept_apart,omitempty"`
 }
+
+// JoinCounts adds one count of what is about no credential to another.
+func JoinCounts(s, more Sign) Sign {
+	s.Findings, s.Count = s.Findings+more.Findings, s.Count+more.Count
+	if more.First.Before(s.First) {
+		s.First = more.First
+	}
+	if more.Last.After(s.Last) {
+		s.Last = more.Last
+	}
+	return s
+}
+
+// SignOf is a sign, and the reading of logs that has it.
+type SignOf struct {
+	Reading string `json:"reading"` // LogsRead.ID
+	Sign
+}
+
+// LogsRead is a reading of logs, and what it shows besides what stands with the
+// credentials of the roll.
+type LogsRead struct {
+	ID       string        `json:"id"`
+	Of       LogReading    `json:"of,omitzero"`
+	Logs     []ReadLog     `json:"logs,omitempty"`
+	Coverage []LogCoverage `json:"coverage,omitempty"`
+	// Elsewhere counts findings that are about no credential of the roll, by
+	// code and grade.
+	Elsewhere []Sign        `json:"elsewhere,omitempty"`
+	Counts    ReadingCounts `json:"counts,omitzero"`
+}
+
+// WorstOf is the surest of signs, of several the one that was first; nil where
+// there is none, which does not say that nobody used the credential.
+func WorstOf(signs []SignOf) *SignOf {
+	var worst *SignOf
+	for i := range signs {
+		if s := &signs[i]; worst == nil || s.Grade.Rank() < worst.Grade.Rank() || s.Grade == worst.Grade && s.First.Before(worst.First) {
+			worst = s
+		}
+	}
+	return worst
+}
+
+// SignRank is what goes first within a wave: the surest sign before all, and
+// what has none behind what has one.
+func (c Credential) SignRank() int {
+	if worst := WorstOf(c.Signs); worst != nil {
+		return worst.Grade.Rank()
+	}
+	return Grade("").Rank()
+}

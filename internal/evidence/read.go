@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/evidence/judge"
 	"rollcall/internal/evidence/logfile"
 	"rollcall/internal/evidence/logs"
+	"rollcall/internal/evidence/taken"
 )
 
 // Options say what is read and what is known beside it.
@@ -83,7 +84,9 @@ func Read(ctx context.Context, o Options) (*judge.Result, error) {
 			return nil, err
 		}
 	}
-	return found.Finish(r.sources, r.missing()), nil
+	result := found.Finish(r.sources, r.missing())
+	result.Logs = append(result.Logs, r.logs...)
+	return result, nil
 }
 
 // reading is one pass over all files.
@@ -93,6 +96,8 @@ type reading struct {
 	live    bool        // lines are read as they are written
 	unread  event.Place // the last line that was not understood
 	sources []*judge.Source
+	logs    []taken.Log
+	log     *taken.Log // the one that is read; nil of lines as they are written
 	done    int64
 	total   int64
 }
@@ -212,6 +217,7 @@ func (g *ofGroup) at(name string) *server {
 			quiet = math.MaxInt64
 		}
 		s = &server{Source: judge.NewSource(g.authority, name, g.format.Name, quiet, g.format.CannotShow...)}
+		s.InFront = g.format.InFront
 		g.byServer[name] = s
 		g.sources = append(g.sources, s.Source)
 	}
@@ -224,6 +230,9 @@ func (g *ofGroup) at(name string) *server {
 // notRead counts a line that was not understood.
 func (g *ofGroup) notRead(at event.Place) {
 	g.unread = at
+	if g.log != nil {
+		g.log.NotRead++
+	}
 	switch {
 	case g.current != nil:
 		g.current.NotRead(at)
@@ -261,7 +270,7 @@ func (g *ofGroup) isOf(s *server) {
 }
 
 func (g *ofGroup) file(ctx context.Context, f *File) error {
-	in, err := logfile.Open(f.Path)
+	in, err := logfile.OpenSummed(f.Path)
 	if err != nil {
 		return err
 	}
@@ -270,10 +279,16 @@ func (g *ofGroup) file(ctx context.Context, f *File) error {
 	if g.current != nil {
 		g.at(g.current.Server)
 	}
+	log := taken.Log{File: f.Path, Format: g.format.Name, Authority: g.authority, Server: g.group.server}
+	g.log = &log
 	lines := logfile.NewLines(in)
 	for {
 		line, n, tooLong, err := lines.Next()
 		if errors.Is(err, io.EOF) {
+			if log.SHA256, log.Size, err = in.Digest(); err != nil {
+				return fmt.Errorf("%s: %w", f.Path, err)
+			}
+			g.logs = append(g.logs, log)
 			return nil
 		}
 		if err != nil {
@@ -287,6 +302,7 @@ func (g *ofGroup) file(ctx context.Context, f *File) error {
 				g.Progress(g.done+in.Taken(), g.total)
 			}
 		}
+		log.Lines = n
 		if err := g.line(line, event.Place{File: f.Path, Line: n}, tooLong); err != nil {
 			return err
 		}
@@ -322,6 +338,9 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 	s.Line(at)
 	if at.IsZero() {
 		return nil
+	}
+	if g.log != nil {
+		g.log.See(at, s.Server)
 	}
 	if at.Before(s.last.Add(-backwards)) {
 		s.Note(event.ClockBack, place)

@@ -58,6 +58,7 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 	roll.TokensEnded = l.past.ended
 	roll.Unlike = slices.Compact(slices.Sorted(slices.Values(l.past.unlike)))
 	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()
+	signed(roll, c.Sources)
 	if c.First != nil && len(roll.Credentials) > 0 {
 		if err := goFirst(roll, *c.First); err != nil {
 			return nil, nil, err

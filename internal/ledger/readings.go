@@ -38,12 +38,6 @@ type ReadLogs struct {
 	Counts    *credential.ReadingCounts // nil until it ended
 }
 
-// SignOf is a sign, and the reading that has it.
-type SignOf struct {
-	Reading string
-	credential.Sign
-}
-
 // ReadingWith is the reading with that id; nil where there is none.
 func (s *State) ReadingWith(id string) *ReadLogs {
 	for _, r := range s.Readings {
@@ -85,47 +79,40 @@ func (s *State) read(index uint64, e *Entry) {
 // sign notes what logs show of the credential.
 func (c *CredentialState) sign(e *Entry) {
 	if e.Reading != nil && e.Reading.Sign != nil {
-		c.Signs = append(c.Signs, SignOf{e.Reading.ID, *e.Reading.Sign})
+		c.Signs = append(c.Signs, credential.SignOf{Reading: e.Reading.ID, Sign: *e.Reading.Sign})
 	}
 }
 
-// Worst is the surest sign of the credential, of several the one that was
-// first; nil where no reading has one, which does not say that nobody used it.
-func (c *CredentialState) Worst() *SignOf {
-	var worst *SignOf
-	for i := range c.Signs {
-		if s := &c.Signs[i]; worst == nil || s.Grade.Rank() < worst.Grade.Rank() || s.Grade == worst.Grade && s.First.Before(worst.First) {
-			worst = s
-		}
-	}
-	return worst
-}
+// Worst is the surest sign of the credential; nil where no reading has one,
+// which does not say that nobody used it.
+func (c *CredentialState) Worst() *credential.SignOf { return credential.WorstOf(c.Signs) }
 
 // ReadingEntries are those of one reading of logs but for its signs, which go
 // before the last of them.
-func ReadingEntries(campaign, id string, of credential.LogReading, logs []credential.ReadLog, coverage []credential.LogCoverage, elsewhere []credential.Sign, counts credential.ReadingCounts, at time.Time) (before []Entry, last Entry) {
-	entry := func(event Event, which string, r Reading) Entry {
-		r.ID = id
-		return Entry{ID: EntryID(campaign, "", readingPass(id, which), event), At: at, Campaign: campaign, Event: event, Reading: &r}
+func ReadingEntries(campaign string, r credential.LogsRead, at time.Time) (before []Entry, last Entry) {
+	entry := func(event Event, which string, says Reading) Entry {
+		says.ID = r.ID
+		return Entry{ID: EntryID(campaign, "", readingPass(r.ID, which), event), At: at, Campaign: campaign, Event: event, Reading: &says}
 	}
-	before = append(before, entry(ReadingBegun, "", Reading{Of: &of}))
-	for i := range logs {
-		before = append(before, entry(LogRead, strconv.Itoa(i+1), Reading{Log: &logs[i]}))
+	before = append(before, entry(ReadingBegun, "", Reading{Of: &r.Of}))
+	for i := range r.Logs {
+		before = append(before, entry(LogRead, strconv.Itoa(i+1), Reading{Log: &r.Logs[i]}))
 	}
-	for i := range coverage {
-		before = append(before, entry(LogsCover, strconv.Itoa(i+1), Reading{Coverage: &coverage[i]}))
+	for i := range r.Coverage {
+		before = append(before, entry(LogsCover, strconv.Itoa(i+1), Reading{Coverage: &r.Coverage[i]}))
 	}
-	for i := range elsewhere {
-		before = append(before, entry(SignFound, strconv.Itoa(i+1), Reading{Sign: &elsewhere[i]}))
+	for i := range r.Elsewhere {
+		before = append(before, entry(SignFound, strconv.Itoa(i+1), Reading{Sign: &r.Elsewhere[i]}))
 	}
-	return before, entry(ReadingEnded, "", Reading{Counts: &counts})
+	return before, entry(ReadingEnded, "", Reading{Counts: &r.Counts})
 }
 
-// SignEntries are those of the signs of one credential.
-func SignEntries(campaign, id string, c credential.Credential, signs []credential.Sign, at time.Time) (out []Entry) {
-	for i := range signs {
-		e := About(campaign, c, SignFound, readingPass(id, strconv.Itoa(i+1)), at)
-		e.Reading = &Reading{ID: id, Sign: &signs[i]}
+// SignEntries are those of the signs of one credential, each of its reading.
+func SignEntries(campaign string, c credential.Credential, at time.Time) (out []Entry) {
+	for i := range c.Signs {
+		s := &c.Signs[i]
+		e := About(campaign, c, SignFound, readingPass(s.Reading, strconv.Itoa(i+1)), at)
+		e.Reading = &Reading{ID: s.Reading, Sign: &s.Sign}
 		out = append(out, e)
 	}
 	return out
@@ -214,7 +201,7 @@ func SignWords(s credential.Sign) []string {
 	return out
 }
 
-func (p *packer) sign(x SignOf) {
+func (p *packer) sign(x credential.SignOf) {
 	p.word(x.Reading)
 	p.word(x.Code)
 	p.word(string(x.Grade))
@@ -235,7 +222,7 @@ func (p *packer) sign(x SignOf) {
 	}
 }
 
-func (u *unpacker) sign() (x SignOf) {
+func (u *unpacker) sign() (x credential.SignOf) {
 	x.Reading, x.Code, x.Grade, x.Rule = u.word(), u.word(), credential.Grade(u.word()), u.word()
 	x.Doubts = unpackList(u, u.word)
 	x.Findings, x.Count = u.number(), u.number()

@@ -35,13 +35,18 @@ func evidenceStory() []Entry {
 		{Authority: "vault", NoLog: true, Gaps: []credential.LogGap{{From: someDay(0), To: readAt, Reason: "no-log"}}},
 	}
 	elsewhere := []credential.Sign{{Code: "not-on-roll", Grade: credential.Possible, Findings: 7, Count: 70, First: someDay(1), Last: someDay(2)}}
-	before, last := ReadingEntries(campaign, "r1", of, logs, coverage, elsewhere, credential.ReadingCounts{Logs: 2, Coverage: 2, Signs: 3, Credentials: 2, Elsewhere: 7}, readAt)
-	about := func(n int) credential.Credential {
-		return credential.Credential{ID: listed(n).Credential, Name: listed(n).Name}
+	read := credential.LogsRead{ID: "r1", Of: of, Logs: logs, Coverage: coverage, Elsewhere: elsewhere, Counts: credential.ReadingCounts{Logs: 2, Coverage: 2, Signs: 3, Credentials: 2, Elsewhere: 7}}
+	before, last := ReadingEntries(campaign, read, readAt)
+	about := func(n int, signs ...credential.Sign) credential.Credential {
+		c := credential.Credential{ID: listed(n).Credential, Name: listed(n).Name}
+		for _, s := range signs {
+			c.Signs = append(c.Signs, credential.SignOf{Reading: "r1", Sign: s})
+		}
+		return c
 	}
 	entries := append(s[:4:4], before...)
-	entries = append(entries, SignEntries(campaign, "r1", about(0), []credential.Sign{sign(3, "used-elsewhere", credential.Probable), sign(1, "account-changed", credential.Possible)}, readAt)...)
-	entries = append(entries, SignEntries(campaign, "r1", about(1), []credential.Sign{sign(2, "used-elsewhere", credential.Confirmed)}, readAt)...)
+	entries = append(entries, SignEntries(campaign, about(0, sign(3, "used-elsewhere", credential.Probable), sign(1, "account-changed", credential.Possible)), readAt)...)
+	entries = append(entries, SignEntries(campaign, about(1, sign(2, "used-elsewhere", credential.Confirmed)), readAt)...)
 	return append(append(entries, last), s[4:]...)
 }
 
@@ -152,7 +157,7 @@ func TestVerifyReadsWhatLogsShowForGaps(t *testing.T) {
 		{"no log of nobody", with(func(s []Entry) { s[covers2].Reading.Coverage.Authority = "" }), covers2, "an authority that it does not name"},
 		{"a log that says nothing", with(func(s []Entry) { s[log1].Reading.Log = nil }), log1, "does not say which"},
 		{"a second reading while it runs, which ended", func(s []Entry) []Entry {
-			before, last := ReadingEntries(campaign, "r2", credential.LogReading{SHA256: strings.Repeat("1e", 32), ReadAt: readAt}, nil, nil, nil, credential.ReadingCounts{}, readAt)
+			before, last := ReadingEntries(campaign, credential.LogsRead{ID: "r2", Of: credential.LogReading{SHA256: strings.Repeat("1e", 32), ReadAt: readAt}}, readAt)
 			at := rollClosed + 2
 			return append(s[:at:at], append(append(before, last), s[at:]...)...)
 		}, 0, ""},

@@ -90,7 +90,7 @@ type CredentialState struct {
 	Paths     []credential.Path
 	Reasons   []credential.Reason
 	Findings  []credential.Finding
-	Signs     []SignOf             // of use by others, in the order of the log
+	Signs     []credential.SignOf  // of use by others, in the order of the log
 	Lines     []credential.LineRef // of the profile that it answers
 	UsedBy    []string             // consumers that read it, as the campaign file says
 

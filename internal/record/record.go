@@ -142,6 +142,16 @@ func Findings(campaign, id string, list []credential.Finding, now time.Time) []l
 	return entries
 }
 
+// Read are the entries of readings of logs. signs are those of what is listed,
+// by reading.
+func Read(campaign string, readings []credential.LogsRead, signs map[string][]ledger.Entry, now time.Time) (entries []ledger.Entry) {
+	for _, r := range readings {
+		before, last := ledger.ReadingEntries(campaign, r, now)
+		entries = append(append(append(entries, before...), signs[r.ID]...), last)
+	}
+	return entries
+}
+
 // Closed ends the list, with what was left out of it and the counts.
 func Closed(in wire.Roll, excluded []credential.Exclusion, now time.Time) (entries []ledger.Entry) {
 	for _, x := range excluded {

@@ -138,6 +138,7 @@ type Source struct {
 	Authority  string        `json:"authority,omitempty"` // of the campaign file
 	Server     string        `json:"server,omitempty"`
 	Format     string        `json:"format"`
+	InFront    bool          `json:"in_front,omitempty"` // of a server in front of the authority, and not its own
 	Files      []string      `json:"files"`
 	Lines      int           `json:"lines"`
 	Events     int           `json:"events"`

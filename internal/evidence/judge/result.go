@@ -53,6 +53,7 @@ type Missing struct {
 type Result struct {
 	Evidence    taken.Head      `json:"evidence"`
 	Windows     []Window        `json:"windows"`
+	Logs        []taken.Log     `json:"logs"` // those that were read; a finding names one of them
 	Credentials int             `json:"credentials"`
 	Findings    []Finding       `json:"findings"`
 	FromDevice  []taken.Account `json:"from_device"`
@@ -77,10 +78,13 @@ func (r *Result) Gaps() bool {
 
 // Finish works out what came of it. missing are authorities without a log.
 func (j *Judge) Finish(sources []*Source, missing []string) *Result {
-	r := &Result{Evidence: j.head(), FromDevice: j.fromDevice(), Windows: j.o.Windows, Credentials: len(j.o.Credentials), Findings: j.findings(), Uses: j.uses(), Sources: sources,
+	r := &Result{Evidence: j.head(), FromDevice: j.fromDevice(), Windows: j.o.Windows, Credentials: len(j.o.Credentials), Findings: j.findings(), Uses: j.uses(), Logs: []taken.Log{}, Sources: sources,
 		Missing: []Missing{}, Indicators: j.o.Indicators.Len(), LeftOut: j.o.Indicators.LeftOut, TooMany: j.tooMany + j.bursts.more}
 	if r.Windows == nil {
 		r.Windows = []Window{}
+	}
+	if r.Sources == nil {
+		r.Sources = []*Source{}
 	}
 	if r.Findings == nil {
 		r.Findings = []Finding{}

@@ -2,7 +2,9 @@ package logfile
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -132,5 +134,30 @@ func TestWhatIsNoLogIsRefusedWithWhatToDo(t *testing.T) {
 	_, err := Open(dir)
 	require.ErrorContains(t, err, "no regular file")
 	_, err = Open(filepath.Join(dir, "none"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// Whoever has the file can compare: sha256sum says the same.
+func TestTheDigestIsThatOfTheFileAsItLies(t *testing.T) {
+	text := bytes.Repeat([]byte("0123456789 a line of a log\n"), 50_000)
+	for _, how := range []string{"", "gzip", "xz", "zstd"} {
+		name := packed(t, how, text)
+		raw, err := os.ReadFile(name)
+		require.NoError(t, err)
+		f, err := OpenSummed(name)
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, f)
+		require.NoError(t, err, how)
+		sum, size, err := f.Digest()
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("%x", sha256.Sum256(raw)), sum, how)
+		require.EqualValues(t, len(raw), size)
+		require.NoError(t, f.Close())
+
+		f, err = OpenSummed(name) // and nobody asked for it
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+	_, err := OpenSummed(filepath.Join(t.TempDir(), "none"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

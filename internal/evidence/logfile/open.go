@@ -38,6 +38,7 @@ type File struct {
 
 	file *os.File
 	in   *counter
+	sum  *summer // nil where nobody asks for the digest
 	out  io.Reader
 	text io.Reader // out, as UTF-8
 	free func()
@@ -46,18 +47,29 @@ type File struct {
 
 type counter struct {
 	from io.Reader
+	to   *summer
 	n    int64
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p)
 	c.n += int64(n)
+	if c.to != nil {
+		_, _ = c.to.Write(p[:n]) // it takes all
+	}
 	return n, err
 }
 
 // Open opens a file, and unpacks it where it is packed: by its first bytes, not
 // by its name. A folder, a device and a pipe are refused.
-func Open(name string) (*File, error) {
+func Open(name string) (*File, error) { return open(name, nil) }
+
+func open(name string, sum *summer) (f *File, err error) {
+	defer func() {
+		if err != nil && sum != nil {
+			sum.end()
+		}
+	}()
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:
@@ -71,7 +83,7 @@ func Open(name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Name: name, file: file, in: &counter{from: file}, free: func() {}}
+	f = &File{Name: name, file: file, in: &counter{from: file, to: sum}, sum: sum, free: func() {}}
 	if err := f.unpack(); err != nil {
 		_ = file.Close()
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -191,5 +203,8 @@ func (f *File) Taken() int64 { return f.in.n }
 // Close ends it.
 func (f *File) Close() error {
 	f.free()
+	if f.sum != nil {
+		f.sum.end()
+	}
 	return f.file.Close()
 }

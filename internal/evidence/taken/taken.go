@@ -5,6 +5,8 @@ package taken
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,13 +16,14 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/evidence/event"
 	"rollcall/internal/plural"
 )
 
 // Layout is the number of the form that a Head and what stands beside it have.
 // A reader refuses others.
-const Layout = 1
+const Layout = 2
 
 // Head says what a result is and of what it is, for whoever reads it later.
 type Head struct {
@@ -64,6 +67,13 @@ type File struct {
 	Head
 	Windows  []Span
 	Accounts []Account
+
+	digest   string // SHA-256 of the JSON
+	logs     []Log
+	places   map[string]int // of logs, by the name with which findings have them
+	signs    signs
+	coverage []credential.LogCoverage
+	notKept  int
 }
 
 // Mistake is what is wrong with such a file, and the line of it; 0 where it is
@@ -82,6 +92,7 @@ const runAgain = "run `rollcall evidence … -o json` again"
 // nothing of it is taken.
 func Read(text []byte) (*File, error) {
 	r := &reader{text: text, dec: json.NewDecoder(bytes.NewReader(text)), had: map[string]bool{}}
+	r.out.places, r.out.signs = map[string]int{}, signs{of: map[signKey]int{}, addresses: map[signAddress]bool{}, elsewhere: map[countKey]int{}}
 	if err := r.syntax(); err != nil {
 		return nil, err
 	}
@@ -91,6 +102,8 @@ func Read(text []byte) (*File, error) {
 	} else if err != nil {
 		return nil, r.wrong("is not as evidence writes it, in a number, a time or a text; %s", runAgain)
 	}
+	sum := sha256.Sum256(text)
+	r.out.digest = hex.EncodeToString(sum[:])
 	return &r.out, nil
 }
 
@@ -156,7 +169,7 @@ func (r *reader) read() error {
 	if !r.had["evidence"] {
 		return &Mistake{0, "is JSON of another command, or of a Rollcall that did not write what a source reads; " + runAgain}
 	}
-	for _, key := range []string{"windows", "from_device"} {
+	for _, key := range []string{"windows", "logs", "findings", "from_device", "coverage", "no_log_of"} {
 		if !r.had[key] {
 			return &Mistake{0, fmt.Sprintf("has no %q; %s", key, runAgain)}
 		}
@@ -177,33 +190,52 @@ func (r *reader) value(key string) error {
 		case is < Layout:
 			return &Mistake{at, fmt.Sprintf("is of an older Rollcall (layout %d, and this one reads %d): %s", is, Layout, runAgain)}
 		}
+		if h := r.out.Head; !fits(h.ReadAt, h.ReadAt) || len(h.Campaign) > longestName {
+			return &Mistake{at, "does not say when the logs were read, or against whose roll; " + runAgain}
+		}
 		return nil
 	case "windows":
 		return r.dec.Decode(&r.out.Windows)
 	case "from_device":
-		return r.accounts()
+		return list(r, key, func(f Account) string {
+			r.out.Accounts = append(r.out.Accounts, f)
+			return f.wrong()
+		})
+	case "logs":
+		return list(r, key, r.out.addLog)
+	case "findings":
+		if !r.had["logs"] {
+			return r.wrong("has findings before the logs in which they are; %s", runAgain)
+		}
+		return list(r, key, r.out.addFinding)
+	case "coverage":
+		return list(r, key, r.out.addCoverage)
+	case "no_log_of":
+		return list(r, key, r.out.addMissing)
+	case "not_kept_apart":
+		return r.dec.Decode(&r.out.notKept)
 	}
 	var skipped json.RawMessage
 	return r.dec.Decode(&skipped)
 }
 
-func (r *reader) accounts() error {
+// list reads one, item by item. take says what is wrong with an item, or "".
+func list[T any](r *reader, key string, take func(T) string) error {
 	first, err := r.dec.Token()
 	if err != nil {
 		return err
 	}
 	if first != json.Delim('[') {
-		return r.wrong("from_device is no list; %s", runAgain)
+		return r.wrong("%s is no list; %s", key, runAgain)
 	}
 	for n := 0; r.dec.More(); n++ {
-		var f Account
-		if err := r.dec.Decode(&f); err != nil {
+		var item T
+		if err := r.dec.Decode(&item); err != nil {
 			return err
 		}
-		if what := f.wrong(); what != "" {
-			return r.wrong("from_device[%d], which ends here, %s; %s", n, what, runAgain)
+		if what := take(item); what != "" {
+			return r.wrong("%s[%d], which ends here, %s; %s", key, n, what, runAgain)
 		}
-		r.out.Accounts = append(r.out.Accounts, f)
 	}
 	_, err = r.dec.Token()
 	return err
@@ -219,9 +251,6 @@ var (
 // wrong says why an entry is not as evidence writes it, or "".
 func (f Account) wrong() string {
 	at, err := netip.ParseAddr(f.Address)
-	plain := func(s string) bool {
-		return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
-	}
 	switch {
 	case f.Account == "" || len(f.Account) > longest:
 		return "has no account, or one that is too long"
@@ -239,6 +268,11 @@ func (f Account) wrong() string {
 		return "has no file and line of a log"
 	}
 	return ""
+}
+
+// plain is a word as codes, rules and reasons are.
+func plain(s string) bool {
+	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // Unlike says in what the logs were not read for a campaign of these windows

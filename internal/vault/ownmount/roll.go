@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -65,6 +66,7 @@ type RollIndex struct {
 	Told json.RawMessage `json:"told,omitempty"`
 
 	ExclusionPages int `json:"exclusion_pages"`
+	ReadingPages   int `json:"reading_pages,omitempty"` // of logs
 
 	// Outcomes: what becomes of the credentials is noted beside the roll
 	// (LastRoll).
@@ -82,6 +84,7 @@ type rollPage struct {
 	Credentials []credential.Credential         `json:"credentials,omitempty"`
 	Findings    map[string][]credential.Finding `json:"findings,omitempty"`
 	Exclusions  []credential.Exclusion          `json:"exclusions,omitempty"`
+	Readings    []credential.LogsRead           `json:"readings,omitempty"`
 
 	written time.Time // by Vault's clock
 }
@@ -91,6 +94,7 @@ const (
 	indexName    = "index"
 	credentials  = "credentials"
 	exclusions   = "exclusions"
+	readings     = "readings"
 	pageField    = "page"
 	maxPage      = 500     // credentials on a page
 	pageBytes    = 640_000 // Vault refuses strings above 1 MB, and raft entries above 1 MiB
@@ -176,6 +180,32 @@ func (s *Store) ReadExcluded(ctx context.Context, campaign string) ([]credential
 		all = append(all, a.Excluded...)
 	}
 	return all, nil
+}
+
+// ReadReadings reads what logs show besides what stands with the credentials.
+func (s *Store) ReadReadings(ctx context.Context, idx RollIndex) (all []credential.LogsRead, err error) {
+	for i := range idx.ReadingPages {
+		p, err := s.readRollPage(ctx, idx.Campaign, idx.Snapshot, readings, i)
+		if err != nil {
+			return nil, err
+		}
+		for _, part := range p.Readings {
+			all = withPart(all, part)
+		}
+	}
+	return all, nil
+}
+
+// withPart adds a part of a reading to the one that it is of.
+func withPart(all []credential.LogsRead, part credential.LogsRead) []credential.LogsRead {
+	n := len(all) - 1
+	if n < 0 || all[n].ID != part.ID {
+		part.Logs, part.Coverage, part.Elsewhere = slices.Clone(part.Logs), slices.Clone(part.Coverage), slices.Clone(part.Elsewhere)
+		return append(all, part)
+	}
+	r := &all[n]
+	r.Logs, r.Coverage, r.Elsewhere = append(r.Logs, part.Logs...), append(r.Coverage, part.Coverage...), append(r.Elsewhere, part.Elsewhere...)
+	return all
 }
 
 func (s *Store) readIndex(ctx context.Context, campaign string) (RollIndex, bool, error) {

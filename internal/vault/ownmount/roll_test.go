@@ -164,3 +164,33 @@ func TestTheIndexOfAHundredThousandIsSmall(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, len(b), 50_000)
 }
+
+// However many logs were read, what is said of them lies on pages that fit, and
+// is read as it was.
+func TestReadingsOfLogsAreReadBackAsTheyWereWritten(t *testing.T) {
+	s := newStore(t)
+	roll := vaulttest.NewRoll("c", 3)
+	roll.Credentials[1].Signs = []credential.SignOf{{Reading: "r1", Sign: credential.Sign{Code: "used-elsewhere", Grade: credential.Probable, Count: 12, At: &credential.LogPlace{Log: 1, Name: "x.log", Line: 7}}}}
+	for _, id := range []string{"r1", "r2"} {
+		r := credential.LogsRead{ID: id, Of: credential.LogReading{Source: id, SHA256: strings.Repeat("0f", 32)}, Elsewhere: []credential.Sign{{Code: "indicator", Grade: credential.Possible, Findings: 2}},
+			Counts: credential.ReadingCounts{Logs: 1200, Coverage: 40}}
+		for i := range 1200 {
+			r.Logs = append(r.Logs, credential.ReadLog{Number: i + 1, Name: fmt.Sprint("slapd.log-", i), SHA256: strings.Repeat("a1", 32)})
+		}
+		for range 40 {
+			c := credential.LogCoverage{Authority: "corp"}
+			for range 200 {
+				c.Gaps = append(c.Gaps, credential.LogGap{Reason: "no-line"})
+			}
+			r.Coverage = append(r.Coverage, c)
+		}
+		roll.Readings = append(roll.Readings, r)
+	}
+	idx, err := s.WriteRoll(t.Context(), roll)
+	require.NoError(t, err)
+	require.Greater(t, idx.ReadingPages, 4)
+	read, err := s.ReadReadings(t.Context(), idx)
+	require.NoError(t, err)
+	require.Equal(t, roll.Readings, read)
+	require.Equal(t, roll.Credentials, readAll(t, s, idx))
+}

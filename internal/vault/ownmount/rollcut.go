@@ -63,6 +63,31 @@ func (c *cutter) exclude(x credential.Exclusion) error {
 	return nil
 }
 
+// reading adds a reading of logs in parts, of which several pages may be.
+func (c *cutter) reading(r credential.LogsRead) error {
+	parts := []credential.LogsRead{{ID: r.ID, Of: r.Of, Counts: r.Counts}}
+	for i := range r.Logs {
+		parts = append(parts, credential.LogsRead{ID: r.ID, Logs: r.Logs[i : i+1]})
+	}
+	for i := range r.Coverage {
+		parts = append(parts, credential.LogsRead{ID: r.ID, Coverage: r.Coverage[i : i+1]})
+	}
+	for i := range r.Elsewhere {
+		parts = append(parts, credential.LogsRead{ID: r.ID, Elsewhere: r.Elsewhere[i : i+1]})
+	}
+	for _, part := range parts {
+		size, err := cost("reading "+r.ID, part)
+		if err != nil {
+			return err
+		}
+		if err := c.room(readings, size); err != nil {
+			return err
+		}
+		c.page.Readings = withPart(c.page.Readings, part)
+	}
+	return nil
+}
+
 // note lengthens the last run of the credential's wave, or begins another.
 func (c *cutter) note(cr credential.Credential) {
 	at := len(c.page.Credentials)

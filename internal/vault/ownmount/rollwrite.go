@@ -127,6 +127,17 @@ func cutRoll(roll *credential.Roll) (map[string][]byte, RollIndex, error) {
 		return nil, idx, err
 	}
 	idx.ExclusionPages = c.n
+
+	c.n = 0
+	for _, r := range roll.Readings {
+		if err := c.reading(r); err != nil {
+			return nil, idx, err
+		}
+	}
+	if err := c.flush(readings); err != nil {
+		return nil, idx, err
+	}
+	idx.ReadingPages = c.n
 	return c.pages, idx, nil
 }
 

@@ -1,0 +1,171 @@
+package taken
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/evidence/event"
+)
+
+// finding is what a campaign takes of one of a result.
+type finding struct {
+	Code       string        `json:"code"`
+	Grade      string        `json:"grade"`
+	Rule       string        `json:"rule"`
+	Credential string        `json:"credential"`
+	ValueOf    string        `json:"value_of"`
+	Address    string        `json:"address"`
+	Outcome    event.Outcome `json:"outcome"`
+	Count      int           `json:"count"`
+	First      time.Time     `json:"first"`
+	Last       time.Time     `json:"last"`
+	Doubts     []event.Doubt `json:"doubts"`
+	Seen       []event.Place `json:"seen"`
+}
+
+// about is the credential that a finding is about: where its value was offered
+// as somebody else that one. Empty where it is about none.
+func (f finding) about() string { return cmp.Or(f.ValueOf, f.Credential) }
+
+func (f finding) wrong(t *File) string {
+	at, err := netip.ParseAddr(f.Address)
+	switch {
+	case !plain(f.Code) || !plain(f.Rule) || !slices.Contains(grades, f.Grade):
+		return "has a code, a grade or a rule that none has"
+	case f.Outcome != "" && !slices.Contains(outcomes, f.Outcome) && f.Outcome != event.Failed:
+		return "has an outcome that none has"
+	case len(f.Doubts) > mostNotes || slices.ContainsFunc(f.Doubts, func(d event.Doubt) bool { return !plain(string(d)) }):
+		return "has a doubt that is no word"
+	case f.Address != "" && (err != nil || at.Zone() != ""):
+		return "has an address that is none"
+	case !fits(f.First, f.Last) || f.Count < 1 || f.Count > mostCounted:
+		return "has no times, or ends before it begins"
+	case len(f.about()) > 4*longest:
+		return "is about a credential of no roll"
+	case f.about() == "":
+		return ""
+	case len(f.Seen) == 0 || t.places[f.Seen[0].File] == 0:
+		return "is in no log that was read"
+	case f.Seen[0].Line < 1 || f.Seen[0].Line > t.logs[t.places[f.Seen[0].File]-1].Lines:
+		return "is in a line that its log has not got"
+	}
+	return ""
+}
+
+type signKey struct{ credential, code, grade, rule string }
+
+type countKey struct{ code, grade string }
+
+// signAddress is an address of a sign.
+type signAddress struct {
+	sign    int // in the list
+	address string
+}
+
+// signs are findings of which those that are alike are one.
+type signs struct {
+	list      []credential.Sign
+	of        map[signKey]int // into list
+	addresses map[signAddress]bool
+	counts    []credential.Sign
+	elsewhere map[countKey]int // into counts
+}
+
+// mostAddresses of a sign are named.
+const mostAddresses = 16
+
+func (t *File) addFinding(f finding) string {
+	if what := f.wrong(t); what != "" {
+		return what
+	}
+	if f.about() == "" {
+		t.signs.count(credential.Sign{Code: f.Code, Grade: credential.Grade(f.Grade), Findings: 1, Count: f.Count, First: f.First.UTC(), Last: f.Last.UTC()})
+		return ""
+	}
+	key := signKey{f.about(), f.Code, f.Grade, f.Rule}
+	n, ok := t.signs.of[key]
+	if !ok {
+		if len(t.signs.list) >= mostSigns {
+			return "is one more than a campaign takes"
+		}
+		n = len(t.signs.list)
+		t.signs.of[key] = n
+		t.signs.list = append(t.signs.list, credential.Sign{Code: f.Code, Grade: credential.Grade(f.Grade), Rule: f.Rule})
+	}
+	seen := signAddress{n, f.Address}
+	fresh := f.Address != "" && !t.signs.addresses[seen]
+	t.signs.addresses[seen] = true
+	place := t.places[f.Seen[0].File]
+	t.signs.list[n] = with(t.signs.list[n], f, fresh, credential.LogPlace{Log: place, Name: baseName(f.Seen[0].File), Line: f.Seen[0].Line})
+	return ""
+}
+
+// with is a sign with one finding more. fresh says that none before it had its
+// address.
+func with(s credential.Sign, f finding, fresh bool, at credential.LogPlace) credential.Sign {
+	if s.Findings == 0 || f.First.Before(s.First) {
+		s.First, s.Outcome, s.At = f.First.UTC(), string(f.Outcome), &at
+		if f.Address != "" { // the first first
+			named := len(s.Addresses)
+			s.Addresses = slices.DeleteFunc(s.Addresses, func(a string) bool { return a == f.Address })
+			if !fresh && len(s.Addresses) == named { // it was one of those that are not named
+				s.MoreAddresses--
+			}
+			s.Addresses = slices.Insert(s.Addresses, 0, f.Address)
+		}
+	} else if fresh {
+		s.Addresses = append(s.Addresses, f.Address)
+	}
+	if n := len(s.Addresses); n > mostAddresses {
+		s.Addresses = s.Addresses[:mostAddresses]
+		s.MoreAddresses++
+	}
+	if f.Last.After(s.Last) {
+		s.Last = f.Last.UTC()
+	}
+	s.Findings, s.Count = s.Findings+1, s.Count+f.Count
+	for _, d := range f.Doubts {
+		if !slices.Contains(s.Doubts, string(d)) && len(s.Doubts) < mostNotes {
+			s.Doubts = append(s.Doubts, string(d))
+		}
+	}
+	return s
+}
+
+// count adds to what is about no credential.
+func (s *signs) count(more credential.Sign) {
+	key := countKey{more.Code, string(more.Grade)}
+	n, ok := s.elsewhere[key]
+	if !ok {
+		s.elsewhere[key] = len(s.counts)
+		s.counts = append(s.counts, more)
+		return
+	}
+	s.counts[n] = credential.JoinCounts(s.counts[n], more)
+}
+
+// SignsOf are those of one credential, the surest first.
+type SignsOf struct {
+	Credential string            `json:"credential"`
+	Signs      []credential.Sign `json:"signs"`
+}
+
+// sorted are the signs by credential, each in an order of its own.
+func (s *signs) sorted() (out []SignsOf) {
+	by := map[string][]credential.Sign{}
+	for key, n := range s.of {
+		by[key.credential] = append(by[key.credential], s.list[n])
+	}
+	for _, id := range slices.Sorted(maps.Keys(by)) {
+		slices.SortFunc(by[id], func(a, b credential.Sign) int {
+			return cmp.Or(a.Grade.Rank()-b.Grade.Rank(), a.First.Compare(b.First), strings.Compare(a.Code, b.Code), strings.Compare(a.Rule, b.Rule))
+		})
+		out = append(out, SignsOf{id, by[id]})
+	}
+	return out
+}
