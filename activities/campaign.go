@@ -78,7 +78,7 @@ func (r *Rotation) OpenScheduled(ctx context.Context, in wire.ScheduledInput) er
 func Open(ctx context.Context, store *ownmount.Store, rec ownmount.CampaignRecord, spec []byte) error {
 	var c config.Campaign
 	if err := json.Unmarshal(spec, &c); err == nil { // else its listing says that it cannot be read
-		rec.Told = string(c.Told())
+		rec.Told, rec.Incident = string(c.Told()), c.Incident
 	}
 	if err := store.OpenCampaign(ctx, rec); err != nil {
 		return err

@@ -56,7 +56,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 		return classify(errVault, err)
 	}
 	l.notifier.Begin(in.Campaign, index.Told, index.Containment.Hosts())
-	entries := record.Started(in, index.Containment, index.Profile, now)
+	entries := record.Started(in, index.Incident, index.Containment, index.Profile, now)
 	signs := map[string][]ledger.Entry{} // by reading of logs
 	for n := range in.Pages {
 		page, err := l.Store.ReadPage(ctx, in.Campaign, in.Snapshot, n)
@@ -196,7 +196,7 @@ func (l *Ledger) RecordEvent(ctx context.Context, in wire.EventInput) error {
 			}
 			if found {
 				l.notifier.Begin(in.Campaign, json.RawMessage(was.Told), nil)
-				entries = slices.Insert(entries, 0, record.NeverListed(in.Campaign, in.Device, was.Actor, was.OpenedAt))
+				entries = slices.Insert(entries, 0, record.NeverListed(in.Campaign, in.Device, was.Actor, was.Incident, was.OpenedAt))
 			}
 		}
 	}

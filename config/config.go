@@ -33,6 +33,9 @@ type Campaign struct {
 	// Formerly are names that it had in earlier campaign files.
 	Formerly []string `json:"formerly,omitempty"`
 
+	// Incident is the ticket of what happened; zero where nobody says.
+	Incident credential.Incident `json:"incident,omitzero"`
+
 	// Containment says how and since when the device can reach nothing any
 	// more; nil where nobody says so.
 	Containment *Containment `json:"containment,omitempty"`

@@ -55,7 +55,7 @@ func (l *loader) read(text []byte) (*Campaign, error) {
 	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
-			append([]string{"device", "formerly", "containment", "profile", "answers", "exposure", "vault", "directories", "doors", "sources", "exclude", "accept", "confirm", "waves", "limits", "notify", "used_by", "open", "logs", "watch", "ledger"}, Sections()...)...))
+			append([]string{"device", "formerly", "incident", "containment", "profile", "answers", "exposure", "vault", "directories", "doors", "sources", "exclude", "accept", "confirm", "waves", "limits", "notify", "used_by", "open", "logs", "watch", "ledger"}, Sections()...)...))
 	}
 	if len(l.errs.List) > 0 {
 		l.errs.sort()
@@ -81,6 +81,7 @@ func (l *loader) campaign(top fields) *Campaign {
 		top.problem("device", nameRule)
 	}
 	c.Formerly = l.formerDevices(top, c.Device)
+	c.Incident = l.incident(top)
 	c.Exposure = l.exposure(top)
 	c.Containment = l.containment(top, c)
 	c.Profile = l.profile(top)

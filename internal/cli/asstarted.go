@@ -12,6 +12,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 )
 
 // requireAsStarted refuses to go on with a campaign that was started with
@@ -59,6 +60,7 @@ func differing(stored []byte, now *config.Campaign) ([]string, error) {
 	for i, c := range []*config.Campaign{was, now} {
 		plain := *c
 		plain.Unanswered, plain.Override, plain.First = nil, nil, nil // said when it was started
+		plain.Incident = credential.Incident{}                        // a ticket may get its number later
 		plain.FileSHA256 = ""                                         // a comment takes no part
 		if s := plain.Containment; s != nil {
 			// What is said of it anew is for the next campaign; where it is

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 	"rollcall/internal/inventory"
 	"rollcall/internal/report"
 	"rollcall/internal/vault/ownmount"
@@ -57,14 +58,16 @@ type knownCampaign struct {
 	OpenedAt string `json:"opened_at"`
 	// State: opened (no worker took it up yet), running, silent (it has not
 	// ended and gives no sign of life), ended, superseded.
-	State    string `json:"state"`
-	Seen     string `json:"seen,omitempty"` // last sign of life of one that has not ended
-	ClosedAt string `json:"closed_at,omitempty"`
-	By       string `json:"superseded_by,omitempty"`
-	Listed   *int   `json:"listed,omitempty"` // nil before it is listed, and where this login may not see it
-	Excluded *int   `json:"excluded,omitempty"`
-	Dead     *int   `json:"dead,omitempty"` // nil where no account is kept of it
-	words    string // the state, for people
+	State string `json:"state"`
+	// Incident as the campaign file had it; absent where it had none.
+	Incident *credential.Incident `json:"incident,omitempty"`
+	Seen     string               `json:"seen,omitempty"` // last sign of life of one that has not ended
+	ClosedAt string               `json:"closed_at,omitempty"`
+	By       string               `json:"superseded_by,omitempty"`
+	Listed   *int                 `json:"listed,omitempty"` // nil before it is listed, and where this login may not see it
+	Excluded *int                 `json:"excluded,omitempty"`
+	Dead     *int                 `json:"dead,omitempty"` // nil where no account is kept of it
+	words    string               // the state, for people
 }
 
 // knownFate is what became of a credential in a campaign. Its JSON keys are
@@ -112,6 +115,9 @@ func (s *session) campaigns(ctx context.Context, all bool, of string, asJSON boo
 func recordOf(r ownmount.CampaignRecord, now time.Time) knownCampaign {
 	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 	k := knownCampaign{Campaign: r.Campaign, Device: r.Device, Actor: r.Actor, OpenedAt: stamp(r.OpenedAt)}
+	if r.Incident.Number != "" {
+		k.Incident = &r.Incident
+	}
 	running := ownmount.Running{CampaignRecord: r, Ago: now.Sub(r.Seen)}
 	switch {
 	case !r.ClosedAt.IsZero():
@@ -142,15 +148,33 @@ func printCampaigns(w io.Writer, known []knownCampaign, all bool) error {
 	if all {
 		head += "DEVICE\t"
 	}
+	incidents := slices.ContainsFunc(known, func(k knownCampaign) bool { return k.Incident != nil })
+	if incidents {
+		head += "INCIDENT\t"
+	}
 	fmt.Fprintln(t, head+"DEAD\tSTARTED BY\tSTATE")
 	for _, k := range known {
 		line := report.Clean(k.Campaign) + "\t"
 		if all {
 			line += report.Clean(k.Device) + "\t"
 		}
+		if incidents {
+			line += incidentCell(k.Incident) + "\t"
+		}
 		fmt.Fprintf(t, "%s%s of %s\t%s\t%s\n", line, count(k.Dead), count(k.Listed), report.Clean(cmp.Or(k.Actor, "?")), report.Clean(k.words))
 	}
 	return t.Flush()
+}
+
+// incidentCell is an incident in a table.
+func incidentCell(i *credential.Incident) string {
+	switch {
+	case i == nil:
+		return "-"
+	case i.Severity == "":
+		return report.Clean(i.Number)
+	}
+	return report.Clean(i.Number + " (" + i.Severity + ")")
 }
 
 // fates shows what became of the credentials of a name in each campaign.

@@ -49,6 +49,9 @@ type Roll struct {
 	// before anybody believes that the roll is all there is.
 	Warnings []Finding `json:"warnings,omitempty"`
 
+	// Incident as the campaign file has it.
+	Incident Incident `json:"incident,omitzero"`
+
 	// Containment of the device, as it was when the roll was listed.
 	Containment *Containment `json:"containment,omitempty"`
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/estate"
 	"rollcall/internal/faultproxy"
 	"rollcall/internal/ledger"
@@ -50,11 +51,12 @@ func TestWhomTheFileNamesIsToldAlsoByTheProcessAfterTheOneThatDied(t *testing.T)
 	defer hook.Close()
 	programs := t.TempDir()
 	require.NoError(t, os.Chmod(programs, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(programs, "reload"), []byte("#!/bin/sh\ncat >> '"+e.Dir+"/reloads'\n"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(programs, "reload"), []byte("#!/bin/sh\ncat >> '"+e.Dir+"/reloads'\necho \"$ROLLCALL_INCIDENT $ROLLCALL_SEVERITY\" >> '"+e.Dir+"/incidents'\n"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "hook.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: hook.Certificate().Raw}), 0o600))
 	const key = "a-key-of-some-length-for-web-hooks"
 	require.NoError(t, e.Vault.SeedKV(t.Context(), map[string]map[string]any{"notify": {"soc": key}}))
 	file, err := e.CampaignFile(nil, unhurried+fmt.Sprintf(`
+incident: {number: INC0012345, severity: 1 - Critical, approved_by: Jo Miller}
 notify:
   webhooks:
     - {name: soc, url: "%s/rollcall", secret: kv/notify#soc, ca_file: hook.pem}
@@ -109,6 +111,22 @@ used_by:
 	}
 	require.NotContains(t, sent.String(), key)
 	u.must("ledger", "verify")
+
+	// The ticket is named wherever somebody looks.
+	about := credential.Incident{Number: "INC0012345", Severity: "1 - Critical", ApprovedBy: "Jo Miller"}
+	for _, n := range told {
+		require.Equal(t, &about, n.Incident, n.Event)
+	}
+	incidents, err := os.ReadFile(filepath.Join(e.Dir, "incidents"))
+	require.NoError(t, err)
+	require.Contains(t, string(incidents), "INC0012345 1 - Critical\n")
+	require.Equal(t, about, u.ledger().Incident)
+	for command, want := range map[string]string{
+		"campaigns": "INC0012345 (1 - Critical)", "campaigns -o json": `"incident": {`, "report": "incident INC0012345, severity 1 - Critical, approved by Jo Miller",
+		"report --summary": "INC0012345", "status -o json": `"number": "INC0012345"`, "ledger cat": "incident INC0012345, severity 1 - Critical",
+	} {
+		require.Contains(t, strings.Join(strings.Fields(u.must(strings.Fields(command)...)), " "), want, command)
+	}
 }
 
 // What the directory takes slowly is one batch for long. Whoever reads the

@@ -15,7 +15,7 @@ type Event string
 
 // Events.
 const (
-	CampaignStarted Event = "campaign-started" // device, exposure, who, which build; counts come with the roll
+	CampaignStarted Event = "campaign-started" // device, exposure, incident, who, which build; counts come with the roll
 	CampaignPaused  Event = "campaign-paused"
 	CampaignResumed Event = "campaign-resumed"
 	CampaignAborted Event = "campaign-aborted"
@@ -140,6 +140,10 @@ type Entry struct {
 	TookFrom *TookFrom `json:"took_from,omitempty"` // of a take-over
 
 	Containment *credential.Containment `json:"containment,omitempty"`
+
+	// Incident of a campaign's start, as the campaign file has it; nil where it
+	// has none, and in ledgers of earlier versions.
+	Incident *credential.Incident `json:"incident,omitempty"`
 
 	Profile *DeviceProfile         `json:"profile,omitempty"`
 	Line    *credential.LineAnswer `json:"line,omitempty"`

@@ -43,6 +43,9 @@ func (s *State) add(index uint64, e *Entry) {
 	s.act(index, e)
 	switch e.Event {
 	case CampaignStarted:
+		if e.Incident != nil {
+			s.Incident = *e.Incident
+		}
 		s.Device, s.Actor, s.Program, s.Exposure, s.Servers, s.Waves = e.Device, e.Actor, e.Program, e.Detail, e.Servers, e.Waves
 		s.StartedAt, s.ClosedAt, s.Rules = e.At, time.Time{}, e.Rules
 		s.Doors, s.Spec = e.DoorPlaces, e.Spec

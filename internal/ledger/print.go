@@ -60,6 +60,9 @@ func details(e Entry) []string {
 	if e.Actor != "" {
 		out = append(out, "by "+e.Actor)
 	}
+	if e.Incident != nil {
+		out = append(out, "incident "+e.Incident.Words())
+	}
 	if e.Spec != nil {
 		out = append(out, "campaign file sha256 "+cmp.Or(e.Spec.FileSHA256, "not known"), "with all that it names sha256 "+e.Spec.SHA256)
 	}

@@ -25,6 +25,7 @@ type State struct {
 	Credentials  []*CredentialState // in the order of listing; empty in a packed state, see All
 	Excluded     []ExcludedCredential
 	Exposure     string               // for people
+	Incident     credential.Incident  // zero where nobody says
 	Findings     []credential.Finding // of the campaign as a whole
 	Servers      map[string][]string  // of each directory, the write server first; nil in ledgers that do not say
 	Waves        map[int]string       // their names by number; nil in ledgers that do not say

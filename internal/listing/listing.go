@@ -119,6 +119,7 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 		return nil, nil, err
 	}
 	others := roll.Containment.Others
+	roll.Incident = spec.Incident
 	roll.Containment = asked()
 	if len(others) > 0 {
 		roll.Containment.Others = others

@@ -24,6 +24,9 @@ type Notice struct {
 	Campaign string         `json:"campaign"`
 	Text     string         `json:"text"` // one line for people
 
+	// Incident as the campaign file has it; absent where it has none.
+	Incident *credential.Incident `json:"incident,omitempty"`
+
 	Actor    string     `json:"actor,omitempty"`
 	Wave     *WaveNews  `json:"wave,omitempty"`
 	Counts   *Counts    `json:"counts,omitempty"`

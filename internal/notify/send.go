@@ -59,9 +59,11 @@ func (p post) send(ctx context.Context, n Notice) (said string, ok bool) {
 	if n.Event == settings.Reload {
 		where = ReloadFolder
 	}
-	return hook.Command{Folder: where, Argv: p.Command, Stdin: append(body, '\n'), Env: []string{
-		"ROLLCALL_EVENT=" + string(n.Event), "ROLLCALL_EVENT_ID=" + n.ID, "ROLLCALL_DEVICE=" + n.Device, "ROLLCALL_CAMPAIGN=" + n.Campaign,
-	}}.Run(ctx)
+	env := []string{"ROLLCALL_EVENT=" + string(n.Event), "ROLLCALL_EVENT_ID=" + n.ID, "ROLLCALL_DEVICE=" + n.Device, "ROLLCALL_CAMPAIGN=" + n.Campaign}
+	if n.Incident != nil {
+		env = append(env, "ROLLCALL_INCIDENT="+n.Incident.Number, "ROLLCALL_SEVERITY="+n.Incident.Severity)
+	}
+	return hook.Command{Folder: where, Argv: p.Command, Stdin: append(body, '\n'), Env: env}.Run(ctx)
 }
 
 func (p post) webhook(ctx context.Context, n Notice, body []byte) (said string, ok bool) {
@@ -165,7 +167,11 @@ func letter(m *settings.Mail, n Notice) []byte {
 
 // subject is cut to what mail programs show: all of it is in the mail.
 func subject(n Notice) string {
-	s := []rune(fmt.Sprintf("[rollcall %s] %s", n.Event, line(n.Text)))
+	about := ""
+	if n.Incident != nil {
+		about = line(n.Incident.Number) + ": " // by which a ticket system knows its own
+	}
+	s := []rune(fmt.Sprintf("[rollcall %s] %s%s", n.Event, about, line(n.Text)))
 	return string(s[:min(len(s), 150)])
 }
 
@@ -176,6 +182,9 @@ func line(s string) string { return strings.Join(strings.Fields(s), " ") }
 func words(n Notice) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\r\n\r\n", line(n.Text))
+	if n.Incident != nil {
+		fmt.Fprintf(&b, "Incident %s\r\n\r\n", line(n.Incident.Words()))
+	}
 	for _, f := range n.Findings {
 		fmt.Fprintf(&b, "- %s (%s)", line(f.What), f.Code)
 		if f.Credential != "" {

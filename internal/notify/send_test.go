@@ -234,3 +234,13 @@ func TestMailIsSentAfterALoginOverTLSAndNotWithout(t *testing.T) {
 	require.Contains(t, said, "was not reached")
 	require.Empty(t, plain.mails)
 }
+
+// A ticket system files a letter by the number in its subject.
+func TestALetterNamesTheIncidentOnItsFirstLines(t *testing.T) {
+	n := Notice{Event: settings.End, Text: "Campaign c1 over esg-01 ended", Incident: &credential.Incident{Number: "INC\r\n0012345", Severity: "P1"}}
+	require.Equal(t, "[rollcall end] INC 0012345: Campaign c1 over esg-01 ended", subject(n))
+	require.Contains(t, words(n), "Incident INC 0012345, severity P1\r\n")
+	n.Incident = nil
+	require.Equal(t, "[rollcall end] Campaign c1 over esg-01 ended", subject(n))
+	require.NotContains(t, words(n), "Incident")
+}

@@ -76,7 +76,11 @@ func (t *teller) add(index uint64, e ledger.Entry) (out []Notice) {
 }
 
 func (t *teller) notice(event settings.Event, at time.Time, key string) Notice {
-	return Notice{ID: t.campaign + "/" + key, Event: event, At: at, Device: t.state.Device, Campaign: t.campaign}
+	n := Notice{ID: t.campaign + "/" + key, Event: event, At: at, Device: t.state.Device, Campaign: t.campaign}
+	if about := t.state.Incident; about.Number != "" {
+		n.Incident = &about
+	}
+	return n
 }
 
 func (t *teller) start(e ledger.Entry) Notice {

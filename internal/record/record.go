@@ -17,10 +17,10 @@ import (
 )
 
 // Started begins the record of a campaign.
-func Started(in wire.Roll, contained *credential.Containment, of *credential.Accounting, now time.Time) []ledger.Entry {
+func Started(in wire.Roll, about credential.Incident, contained *credential.Containment, of *credential.Accounting, now time.Time) []ledger.Entry {
 	start := ledger.Entry{
 		ID: ledger.EntryID(in.Campaign, "", "", ledger.CampaignStarted), At: now, Campaign: in.Campaign,
-		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Program: version.Current().String(), Spec: in.Spec, Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses, Waves: waveNames(in.Waves), DoorPlaces: in.Doors,
+		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Program: version.Current().String(), Spec: in.Spec, Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses, Waves: waveNames(in.Waves), DoorPlaces: in.Doors, Incident: incident(about),
 	}
 	entries := []ledger.Entry{start}
 	if c := contained; c != nil {
@@ -40,11 +40,19 @@ func Started(in wire.Roll, contained *credential.Containment, of *credential.Acc
 // NeverListed begins the record of a campaign that ended before it had a roll:
 // who opened it, and when, as Vault has it. Where the record has begun already
 // it is the same entry, of which the ledger keeps the first.
-func NeverListed(campaign, device, actor string, opened time.Time) ledger.Entry {
+func NeverListed(campaign, device, actor string, about credential.Incident, opened time.Time) ledger.Entry {
 	return ledger.Entry{
 		ID: ledger.EntryID(campaign, "", "", ledger.CampaignStarted), At: opened.UTC(), Campaign: campaign,
-		Event: ledger.CampaignStarted, Device: device, Actor: actor, Program: version.Current().String(),
+		Event: ledger.CampaignStarted, Device: device, Actor: actor, Program: version.Current().String(), Incident: incident(about),
 	}
+}
+
+// incident is nil where a campaign file has none.
+func incident(about credential.Incident) *credential.Incident {
+	if about.Number == "" {
+		return nil
+	}
+	return &about
 }
 
 // waveNames are those of the waves that hold something; nil where there is only

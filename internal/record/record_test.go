@@ -90,9 +90,13 @@ func TestFindingsOfOneCodeStayApartUnlessTheySayTheSame(t *testing.T) {
 // Who began a campaign that never had a roll is said in the entry that would
 // have begun its record: where that was written, it stands.
 func TestACampaignThatNeverHadARollIsBegunByTheSameEntry(t *testing.T) {
-	never := NeverListed("c1", "esg-01", "root@vm", noon)
-	started := Started(wire.Roll{Campaign: "c1", Device: "esg-01", Actor: "root@vm", Spec: &ledger.Specification{SHA256: "aa", FileSHA256: "bb"}}, nil, nil, noon)[0]
+	about := credential.Incident{Number: "INC0012345"}
+	never := NeverListed("c1", "esg-01", "root@vm", about, noon)
+	started := Started(wire.Roll{Campaign: "c1", Device: "esg-01", Actor: "root@vm", Spec: &ledger.Specification{SHA256: "aa", FileSHA256: "bb"}}, about, nil, nil, noon)[0]
 	require.Equal(t, started.ID, never.ID)
+	require.Equal(t, &about, started.Incident)
+	require.Equal(t, &about, never.Incident)
+	require.Nil(t, NeverListed("c1", "esg-01", "root@vm", credential.Incident{}, noon).Incident)
 	require.Equal(t, "root@vm", never.Actor)
 	require.Equal(t, noon, never.At)
 	require.Equal(t, "bb", started.Spec.FileSHA256)

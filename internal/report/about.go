@@ -54,6 +54,9 @@ func aboutText(b *strings.Builder, s *ledger.State, width int) {
 		}
 		b.WriteString(Wrap(Clean(started), "  ", width))
 	}
+	if about := s.Incident.Words(); about != "" {
+		b.WriteString(Wrap("incident "+Clean(about), "  ", width))
+	}
 	for _, d := range directoriesOf(s) {
 		var names []string
 		for _, server := range d.Servers {

@@ -17,7 +17,7 @@ import (
 
 // csvColumns are stable: ticket systems map them by name.
 var csvColumns = []string{"campaign", "device", "item", "id", "name", "kind", "authority", "state", "step", "reason", "meaning", "detail", "server",
-	"what_to_do", "owner", "due", "since", "until", "paths", "ledger_index"}
+	"what_to_do", "owner", "due", "since", "until", "paths", "ledger_index", "incident", "severity"}
 
 // openItem is something that somebody has to see to.
 type openItem struct {
@@ -55,7 +55,7 @@ func CSV(w io.Writer, s *ledger.State) error {
 			index = strconv.FormatUint(*it.Index, 10)
 		}
 		if err := write([]string{s.Campaign, s.Device, it.Item, it.ID, it.Name, it.Kind, it.Authority, it.State, it.Step, it.Reason, it.Meaning, it.Detail, it.Server,
-			it.Do, it.Owner, it.Due, it.From, it.Until, it.Paths, index}); err != nil {
+			it.Do, it.Owner, it.Due, it.From, it.Until, it.Paths, index, s.Incident.Number, s.Incident.Severity}); err != nil {
 			return err
 		}
 	}

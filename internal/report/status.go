@@ -45,6 +45,8 @@ type Status struct {
 	Profile *DocumentProfile `json:"profile,omitempty"`
 	Ledger  StatusLedger     `json:"ledger"`
 
+	// Incident as the campaign file has it; absent where it has none.
+	Incident *credential.Incident `json:"incident,omitempty"`
 	// Containment of the device when the roll was listed; absent in ledgers of
 	// builds that did not ask.
 	Containment *credential.Containment `json:"containment,omitempty"`
@@ -128,6 +130,9 @@ func StatusOf(s *ledger.State, v Verification) Status {
 		Ledger:  StatusLedger{v.Size, v.Root},
 
 		Containment: s.Containment,
+	}
+	if s.Incident.Number != "" {
+		st.Incident = &s.Incident
 	}
 	for l := range s.NotDead() {
 		if at := standingOf(l); at == open || at == exception {

@@ -102,6 +102,7 @@ func factsOf(s *ledger.State, f figures) (out []fact) {
 			out = append(out, fact{what, value})
 		}
 	}
+	add("Incident", s.Incident.Words())
 	add("In foreign hands", s.Exposure)
 	if s.Containment != nil {
 		add("Contained", s.Containment.WordsIn(zoneOf(s))[0])

@@ -82,7 +82,7 @@ func (w *writer) roll(n int) {
 	in := wire.Roll{Campaign: campaign, Device: "esg-01", Actor: "operator@bastion", Listed: n, Exposure: "2026-11-01T00:00:00Z to 2026-11-28T21:30:00Z",
 		Servers: map[string][]string{directory: servers}}
 	contained := &credential.Containment{How: "off", At: w.at.Add(-time.Hour), By: "operator@bastion"}
-	w.append(record.Started(in, contained, nil, w.at)...)
+	w.append(record.Started(in, credential.Incident{}, contained, nil, w.at)...)
 	for from := 0; from < n; from += pageSize {
 		page := accounts(from, min(pageSize, n-from))
 		found := map[string][]credential.Finding{}

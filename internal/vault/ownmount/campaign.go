@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 	"rollcall/internal/vault"
 )
 
@@ -49,6 +50,9 @@ type CampaignRecord struct {
 	// process that died before it could start it has left no more than the
 	// record.
 	Begun bool
+
+	// Incident as the campaign file has it.
+	Incident credential.Incident
 
 	// Told is whom the campaign tells how it goes (credential.Roll), while it
 	// runs: it may end before it has a roll.
@@ -274,6 +278,11 @@ func campaignPath(campaign string) string { return campaignFolder + "/" + encode
 
 func (r CampaignRecord) encode() map[string]any {
 	m := map[string]any{"device": r.Device, "actor": r.Actor, "starter": r.Starter, "opened_at": r.OpenedAt.Format(time.RFC3339Nano), "takes_over": r.TakesOver, "begun": r.Begun}
+	for key, text := range map[string]string{"incident": r.Incident.Number, "severity": r.Incident.Severity, "approved_by": r.Incident.ApprovedBy} {
+		if text != "" {
+			m[key] = text
+		}
+	}
 	if r.Told != "" && r.ClosedAt.IsZero() {
 		m["told"] = r.Told
 	}
@@ -297,6 +306,9 @@ func decodeCampaign(campaign string, e vault.Entry) (CampaignRecord, error) {
 	r.Starter, _ = e.Data["starter"].(string)
 	r.TakesOver, _ = e.Data["takes_over"].(bool)
 	r.Told, _ = e.Data["told"].(string)
+	r.Incident.Number, _ = e.Data["incident"].(string)
+	r.Incident.Severity, _ = e.Data["severity"].(string)
+	r.Incident.ApprovedBy, _ = e.Data["approved_by"].(string)
 	if begun, known := e.Data["begun"].(bool); begun || !known {
 		r.Begun = true
 	}

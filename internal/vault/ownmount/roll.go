@@ -44,6 +44,9 @@ type RollIndex struct {
 	// Doors are the addresses of those whose name was looked up.
 	Doors map[string][]string `json:"doors,omitempty"`
 
+	// Incident: see credential.Roll.
+	Incident credential.Incident `json:"incident,omitzero"`
+
 	// Containment of the device, as it was when the roll was listed.
 	Containment *credential.Containment `json:"containment,omitempty"`
 
