@@ -162,6 +162,9 @@ const (
 	// FindingPersonAndService: one source lists the account as a person's and
 	// another as a service's, so it was rotated as the latter.
 	FindingPersonAndService FindingCode = "person-and-service"
+	// FindingPerhapsPerson: the account's entry has what people's have, no
+	// source lists it as a person's, and nothing reads its password in Vault.
+	FindingPerhapsPerson FindingCode = "may-be-a-person"
 	// FindingNotForced: nothing makes a person change the temporary password.
 	FindingNotForced FindingCode = "change-not-forced"
 	// FindingPathRefused: the account refuses what a path holds, so the path

@@ -42,6 +42,7 @@ type draft struct {
 
 	kept string // the earlier campaign that left it open, where no source names it
 
+	personal         []string // what its entry has as people's have
 	people, services []string // the sources that list it as a person's account, and as a service's
 }
 

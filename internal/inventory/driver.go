@@ -31,16 +31,16 @@ type driver struct {
 var drivers = map[string]driver{
 	config.OpenLDAP: {
 		rootpw: true, passesOn: true, login: "uid", mails: []string{"mail", "uid"}, dn: "entryDN", id: "entryUUID",
-		read: append([]string{"uid", "cn", "mail"}, ldapFacts...),
+		read: slices.Concat([]string{"uid", "cn", "mail"}, personal, ldapFacts),
 	},
 	config.DS389: {
 		login: "uid", mails: []string{"mail", "uid"}, dn: "entrydn", id: "nsUniqueId",
-		read: append([]string{"uid", "cn", "mail"}, ldapFacts...),
+		read: slices.Concat([]string{"uid", "cn", "mail"}, personal, ldapFacts),
 	},
 	config.ActiveDirectory: {
 		login: "sAMAccountName", others: []string{"userPrincipalName", "servicePrincipalName"},
 		mails: []string{"userPrincipalName", "mail", "sAMAccountName"}, dn: "distinguishedName", id: "objectGUID",
-		read: append([]string{"sAMAccountName", "userPrincipalName", "servicePrincipalName", "cn", "mail", "adminCount"}, domainFacts...),
+		read: slices.Concat([]string{"sAMAccountName", "userPrincipalName", "servicePrincipalName", "cn", "mail", "adminCount"}, personal, domainFacts),
 	},
 }
 

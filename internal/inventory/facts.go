@@ -35,6 +35,8 @@ type facts struct {
 
 	named map[string][]string // values of attributes that auth mounts of Vault go by
 
+	personal []string // attributes that it has, as people's entries have
+
 	smartCard bool // Active Directory: the domain made the password random when the flag was set
 }
 
@@ -50,6 +52,12 @@ var (
 	ldapFacts   = append([]string{"aliasedObjectName"}, directory.KeptAttributes...)
 	domainFacts = append([]string{"objectClass", "userAccountControl", "logonHours", "userWorkstations"}, directory.DomainCopyAttributes...)
 )
+
+// personal are attributes that directories have of people and hardly ever of a
+// service (RFC 4519, RFC 2798). Whoever made the accounts of services as
+// inetOrgPerson gave them the names that it demands, cn and sn, and perhaps an
+// address.
+var personal = []string{"givenName", "employeeNumber", "employeeType", "manager"}
 
 // smartCardRequired is ADS_UF_SMARTCARD_REQUIRED ([MS-ADTS] 2.2.16).
 const smartCardRequired = 0x40000
@@ -81,6 +89,11 @@ func (d driver) factsOf(e directory.Entry) *facts {
 			out.named = map[string][]string{}
 		}
 		out.named[a] = e.Attrs[a]
+	}
+	for _, a := range personal {
+		if len(e.Attrs[a]) > 0 {
+			out.personal = append(out.personal, a)
+		}
 	}
 	for _, c := range e.Attrs["objectClass"] {
 		out.classes = append(out.classes, strings.ToLower(c))

@@ -70,6 +70,9 @@ func (m *merger) matched(c Candidate, a Account) {
 	if a.facts != nil && len(a.facts.mails) > 0 {
 		l.mails = append(l.mails, a.facts.mails...)
 	}
+	if a.facts != nil {
+		l.personal = a.facts.personal
+	}
 	if a.Protected {
 		l.resets, l.protected = true, true
 		l.find(credential.FindingProtected, "adminCount is 1: rights delegated on the organizational unit do not reach it; bind.dn needs Reset Password on CN=AdminSDHolder, or a domain administrator resets it")

@@ -110,6 +110,17 @@ func (m *merger) peopleAndServices() {
 	}
 }
 
+// perhapsPerson says of an account that was listed as any other one that it may
+// be a person's: its new value lies where nobody reads it, and its owner is
+// locked out until somebody thinks of him.
+func (d *draft) perhapsPerson() {
+	if len(d.personal) == 0 || len(d.people) > 0 || !d.Adopted || d.Problem != "" || d.Task != nil {
+		return
+	}
+	d.find(credential.FindingPerhapsPerson, "its entry has %s, as people's have, and nothing in Vault is read with its password: the new one will lie at %s, and its owner is locked out until somebody hands it over",
+		strings.Join(d.personal, ", "), d.Paths[0])
+}
+
 // finish sorts everything and fills the roll.
 func (m *merger) finish(roll *credential.Roll) {
 	roll.Credentials = slices.Grow(roll.Credentials, len(m.drafts))
@@ -133,6 +144,7 @@ func (m *merger) finish(roll *credential.Roll) {
 
 // complete fills in what only the whole of a draft shows.
 func (m *merger) complete(d *draft) {
+	d.perhapsPerson()
 	d.tidy()
 	d.Short = d.short
 	if k := d.Kind; !k.ByHand() && !k.OnlyEnds() {
