@@ -113,6 +113,12 @@ type Credential struct {
 	// a secret that was deleted and made anew counts from 1 again.
 	ConfirmedWritten map[string]time.Time `json:"confirmed_written,omitempty"`
 
+	// Doubted are those of Paths of which the secret there, or its name, says
+	// that they are another account's. Several accounts may have one password,
+	// so that this one's good login with it shows nothing: where it is accepted
+	// nothing is set, until a person confirms account and path.
+	Doubted []Path `json:"doubted,omitempty"`
+
 	// Ours are those of Paths at which an earlier campaign activated a value of
 	// this very credential, by the record that Rollcall keeps: they take part
 	// for as long as they hold it.

@@ -37,6 +37,7 @@ type held struct {
 	besides bool              // this field is more than the one secret in it
 	before  []string          // what may be a user's name before the value, or a part of it
 	closed  map[string]string // doors of the file at which no login carries the value, each with the reason
+	whose   saysWhose         // whose the secret says that it is
 }
 
 func (l *lister) heldOf(live vault.Live) held {
@@ -47,7 +48,7 @@ func (l *lister) heldOf(live vault.Live) held {
 	}
 	secrets, besides := live.Credentials(looksSecret)
 	leads := live.Leads()
-	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, leads, live.Quiet(leads), live.Version, live.Written, secrets, besides, live.Before(), l.closedTo(live)}
+	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, leads, live.Quiet(leads), live.Version, live.Written, secrets, besides, live.Before(), l.closedTo(live), whoseOf(live)}
 }
 
 // closedTo are the doors at which no login carries what a field holds: the
@@ -154,7 +155,7 @@ func placeProblem(err error) credential.Problem {
 func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	var mu sync.Mutex
 	blind, unled := 0, 0
-	beside, made := l.newBeside(roll), l.newPlaces()
+	beside, made, doubts := l.newBeside(roll), l.newPlaces(), l.newDoubts()
 	l.rotates = map[credential.Path]bool{}
 	l.rotatesIn = map[secretPath][]credential.Path{}
 	for _, c := range roll.Credentials {
@@ -177,6 +178,7 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 				mu.Lock()
 				defer mu.Unlock()
 				beside.see(p, h)
+				doubts.see(c, p, h)
 			}}
 			err := of.all(gctx)
 			mu.Lock()
@@ -195,6 +197,9 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 		return err
 	}
 	beside.tell(l, roll)
+	if err := doubts.tell(ctx, roll); err != nil {
+		return err
+	}
 	if unled > 0 {
 		l.warn(credential.FindingLeadsElsewhere, "%s written since the device was in foreign hands and %s to a server that no file names, and Vault has, or shows, no version from right before: where the new value goes is not known to be right. See the findings of those accounts, then accept each host (%s)",
 			plural.Count(unled, "secret was", "secrets were"), plural.Pick(unled, "leads", "lead"), acceptHost)

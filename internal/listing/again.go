@@ -233,7 +233,7 @@ func deciding(c credential.Credential) credential.Credential {
 	}
 	d := credential.Credential{
 		ID: c.ID, Kind: c.Kind, Authority: c.Authority, Subject: c.Subject, Name: c.Name, Owner: c.Owner, Adopted: c.Adopted, Hearsay: c.Hearsay, Spare: c.Spare, ReadsOthers: c.ReadsOthers,
-		Paths: sorted(c.Paths), Named: sorted(c.Named), Confirmed: sorted(c.Confirmed), Problem: c.Problem,
+		Paths: sorted(c.Paths), Named: sorted(c.Named), Confirmed: sorted(c.Confirmed), Doubted: sorted(c.Doubted), Problem: c.Problem,
 	}
 	if len(c.ConfirmedAt) > 0 {
 		d.ConfirmedAt = c.ConfirmedAt

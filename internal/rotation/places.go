@@ -139,6 +139,9 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 		}
 		j.parts = append(j.parts, how)
 	}
+	if err := j.anothers(ctx); err != nil {
+		return false, err
+	}
 	if stop := j.spareFilled(); stop != nil {
 		return false, stop
 	}

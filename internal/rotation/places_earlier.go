@@ -29,12 +29,9 @@ func (j *job) activatedBefore(ctx context.Context, p credential.Path, live vault
 	if err != nil {
 		return apart, "", err
 	}
-	confirmed := j.c.ConfirmedNow(p, live.Version, live.Written, since == ownmount.NotActivated)
-	if at, written := j.c.ConfirmedAt[p.String()], j.c.ConfirmedWritten[p.String()]; !confirmed && at > 0 && !written.IsZero() {
-		// He looked at the value: another field of the secret may be new since.
-		if confirmed, err = j.Store.HeldSince(ctx, ownmount.Placed{Path: p, Version: at, Written: written}, live); err != nil {
-			return apart, "", err
-		}
+	confirmed, err := j.confirmed(ctx, p, live, since)
+	if err != nil {
+		return apart, "", err
 	}
 	switch {
 	case since == ownmount.AsActivated, j.putThere(p, live, since), confirmed:
@@ -45,6 +42,17 @@ func (j *job) activatedBefore(ctx context.Context, p credential.Path, live vault
 		return kept, since, nil
 	}
 	return apart, since, nil
+}
+
+// confirmed reports whether a person's word that the path is the account's is
+// about what it holds now.
+func (j *job) confirmed(ctx context.Context, p credential.Path, live vault.Live, since ownmount.Since) (bool, error) {
+	confirmed := j.c.ConfirmedNow(p, live.Version, live.Written, since == ownmount.NotActivated)
+	if at, written := j.c.ConfirmedAt[p.String()], j.c.ConfirmedWritten[p.String()]; !confirmed && at > 0 && !written.IsZero() {
+		// He looked at the value: another field of the secret may be new since.
+		return j.Store.HeldSince(ctx, ownmount.Placed{Path: p, Version: at, Written: written}, live)
+	}
+	return confirmed, nil
 }
 
 // since says what became of a path since an earlier campaign activated it. It

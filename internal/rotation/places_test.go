@@ -122,3 +122,33 @@ func TestASecondPathThatShowsTheValueInForceKeepsItOpen(t *testing.T) {
 		}
 	})
 }
+
+// TestAPathThatNamesAnotherAccountIsNotWrittenUntilAPersonConfirmsIt whatever
+// call fails: a good login with what it holds may be with a password that both
+// have.
+func TestAPathThatNamesAnotherAccountIsNotWrittenUntilAPersonConfirmsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for at := 0; at <= 14; at++ {
+			for _, f := range allFaults {
+				w := newWorld(2, "P0")
+				w.foreign["kv/app"] = true
+				w.cred.Doubted = w.cred.Paths
+				w.faults[at] = f
+				for range 2 {
+					a, dead := w.pass(true)
+					require.False(t, dead)
+					if a.Stop != nil && a.Stop.Reason == protocol.ReasonSharedPath {
+						require.True(t, a.Stop.Reason.Final())
+						break
+					}
+				}
+				require.Equal(t, "P0", w.write().inForce(), w.story())
+				require.Equal(t, "P0", w.live(0))
+				w.kept(t, "doubted")
+			}
+		}
+		w := newWorld(2, "P0")
+		w.cred.Doubted, w.cred.Confirmed = w.cred.Paths, w.cred.Paths
+		require.Equal(t, protocol.ProofBind, w.rotate(t, true, "confirmed").Proof)
+	})
+}

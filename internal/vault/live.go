@@ -81,6 +81,8 @@ type Live struct {
 	taken bool     // Value was the other reading
 
 	without []string // fields that lead nowhere
+
+	custom map[string]string // custom_metadata
 }
 
 // OwnerField says in a secret that Rollcall makes whose it is. Whoever may
@@ -107,6 +109,9 @@ func liveOf(e Entry, field string) Live { return liveTo(e, field, nil) }
 
 func liveTo(e Entry, field string, users []string) Live {
 	l := Live{Version: e.Version, Written: e.Written, Ends: e.ends, data: e.Data, field: field, users: users}
+	if len(e.custom) > 0 {
+		l.custom = e.custom
+	}
 	if e.Data == nil {
 		if e.Version > 0 && !e.gone {
 			l.Problem = credential.DeletedVersion

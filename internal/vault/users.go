@@ -2,6 +2,7 @@ package vault
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -35,6 +36,37 @@ func (l Live) Users() []string {
 	found, _ := l.names()
 	return found
 }
+
+// Said is a text of Users, and the field that has it.
+type Said struct{ Field, Name string }
+
+// Says are Users with their fields, sorted.
+func (l Live) Says() (out []Said) {
+	for _, key := range slices.Sorted(maps.Keys(l.data)) {
+		u := users{}
+		u.in(key, l.data[key])
+		slices.Sort(u.found)
+		for _, name := range slices.Compact(u.found) {
+			out = append(out, Said{key, name})
+		}
+	}
+	return out
+}
+
+// Custom is the secret's custom_metadata, where Vault tells it with the secret.
+func (l Live) Custom(key string) string { return l.custom[key] }
+
+// MayBeAsked reports whether an authority may be asked who is called so: what
+// may be a password is not shown to one. Where the field of the password holds
+// what is written as names are, the two may lie in each other's place; then
+// only what next to no password looks like may be.
+func (l Live) MayBeAsked(name string) bool {
+	return nameShaped(name) && !l.holdsToo("", name) && (!l.exchanged(l.field) || dnForm.MatchString(name) || name == strings.ToLower(name))
+}
+
+// NameShaped reports whether a text is written as names of accounts are, and as
+// hardly any password.
+func NameShaped(text string) bool { return nameShaped(text) }
 
 // nameShaped reports whether a text is written as names of accounts are, and as
 // hardly any password: servers write into their logs what they are asked for.

@@ -1,0 +1,43 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault/ownmount"
+)
+
+// anothers keeps a credential open, before Set, of which a path would be
+// written that names another account: accounts that were made in a batch share
+// their first password, so that a good login with what the path holds does not
+// show whose it is, and it may be the other one's only copy. What Rollcall
+// itself put there, or a person confirmed as it is, is the account's.
+func (j *job) anothers(ctx context.Context) error {
+	for i, p := range j.paths {
+		live := j.lives[i]
+		if j.parts[i] == apart || !slices.Contains(j.c.Doubted, p) || !live.Found || live.Value.Equal(j.staged.Secret) {
+			continue
+		}
+		since, err := j.since(ctx, p, live)
+		if err != nil || since == ownmount.AsActivated {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		confirmed, err := j.confirmed(ctx, p, live, since)
+		if err != nil {
+			return err
+		}
+		if !confirmed {
+			return &protocol.Stop{Reason: protocol.ReasonSharedPath, Detail: anothersPath(i)}
+		}
+	}
+	return nil
+}
+
+func anothersPath(i int) string {
+	return fmt.Sprintf("the account accepts what path %d of this credential holds, and the secret there names another account, which may have the same password (a first one that several were given): written over, it could be lost; nothing was changed: find out whose the path is, and correct the row or the custom_metadata, or confirm account and path by name (the listing has the line)", i+1)
+}
