@@ -172,6 +172,14 @@ func (it *taskItem) heard(ctx workflow.Context, a *wire.AskedTask, now time.Time
 	switch {
 	case a.Stop != nil && a.Stop.Reason == protocol.ReasonDoorRefusesNew:
 		it.refused(now)
+		if a.Spent {
+			it.Refused, it.AskAt = max(it.Refused, mostRefused), now.Add(lookEvery)
+		}
+		if it.Refused >= mostRefused {
+			a.Stop.Until = time.Time{} // it is asked once an hour, whatever it keeps
+		} else if a.Stop.Until.After(now) {
+			it.AskAt = a.Stop.Until.Add(time.Second)
+		}
 	case a.Stop != nil && a.Stop.Reason == protocol.ReasonNearLock:
 		it.Refused, it.AskAt = mostRefused, now.Add(lookEvery)
 	default:

@@ -180,3 +180,29 @@ func TestATaskWhoseAccountIsNearItsLockIsAskedInAnHour(t *testing.T) {
 		require.GreaterOrEqual(t, c.askAt[i].Sub(c.askAt[i-1]), lookEvery)
 	}
 }
+
+// A door may refuse the new value because of what it keeps of the old one. The
+// second refusal is not spent before that is over, and from then on, or after a
+// look that had two, it is asked once an hour.
+func TestADoorThatMayKeepARefusalIsAskedAgainWhenThatIsOver(t *testing.T) {
+	for _, spent := range []bool{false, true} {
+		c := &crowd{spent: spent}
+		env := tasksEnv(t, c)
+		over := env.Now().Add(31 * time.Minute).UTC()
+		c.shut = map[int]*protocol.Stop{0: {Reason: protocol.ReasonDoorRefusesNew, Server: "mail", Detail: "its cache", Until: over}}
+		saidAndLookedAt(c, env, at(0))
+		env.RegisterDelayedCallback(func() { c.mu.Lock(); c.shut = nil; c.mu.Unlock() }, 3*time.Hour)
+		require.Equal(t, waveResult{Dead: 1}, askedWithin(t, c, env, 1))
+		second := c.askAt[1]
+		if spent {
+			require.GreaterOrEqual(t, second.Sub(c.askAt[0]), time.Hour)
+			require.Zero(t, c.proved[0].Items[0].Stop.Until)
+		} else {
+			require.WithinDuration(t, over.Add(time.Second), second, 5*time.Second)
+			require.True(t, over.Equal(c.proved[0].Items[0].Stop.Until))
+		}
+		for i := 2; i < len(c.askAt); i++ {
+			require.GreaterOrEqual(t, c.askAt[i].Sub(c.askAt[i-1]), time.Hour)
+		}
+	}
+}

@@ -27,6 +27,7 @@ type crowd struct {
 	dead   credential.Refs        // what the next look finds done
 	said   credential.Refs        // of which each end is said to be done, and which have doors
 	shut   map[int]*protocol.Stop // by index: what its doors keep it open by; nil: dead
+	spent  bool                   // such a look had all its wrong logins
 	late   map[int]int            // by index: in how many looks there is no time for it
 	asks   []wire.Tasks
 	proved []wire.AskedTasks
@@ -110,7 +111,7 @@ func (c *crowd) serve(env *testsuite.TestWorkflowEnvironment) {
 					c.late[ref.Index]--
 					continue
 				}
-				out = append(out, wire.AskedTask{Ref: ref, Stop: c.shut[ref.Index]})
+				out = append(out, wire.AskedTask{Ref: ref, Stop: c.shut[ref.Index], Spent: c.spent && c.shut[ref.Index] != nil})
 			}
 			return out, nil
 		},

@@ -28,40 +28,43 @@ type Keeps struct {
 	Good string
 	// Spells: it keeps each spelling of a login name apart.
 	Spells bool
+	// Refuses: while it keeps the old value it may refuse the new one, until
+	// what it keeps is over.
+	Refuses bool
 }
 
 // Keepers were seen on Debian 12's packages (2026-11-28).
 var Keepers = []Keeps{
 	{"saslauthd", "saslauthd 2.1.28 with `-c` (Debian's default), behind Postfix 3.7.11", []string{"submission", "smtps"}, true,
 		"`-t`, 8 hours; use does not prolong it. For each service name apart (`smtpd_sasl_service`, `smtp` for submission and smtps; Cyrus IMAP, Exim and others have their own): name a door for each", 8 * time.Hour,
-		"restart; no reload, no wrong login", "yes, for that service name and that spelling of the login name alone", true},
+		"restart; no reload, no wrong login", "yes, for that service name and that spelling of the login name alone", true, false},
 	{"dovecot", "Dovecot 2.3.19 with `auth_cache_size`", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"}, false, "`auth_cache_ttl`, 1 hour", time.Hour,
-		"`doveadm auth cache flush USER`, `doveadm reload`", "yes, unless a wrong login came first: then the new one is refused (`refused-at-door`)", false},
+		"`doveadm auth cache flush USER`, `doveadm reload`", "yes, unless a wrong login came first: then the new one is refused (`refused-at-door`)", false, true},
 	{"apache", "Apache 2.4.71 mod_authnz_ldap, mod_authn_socache", []string{"https", "http"}, false, "10 minutes, 15 with mod_authn_socache", 15 * time.Minute,
-		"`apachectl graceful`", "yes, for that spelling of the login name alone", true},
+		"`apachectl graceful`", "yes, for that spelling of the login name alone", true, false},
 	{"squid", "Squid 5.7 basic_ldap_auth, which no type of door asks", nil, false, "2 hours", 2 * time.Hour,
-		"restart, or one wrong login of that user", "yes", false},
+		"restart, or one wrong login of that user", "yes", false, false},
 	{"nginx", "nginx 1.22.1 auth_request with proxy_cache", []string{"https", "http"}, false, "`proxy_cache_valid`", 0,
-		"removing the files of the cache", "no", true},
+		"removing the files of the cache", "no", true, false},
 	{"pcache", "slapd 2.5.13 with pcache", []string{"ldap", "ldaps"}, true, "the template's ttr", 0,
-		"restart of the proxy", "no: it is refused", false},
+		"restart of the proxy", "no: it is refused", false, true},
 	{"freeradius", "FreeRADIUS 3.2.1 with a TLS session cache on disk", []string{"radius"}, false, "its lifetime, 24 hours", 24 * time.Hour,
-		"removing the files of `persist_dir`", "no", false},
-	{"mariadb", "MariaDB 10.11", []string{"mysql"}, false, "not at all; what is written into `mysql.global_priv` itself, until `FLUSH PRIVILEGES`", 0, "", "", false},
+		"removing the files of `persist_dir`", "no", false, false},
+	{"mariadb", "MariaDB 10.11", []string{"mysql"}, false, "not at all; what is written into `mysql.global_priv` itself, until `FLUSH PRIVILEGES`", 0, "", "", false, false},
 	{"samba-dc", "Samba as a domain controller, the password before the last", []string{"smb", "ldap", "ldaps"}, true, "`old password allowed period`, 1 hour, by NTLM and simple bind alike", time.Hour,
-		"a second reset, to the same value too", "no", false},
+		"a second reset, to the same value too", "no", false, false},
 	{"snmpd", "snmpd 5.9.3, communities and users' keys", []string{"snmp"}, false, "communities until it is reloaded; a user's key for good, also where its `createUser` line has a new one or is taken out", 0,
-		"SIGHUP or restart for communities; for a user neither: stop it, take the user's `usmUser` line out of `/var/lib/snmp/snmpd.conf`, which is read last, and start it with the new `createUser`", "no", false},
+		"SIGHUP or restart for communities; for a user neither: stop it, take the user's `usmUser` line out of `/var/lib/snmp/snmpd.conf`, which is read last, and start it with the new `createUser`", "no: it is refused", false, true},
 	{"sssd", "SSSD 2.8.2, winbind 4.17.12 with cached logins", []string{"ssh", "ftp", "ftps"}, true, "while offline, for ever", 0,
-		"a good login while online", "yes, on that machine", false},
+		"a good login while online", "yes, on that machine", false, false},
 	{"freeradius-files", "FreeRADIUS 3.2.1, a client's shared secret and the password that its ldap module binds by (2026-11-30)", []string{"radius"}, false,
 		"until it is restarted: a reload (SIGHUP) reads the files, says so, and takes users' passwords alone. The ldap module's connections go on until the next one is opened, which is refused then. A second reload within 5 seconds is dropped", 0,
-		"restart", "no", false},
+		"restart", "no", false, false},
 	{"dovecot-passwd-file", "Dovecot 2.3.19 with a passwd-file (2026-11-30)", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"}, false,
 		"until the file is changed again, where two changes fell into one second and someone logged in between them", 0,
-		"`touch` of the file a second later, or `doveadm reload`; no flush", "no: it is refused", false},
+		"`touch` of the file a second later, or `doveadm reload`; no flush", "no: it is refused", false, true},
 	{"pgbouncer", "PgBouncer 1.18.0 with `auth_file`", []string{"postgres"}, false, "until the file is changed and reloaded", 0,
-		"both, and `KILL` of its pools", "no", false},
+		"both, and `KILL` of its pools", "no", false, false},
 }
 
 // Words say what ends an old value that it took, and whether the new one does.
@@ -163,4 +166,37 @@ func (s Settings) Keeping() time.Duration {
 		most = max(most, k.Lasts)
 	}
 	return most
+}
+
+// Refusers are those of Keepers that may refuse the new value.
+func (s Settings) Refusers() (out []Keeps) {
+	for _, k := range s.Keepers() {
+		if k.Refuses {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// unknownRefusal is how long a refusal is taken to be kept where nobody knows.
+const unknownRefusal = time.Hour
+
+// Refusing is for how long a door may go on refusing the new value because of
+// what it keeps: as the campaign file says, else the table of software; known
+// is false where neither does. 0: a refusal there is none that it keeps.
+func (s Settings) Refusing() (lasts time.Duration, known bool) {
+	all := s.Refusers()
+	if len(all) == 0 {
+		return 0, true
+	}
+	if s.Cache > 0 {
+		return s.Cache, true
+	}
+	for _, k := range all {
+		lasts = max(lasts, k.Lasts)
+	}
+	if lasts == 0 {
+		return unknownRefusal, false
+	}
+	return lasts, true
 }

@@ -47,3 +47,22 @@ func TestHowLongADoorKeepsAnOldValue(t *testing.T) {
 	require.Zero(t, Settings{Type: "https", Software: "nginx"}.Keeping(), "nobody knows")
 	require.Zero(t, Settings{Type: "vault"}.Keeping())
 }
+
+func TestWhichDoorsMayKeepARefusalAndForHowLong(t *testing.T) {
+	for _, row := range []struct {
+		at    Settings
+		lasts time.Duration
+		known bool
+	}{
+		{Settings{Type: "imaps"}, time.Hour, true}, // Dovecot is common there
+		{Settings{Type: "submission"}, time.Hour, true},
+		{Settings{Type: "submission", Software: "saslauthd", Cache: time.Hour}, 0, true},
+		{Settings{Type: "imaps", Software: "dovecot", Cache: 2 * time.Minute}, 2 * time.Minute, true},
+		{Settings{Type: "ldaps", Software: "pcache"}, time.Hour, false},
+		{Settings{Type: "ssh"}, 0, true},
+	} {
+		lasts, known := row.at.Refusing()
+		require.Equal(t, row.lasts, lasts, "%+v", row.at)
+		require.Equal(t, row.known, known, "%+v", row.at)
+	}
+}

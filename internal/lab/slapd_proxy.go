@@ -24,6 +24,9 @@ type SlapdProxyOptions struct {
 	Behind *Slapd
 	// Conf are further lines for the whole server.
 	Conf []string
+	// Cache keeps a copy of the password of who was searched for by uid and
+	// logged in, and goes by that for so long (slapo-pcache(5)); 0 is no cache.
+	Cache time.Duration
 }
 
 // SlapdProxy is a running proxy (slapd-ldap(5)): LDAPS and StartTLS.
@@ -46,9 +49,12 @@ func StartSlapdProxy(ctx context.Context, o SlapdProxyOptions) (*SlapdProxy, err
 	if err != nil {
 		return nil, err
 	}
+	if err := os.MkdirAll(s.path("pcache"), 0o700); err != nil {
+		return nil, err
+	}
 	var conf strings.Builder
 	err = slapdProxyConf.Execute(&conf, map[string]any{"Dir": o.Dir, "Cert": cert, "Key": key, "CA": ca, "Base": slapdBase,
-		"Behind": o.Behind.LDAPS(), "Conf": o.Conf})
+		"Behind": o.Behind.LDAPS(), "Conf": o.Conf, "Cache": o.Cache, "Seconds": int(o.Cache.Seconds())})
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +82,15 @@ func (s *SlapdProxy) start(ctx context.Context) error {
 	defer s.mu.Unlock()
 	s.proc = proc
 	return err
+}
+
+// Restart ends the server and starts it on the same ports, without anything
+// that it kept.
+func (s *SlapdProxy) Restart(ctx context.Context) error {
+	if err := s.Stop(ctx); err != nil {
+		return err
+	}
+	return s.start(ctx)
 }
 
 // Stop ends the server.
@@ -121,7 +136,9 @@ include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_ldap
-pidfile {{.Dir}}/slapd.pid
+{{if .Cache}}moduleload back_mdb
+moduleload pcache
+{{end}}pidfile {{.Dir}}/slapd.pid
 argsfile {{.Dir}}/slapd.args
 loglevel none
 TLSCACertificateFile {{.CA}}
@@ -135,4 +152,11 @@ suffix "{{.Base}}"
 uri "{{.Behind}}/"
 rebind-as-user yes
 tls ldaps tls_cacert={{.CA}} tls_reqcert=demand
-`))
+{{if .Cache}}rootdn "cn=cache,{{.Base}}"
+overlay pcache
+pcache mdb 1000 1 100 1
+pcacheAttrset 0 *
+pcacheTemplate (uid=) 0 86400
+pcacheBind (uid=) 0 {{.Seconds}} sub "ou=people,{{.Base}}"
+directory {{.Dir}}/pcache
+{{end}}`))

@@ -62,7 +62,7 @@ func (e DoorEvidence) atDoor(a Reply, said string) *Stop {
 	case Accepted:
 		return nil
 	case Refused:
-		return &Stop{Reason: ReasonDoorRefusesNew, Server: e.Door, Detail: "this door refuses the new value, so its refusal of the old one proves nothing" + e.why() + ". See whether the account may log in there, and whether the login of the door in the campaign file is right; the next pass asks again"}
+		return &Stop{Reason: ReasonDoorRefusesNew, Server: e.Door, Detail: "this door refuses the new value, so its refusal of the old one proves nothing" + e.why() + ". See whether the account may log in there, and whether the login of the door in the campaign file is right"}
 	case NotCarried:
 		return &Stop{Reason: ReasonNotCarried, Server: e.Door, Detail: "a login at this door cannot carry the new value (its length or a character), so it was asked nothing: whoever uses that door with it is cut off. Have new values made that it can carry (password:, or Vault's password policy), or leave the door out (rollcall leave-out --door) if nobody uses it"}
 	case Guest:
@@ -96,6 +96,10 @@ func AtEachEnd(ends, doors []string, at map[string]string) bool {
 // TookOld reports whether the door took the old value, or said that it was
 // right.
 func (e DoorEvidence) TookOld() bool { return e.Old == Restricted || rightValue(e.Old) }
+
+// RefusedNew reports whether the door refused the new value, before the old one
+// was offered or after it.
+func (e DoorEvidence) RefusedNew() bool { return e.First == Refused || e.New == Refused }
 
 // Unanswered reports whether the door gave no reply to one of the values.
 func (e DoorEvidence) Unanswered() bool {

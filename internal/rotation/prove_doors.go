@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,6 +102,7 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, ask DoorAske
 		if stop == nil {
 			continue
 		}
+		stop = r.refusedIn(ctx, ask, v, stop)
 		if stopped() && stop.Reason == protocol.ReasonDoorSilent {
 			stop = &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: stop.Server, Detail: "its worker stopped before its doors were asked"}
 		}
@@ -176,6 +178,7 @@ func (r *Rotator) askInTurn(ctx context.Context, v Verdict, in *round) *protocol
 // askAll asks the doors of one credential, one after another. stop is why it
 // broke off, where no door's own answer says it.
 func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns map[string]*turn, stopped func() bool) (stop *protocol.Stop) {
+	var held *protocol.Stop // why doors are asked later
 	v.Doors = make([]protocol.DoorEvidence, len(v.Credential.Doors))
 	wrong := &wrongLogins{clear: func(ctx context.Context) *protocol.Stop { return r.goodLogins(ctx, v.at) }}
 	for n, as := range v.Credential.Doors {
@@ -190,6 +193,10 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 		if stop = r.Refusals.spent(r.Campaign, v.Credential.ID); stop != nil {
 			continue
 		}
+		if h := r.Refusals.held(ctx, r.Campaign, ask, v.Credential, as.Door); h != nil {
+			held = h
+			continue
+		}
 		if stop = r.fewUses(ctx, v, ask, as.Door); stop != nil {
 			continue
 		}
@@ -199,24 +206,40 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 			of := ask.asking(t.door, v.Credential, as, v.at, wrong)
 			of.names = names{r.Refusals, r.Campaign, v.Credential.ID, as.Door}
 			of.looks = r.Refusals.looks(r.Campaign, v.Credential.ID, as.Door, of.looks)
-			v.Doors[n], stop = askDoor(ctx, of)
-			r.Refusals.noteOld(ctx, r.Campaign, v.Credential.ID, v.Doors[n])
-			if f := ask.flushed(ctx, v.Credential, as, v.Doors[n]); f != nil {
-				v.Findings = append(v.Findings, *f)
-				if f.Code == credential.FindingFlushed && stop == nil {
-					of.looks = door.MaxLooks
-					v.Doors[n], stop = askDoor(ctx, of)
-				}
-			}
+			v.Doors[n], stop = r.askFlushed(ctx, v, ask, of)
 			t.heard(v.Doors[n])
-			r.Refusals.saw(ctx, r.Campaign, v.Credential.ID, v.Doors[n])
 		}
 		t.door.Turn.Unlock()
 	}
 	if left := wrong.before(ctx); stop == nil {
 		stop = left
 	}
+	if stop == nil && !slices.ContainsFunc(v.Doors, protocol.DoorEvidence.TookOld) {
+		stop = held
+	}
 	return stop
+}
+
+// askFlushed asks a door about a credential, and once more after a flush, if
+// that does not cost the account its last wrong login.
+func (r *Rotator) askFlushed(ctx context.Context, v Verdict, ask DoorAsker, of asking) (ev protocol.DoorEvidence, stop *protocol.Stop) {
+	id := v.Credential.ID
+	askOnce := func() {
+		ev, stop = askDoor(ctx, of)
+		r.Refusals.noteOld(ctx, r.Campaign, id, ev)
+		r.Refusals.saw(ctx, r.Campaign, id, ev, r.Now())
+	}
+	askOnce()
+	f := ask.flushed(ctx, v.Credential, of.as, ev)
+	if f == nil {
+		return ev, stop
+	}
+	v.Findings = append(v.Findings, *f)
+	if f.Code == credential.FindingFlushed && stop == nil && r.Refusals.spent(r.Campaign, id) == nil {
+		of.looks = door.MaxLooks
+		askOnce()
+	}
+	return ev, stop
 }
 
 // NotOpened is why a door is not asked.

@@ -30,9 +30,12 @@ type DoorAsker struct {
 }
 
 // flushed is what came of a flush, where a door took an old value and it was
-// not flushed before.
+// not flushed before. One that refuses the new value may keep the old one too,
+// where its software does so.
 func (a DoorAsker) flushed(ctx context.Context, c credential.Credential, as credential.DoorLogin, ev protocol.DoorEvidence) *credential.Finding {
-	if ev.First != protocol.Accepted || !ev.TookOld() || a.Flush == nil {
+	took := ev.First == protocol.Accepted && ev.TookOld()
+	refused := ev.RefusedNew() && a.Settings != nil && len(a.Settings(as.Door).Refusers()) > 0
+	if !took && !refused || a.Flush == nil {
 		return nil
 	}
 	return a.Flush(ctx, c, as)
@@ -74,6 +77,9 @@ type Look struct{ wrong wrongLogins }
 // NewLook begins one.
 func NewLook() *Look { return &Look{wrong: wrongLogins{most: maxWrongLogins}} }
 
+// Spent reports whether it had all its wrong logins.
+func (l *Look) Spent() bool { return l.wrong.had >= l.wrong.most }
+
 // wrongAt are the wrong logins of a look, as they count at a door: not at all
 // where nothing could lock.
 func (l *Look) wrongAt(at door.Settings) *wrongLogins {
@@ -98,7 +104,7 @@ func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c creden
 	ev, stop := askDoor(ctx, of)
 	a.Refusals.noteOld(ctx, a.Campaign, c.ID, ev)
 	f := a.flushed(ctx, c, as, ev)
-	if f != nil && f.Code == credential.FindingFlushed {
+	if f != nil && f.Code == credential.FindingFlushed && stop == nil {
 		of.past.showed(ev, stop, a.Now())
 		of.looks = door.MaxLooks
 		ev, stop = askDoor(ctx, of)
@@ -115,13 +121,7 @@ func (a DoorAsker) Keeps(stop *protocol.Stop) *protocol.Stop {
 	}
 	s := a.Settings(stop.Server)
 	out := *stop
-	for i, k := range s.Keepers() {
-		lead := "; or "
-		if i == 0 {
-			lead = "; what ends it, if that is "
-		}
-		out.Detail += lead + k.Words()
-	}
+	out.Detail += enders("; what ends it, if that is ", s.Keepers())
 	keeps := s.Keeping()
 	if keeps == 0 {
 		return &out

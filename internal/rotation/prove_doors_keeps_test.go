@@ -146,3 +146,42 @@ func TestAMachineThatRefusesNeverBeatsAnotherBehindTheSameDoor(t *testing.T) {
 	b.keeps["old"] = false // its time is over
 	require.True(t, pass().Dead())
 }
+
+// What a person changed is flushed at the first refusal as well, and two
+// refusals are all that a look has.
+func TestAPersonsDoorThatRefusesTheNewValueIsFlushedOnceInItsLook(t *testing.T) {
+	for _, row := range []struct {
+		software string
+		second   protocol.Reply
+		flushed  int
+	}{{"", protocol.Accepted, 1}, {"dovecot", protocol.Refused, 1}, {"saslauthd", "", 0}} {
+		mail := &service{answers: map[string][]protocol.Reply{"nas/new": {protocol.Refused, row.second}}}
+		flushed := 0
+		ask := DoorAsker{Now: time.Now, Campaign: "c", Refusals: &Refusals{},
+			Settings: func(string) door.Settings { return door.Settings{Type: "submission", Software: row.software} },
+			Flush: func(context.Context, credential.Credential, credential.DoorLogin) *credential.Finding {
+				if flushed++; flushed > 1 {
+					return nil
+				}
+				return &credential.Finding{Code: credential.FindingFlushed}
+			}}
+		c, look := credential.Credential{ID: "nas", Task: &credential.Task{}}, NewLook()
+		ev, f, stop := ask.Ask(t.Context(), look, &opened.Door{Door: mail}, c, credential.DoorLogin{Door: "mail", Login: "nas"}, credential.NewSecret("new"), []credential.Secret{credential.NewSecret("old")})
+		require.Equal(t, row.flushed, flushed, row.software)
+		require.Equal(t, row.flushed == 1, f != nil)
+		refused := ev.Open(true)
+		switch {
+		case row.second == protocol.Accepted:
+			require.NotNil(t, stop, "the refusal before the flush was one of the two")
+			require.Equal(t, protocol.ReasonNearLock, stop.Reason)
+		case row.second == protocol.Refused:
+			require.Equal(t, protocol.ReasonDoorRefusesNew, refused.Reason)
+			require.True(t, look.Spent())
+			require.Len(t, mail.asked, 2)
+		default:
+			require.Equal(t, protocol.ReasonDoorRefusesNew, refused.Reason)
+			require.False(t, look.Spent())
+			require.NotContains(t, ask.RefusedInALook(refused).Detail, "saslauthd", "it keeps no refusal")
+		}
+	}
+}

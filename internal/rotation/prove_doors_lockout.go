@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -175,12 +176,15 @@ type Refusals struct {
 	}
 
 	mu   sync.Mutex
-	seen map[[2]string]map[string]int  // by door, in a row
-	took map[[3]string]bool            // the old value, by campaign, credential and door
-	came map[[3]string]*progress       // of tasks, likewise
-	by   map[[3]string]map[string]bool // what other spellings showed, likewise
-	gone map[[4]string]time.Time       // when a server refused an old value at an account beside a task
-	try  map[[2]string]int             // names that may be another account's, by campaign
+	seen map[[2]string]map[string]int // by door, in a row
+	// since is when a door refused the new value first, by campaign, credential
+	// and door.
+	since map[[3]string]time.Time
+	took  map[[3]string]bool            // the old value, by campaign, credential and door
+	came  map[[3]string]*progress       // of tasks, likewise
+	by    map[[3]string]map[string]bool // what other spellings showed, likewise
+	gone  map[[4]string]time.Time       // when a server refused an old value at an account beside a task
+	try   map[[2]string]int             // names that may be another account's, by campaign
 }
 
 // tookOld is what is noted of a door that took the old value.
@@ -243,7 +247,7 @@ func (r *Refusals) read(ctx context.Context, campaign string) error {
 	defer r.mu.Unlock()
 	for _, o := range noted {
 		for n := range maxWrongLogins {
-			if o.What == refusedTimes(n+1) {
+			if o.What == refusedTimes(n+1) && (n > 0 || !slices.Contains(noted, ownmount.Once{What: tookNew, Where: o.Where, ID: o.ID})) {
 				at := r.at(campaign, o.ID)
 				at[o.Where] = max(at[o.Where], n+1)
 			}
@@ -295,9 +299,9 @@ func (r *Refusals) note(ctx context.Context, campaign, door, id string) {
 	}
 }
 
-// saw takes one door's evidence. A value that could not be shown there was not
-// refused.
-func (r *Refusals) saw(ctx context.Context, campaign, id string, ev protocol.DoorEvidence) {
+// saw takes one door's evidence, as it came at a time. A value that could not
+// be shown there was not refused.
+func (r *Refusals) saw(ctx context.Context, campaign, id string, ev protocol.DoorEvidence, now time.Time) {
 	if r == nil || ev.First == protocol.NotAsked || ev.First == protocol.Unreachable || ev.First == protocol.NotCarried {
 		return
 	}
@@ -306,11 +310,22 @@ func (r *Refusals) saw(ctx context.Context, campaign, id string, ev protocol.Doo
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	at, key := r.at(campaign, id), [3]string{campaign, id, ev.Door}
 	if ev.First == protocol.Accepted {
-		delete(r.at(campaign, id), ev.Door)
+		if at[ev.Door] > 0 && r.Notes != nil {
+			_, _ = r.Notes.NoteOnce(ctx, campaign, tookNew, ev.Door, id)
+		}
+		delete(at, ev.Door)
+		delete(r.since, key)
 		return
 	}
-	r.at(campaign, id)[ev.Door]++
+	at[ev.Door]++
+	if ev.First == protocol.Refused && at[ev.Door] == 1 {
+		if r.since == nil {
+			r.since = map[[3]string]time.Time{}
+		}
+		r.since[key] = now
+	}
 }
 
 // spent is why doors are asked no more about a credential in this campaign, or
@@ -332,5 +347,5 @@ func (r *Refusals) spent(campaign, id string) *protocol.Stop {
 		return nil
 	}
 	return &protocol.Stop{Reason: protocol.ReasonDoorRefusesNew, Server: at, Detail: fmt.Sprintf("doors have refused the new value %s, or may have where a worker was killed, and are asked no more about it in this campaign: "+
-		"where they go by another directory, one more could lock an account there; find out why, and run the next campaign", plural.Count(all, "time", "times"))}
+		"where they go by another directory, one more could lock an account there; find out why, end what they keep (docs/doors.md), and run the next campaign, which asks at once", plural.Count(all, "time", "times"))}
 }

@@ -69,12 +69,13 @@ func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credent
 			it.Stop = &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "the worker stopped before its doors were asked"}
 		default:
 			begun = true
-			if it.Doors, it.Findings, it.Stop = a.doors(ctx, c, with, silent); it.Stop == nil {
+			look := rotation.NewLook()
+			if it.Doors, it.Findings, it.Stop = a.doors(ctx, look, c, with, silent); it.Stop == nil {
 				var f []credential.Finding
 				f, it.Stop = a.elsewhere(ctx, c, with.olds, in.LeftOut)
 				it.Findings = append(it.Findings, f...)
 			}
-			it.Stop = a.Keeps(it.Stop)
+			it.Stop, it.Spent = a.RefusedInALook(a.Keeps(it.Stop)), look.Spent()
 		}
 		if it.Stop == nil {
 			it.Proof = proofOf(c, with.all)
@@ -113,9 +114,9 @@ func holds(values []credential.Secret, value credential.Secret) bool {
 }
 
 // doors asks each, one after the other: people wait for none of it.
-func (a *Asking) doors(ctx context.Context, c credential.Credential, with values, silent unheard) (ev []protocol.DoorEvidence, found []credential.Finding, stop *protocol.Stop) {
+func (a *Asking) doors(ctx context.Context, look *rotation.Look, c credential.Credential, with values, silent unheard) (ev []protocol.DoorEvidence, found []credential.Finding, stop *protocol.Stop) {
 	var names []string
-	look, began := rotation.NewLook(), a.Now().Truncate(time.Second)
+	began := a.Now().Truncate(time.Second)
 	for _, as := range c.Doors {
 		names = append(names, as.Door)
 		d, err := a.Open(as.Door)

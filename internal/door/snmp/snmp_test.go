@@ -167,6 +167,8 @@ func TestAnAgentKeepsOldValuesUntilItIsReloaded(t *testing.T) {
 	require.NoError(t, s.Configure("createUser signs SHA "+after.Reveal(), "rouser signs authNoPriv", "rocommunity new 127.0.0.1"))
 	require.Equal(t, protocol.Accepted, s.ask(v2c, "any", good), "not reloaded")
 	require.Equal(t, protocol.Accepted, s.ask(v3, "signs", right))
+	require.Equal(t, protocol.Refused, s.ask(v2c, "any", credential.NewSecret("new")), "and the new one is refused meanwhile")
+	require.Equal(t, protocol.Refused, s.ask(v3, "signs", after))
 	require.NoError(t, syscall.Kill(s.Process().Pid(), syscall.SIGHUP))
 	require.Eventually(t, func() bool { return s.ask(v2c, "any", credential.NewSecret("new")) == protocol.Accepted }, time.Minute, 50*time.Millisecond)
 	require.Equal(t, protocol.Refused, s.ask(v2c, "any", good))

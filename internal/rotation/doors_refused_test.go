@@ -1,0 +1,196 @@
+package rotation
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/ldapbind"
+	"rollcall/internal/door/opened"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+)
+
+// countedDoor is a door whose logins are counted.
+type countedDoor struct {
+	door.Door
+	asked int
+}
+
+func (c *countedDoor) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
+	c.asked++
+	return c.Door.Ask(ctx, login, value)
+}
+
+// keeping is a real door whose cache takes the old value and refuses the new
+// one, with what ends that.
+type keeping struct {
+	*real
+	c     credential.Credential
+	at    map[string]door.Settings
+	doors map[string]*countedDoor
+	old   credential.Secret
+	ends  func()
+	notes *vaultNotes
+	now   time.Time
+}
+
+func newKeeping(r *real, at door.Settings) *keeping {
+	k := &keeping{real: r, c: r.credential(0), at: map[string]door.Settings{}, doors: map[string]*countedDoor{},
+		old: credential.NewSecret(r.accounts[0].Password), notes: &vaultNotes{}, now: time.Now()}
+	k.add("there", at)
+	return k
+}
+
+func (k *keeping) add(name string, at door.Settings) {
+	k.Helper()
+	at.TLS, at.CA, at.Timeout = door.Types[at.Type].TLS[0], string(k.ca.PEM), time.Minute
+	var doors opened.Doors
+	d, err := doors.Open(at)
+	require.NoError(k, err)
+	k.at[name], k.doors[name] = at, &countedDoor{Door: d.Door}
+	login := k.accounts[0].UID
+	if strings.HasPrefix(at.Type, "ldap") {
+		login = k.c.Name
+	}
+	k.c.Doors = append(k.c.Doors, credential.DoorLogin{Door: name, Login: login})
+}
+
+// offer logs in as somebody else would.
+func (k *keeping) offer(value credential.Secret) protocol.Reply {
+	return k.doors["there"].Door.Ask(k.Context(), k.c.Doors[0].Login, value).Reply
+}
+
+// pass is one by a worker of its own. flush is what the file has for the door.
+func (k *keeping) pass(flush func() *credential.Finding) Applied {
+	k.Helper()
+	k.real.settings = func(name string) door.Settings { return k.at[name] }
+	rot := k.rotator()
+	rot.Refusals = &Refusals{Notes: k.notes}
+	rot.LookUp(k.Context(), []credential.Credential{k.c})
+	prepared := rot.Prepare(k.Context(), k.c)
+	out := rot.Apply(k.Context(), k.c, prepared.Attempt, prepared.Fresh)
+	v := []Verdict{{k.c, &out}}
+	ask := DoorAsker{Settings: k.real.settings, Now: func() time.Time { return k.now }, Campaign: us, Refusals: rot.Refusals,
+		Open: func(name string) (*opened.Door, error) { return &opened.Door{Door: k.doors[name]}, nil }}
+	if flush != nil {
+		ask.Flush = func(context.Context, credential.Credential, credential.DoorLogin) *credential.Finding { return flush() }
+	}
+	rot.Now = ask.Now
+	rot.AskDoors(k.Context(), v, ask, func() bool { return false })
+	return out
+}
+
+// dovecotThatRefuses has kept a login with the old value, and a wrong one by
+// anybody after it: from then on it refuses what it does not know.
+func dovecotThatRefuses(t *testing.T) *keeping {
+	r := newReal(t, lab.SlapdOptions{})
+	dir := t.TempDir()
+	s, err := lab.StartDovecot(t.Context(), lab.DovecotOptions{Dir: dir, CA: r.ca, Directory: r.slapd, Cache: time.Hour, AtOnce: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
+	k := newKeeping(r, door.Settings{Type: "imaps", Address: s.Address("imaps"), Software: "dovecot", Cache: 2 * time.Minute})
+	k.ends = func() {
+		out, err := exec.Command("doveadm", "-c", filepath.Join(dir, "dovecot.conf"), "auth", "cache", "flush", r.accounts[0].UID).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	k.add("pop", door.Settings{Type: "pop3s", Address: s.Address("pop3s"), Software: "dovecot", Cache: 2 * time.Minute})
+	require.Equal(t, protocol.Accepted, k.offer(k.old))
+	require.Equal(t, protocol.Refused, k.offer(credential.NewSecret("a typing mistake")))
+	return k
+}
+
+// proxyThatRefuses goes by its copy of the old value, whatever is offered.
+func proxyThatRefuses(t *testing.T) *keeping {
+	r := newReal(t, lab.SlapdOptions{})
+	s, err := lab.StartSlapdProxy(t.Context(), lab.SlapdProxyOptions{Dir: t.TempDir(), CA: r.ca, Behind: r.slapd, Cache: time.Hour})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
+	k := newKeeping(r, door.Settings{Type: "ldaps", Address: s.Address("ldaps"), Software: "pcache", Cache: 2 * time.Minute})
+	k.ends = func() { require.NoError(t, s.Restart(context.WithoutCancel(t.Context()))) }
+	c, err := ldap.DialURL("ldap://" + s.Address("ldap"))
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.Bind(r.slapd.BinderDN, r.slapd.BinderPassword))
+	found, err := c.Search(ldap.NewSearchRequest("ou=people,"+r.slapd.BaseDN(), ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, "(uid="+r.accounts[0].UID+")", nil, nil))
+	require.NoError(t, err)
+	require.Len(t, found.Entries, 1)
+	soon := k.at["there"]
+	soon.Timeout = 300 * time.Millisecond
+	require.Eventually(t, func() bool { // it keeps what it found a moment after it has said so
+		taken := k.offer(k.old)
+		r.slapd.Process().Pause()
+		defer r.slapd.Process().Resume()
+		return taken == protocol.Accepted && ldapbind.Open(soon).Ask(t.Context(), k.c.Name, k.old).Reply == protocol.Accepted
+	}, time.Minute, 20*time.Millisecond)
+	return k
+}
+
+// A cache may refuse the new value while it takes the old one: what ends that
+// is run at its first refusal, and the door is asked again in the same pass.
+func TestADoorWhoseCacheRefusesTheNewValueIsFlushedAndProved(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(*testing.T) *keeping{"dovecot": dovecotThatRefuses, "pcache": proxyThatRefuses} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k, flushed := start(t), 0
+			got := k.pass(func() *credential.Finding {
+				require.Equal(t, protocol.Accepted, k.offer(k.old), "it takes the old value meanwhile")
+				flushed++
+				k.ends()
+				return &credential.Finding{Code: credential.FindingFlushed, Detail: "door there: its flush exit code 0"}
+			})
+			require.Equal(t, 1, flushed)
+			require.True(t, got.Dead(), "%+v", got.Stop)
+			require.Equal(t, protocol.Refused, k.offer(k.old))
+			require.Len(t, got.Findings, 1)
+		})
+	}
+}
+
+// Without a flush the second and last try of the new value is kept for when the
+// door's time is over, by whichever worker, and the reason says until when and
+// what ends it there.
+func TestADoorWhoseCacheRefusesTheNewValueIsAskedOnceMoreWhenItsTimeIsOver(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		start func(*testing.T) *keeping
+		ends  string
+	}{"dovecot": {dovecotThatRefuses, "`doveadm auth cache flush USER`"}, "pcache": {proxyThatRefuses, "restart of the proxy"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := row.start(t)
+			began := k.now
+			var got Applied
+			for range 3 {
+				got = k.pass(nil)
+				require.False(t, got.Dead())
+				require.Equal(t, protocol.ReasonDoorRefusesNew, got.Stop.Reason)
+				require.Equal(t, "there", got.Stop.Server)
+				require.Contains(t, got.Stop.Detail, row.ends)
+				require.NotContains(t, got.Stop.Detail, "the next pass asks")
+				require.WithinDuration(t, began.Add(2*time.Minute), got.Stop.Until, time.Minute/4)
+				require.True(t, got.Stop.Wait, "the file says for how long it keeps it")
+				require.Equal(t, 1, k.doors["there"].asked, "the second try is kept")
+				if pop := k.doors["pop"]; pop != nil {
+					require.Zero(t, pop.asked, "it may be the same cache, and refuse as well")
+				}
+				require.Equal(t, protocol.Accepted, k.offer(k.old), "the stolen value is let in")
+				k.now = k.now.Add(30 * time.Second)
+			}
+			k.ends() // as its time does
+			k.now = got.Stop.Until.Add(time.Second)
+			got = k.pass(nil)
+			require.True(t, got.Dead(), "%+v", got.Stop)
+			require.Equal(t, protocol.Refused, k.offer(k.old))
+		})
+	}
+}
