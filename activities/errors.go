@@ -106,6 +106,9 @@ func classifyListing(err error) error {
 	if n := listing.AsNotContained(err); n != nil {
 		return temporal.NewNonRetryableApplicationError(n.Error()+"\nnothing was changed", wire.NotContained, nil)
 	}
+	if u := listing.AsUnfitDoors(err); u != nil {
+		return temporal.NewNonRetryableApplicationError(u.Error()+"\nnothing was changed", wire.UnfitDoors, nil)
+	}
 	typed := classify(errSources, err)
 	var app *temporal.ApplicationError
 	if !errors.As(typed, &app) {

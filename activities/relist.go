@@ -74,7 +74,7 @@ func (r *Rotation) listAgain(ctx context.Context, in wire.RelistInput, index own
 	for _, w := range was {
 		running.Credentials = append(running.Credentials, w.Credential)
 	}
-	roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign, listing.Beside{Running: running})
+	roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign, listing.Beside{Running: running, Doors: &r.doors})
 	if err != nil {
 		return p, classifyListing(err)
 	}

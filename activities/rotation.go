@@ -89,7 +89,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 	if err != nil {
 		began := r.Kept.Since(time.Now())
 		defer r.forgetListedLater()
-		roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign, listing.Beside{Kept: r.Kept, Saw: r.sawPath(in.Campaign), Offered: &r.offered})
+		roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign, listing.Beside{Kept: r.Kept, Saw: r.sawPath(in.Campaign), Offered: &r.offered, Doors: &r.doors})
 		if err != nil {
 			return wire.Roll{}, classifyListing(err)
 		}
@@ -100,7 +100,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		if err := listing.KeepShown(ctx, r.Store, r.Kinds, found, in.Campaign); err != nil {
 			return wire.Roll{}, classifyListing(err)
 		}
-		if err := listing.KeepNames(ctx, r.Store, listing.Reached(listing.AtAddresses(found, roll.Doors), roll.Containment.Hosts()), in.Campaign); err != nil {
+		if err := listing.KeepNames(ctx, r.Store, listing.Reached(listing.Shut(listing.AtAddresses(found, roll.Doors), roll.Unfit), roll.Containment.Hosts()), in.Campaign); err != nil {
 			return wire.Roll{}, classifyListing(err)
 		}
 		if err := tasks.KeepStolen(ctx, r.Store, roll.Credentials); err != nil {
@@ -129,6 +129,7 @@ func (r *Rotation) mayRun(ctx context.Context, spec *config.Campaign, roll *cred
 	found := listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec)
 	for _, check := range []func() error{
 		func() error { return listing.RequireContained(spec, roll.Containment) },
+		func() error { return listing.RequireDoors(spec, roll) },
 		func() error { return listing.RequireAnswers(spec, roll) },
 		func() error { return listing.Fit(ctx, r.Kinds, found) },
 		// A right that is missing must show before anything is set: found

@@ -37,6 +37,7 @@ func (r *Rotation) listedSpec(ctx context.Context, campaign string) (*config.Cam
 		spec = listing.AgainSpec(spec, now)
 	}
 	spec = listing.AtAddresses(listing.Servers{Servers: index.Servers, Addresses: index.Addresses}.Of(spec), index.Doors)
+	spec = listing.Shut(spec, index.Unfit)
 	r.specs.Store(campaign, specOf{index.LatestSpec(), spec})
 	return spec, nil
 }

@@ -79,6 +79,8 @@ type Campaign struct {
 
 	Limits Limits `json:"limits"`
 
+	// DoorLines are where doors stand in the file, by name.
+	DoorLines map[string]int `json:"door_lines,omitempty"`
 	// FileSHA256 is the SHA-256 of the file as it was read, in hex: by it the
 	// ledger names the file that a campaign was started with.
 	FileSHA256 string `json:"file_sha256,omitempty"`

@@ -48,6 +48,10 @@ func (l *loader) doors(top fields, c *Campaign) map[string]door.Settings {
 			out = map[string]door.Settings{}
 		}
 		out[name] = d
+		if c.DoorLines == nil {
+			c.DoorLines = map[string]int{}
+		}
+		c.DoorLines[name] = n.Line
 	}
 	return out
 }

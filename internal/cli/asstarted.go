@@ -61,7 +61,7 @@ func differing(stored []byte, now *config.Campaign) ([]string, error) {
 		plain := *c
 		plain.Unanswered, plain.Override, plain.First = nil, nil, nil // said when it was started
 		plain.Incident = credential.Incident{}                        // a ticket may get its number later
-		plain.FileSHA256 = ""                                         // a comment takes no part
+		plain.FileSHA256, plain.DoorLines = "", nil                   // a comment takes no part, nor where something stands
 		if s := plain.Containment; s != nil {
 			// What is said of it anew is for the next campaign; where it is
 			// asked is not.

@@ -22,7 +22,7 @@ import (
 )
 
 func (a *app) overrideFlag(c *cobra.Command) {
-	c.Flags().Var(&a.override, "override", "go on although the device may not be contained, for this reason; the ledger has it, and the campaign ends with exit code 2")
+	c.Flags().Var(&a.override, "override", "go on although the device may not be contained, or a door is not what the campaign file says, for this reason; the ledger has it, and the campaign ends with exit code 2")
 }
 
 func (a *app) containCommand() *cobra.Command {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -150,7 +149,7 @@ const doorsAtOnce = 8
 // in foreign hands is not asked. taken are the hosts of those; nil: nobody
 // could list them, so that no door is asked.
 func (s *session) checkDoors(ctx context.Context, taken *credential.Containment) []doctorRow {
-	doors := opened.Doors{Read: opened.Reading(s.store.ReadLive)}
+	doors := s.doors()
 	found, _ := listing.FindDoors(ctx, s.cfg)
 	all := listing.AtAddresses(s.cfg, found).Doors
 	names := slices.Sorted(maps.Keys(all))
@@ -159,7 +158,7 @@ func (s *session) checkDoors(ctx context.Context, taken *credential.Containment)
 	g.SetLimit(doorsAtOnce)
 	for i, name := range names {
 		g.Go(func() error {
-			rows[i] = checkDoor(ctx, &doors, name, all[name], taken)
+			rows[i] = checkDoor(ctx, doors, name, all[name], taken)
 			return nil
 		})
 	}
@@ -185,21 +184,19 @@ func checkDoor(ctx context.Context, doors *opened.Doors, name string, settings d
 	}
 	software, err := d.Software(ctx)
 	if err != nil {
-		row.Detail, row.Do = err.Error(), "see that it answers from here"+spoken[settings.TLS]+"; until then nothing is dead there (silent-door)"
+		fault, why, do := settings.Unfit(faultOf(err))
+		if row.Detail, row.Do = why, do; fault == "" {
+			row.Detail, row.Do = err.Error(), "see that it answers from here"+spoken[settings.TLS]+"; until then nothing is dead there (silent-door)"
+		}
 		return row
 	}
-	nobody := "rollcall-nobody-" + rand.Text()[:8]
-	value := credential.NewSecret(rand.Text())
-	if own, has := d.Door.(door.Made); has {
-		if value, err = own.Nonsense(); err != nil {
-			row.Detail, row.Do = err.Error(), "run doctor again"
-			return row
-		}
+	said, err := listing.AskNobody(ctx, d, settings)
+	if err != nil {
+		row.Detail, row.Do = err.Error(), "run doctor again"
+		return row
 	}
-	// A directory takes no name that is no DN, and says nothing of it.
-	said := d.Ask(ctx, settings.LoginOf(nobody, "cn="+nobody), value)
-	row.OK, row.Detail, row.Do = aboutNobody(said.Reply)
-	if !row.OK && said.Code != "" {
+	row.OK, row.Detail, row.Do = aboutNobody(settings, said)
+	if !row.OK && said.Code != "" && said.Fault == "" {
 		row.Detail += "; it said: " + report.Clean(said.Code)
 	}
 	for _, doubt := range []string{door.Types[settings.Type].Doubt, said.Doubt, settings.SpellingDoubt()} {
@@ -243,15 +240,29 @@ func notDialled(err error) (detail, do string) {
 	return "its name has no address now", "correct its address, or take the door out of the campaign file; until then nothing is dead there (silent-door)"
 }
 
+// faultOf is what an error shows of a door.
+func faultOf(err error) door.Said {
+	said, _ := errors.AsType[door.Trouble](err)
+	return said.Said()
+}
+
 // aboutNobody judges an answer to a user that cannot exist.
-func aboutNobody(a protocol.Reply) (ok bool, detail, do string) {
-	switch a {
+func aboutNobody(settings door.Settings, said door.Said) (ok bool, detail, do string) {
+	if fault, why, do := settings.Unfit(said); fault != "" {
+		return false, why, do
+	}
+	switch said.Reply {
 	case protocol.Refused, protocol.Gone:
 		return true, "a user that cannot exist is refused", ""
-	case protocol.Accepted, protocol.Guest:
-		return false, "a user that cannot exist is let in, so that a login there proves nothing", "close it to guests and unknown users, or take the door out of the campaign file"
+	case protocol.Guest:
+		return true, door.Types[settings.Type].Guests, ""
 	}
-	return false, fmt.Sprintf("a user that cannot exist is answered %q, and not refused", a), "see that it takes logins of this type from here, and that what it asks about passwords is up; until then nothing is dead there (silent-door)"
+	return false, fmt.Sprintf("a user that cannot exist is answered %q, and not refused", said.Reply), "see that it takes logins of this type from here, and that what it asks about passwords is up; until then nothing is dead there (silent-door)"
+}
+
+// doors opens those of the campaign file.
+func (s *session) doors() *opened.Doors {
+	return &opened.Doors{Read: opened.Reading(s.store.ReadLive)}
 }
 
 // checkMatches tells matches of doors that take nothing of the roll.

@@ -87,7 +87,7 @@ func (a *app) list(cmd *cobra.Command) (roll *credential.Roll, err error) {
 
 func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
 	s.leftOpen()
-	roll, warnings, err := listing.List(cmd.Context(), s.store, s.kinds, s.cfg, dryName())
+	roll, warnings, err := listing.ListAsking(cmd.Context(), s.store, s.kinds, s.cfg, dryName(), s.doors())
 	for _, w := range warnings {
 		s.say("warning: %s: %s", w.Code, w.Detail)
 	}

@@ -333,6 +333,9 @@ const (
 	// FindingDoorUnmatched: a line of for: of a door matches nothing of the
 	// roll.
 	FindingDoorUnmatched FindingCode = "door-matches-nothing"
+	// FindingUnfitDoor: a door is not what the campaign file says, or lets in a
+	// user that cannot exist.
+	FindingUnfitDoor FindingCode = "unfit-door"
 	// FindingUnknownDoor: a secret's metadata names a door that the campaign
 	// file does not have: nothing is asked there.
 	FindingUnknownDoor FindingCode = "unknown-door"
@@ -376,6 +379,7 @@ func (f FindingCode) Incomplete() bool {
 	switch f {
 	case FindingEmptyRoll,
 		FindingDoorUnmatched,
+		FindingUnfitDoor,
 		FindingExcludeNothing,
 		FindingExcludeMistyped,
 		FindingReloadNothing,

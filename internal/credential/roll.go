@@ -34,6 +34,11 @@ type Roll struct {
 	// listed: each of several is a door of its own.
 	Doors map[string][]string `json:"doors,omitempty"`
 
+	// Unfit are doors that are not what the campaign file says, by names that
+	// credentials have for them, where they were asked. A campaign begins with
+	// one if a person goes on all the same, and does not ask it.
+	Unfit []UnfitDoor `json:"unfit_doors,omitempty"`
+
 	// Waves in order: Credential.Wave is the index of one. Some may have no
 	// credential.
 	Waves []Wave `json:"waves,omitempty"`

@@ -82,6 +82,9 @@ type Settings struct {
 	Reader string `json:"reader,omitempty"`
 	// OneAccount, mysql: no name has several accounts there, as the file says.
 	OneAccount bool `json:"one_account,omitempty"`
+	// Shut is why it is not asked in a campaign that goes on all the same: what
+	// was wrong with it when the roll was listed. Nil: nothing.
+	Shut *protocol.Stop `json:"shut,omitempty"`
 }
 
 // Auth is how a value is shown to a door.
@@ -264,6 +267,9 @@ type Said struct {
 	Code  string
 	// Doubt is what a refusal rests on that the door cannot show; for doctor.
 	Doubt string
+	// Fault is what shows that it is not the door of the campaign file, where
+	// that is why it gave no answer.
+	Fault Fault
 	// UTF8: the server says that it reads logins and values as UTF-8.
 	UTF8 bool
 }

@@ -19,6 +19,10 @@ type Type struct {
 	Login string
 	// Doubt is what its refusals rest on that nothing can show; doctor says it.
 	Doubt string
+	// Guests is what its guest sessions rest on, where they are told from
+	// logins, and a wrong value of an account that exists may be refused all the
+	// same; "": what lets in a user that cannot exist proves nothing.
+	Guests string
 	// Auth are ways to show a value there besides the usual one.
 	Auth []Auth
 	// Looks is how often an old value is offered there where the file does not
@@ -57,7 +61,7 @@ var Types = map[string]Type{
 	"postgres":   {What: "PostgreSQL", Port: "5432", TLS: []TLS{StartTLS, ClearText}, Keys: []string{"database"}, Cannot: byDatabase},
 	"mysql":      {What: "MariaDB or MySQL", Reads: true, Doubt: "of an account with two methods (VIA … OR …), one of which asks PAM, a refusal says nothing unless PAM took the new value: give it one method; of accounts of one name (name@host) the server asks the one for this machine's address, and no other: the others are held against the old value where they can be read (reader)", Port: "3306", TLS: []TLS{StartTLS, ClearText}, Keys: []string{"reader", "secret", "one_account"}, Cannot: byDatabase},
 	"radius":     {What: "RADIUS, by PAP", Port: "1812", TLS: []TLS{Itself}, Keys: []string{"secret", "auth"}, Auth: []Auth{BySecret}, Cannot: byPAP},
-	"smb":        {What: "SMB, by NTLM", Doubt: "its refusals are not signed, so who changes packets between here and there could make one: ask from a network where nobody does", Port: "445", TLS: []TLS{Itself}, Cannot: byNTLM},
+	"smb":        {What: "SMB, by NTLM", Guests: "a user that cannot exist gets a guest's session, which is told from a login (map to guest = bad user); a wrong value of an account that exists must be refused, and is not where smb.conf says bad password: then what it takes stays open (unguarded-door)", Doubt: "its refusals are not signed, so who changes packets between here and there could make one: ask from a network where nobody does", Port: "445", TLS: []TLS{Itself}, Cannot: byNTLM},
 	"snmp":       {What: "SNMPv3", Uncounted: true, Doubt: "its refusals are not signed, so who reads and answers datagrams between here and there could forge one: ask from a network where nobody does", Port: "161", TLS: []TLS{Itself}, Keys: []string{"auth_protocol", "priv_protocol", "auth", "secret"}, Auth: []Auth{ByPrivacy}},
 	"snmpv2c":    {What: "SNMPv2c", Uncounted: true, Doubt: "its refusals are silence, so who holds datagrams back between here and there could make one", Port: "161", TLS: []TLS{ClearText}},
 	"ssh":        {What: "SSH", Port: "22", TLS: []TLS{Itself}, Keys: []string{"host_key", "auth"}, Auth: []Auth{ByKey}},

@@ -128,9 +128,12 @@ func eachDoor(cs []credential.Credential, at map[string][]string) {
 }
 
 // Dialled is why a door must not be asked, or nil: it is at an address of the
-// device, or nobody knows at which address it is.
+// device, nobody knows at which address it is, or it was not what the campaign
+// file says (Shut).
 func Dialled(d door.Settings, device []string) error {
 	switch where := pointed(d, device); {
+	case where == "" && d.Shut != nil:
+		return d.Shut
 	case where != "":
 		return &protocol.Stop{Reason: protocol.ReasonPointsAtDevice, Detail: fmt.Sprintf("this door is at %s, an address of a compromised device, where a new value would be shown to the thief: it was not asked; give it the address of the machine that does its work by now", where)}
 	case host(d) != "" && d.At == "":

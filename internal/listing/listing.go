@@ -15,6 +15,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/door/opened"
 	"rollcall/internal/inventory"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/protocol"
@@ -25,7 +26,12 @@ import (
 // List finds the servers of every directory, lists from the sources of spec and
 // changes nothing. It is what the activity and the command line share.
 func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string) (*credential.Roll, []inventory.Warning, error) {
-	return list(ctx, store, kinds, spec, campaign, inventory.Authorities{}, nil)
+	return list(ctx, store, kinds, spec, campaign, inventory.Authorities{}, nil, nil)
+}
+
+// ListAsking is List that asks each door of the roll about nobody besides.
+func ListAsking(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, doors *opened.Doors) (*credential.Roll, []inventory.Warning, error) {
+	return list(ctx, store, kinds, spec, campaign, inventory.Authorities{}, nil, doors)
 }
 
 // Beside is what the listing of a run shares with what comes before and after
@@ -37,6 +43,8 @@ type Beside struct {
 	// Offered is what accounts refused of late. Nil: nobody is offered
 	// anything.
 	Offered *Offered
+	// Doors of the roll are asked about nobody. Nil: none is.
+	Doors *opened.Doors
 	// Running is the campaign that lists again. Nil: one is about to begin.
 	Running *inventory.Running
 }
@@ -45,7 +53,7 @@ type Beside struct {
 // Vault as well, which takes the worker's rights. It refuses excludes that are
 // mistyped.
 func ForRun(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, beside Beside) (*credential.Roll, error) {
-	roll, _, err := list(ctx, store, kinds, spec, campaign, inventory.Authorities{Tokens: kinds.Tokens(), Kept: beside.Kept, Saw: beside.Saw, Running: beside.Running}, beside.Offered)
+	roll, _, err := list(ctx, store, kinds, spec, campaign, inventory.Authorities{Tokens: kinds.Tokens(), Kept: beside.Kept, Saw: beside.Saw, Running: beside.Running}, beside.Offered, beside.Doors)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +76,7 @@ func leavesOutWhatIsMeant(roll *credential.Roll) error {
 	return fmt.Errorf("excludes of the campaign file that take nothing off the roll: %d; something of a like name is on it: `rollcall list` names them; correct or remove them; nothing was changed", n)
 }
 
-func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, at inventory.Authorities, offered *Offered) (*credential.Roll, []inventory.Warning, error) {
+func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, at inventory.Authorities, offered *Offered, doorsOpened *opened.Doors) (*credential.Roll, []inventory.Warning, error) {
 	found, err := FindServers(ctx, kinds, spec)
 	if err != nil {
 		return nil, nil, err
@@ -105,6 +113,7 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	roll.Warnings = append(roll.Warnings, usedByNothing(spec, roll)...)
 	seenTo(spec, roll.Credentials, roll.ListedAt)
 	roll.Told = spec.Told()
+	unfit := asking(ctx, doorsOpened, spec, roll, asked)
 	found.Notes = append(found.Notes, unsure...)
 	more, err := otherServers(ctx, kinds, spec, dialled, roll, known, asked)
 	if err != nil {
@@ -126,7 +135,8 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 		roll.Containment.Against = append(roll.Containment.Against, doorsPointing(ctx, dialled, &credential.Containment{Others: others})...)
 	}
 	roll.Containment.Against = append(roll.Containment.Against, Pointing(roll.Containment, found, map[string]string{"Vault": store.Address()})...)
-	roll.Warnings = slices.Concat(notContained(roll.Containment), unsaid, found.warnings(), more, audit, sameIDsAccepted(spec), roll.Warnings)
+	roll.Unfit = unfit()
+	roll.Warnings = slices.Concat(notContained(roll.Containment), unfitWarnings(spec, roll.Unfit), unsaid, found.warnings(), more, audit, sameIDsAccepted(spec), roll.Warnings)
 	return roll, roll.Warnings, nil
 }
 

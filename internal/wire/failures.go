@@ -19,7 +19,10 @@ const (
 	// NotContained: the device may not be contained, and nobody said to go on
 	// all the same. Its text names places on the network, and no account.
 	NotContained = "NotContained"
-	Held         = "Held" // another campaign of the device lives, and this one may not end it
+	// UnfitDoors: doors are not what the campaign file says, and nobody said to
+	// go on all the same. Its text names doors, and no account.
+	UnfitDoors = "UnfitDoors"
+	Held       = "Held" // another campaign of the device lives, and this one may not end it
 )
 
 // Types of the errors with which an activity fails as a whole. Trouble with a

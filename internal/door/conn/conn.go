@@ -9,9 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"time"
 
 	"rollcall/internal/awaited"
@@ -45,14 +43,14 @@ func Dial(ctx context.Context, s door.Settings) (c net.Conn, done func(), err er
 	done = func() { stop(); cancel(); _ = raw.Close() }
 	c = &bounded{Conn: raw, left: maxSent}
 	if s.TLS != door.Implicit {
-		return c, done, nil
+		return &opening{Conn: c, kind: s.Type}, done, nil
 	}
 	over := tls.Client(c, config)
 	if err := over.HandshakeContext(ctx); err != nil {
 		done()
 		return nil, nil, err
 	}
-	return over, done, nil
+	return &opening{Conn: over, kind: s.Type}, done, nil
 }
 
 // TLS is what secures a connection to a door: its certificate is held to its
@@ -101,41 +99,3 @@ func (b *bounded) Read(p []byte) (int, error) {
 func (b *bounded) SetDeadline(time.Time) error      { return nil }
 func (b *bounded) SetReadDeadline(time.Time) error  { return nil }
 func (b *bounded) SetWriteDeadline(time.Time) error { return nil }
-
-// Silence is the word for a door that has not answered within its timeout.
-const Silence = "no answer in time"
-
-// Trouble words what went wrong with a connection, without the text of errors
-// that could quote what was sent.
-func Trouble(err error) string {
-	var netErr net.Error
-	var certErr *tls.CertificateVerificationError
-	var name x509.HostnameError
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
-	switch {
-	case errors.Is(err, errTooMuch):
-		return errTooMuch.Error()
-	case errors.As(err, &certErr):
-		return "its certificate is not trusted, or not of its name"
-	case errors.As(err, &name):
-		return "its certificate is not of its name"
-	case errors.As(err, &record), errors.As(err, &alert):
-		return "no TLS is spoken there"
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		return Silence
-	case errors.Is(err, context.Canceled):
-		return "it was broken off"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
-		return "the connection was closed before an answer"
-	}
-	var call *os.SyscallError
-	if errors.As(err, &call) {
-		return call.Error()
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Op + ": " + op.Err.Error()
-	}
-	return "an answer that is none of its protocol"
-}

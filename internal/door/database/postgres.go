@@ -33,7 +33,7 @@ func (d *Postgres) Ask(ctx context.Context, login string, value credential.Secre
 	}
 	saw, err := d.offer(ctx, login, value)
 	if err != nil {
-		return door.Unreachable(pgTrouble(err))
+		return pgTrouble(err).Said()
 	}
 	return door.Said{Reply: pgAnswer(saw), Code: pgCode(saw)}
 }
@@ -89,7 +89,7 @@ func (d *Postgres) Software(ctx context.Context) (string, error) {
 	// No role can have an empty name, so that nobody's login fails.
 	saw, err := d.offer(ctx, "", credential.Secret{})
 	if err != nil {
-		return "", errors.New(pgTrouble(err))
+		return "", pgTrouble(err)
 	}
 	if saw.Code == "" && !saw.Authenticated {
 		return "", errors.New("an answer that is none of its protocol")
@@ -142,9 +142,9 @@ func (d *Postgres) offer(ctx context.Context, login string, value credential.Sec
 }
 
 // pgTrouble: the library words some of what goes wrong itself.
-func pgTrouble(err error) string {
+func pgTrouble(err error) door.Trouble {
 	if strings.Contains(err.Error(), "server refused TLS connection") {
-		return "it speaks no TLS"
+		return door.Trouble{Why: "it speaks no TLS"}
 	}
-	return conn.Trouble(err)
+	return conn.Explain(err)
 }

@@ -89,7 +89,8 @@ func before(code int) protocol.Reply {
 func (d *FTP) Software(ctx context.Context) (string, error) {
 	_, greeting, done, err := d.open(ctx)
 	if err != nil {
-		return "", errors.New(trouble(err).Code)
+		said := trouble(err)
+		return "", door.Trouble{Why: said.Code, Fault: said.Fault}
 	}
 	defer done()
 	return conn.Line(greeting), nil
@@ -201,5 +202,5 @@ func trouble(err error) door.Said {
 	if errors.As(err, &away) {
 		return door.Said{Reply: before(away.code), Code: away.Error()}
 	}
-	return door.Unreachable(conn.Trouble(err))
+	return conn.Unreachable(err)
 }

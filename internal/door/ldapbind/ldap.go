@@ -62,14 +62,14 @@ func (d *LDAP) Ask(ctx context.Context, login string, value credential.Secret) d
 func (d *LDAP) Software(ctx context.Context) (string, error) {
 	c, done, err := d.open(ctx)
 	if err != nil {
-		return "", errors.New(words(err))
+		return "", words(err)
 	}
 	defer done()
 	res, err := c.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false,
 		"(objectClass=*)", []string{"vendorName", "vendorVersion", "objectClass"}, nil))
 	switch {
 	case err != nil && ldapCode(err) >= ldap.ErrorNetwork:
-		return "", errors.New(words(err))
+		return "", words(err)
 	case err != nil || len(res.Entries) != 1:
 		return "", nil
 	}
@@ -223,16 +223,16 @@ func ldapCode(err error) uint16 {
 	return ldap.ErrorNetwork
 }
 
-func trouble(err error) door.Said { return door.Unreachable(words(err)) }
+func trouble(err error) door.Said { return words(err).Said() }
 
-func words(err error) string {
+func words(err error) door.Trouble {
 	var le *ldap.Error
 	switch {
 	case errors.Is(err, errNoStartTLS):
-		return errNoStartTLS.Error()
+		return door.Trouble{Why: errNoStartTLS.Error()}
 	case errors.As(err, &le) && le.ResultCode == ldap.ErrorNetwork, errors.Is(err, io.ErrUnexpectedEOF):
 		// go-ldap keeps no more than the text of what broke it off.
-		return "the connection was closed or gave no answer in time"
+		return door.Trouble{Why: "the connection was closed or gave no answer in time"}
 	}
-	return conn.Trouble(err)
+	return conn.Explain(err)
 }

@@ -76,7 +76,7 @@ func (d *IMAP) ask(ctx context.Context, login string, value credential.Secret) d
 func (d *IMAP) Software(ctx context.Context) (string, error) {
 	c, done, err := d.open(ctx)
 	if err != nil {
-		return "", errors.New(conn.Trouble(err))
+		return "", conn.Explain(err)
 	}
 	defer done()
 	if !c.Caps().Has(imap.CapID) {
@@ -144,7 +144,7 @@ func imapTrouble(err error) door.Said {
 	case errors.Is(err, errPreauth):
 		return door.Said{Reply: protocol.Guest, Code: "PREAUTH"}
 	case !errors.As(err, &said):
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	case said.Code == "" && said.Text == "":
 		// No answer may be without a text: it broke off before its code.
 		return door.Unreachable("an answer that breaks off")

@@ -31,19 +31,19 @@ func (d *POP3) Ask(ctx context.Context, login string, value credential.Secret) d
 	}
 	c, _, done, err := d.open(ctx)
 	if err != nil {
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	}
 	defer done()
 	text, err := command(c, "USER "+login)
 	if err != nil {
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	}
 	if !ok(text) {
 		// Before the value was said.
 		return door.Said{Reply: protocol.NotThisWay, Code: "-ERR to USER"}
 	}
 	if text, err = command(c, "PASS "+value.Reveal()); err != nil {
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	}
 	return pop3Answer(text)
 }
@@ -52,7 +52,7 @@ func (d *POP3) Ask(ctx context.Context, login string, value credential.Secret) d
 func (d *POP3) Software(ctx context.Context) (string, error) {
 	_, greeting, done, err := d.open(ctx)
 	if err != nil {
-		return "", errors.New(conn.Trouble(err))
+		return "", conn.Explain(err)
 	}
 	defer done()
 	return conn.Line(strings.TrimPrefix(greeting, "+OK ")), nil

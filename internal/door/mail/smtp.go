@@ -48,7 +48,7 @@ func (d *SMTP) Ask(ctx context.Context, login string, value credential.Secret) d
 func (d *SMTP) Software(ctx context.Context) (string, error) {
 	c, greeting, done, err := d.open(ctx)
 	if err != nil {
-		return "", errors.New(conn.Trouble(err))
+		return "", conn.Explain(err)
 	}
 	defer done()
 	_ = c.Close()
@@ -112,7 +112,7 @@ func (m mechanism) Next(challenge []byte, more bool) ([]byte, error) {
 func smtpTrouble(err error, asked bool) door.Said {
 	var said *textproto.Error
 	if !errors.As(err, &said) {
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	}
 	code := fmt.Sprint(said.Code)
 	if reply, known := smtpCodes[said.Code]; known && (asked || reply != protocol.Refused) {

@@ -171,5 +171,5 @@ func before(err error) door.Said {
 	case errors.Is(err, errNoTLS), errors.Is(err, errForeign):
 		return door.Unreachable(err.Error())
 	}
-	return door.Unreachable(conn.Trouble(err))
+	return conn.Unreachable(err)
 }

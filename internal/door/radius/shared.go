@@ -144,7 +144,7 @@ func (d *RADIUS) replies(ctx context.Context) error {
 	by, other, err := d.whoSigns(ctx, []byte(rand.Text()), false)
 	switch {
 	case err != nil:
-		return errors.New(conn.Trouble(err))
+		return conn.Explain(err)
 	case !by && !other:
 		return errors.New("no answer to a request that is not signed: it is down, does not know this machine as a client, or wants every request signed (require_message_authenticator), and then says nothing about a secret that is not its own")
 	}

@@ -43,12 +43,13 @@ func (d *SSH) Ask(ctx context.Context, login string, value credential.Secret) do
 		return door.Said{Reply: protocol.NotThisWay, Code: why}
 	}
 	keys, algorithms, err := known(d.at.HostKey)
+	a.known = keys
 	if err != nil {
 		return door.Unreachable("host_key holds no key of a host")
 	}
 	raw, done, err := conn.Dial(ctx, d.at)
 	if err != nil {
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	}
 	defer done()
 	c, channels, requests, err := ssh.NewClientConn(raw, d.at.Address, &ssh.ClientConfig{
@@ -79,14 +80,14 @@ func (d *SSH) Ask(ctx context.Context, login string, value credential.Secret) do
 func (d *SSH) Software(ctx context.Context) (string, error) {
 	raw, done, err := conn.Dial(ctx, d.at)
 	if err != nil {
-		return "", errors.New(conn.Trouble(err))
+		return "", conn.Explain(err)
 	}
 	defer done()
 	in := conn.Lines(raw)
 	for range 50 {
 		line, err := conn.ReadLine(in)
 		if err != nil {
-			return "", errors.New(conn.Trouble(err))
+			return "", conn.Explain(err)
 		}
 		if version, is := strings.CutPrefix(line, "SSH-2.0-"); is {
 			return conn.Line(version), nil
@@ -104,11 +105,12 @@ type attempt struct {
 	partial bool           // the value was right, and more is asked for
 	verdict protocol.Reply // of a prompt that is not answered
 	why     string
-	unknown bool // the host's key
+	known   []ssh.PublicKey
+	other   string // the fingerprint of a host key that is not known
 }
 
 var (
-	errUnknownHost = errors.New("its host key is not the known one")
+	errUnknownHost = errors.New("another host key")
 	errNotAnswered = errors.New("a prompt that is not answered")
 )
 
@@ -119,7 +121,7 @@ func (a *attempt) host(keys []ssh.PublicKey) ssh.HostKeyCallback {
 				return nil
 			}
 		}
-		a.unknown = true
+		a.other = fingerprint(key)
 		return errUnknownHost
 	}
 }
@@ -187,8 +189,8 @@ func (a *attempt) prompted(_, instruction string, questions []string, echos []bo
 func (a *attempt) judge(err error) door.Said {
 	text := err.Error()
 	switch {
-	case a.unknown:
-		return door.Unreachable(errUnknownHost.Error())
+	case a.other != "":
+		return a.otherKey("its host key is " + a.other)
 	case a.verdict != "":
 		return door.Said{Reply: a.verdict, Code: a.why}
 	case a.partial:
@@ -199,12 +201,28 @@ func (a *attempt) judge(err error) door.Said {
 		return door.Said{Reply: protocol.NotThisWay, Code: a.notOffered()}
 	case strings.Contains(text, refusedText), a.sent != "" && strings.Contains(text, tooManyText):
 		return door.Said{Reply: protocol.Refused, Code: a.sent}
+	case strings.Contains(text, "no common algorithm for host key"):
+		return a.otherKey("it has no host key of a type that is known")
 	case strings.Contains(text, "no common algorithm"):
-		return door.Unreachable("no algorithm in common, or no host key of the known one's type")
+		return door.Unreachable("no algorithm in common")
 	case errors.As(err, new(*ssh.ServerAuthError)):
 		return door.Unreachable("an answer that is none of its protocol")
 	}
-	return door.Unreachable(conn.Trouble(err))
+	return conn.Unreachable(err)
+}
+
+// otherKey is a host that is not the known one.
+func (a *attempt) otherKey(what string) door.Said {
+	var all []string
+	for _, k := range a.known {
+		all = append(all, fingerprint(k))
+	}
+	return door.Trouble{Fault: door.OtherHostKey, Why: what + ", and not the one of host_key, " + strings.Join(all, ", ")}.Said()
+}
+
+// fingerprint is a key as ssh-keygen -lf shows it.
+func fingerprint(key ssh.PublicKey) string {
+	return ssh.FingerprintSHA256(key) + " (" + key.Type() + ")"
 }
 
 func (a *attempt) notOffered() string {

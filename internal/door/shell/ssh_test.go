@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
@@ -97,6 +98,17 @@ func TestWhatAnSSHServersAnswersMean(t *testing.T) {
 	s.sshd.Process().Resume()
 }
 
+// requireOther: both keys are shown as ssh-keygen -lf shows them.
+func requireOther(t *testing.T, r door.Said, shown, known string) {
+	t.Helper()
+	fingerprint := func(line string) string {
+		_, _, key, _, _, err := ssh.ParseKnownHosts([]byte(line))
+		require.NoError(t, err)
+		return ssh.FingerprintSHA256(key) + " (" + key.Type() + ")"
+	}
+	require.Equal(t, door.Trouble{Fault: door.OtherHostKey, Why: "its host key is " + fingerprint(shown) + ", and not the one of host_key, " + fingerprint(known)}.Said(), r)
+}
+
 func TestNothingFoulIsAVerdict(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t)
@@ -108,7 +120,7 @@ func TestNothingFoulIsAVerdict(t *testing.T) {
 	at := s.settings("password")
 	at.HostKey = other.sshd.HostKey
 	r := Open(at).Ask(t.Context(), "svc-0001", s.right("svc-0001"))
-	require.Equal(t, door.Unreachable("its host key is not the known one"), r)
+	requireOther(t, r, s.sshd.HostKey, other.sshd.HostKey)
 	at.HostKey += "\n" + s.sshd.HostKey
 	require.Equal(t, protocol.Accepted, Open(at).Ask(t.Context(), "svc-0001", s.right("svc-0001")).Reply)
 	at.HostKey = "127.0.0.1 ssh-rsa AAAA"

@@ -98,6 +98,9 @@ func TestWhatAFileServersAnswersMean(t *testing.T) {
 			for _, r := range rows {
 				require.Equal(t, of(r), s.ask(r.login, r.value), "%s: %s", r.login, r.why)
 			}
+			nobody := Open(s.settings()).Ask(t.Context(), "rollcall-nobody-x", wrong)
+			fault, _, _ := s.settings().Unfit(nobody)
+			require.Empty(t, fault, "guests are told from logins, so that a campaign may begin: %s", nobody.Reply)
 			software, err := Open(s.settings()).Software(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, "LAB, version 6.1.0", software)

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"io"
 	"net/http"
 	"regexp"
@@ -50,7 +49,7 @@ func (d *Field) show(ctx context.Context, value credential.Secret) door.Said {
 	}
 	switch {
 	case err != nil:
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	case open.StatusCode/100 == 2:
 		return door.Said{Reply: protocol.Guest, Code: code(open) + " without a value"}
 	case open.StatusCode != http.StatusUnauthorized && open.StatusCode != http.StatusForbidden && open.StatusCode != http.StatusBadRequest:
@@ -59,7 +58,7 @@ func (d *Field) show(ctx context.Context, value credential.Secret) door.Said {
 	said, page, err := d.get(ctx, x, value)
 	switch {
 	case err != nil:
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	case said.StatusCode/100 == 2:
 		return door.Said{Reply: protocol.Accepted, Code: code(said)}
 	case challenges(said, "insufficient_scope"): // RFC 6750, 3.1
@@ -73,7 +72,7 @@ func (d *Field) show(ctx context.Context, value credential.Secret) door.Said {
 	none, other, err := d.get(ctx, x, nobodys)
 	switch {
 	case err != nil:
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	case none.StatusCode == http.StatusForbidden && worded(said, page, value) != worded(none, other, nobodys):
 		return door.Said{Reply: protocol.NotThisWay, Code: "403, and another one than to a value of nobody's"}
 	case none.StatusCode == http.StatusForbidden:
@@ -95,7 +94,7 @@ func (d *Field) Software(ctx context.Context) (string, error) {
 	defer x.end()
 	r, _, err := d.get(ctx, x, credential.Secret{})
 	if err != nil {
-		return "", errors.New(conn.Trouble(err))
+		return "", conn.Explain(err)
 	}
 	return conn.Line(r.Header.Get("Server")), nil
 }

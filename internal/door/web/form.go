@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -51,7 +50,7 @@ func (d *Form) send(ctx context.Context, login string, value credential.Secret) 
 	}
 	switch {
 	case err != nil:
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	case noVerdict(page):
 		return door.Said{Reply: status(page), Code: code(page) + " without a login"}
 	case d.marked(page, text, d.at.Form.Success):
@@ -63,7 +62,7 @@ func (d *Form) send(ctx context.Context, login string, value credential.Secret) 
 	}
 	said, text, err := d.ask(ctx, x, http.MethodPost, action, d.filled(text, login, value), page.Cookies())
 	if err != nil {
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	}
 	if noVerdict(said) {
 		return door.Said{Reply: status(said), Code: code(said)}
@@ -170,7 +169,7 @@ func (d *Form) Software(ctx context.Context) (string, error) {
 	defer x.end()
 	r, _, err := d.ask(ctx, x, http.MethodGet, d.at.Path, nil, nil)
 	if err != nil {
-		return "", errors.New(conn.Trouble(err))
+		return "", conn.Explain(err)
 	}
 	return conn.Line(r.Header.Get("Server")), nil
 }

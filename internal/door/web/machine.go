@@ -46,7 +46,7 @@ func (d *Vault) askToken(ctx context.Context, x *exchange, value credential.Secr
 	r, in, err := d.call(ctx, x, http.MethodGet, "/v1/auth/token/lookup-self", nil, value.Reveal())
 	switch {
 	case err != nil:
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	case r.StatusCode == http.StatusOK && in.Data != nil:
 		if in.usesLeft() == 1 {
 			d.lastUse.Store(this, true)

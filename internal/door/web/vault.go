@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -70,7 +69,7 @@ func (d *Vault) login(ctx context.Context, x *exchange, path string, with map[st
 	}
 	r, in, err := d.call(ctx, x, http.MethodPost, "/v1/"+strings.Trim(d.at.Path, "/")+path, body, "")
 	if err != nil {
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	}
 	switch {
 	case r.StatusCode == http.StatusOK && in.Auth != nil && in.Auth.ClientToken != "":
@@ -127,7 +126,7 @@ func (d *Vault) Software(ctx context.Context) (string, error) {
 	defer x.end()
 	r, in, err := d.call(ctx, x, http.MethodGet, "/v1/sys/seal-status", nil, "")
 	if err != nil {
-		return "", errors.New(conn.Trouble(err))
+		return "", conn.Explain(err)
 	}
 	if r.StatusCode != http.StatusOK || in.Version == "" {
 		return "", nil

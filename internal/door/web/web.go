@@ -3,7 +3,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -62,7 +61,7 @@ func (d *Basic) show(ctx context.Context, login string, value credential.Secret)
 	}
 	switch {
 	case err != nil:
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	case open.StatusCode/100 == 2:
 		return door.Said{Reply: protocol.Guest, Code: code(open) + " without a login"}
 	case open.StatusCode != http.StatusUnauthorized:
@@ -73,7 +72,7 @@ func (d *Basic) show(ctx context.Context, login string, value credential.Secret)
 	said, err := d.get(ctx, x, func(r *http.Request) { r.SetBasicAuth(login, value.Reveal()) })
 	switch {
 	case err != nil:
-		return door.Unreachable(conn.Trouble(err))
+		return conn.Unreachable(err)
 	case said.StatusCode/100 == 2:
 		return door.Said{Reply: protocol.Accepted, Code: code(said)}
 	case said.StatusCode == http.StatusUnauthorized:
@@ -88,7 +87,7 @@ func (d *Basic) Software(ctx context.Context) (string, error) {
 	defer x.end()
 	r, err := d.get(ctx, x, nil)
 	if err != nil {
-		return "", errors.New(conn.Trouble(err))
+		return "", conn.Explain(err)
 	}
 	return conn.Line(r.Header.Get("Server")), nil
 }

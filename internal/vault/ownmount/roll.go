@@ -47,6 +47,9 @@ type RollIndex struct {
 	// Incident: see credential.Roll.
 	Incident credential.Incident `json:"incident,omitzero"`
 
+	// Unfit are doors that are not asked: see credential.Roll.
+	Unfit []credential.UnfitDoor `json:"unfit_doors,omitempty"`
+
 	// Containment of the device, as it was when the roll was listed.
 	Containment *credential.Containment `json:"containment,omitempty"`
 

@@ -89,7 +89,7 @@ func (s *Store) dropOrphans(ctx context.Context, idx RollIndex) error {
 // cutRoll lays a roll out in pages, by name, and builds its index.
 func cutRoll(roll *credential.Roll) (map[string][]byte, RollIndex, error) {
 	c := cutter{pages: map[string][]byte{}, runs: map[int][]credential.Run{}, alone: map[int]bool{}}
-	idx := RollIndex{Campaign: roll.Campaign, Device: roll.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Servers: roll.Servers, Addresses: roll.Addresses, Doors: roll.Doors,
+	idx := RollIndex{Campaign: roll.Campaign, Device: roll.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Servers: roll.Servers, Addresses: roll.Addresses, Doors: roll.Doors, Unfit: roll.Unfit,
 		Warnings: fewWarnings(roll.Warnings), Incomplete: roll.Incomplete(), Outcomes: true, Profile: roll.Profile, Incident: roll.Incident, Containment: roll.Containment,
 		PeoplesOwn: roll.PeoplesOwn, NewestToken: roll.NewestToken, Unlike: roll.Unlike[:min(len(roll.Unlike), maxUnlike)], TokensEnded: roll.TokensEnded, Told: roll.Told}
 
