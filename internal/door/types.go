@@ -20,8 +20,8 @@ type Type struct {
 	// Doubt is what its refusals rest on that nothing can show; doctor says it.
 	Doubt string
 	// Guests is what its guest sessions rest on, where they are told from
-	// logins, and a wrong value of an account that exists may be refused all the
-	// same; "": what lets in a user that cannot exist proves nothing.
+	// logins, and a wrong value of an account that exists may be refused all
+	// the same; "": what lets in a user that cannot exist proves nothing.
 	Guests string
 	// Auth are ways to show a value there besides the usual one.
 	Auth []Auth
