@@ -65,6 +65,9 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 		f.problem("type", "missing: one of %s", strings.Join(door.Names(), ", "))
 		return d, false
 	}
+	if f.meant("type", typesMeant) {
+		return d, false
+	}
 	d.Type = f.oneOf("type", "", door.Names())
 	t, known := door.Types[d.Type]
 	if !known {
@@ -189,6 +192,7 @@ func (l *loader) doorMatches(f fields, c *Campaign) (out []door.Match) {
 		f.problem("for", "is empty: %s", why)
 	}
 	for i, n := range items {
+		before := len(l.errs.List)
 		m := l.mapping(n, fmt.Sprintf("%s[%d]", f.at("for"), i), "directory", "kind", "account", "line", "end")
 		if n.Kind != yaml.MappingNode {
 			continue
@@ -200,7 +204,7 @@ func (l *loader) doorMatches(f fields, c *Campaign) (out []door.Match) {
 		if match.Kind.OnlyEnds() {
 			m.problem("kind", "%s", NoDoorFor(match.Kind))
 		}
-		if match == (door.Match{}) {
+		if match == (door.Match{}) && len(l.errs.List) == before {
 			l.problem(n.Line, "%s: takes every credential: say %s", m.where, why)
 		}
 		if match.Directory != "" && match.Directory != credential.VaultAuthority && c.Authority(match.Directory) == nil {

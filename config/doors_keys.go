@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -38,7 +39,9 @@ func (f fields) doorFurther(t door.Type, d *door.Settings) {
 		case "database":
 			d.Database = f.str("database")
 		case "auth_protocol":
-			d.AuthProtocol = f.oneOf(key, "sha", []string{"md5", "sha", "sha224", "sha256", "sha384", "sha512"})
+			if !f.meant(key, hashesMeant) {
+				d.AuthProtocol = f.oneOf(key, "sha", []string{"md5", "sha", "sha224", "sha256", "sha384", "sha512"})
+			}
 		case "priv_protocol":
 			d.PrivProtocol = f.oneOf(key, "", []string{"des", "aes", "aes192", "aes256", "aes192c", "aes256c"})
 		case "one_account":
@@ -201,6 +204,7 @@ func (l *loader) doorFlush(f fields, c *Campaign) *door.Flush {
 	if n == nil {
 		return nil
 	}
+	before := len(l.errs.List)
 	m := l.mapping(n, f.at("flush"), "command", "url")
 	out := &door.Flush{URL: m.str("url")}
 	if m.has("command") {
@@ -218,6 +222,17 @@ func (l *loader) doorFlush(f fields, c *Campaign) *door.Flush {
 			return nil
 		}
 	}
+	if len(l.errs.List) > before {
+		return nil // one mistake, one line
+	}
+	for _, text := range out.Command {
+		for _, what := range braced.FindAllString(text, -1) {
+			if what != "{login}" {
+				m.problem("command", "unknown: %s; known is {login}, the name with which the account logs in there; what is run is told names and no value", shownBraced(what))
+				return nil
+			}
+		}
+	}
 	u, err := url.Parse(out.URL)
 	switch {
 	case (len(out.Command) > 0) == (out.URL != ""):
@@ -232,4 +247,42 @@ func (l *loader) doorFlush(f fields, c *Campaign) *door.Flush {
 		return out
 	}
 	return nil
+}
+
+// braced is what stands for something in a command.
+var braced = regexp.MustCompile(`\{[^{}]*\}`)
+
+func shownBraced(text string) string { return "{" + shown(strings.Trim(text, "{}")) + "}" }
+
+// typesMeant are words that people have for types of doors.
+var typesMeant = map[string]string{
+	"sftp":       "SFTP is a part of SSH, with the same login: type: ssh (ftps is FTP over TLS)",
+	"scp":        "it is a part of SSH, with the same login: type: ssh",
+	"smtp":       "logins are at submission (port 587, STARTTLS) or smtps (port 465, TLS from the first byte on)",
+	"mariadb":    "type: mysql is MariaDB's too",
+	"postgresql": "type: postgres",
+	"samba":      "type: smb",
+	"cifs":       "type: smb",
+	"snmpv3":     "type: snmp is SNMPv3",
+	"snmpv2":     "type: snmpv2c",
+	"web":        "type: https, or http",
+	"mail":       "one of imap, imaps, pop3, pop3s, submission, smtps, each a door of its own",
+}
+
+// hashesMeant are those for which no user of SNMPv3 signs.
+var hashesMeant = map[string]string{
+	"sha1": "sha is SHA-1",
+	"sha2": "say which: sha224, sha256, sha384 or sha512",
+	"sha3": "SNMPv3 knows no SHA-3: md5, sha (SHA-1), sha224, sha256, sha384 or sha512 (RFC 7860)",
+}
+
+// meant reports whether a key holds a word for which there is a better one, and
+// says which.
+func (f fields) meant(key string, words map[string]string) bool {
+	n := f.vals[key]
+	if n == nil || n.Kind != yaml.ScalarNode || words[strings.ToLower(n.Value)] == "" {
+		return false
+	}
+	f.problem(key, "unknown: %s; %s", shown(n.Value), words[strings.ToLower(n.Value)])
+	return true
 }

@@ -170,3 +170,25 @@ func TestWhatIsOnlyEndedHasNoDoor(t *testing.T) {
 	_, err := load("c.yaml", t.TempDir(), []byte("device: esg-01\nexposure: [{from: 2022-10-10}]\ndoors:\n  a: {type: https, address: www.example.org, path: /, auth: bearer, for: [{kind: vault-token}]}\nsources: [{type: vault-kv, prefix: kv/a}]\n"))
 	require.ErrorContains(t, err, "c.yaml:4: doors.a.for[0].kind: vault-token has no door: Rollcall ends it by its accessor, never reads its value")
 }
+
+// A word that people have for a type gets its cure, and a mistake one line.
+func TestAMistakeInADoorIsOneLineThatSaysWhatToDo(t *testing.T) {
+	const mail = "type: imaps, address: mail.example.org, for: [{kind: shared-secret}], "
+	for text, want := range map[string]string{
+		"type: sftp, address: h.example.org, for: rows":                              "doors.here.type: unknown: sftp; SFTP is a part of SSH, with the same login: type: ssh",
+		"type: smtp, address: h.example.org, for: rows":                              "doors.here.type: unknown: smtp; logins are at submission (port 587, STARTTLS) or smtps (port 465,",
+		"type: snmp, address: h.example.org, for: rows, auth_protocol: sha3":         "doors.here.auth_protocol: unknown: sha3; SNMPv3 knows no SHA-3: md5, sha (SHA-1), sha224",
+		"type: imaps, address: mail.example.org, for: [{kind: ldap-pasword}]":        "doors.here.for[0].kind: unknown: ldap-pasword",
+		"type: imaps, address: mail.example.org, for: [{dirctory: corp}]":            "doors.here.for[0].dirctory: unknown key: did you mean directory?",
+		mail + "flush: doveadm reload":                                               "doors.here.flush: is a single value, but this must be a mapping",
+		mail + "flush: {command: doveadm}":                                           "doors.here.flush.command: is a single value, but this must be a list",
+		mail + `flush: {command: [/etc/rollcall/flush.d/x, "{login}", "{pasword}"]}`: "doors.here.flush.command: unknown: {pasword}; known is {login}",
+		mail + `flush: {command: [/bin/sh, -c, "echo {value} {pasword}"]}`:           "doors.here.flush.command: unknown: {value}; known is {login}, the name with which the account logs in there; what is run is told names and no value",
+	} {
+		_, err := load("c.yaml", t.TempDir(), []byte("device: esg-01\nexposure: [{from: 2022-10-10}]\ndoors:\n  here: {"+text+"}\nsources: [{type: vault-kv, prefix: kv/a}]\n"))
+		var all *Errors
+		require.ErrorAs(t, err, &all, text)
+		require.Len(t, all.List, 1, "%s: %v", text, err)
+		require.ErrorContains(t, err, "c.yaml:4: "+want)
+	}
+}

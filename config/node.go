@@ -247,7 +247,10 @@ var word = regexp.MustCompile(`^[A-Za-z0-9._-]{1,40}$`)
 
 // shown makes a word from the file fit for a message: plain short words only,
 // because anything else might be a secret in the wrong place.
-func shown(s string) string {
+func shown(s string) string { return Shown(s) }
+
+// Shown is what a message may say of a word that somebody wrote.
+func Shown(s string) string {
 	if word.MatchString(s) {
 		return s
 	}

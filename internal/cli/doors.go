@@ -14,10 +14,12 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
+	"rollcall/internal/door/flush"
 	"rollcall/internal/door/opened"
 	"rollcall/internal/listing"
 	"rollcall/internal/protocol"
 	"rollcall/internal/report"
+	"rollcall/internal/vault"
 )
 
 // planDoor is a door, and how many credentials are proved there. Its JSON keys
@@ -163,7 +165,7 @@ func (s *session) checkDoors(ctx context.Context, taken *credential.Containment)
 		})
 	}
 	_ = g.Wait()
-	return rows
+	return append(rows, checkFlush(s.cfg.Doors)...)
 }
 
 // checkDoor asks one door.
@@ -180,6 +182,10 @@ func checkDoor(ctx context.Context, doors *opened.Doors, name string, settings d
 	d, err := doors.Open(settings)
 	if err != nil {
 		row.Detail, row.Do = err.Error(), "name a type that this build knows"
+		return row
+	}
+	if why := unread(ctx, doors, settings); why != "" {
+		row.Detail, row.Do = why, "correct secret in the campaign file (mount/path#field), write it there, or let this token and the worker's role read it; until then nothing is dead there (silent-door)"
 		return row
 	}
 	software, err := d.Software(ctx)
@@ -238,6 +244,45 @@ func notDialled(err error) (detail, do string) {
 		return "an address of a device that was in foreign hands (containment.addresses, its name in DNS, or another device's campaign): what answers there may be the thief's, and would be shown each new value; it was not asked", "give the door the address of the machine that does its work by now"
 	}
 	return "its name has no address now", "correct its address, or take the door out of the campaign file; until then nothing is dead there (silent-door)"
+}
+
+// unread is why what a door is asked with besides the value cannot be read.
+func unread(ctx context.Context, doors *opened.Doors, settings door.Settings) string {
+	if settings.Secret == (credential.Path{}) {
+		return ""
+	}
+	value, err := doors.Read(ctx, settings.Secret)
+	var v *vault.Error
+	switch {
+	case vault.IsNotFound(err):
+		return fmt.Sprintf("secret: nothing is at %s in Vault", settings.Secret)
+	case errors.As(err, &v):
+		return fmt.Sprintf("secret: %s cannot be read: %s", settings.Secret, v.Stop().Detail)
+	case err != nil:
+		return fmt.Sprintf("secret: %s cannot be read: %v", settings.Secret, err)
+	case value.IsZero():
+		return fmt.Sprintf("secret: %s is empty", settings.Secret)
+	}
+	return ""
+}
+
+// checkFlush looks whether the program that ends what doors keep may be run on
+// this machine, which is the worker's where run is started here.
+func checkFlush(doors map[string]door.Settings) (rows []doctorRow) {
+	for _, name := range slices.Sorted(maps.Keys(doors)) {
+		f := doors[name].Flush
+		if f == nil || len(f.Command) == 0 {
+			continue
+		}
+		row := doctorRow{Where: "door " + name, What: "flush", Detail: f.Command[0] + " may be run here; a worker on another machine has its own"}
+		why := flush.NotHere(*f)
+		if row.OK = why == ""; !row.OK {
+			row.Detail = f.Command[0] + " would not be run here: " + why
+			row.Do = "put it there on each machine that has a worker (docs/doors.md); until then what this door keeps is not ended (flush-failed)"
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // faultOf is what an error shows of a door.

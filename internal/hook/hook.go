@@ -84,6 +84,9 @@ func (f Folder) Allowed(program string) (path, why string) {
 			return "", "it is not there"
 		}
 		owner, known := info.Sys().(*syscall.Stat_t)
+		if at == program && (!info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0) {
+			return "", "it is no program that may be run (chmod +x)"
+		}
 		if info.Mode().Perm()&0o022 != 0 || !known || owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
 			return "", "somebody else than root or the worker's own user may change it, or its folder"
 		}

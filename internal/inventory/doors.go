@@ -213,7 +213,7 @@ func (t *table) doors(c *config.Campaign, r row, task *credential.Task) (out []c
 			continue
 		}
 		if _, known := c.Doors[d.Door]; !known {
-			t.problem(r.fileLine, "doors: %s", unknownDoor(c))
+			t.problem(r.fileLine, "doors: %s", unknownDoor(c, d.Door))
 			continue
 		}
 		switch {
@@ -236,11 +236,11 @@ func (t *table) doors(c *config.Campaign, r row, task *credential.Task) (out []c
 	return out
 }
 
-func unknownDoor(c *config.Campaign) string {
+func unknownDoor(c *config.Campaign, name string) string {
 	if len(c.Doors) == 0 {
 		return "the campaign file has no doors: describe them there, or leave the column out"
 	}
-	return "not in the campaign file, which has: " + strings.Join(c.DoorNames(), ", ")
+	return config.Shown(name) + " is not in the campaign file, which has: " + strings.Join(c.DoorNames(), ", ")
 }
 
 // metadataDoors are the doors that a secret's own metadata names.

@@ -128,7 +128,7 @@ func TestMistakesInRowsOfTasksAreToldWithTheirLines(t *testing.T) {
 		"{kind: shared-secret, name: a, owner: alice, due: 8h, make: perhaps}":                       "make: must be true or false",
 		"{kind: shared-secret, name: a, owner: alice, due: 8h, path: PLANTED}":                       "path: must be a Vault reference, mount/path#field: where Vault holds the value",
 		"{kind: shared-secret, name: a, owner: alice, due: 8h, path: rollcall/staging/x#value}":      "path: lies on Rollcall's own mount",
-		"{kind: shared-secret, name: a, owner: alice, due: 8h, doors: nowhere}":                      "doors: not in the campaign file, which has: mail, relay",
+		"{kind: shared-secret, name: a, owner: alice, due: 8h, doors: nowhere}":                      "m.yaml:1: doors: nowhere is not in the campaign file, which has: mail, relay",
 		"{kind: shared-secret, name: a, owner: alice, due: 8h, doors: mail; mail}":                   "doors: the same door is named twice",
 		"{kind: shared-secret, name: a, owner: alice, due: 8h, doors: mail = moon}":                  "doors: the task has no such end; it has: itself",
 		"{account: x, doors: mail = itself}":                                                         "doors: an end belongs to what a person does",

@@ -23,6 +23,15 @@ type Names struct {
 	Door, Login, Device, Campaign string
 }
 
+// NotHere is why a command is not run on this machine; "" where it is.
+func NotHere(f door.Flush) string {
+	if len(f.Command) == 0 {
+		return ""
+	}
+	_, why := Folder.Allowed(f.Command[0])
+	return why
+}
+
 // Run flushes one door for one login. said is for the record: "exit code 0",
 // "answered 204". ok: it did what it is for, as far as that shows. never are
 // the hosts of devices that were in foreign hands, to which nothing is sent.
