@@ -17,6 +17,7 @@ func (a *app) workerCommand() *cobra.Command {
 	var role, ledgerDir, metricsAt string
 	var before bool
 	var serve serving
+	var watched []string
 	c := &cobra.Command{
 		Use:   "worker",
 		Short: "Serve campaigns: rotations, or with --role ledger the ledger",
@@ -26,6 +27,10 @@ campaign file: campaigns bring theirs along, in Vault.
 With --role rotation it lists and rotates; run as many as you like. With --role ledger it
 is the one writer of the ledgers in --ledger-dir, with a login of its own, so
 that whoever holds a rotation worker cannot rewrite the record.
+
+With --watch it also follows the logs that watch of a campaign file names, for weeks, as rollcall evidence
+watch does, and tells whom that file names; what it finds is in its log and at --metrics. Such a watch that
+fails begins again and ends no worker. Docs: docs/evidence.md.
 
 With --serve it also gives the ledgers to operators on other machines (status, watch, report, ledger
 verify), over TLS; what they need for that it leaves in Vault, where their policy may read it.
@@ -42,6 +47,9 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 				return fmt.Errorf("--role is rotation or ledger, not %q", role)
 			}
 			ledgerOnly := role == "ledger"
+			if len(watched) > 0 && !ledgerOnly {
+				return errors.New("--watch is for worker --role ledger: it has the ledgers, and listens to the network with fewer rights")
+			}
 			stopMetrics, err := a.serveMetrics(metricsAt)
 			if err != nil {
 				return err
@@ -74,6 +82,7 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 				}
 				defer end()
 			}
+			defer a.watchBeside(ctx, dir, watched)()
 			if ledgerOnly {
 				a.say("ledger worker: writing to %s, serving Temporal at %s", dir, e.Address)
 			} else {
@@ -90,6 +99,7 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 	c.Flags().StringVar(&ledgerDir, "ledger-dir", "ledger", "with --role ledger: folder of the ledgers, one below it for each campaign")
 	c.Flags().StringVar(&serve.address, "serve", "", "with --role ledger: give the ledgers to operators elsewhere at this address, such as :8443")
 	c.Flags().StringVar(&serve.public, "serve-as", "", "with --serve: URL under which they reach it (default https://, this machine's name and the port)")
+	c.Flags().StringArrayVar(&watched, "watch", nil, "with --role ledger: campaign file whose section watch names logs to follow beside the queues")
 	c.Flags().BoolVar(&before, "ledger", false, "")
 	_ = c.Flags().MarkHidden("ledger")
 	metricsFlag(c, &metricsAt)

@@ -39,6 +39,7 @@ type Metrics struct {
 	open     *prometheus.CounterVec
 	findings *prometheus.CounterVec
 	told     *prometheus.CounterVec
+	watches  watches
 
 	mu     sync.Mutex
 	checks []check
@@ -74,6 +75,7 @@ func New() (*Metrics, error) {
 	})
 	build.Set(1)
 	m.registry.MustRegister(m.dead, m.open, m.findings, m.told, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.watches = newWatches(m.registry)
 	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(m.registry))
 	if err != nil {
 		return nil, err
