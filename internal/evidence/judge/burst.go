@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/netip"
 	"slices"
 	"time"
@@ -19,6 +21,9 @@ const (
 	maxTrails = 50_000 // addresses and accounts that are followed at a time
 	maxNames  = 1_000  // told apart in one burst
 	maxBursts = 10_000
+
+	maxLiveTrails = 5_000 // the same, of logs that are followed for weeks
+	maxLiveNames  = 64
 	// manyAccounts and manyAddresses are no one consumer's.
 	manyAccounts  = 5
 	manyAddresses = 3
@@ -29,6 +34,11 @@ type bursts struct {
 	byAccount *simplelru.LRU[trailKey, *trail]
 	found     []burst
 	more      int
+
+	names int // told apart in one burst
+	// grew is told of a burst with each login of it, as it goes on; nil where
+	// bursts are told when they are over.
+	grew func(b burst, t *trail, seen Sighting)
 }
 
 type trailKey struct {
@@ -46,6 +56,7 @@ type trail struct {
 	seen        []Sighting
 	letIn       *Sighting
 	indicator   string
+	toldAs      string // of one that goes on
 }
 
 type burst struct {
@@ -55,9 +66,18 @@ type burst struct {
 }
 
 func newBursts() *bursts {
-	b := &bursts{}
+	b := &bursts{names: maxNames}
 	b.byAddress, _ = simplelru.NewLRU(maxTrails, func(k trailKey, t *trail) { b.end(k, t, false) })
 	b.byAccount, _ = simplelru.NewLRU(maxTrails, func(k trailKey, t *trail) { b.end(k, t, true) })
+	return b
+}
+
+// liveBursts are told as they go on. Names are kept as digests: they are in a
+// file of weeks, and people type passwords where names go.
+func liveBursts(grew func(b burst, t *trail, seen Sighting)) *bursts {
+	b := &bursts{names: maxLiveNames, grew: grew}
+	b.byAddress, _ = simplelru.NewLRU[trailKey, *trail](maxLiveTrails, nil)
+	b.byAccount, _ = simplelru.NewLRU[trailKey, *trail](maxLiveTrails, nil)
 	return b
 }
 
@@ -65,15 +85,28 @@ func (b *bursts) add(e event.Event, n name, named bool, indicator string) {
 	if !e.Outcome.Bad() && e.Outcome != event.Accepted {
 		return
 	}
-	if e.Address.IsValid() {
-		follow(b, b.byAddress, trailKey{address: e.Address, server: e.Server}, e, n, named, indicator)
+	from := e.Address
+	if b.grew != nil {
+		from = networkOf(from)
+		if n.folded != "" {
+			n = name{folded: digestOf(n)}
+		}
+	}
+	if from.IsValid() {
+		b.follow(b.byAddress, trailKey{address: from, server: e.Server}, from, e, n, named, indicator)
 	}
 	if n.folded != "" {
-		follow(b, b.byAccount, trailKey{account: n, server: e.Server}, e, n, named, indicator)
+		b.follow(b.byAccount, trailKey{account: n, server: e.Server}, from, e, n, named, indicator)
 	}
 }
 
-func follow(b *bursts, all *simplelru.LRU[trailKey, *trail], k trailKey, e event.Event, n name, named bool, indicator string) {
+// digestOf stands for a name.
+func digestOf(n name) string {
+	sum := sha256.Sum256([]byte(string(n.form) + "\x00" + n.folded))
+	return hex.EncodeToString(sum[:8])
+}
+
+func (b *bursts) follow(all *simplelru.LRU[trailKey, *trail], k trailKey, from netip.Addr, e event.Event, n name, named bool, indicator string) {
 	t, ok := all.Get(k)
 	if ok && (e.At.Sub(t.last) > BurstGap || t.first.Sub(e.At) > BurstGap) {
 		all.Remove(k)
@@ -83,6 +116,7 @@ func follow(b *bursts, all *simplelru.LRU[trailKey, *trail], k trailKey, e event
 		if ok && t.count >= BurstOf && t.accounts[n] && t.letIn == nil {
 			s := sightingOf(e, true)
 			t.letIn = &s
+			b.told(k, t, s)
 		}
 		return
 	}
@@ -97,26 +131,40 @@ func follow(b *bursts, all *simplelru.LRU[trailKey, *trail], k trailKey, e event
 	if e.At.Before(t.first) {
 		t.first = e.At
 	}
-	if len(t.accounts) < maxNames {
+	if len(t.accounts) < b.names {
 		t.accounts[n] = true
 	}
-	if len(t.addresses) < maxNames && e.Address.IsValid() {
-		t.addresses[e.Address] = true
+	if len(t.addresses) < b.names && from.IsValid() {
+		t.addresses[from] = true
 	}
 	if len(t.seen) < mostSightings {
 		t.seen = append(t.seen, sightingOf(e, named))
 	}
+	b.told(k, t, sightingOf(e, named))
+}
+
+// told says that a burst goes on, where somebody is to know.
+func (b *bursts) told(k trailKey, t *trail, seen Sighting) {
+	if is := (burst{k, *t, k.account.folded != ""}); b.grew != nil && is.enough() {
+		b.grew(is, t, seen)
+	}
+}
+
+// enough reports whether it is a burst.
+func (b burst) enough() bool {
+	return b.count >= BurstOf && (!b.ofAccount || len(b.addresses) >= manyAddresses)
 }
 
 func (b *bursts) end(k trailKey, t *trail, ofAccount bool) {
+	is := burst{k, *t, ofAccount}
 	switch {
-	case t.count < BurstOf, ofAccount && len(t.addresses) < manyAddresses:
+	case !is.enough():
 		return
 	case len(b.found) >= maxBursts:
 		b.more++
 		return
 	}
-	b.found = append(b.found, burst{k, *t, ofAccount})
+	b.found = append(b.found, is)
 }
 
 func (b *bursts) finish() []burst {

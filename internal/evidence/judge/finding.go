@@ -219,6 +219,9 @@ func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
 	return TriedAfter, Probable, "new-place"
 }
 
+// thenLetIn is the rule of a burst of failures behind which somebody got in.
+const thenLetIn = "then-let-in"
+
 func (b burst) finding() Finding {
 	f := Finding{Code: Burst, Grade: Possible, Rule: "one-place", Count: b.count, First: b.first.UTC(), Last: b.last.UTC(),
 		Accounts: len(b.accounts), Addresses: len(b.addresses), Indicator: b.indicator, Seen: b.seen,
@@ -231,7 +234,7 @@ func (b burst) finding() Finding {
 	}
 	switch {
 	case b.letIn != nil:
-		f.Grade, f.Rule = Probable, "then-let-in"
+		f.Grade, f.Rule = Probable, thenLetIn
 		f.Seen = append(slices.Clone(f.Seen), *b.letIn)
 	case b.ofAccount:
 		f.Grade, f.Rule = Probable, "many-addresses"

@@ -173,7 +173,7 @@ func (j *Judge) sort(e event.Event, take func(k key, g group, e event.Event)) {
 	}
 	at := j.placeOf(e.Address)
 	indicator, indicatorAt, _ := j.o.Indicators.met(e.Address)
-	if e.Login && j.bursts != nil {
+	if e.Login && (at != usual || j.bursts.grew == nil) { // a watch has its usual places said
 		j.bursts.add(e, n, whole || len(on) > 0, indicator)
 	}
 	if len(on) == 0 {

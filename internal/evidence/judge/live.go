@@ -44,6 +44,7 @@ type Live struct {
 	kept    map[pool]*simplelru.LRU[string, *Kept]
 	pace    map[pool]*pace
 	waiting map[bool]*simplelru.LRU[string, []event.Event] // true: let in
+	bursts  *bursts
 	lost    int
 	forgot  int
 }
@@ -62,7 +63,9 @@ func pools() (out []pool) {
 	return out
 }
 
-func poolOf(f Finding) pool { return pool{f.Grade, f.Outcome == event.Accepted} }
+func poolOf(f Finding) pool {
+	return pool{f.Grade, f.Outcome == event.Accepted || f.Code == Burst && f.Rule == thenLetIn}
+}
 
 // pace keeps a pool from being told too fast.
 type pace struct {
@@ -95,6 +98,7 @@ type Alert struct {
 type Memory struct {
 	Kept    []*Kept                  `json:"kept,omitempty"`
 	Waiting map[string][]event.Event `json:"waiting,omitempty"`
+	Trails  []Trail                  `json:"trails,omitempty"` // of refused logins
 }
 
 // NewLive begins one, with a roll.
@@ -111,6 +115,8 @@ func NewLive(o Options, again time.Duration, m Memory, now time.Time) *Live {
 	for _, letIn := range []bool{true, false} {
 		l.waiting[letIn], _ = simplelru.NewLRU[string, []event.Event](maxWaiting, nil)
 	}
+	l.bursts = liveBursts(l.burst)
+	l.bursts.remember(m.Trails)
 	for _, k := range m.Kept {
 		if all := l.kept[poolOf(k.Finding)]; all != nil {
 			if k.Next.After(now.Add(k.Wait)) { // the clock went back meanwhile
@@ -139,6 +145,7 @@ func (l *Live) Memory() (m Memory) {
 			m.Waiting[key], _ = waiting.Peek(key)
 		}
 	}
+	m.Trails = l.bursts.memory()
 	return m
 }
 
@@ -147,7 +154,7 @@ func (l *Live) Memory() (m Memory) {
 func (l *Live) Roll(all []Credential) {
 	l.o.Credentials = all
 	l.j = New(l.o)
-	l.j.bursts = nil // they are known when they are over
+	l.j.bursts = l.bursts // which go on, whatever the roll is
 	dead := map[string]time.Time{}
 	for _, c := range all {
 		if !c.Rotated.IsZero() {
@@ -182,14 +189,37 @@ func (l *Live) take(k key, g group, e event.Event) {
 		l.wait(k, &g, e)
 		return
 	}
-	id := keyText(k, f)
+	l.keep(keyText(k, f), f)
+}
+
+// burst takes a login of a burst of failures, which goes on.
+func (l *Live) burst(b burst, t *trail, seen Sighting) {
+	f := b.finding()
+	sum := sha256.Sum256([]byte(strings.Join([]string{string(f.Code), string(f.Grade), f.Rule, b.server, network(b.address), b.account.folded}, "\x00")))
+	id := hex.EncodeToString(sum[:16])
+	if t.toldAs != id {
+		t.toldAs = id
+		l.keepAll(id, f, f.Count)
+		return
+	}
+	if is, there := l.kept[poolOf(f)].Get(id); there {
+		is.Finding.Accounts, is.Finding.Addresses = f.Accounts, f.Addresses
+	}
+	f.Count, f.First, f.Last, f.Seen = 1, seen.At, seen.At, []Sighting{seen}
+	l.keep(id, f)
+}
+
+// keep counts one more of a finding, from when it was first seen.
+func (l *Live) keep(id string, f Finding) { l.keepAll(id, f, 1) }
+
+func (l *Live) keepAll(id string, f Finding, n int) {
 	all := l.kept[poolOf(f)]
 	is, there := all.Get(id)
 	if !there {
 		all.Add(id, &Kept{Key: id, Finding: f})
 		return
 	}
-	is.Finding.Count++
+	is.Finding.Count += n
 	if f.First.Before(is.Finding.First) {
 		is.Finding.First = f.First
 	}
@@ -226,12 +256,20 @@ func (l *Live) wait(k key, g *group, e event.Event) {
 // network is an address as strangers count: who has one of IPv6 has the /64 in
 // which it is.
 func network(a netip.Addr) string {
+	if n := networkOf(a); n.Is6() {
+		return netip.PrefixFrom(n, 64).String()
+	}
+	return a.Unmap().String()
+}
+
+// networkOf is the first address of that.
+func networkOf(a netip.Addr) netip.Addr {
 	if a = a.Unmap(); a.Is6() {
 		if n, err := a.WithZone("").Prefix(64); err == nil {
-			return n.String()
+			return n.Addr()
 		}
 	}
-	return a.String()
+	return a
 }
 
 // told says which findings are signs of a stolen value, the device or an
@@ -244,8 +282,6 @@ func told(f Finding) bool {
 		return f.Rule != "no-usual-places"
 	case Changed:
 		return f.Rule == "indicator" || f.Rule == "by-device"
-	case Burst:
-		return false
 	}
 	return true
 }

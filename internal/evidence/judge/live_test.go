@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,11 @@ func TestAFindingThatGoesOnIsToldWithItsCountAndEverSlower(t *testing.T) {
 		require.Zero(t, more)
 		told = append(told, got...)
 	}
+	// The same is a burst of failures, told as seldom.
+	bursts := slices.DeleteFunc(slices.Clone(told), func(a Alert) bool { return a.Code != Burst })
+	told = slices.DeleteFunc(told, func(a Alert) bool { return a.Code == Burst })
+	require.Len(t, bursts, 10)
+	require.Equal(t, told[9].Count, bursts[9].Count)
 	require.Len(t, told, 10, "at once, after 10 minutes, 20 more, 40, … at most a day")
 	all := 100
 	for i, a := range told {
@@ -147,7 +153,7 @@ func TestAFloodOfRefusedLoginsHidesNoneThatWasLetIn(t *testing.T) {
 	l.Add(use("uid=dead", "203.0.113.9", event.Accepted, time.Second))
 	flood(3)
 	got, more := l.Due(noon, false)
-	require.Equal(t, []string{"probable used-elsewhere uid=dead 203.0.113.9 1"}, said(got))
+	require.Equal(t, []string{"probable used-elsewhere uid=dead 203.0.113.9 1", fmt.Sprintf("probable burst-of-failures uid=dead  %d", 3*(maxKept+100))}, said(got))
 	require.Positive(t, more)
 }
 
@@ -157,7 +163,10 @@ func TestWhoHasANetworkOfIPv6IsOneStranger(t *testing.T) {
 		l.Add(use("uid=dead", fmt.Sprintf("2001:db8::%x", i), event.Refused, time.Second))
 	}
 	got, _ := l.Due(noon, false)
-	require.Equal(t, []string{fmt.Sprintf("probable tried-after-rotation uid=dead 2001:db8:: %d", 2*maxKept)}, said(got))
+	require.Equal(t, []string{
+		fmt.Sprintf("probable tried-after-rotation uid=dead 2001:db8:: %d", 2*maxKept),
+		fmt.Sprintf("possible burst-of-failures  2001:db8:: %d", 2*maxKept),
+	}, said(got))
 	require.Zero(t, l.Lost())
 }
 
@@ -183,6 +192,8 @@ func TestNamesThatAreTypedMakeNoFindingsOfTheirOwn(t *testing.T) {
 		l.Add(use(fmt.Sprintf("uid=guess%d", i), "192.0.2.10", event.Refused, time.Second))
 	}
 	got, _ := l.Due(noon, false)
+	require.Len(t, got, 4, "two of them bursts")
+	got = slices.DeleteFunc(got, func(a Alert) bool { return a.Code == Burst })
 	require.Len(t, got, 2)
 	require.Equal(t, 1000, got[0].Count)
 }
@@ -243,6 +254,9 @@ func TestEachEventIsInOneFindingThatIsToldOnce(t *testing.T) {
 			for _, a := range got {
 				require.False(t, ids[a.ID], "%s is told twice", a.ID)
 				ids[a.ID] = true
+				if a.Code == Burst {
+					continue
+				}
 				n := a.More
 				if a.Again == 0 {
 					n = a.Count
