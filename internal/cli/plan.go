@@ -115,6 +115,10 @@ type plan struct {
 	// Changes are what would become of each credential, in order.
 	Changes []planChange `json:"changes"`
 	Waves   []planWave   `json:"waves"`
+	// First are those that go first in their waves, for signs of use by others
+	// in logs, and LogsRead says which logs were read.
+	First    []planFirst           `json:"first,omitempty"`
+	LogsRead []credential.LogsRead `json:"logs_read,omitempty"`
 	// Doors at which values are proved dead besides.
 	Doors []planDoor `json:"doors,omitempty"`
 	// UsedBy is who reads the new values, as the campaign file says.
@@ -146,6 +150,13 @@ type planFinding struct {
 	Detail     string                 `json:"detail,omitempty"`
 }
 
+// planFirst is a credential that goes first in its wave, and why.
+type planFirst struct {
+	Credential string          `json:"credential"`
+	Wave       int             `json:"wave"`
+	Sign       credential.Sign `json:"sign"` // the surest
+}
+
 type planWave struct {
 	Name    string      `json:"name"`
 	Listed  int         `json:"listed"`
@@ -166,7 +177,7 @@ type planLane struct {
 }
 
 func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
-	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Reach: roll.Reach, rotated: inventory.Rotated(roll), Profile: roll.Profile, Containment: roll.Containment, Changes: changesOf(roll), Wrong: []doctorRow{}}
+	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Reach: roll.Reach, rotated: inventory.Rotated(roll), Profile: roll.Profile, Containment: roll.Containment, Changes: changesOf(roll), Wrong: []doctorRow{}, LogsRead: roll.Readings}
 	for _, w := range roll.Waves {
 		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, batchOf(cfg)), indexed: map[string]*planLane{}})
 	}
@@ -186,6 +197,9 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 		}
 		if c.Adopted {
 			p.Adopt++
+		}
+		if worst := credential.WorstOf(c.Signs); worst != nil {
+			p.First = append(p.First, planFirst{c.Name, c.Wave, worst.Sign})
 		}
 		w := &p.Waves[c.Wave]
 		w.Listed++
@@ -255,6 +269,7 @@ func (p plan) print(w io.Writer, width int) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	p.printFirst(w, width)
 	p.printLeft(w, width)
 	p.printFindings(w, width)
 	if err := printReach(w, p.Reach, p.rotated, width); err != nil {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
@@ -32,6 +33,20 @@ func staysOf(c credential.Credential, found []credential.Finding) stays {
 	}
 	out.detail = strings.Join(details, "; ")
 	return out
+}
+
+// printFirst says who goes first in its wave, and why.
+func (p plan) printFirst(w io.Writer, width int) {
+	if len(p.First) == 0 {
+		return
+	}
+	fmt.Fprint(w, report.Wrap("signs of use by others, in logs: within their waves these go before all else, the surest first", fmt.Sprintf("first (%d): ", len(p.First)), width))
+	for _, f := range p.First[:min(maxOpen, len(p.First))] {
+		fmt.Fprint(w, report.Wrap(report.Clean(f.Credential+": "+report.SignLine(f.Sign, time.UTC)), fmt.Sprintf("    wave %d: ", f.Wave+1), width))
+	}
+	if len(p.First) > maxOpen {
+		fmt.Fprintf(w, "    and %d more: rollcall plan -o json\n", len(p.First)-maxOpen)
+	}
 }
 
 // printLeft says of each reason for which credentials stay open what it means,

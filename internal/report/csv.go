@@ -17,14 +17,14 @@ import (
 
 // csvColumns are stable: ticket systems map them by name.
 var csvColumns = []string{"campaign", "device", "item", "id", "name", "kind", "authority", "state", "step", "reason", "meaning", "detail", "server",
-	"what_to_do", "owner", "due", "since", "until", "paths", "ledger_index", "incident", "severity"}
+	"what_to_do", "owner", "due", "since", "until", "paths", "ledger_index", "incident", "severity", "signs_of_use"}
 
 // openItem is something that somebody has to see to.
 type openItem struct {
 	Item                                                        string // credential, server, door, login, profile-line or list
 	ID, Name, Kind, Authority, State                            string
 	Step, Reason, Meaning, Detail, Server, Do, Owner, Due, From string
-	Until, Paths                                                string
+	Until, Paths, Signs                                         string
 	Index                                                       *uint64
 }
 
@@ -55,7 +55,7 @@ func CSV(w io.Writer, s *ledger.State) error {
 			index = strconv.FormatUint(*it.Index, 10)
 		}
 		if err := write([]string{s.Campaign, s.Device, it.Item, it.ID, it.Name, it.Kind, it.Authority, it.State, it.Step, it.Reason, it.Meaning, it.Detail, it.Server,
-			it.Do, it.Owner, it.Due, it.From, it.Until, it.Paths, index, s.Incident.Number, s.Incident.Severity}); err != nil {
+			it.Do, it.Owner, it.Due, it.From, it.Until, it.Paths, index, s.Incident.Number, s.Incident.Severity, it.Signs}); err != nil {
 			return err
 		}
 	}
@@ -154,7 +154,7 @@ func openCredential(s *ledger.State, l *ledger.CredentialState, at standing) ope
 	for _, p := range l.Paths {
 		paths = append(paths, p.String())
 	}
-	it.Paths = strings.Join(paths, " ")
+	it.Paths, it.Signs = strings.Join(paths, " "), strings.Join(SignsOf(l, time.UTC), "; ")
 	if at == exception {
 		it.Index = &l.Index
 	}

@@ -40,7 +40,7 @@ func TestCSVHasARowForEachOpenItemWithItsReasonAndWhatToDo(t *testing.T) {
 		"campaign": sampleCampaign, "device": "esg-01", "item": "credential", "id": "corp/0004", "name": "uid=svc-far,ou=people,dc=example,dc=org",
 		"kind": "ldap-password", "authority": "corp", "state": "exception", "step": "prove", "reason": "old-accepted", "meaning": "A server still accepts the stolen value",
 		"detail": "this server still accepts the stolen value", "server": far, "what_to_do": adviceFor(protocol.ReasonOldAccepted).Next, "owner": "", "due": "",
-		"since": "2026-11-23T12:00:09.000Z", "until": "", "paths": "kv/apps/esg-01/far#password", "ledger_index": "18", "incident": "", "severity": "",
+		"since": "2026-11-23T12:00:09.000Z", "until": "", "paths": "kv/apps/esg-01/far#password", "ledger_index": "18", "incident": "", "severity": "", "signs_of_use": "",
 	}, rows[0])
 	require.Equal(t, "no-account", rows[1]["reason"])
 

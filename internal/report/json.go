@@ -39,7 +39,48 @@ type Document struct {
 	HandOver   []DocumentHandOver  `json:"hand_over"`
 	// Findings of the campaign as a whole; those of a credential are with it.
 	Findings []credential.Finding `json:"findings"`
-	Verified DocumentVerified     `json:"verification"`
+	// Logs are readings of logs: which, what they cover, and counts of what is
+	// about no credential of the roll. Signs of a credential are with it.
+	Logs     *DocumentLogs    `json:"logs,omitempty"`
+	Verified DocumentVerified `json:"verification"`
+}
+
+// DocumentLogs is what logs show.
+type DocumentLogs struct {
+	Words    string                `json:"words"`
+	Signed   int                   `json:"credentials_with_signs"`
+	Covered  []DocumentCover       `json:"covered"`
+	Readings []credential.LogsRead `json:"readings"`
+}
+
+// DocumentCover is which part of the exposure is covered by the logs of an
+// authority.
+type DocumentCover struct {
+	Authority string              `json:"authority"`
+	NoLog     bool                `json:"no_log,omitempty"`
+	Seconds   float64             `json:"covered_s"`
+	Of        float64             `json:"exposure_s"`
+	Gaps      []credential.LogGap `json:"gaps"`
+}
+
+func documentLogs(s *ledger.State) *DocumentLogs {
+	logs := logsOf(s, 0)
+	if logs == nil {
+		return nil
+	}
+	d := &DocumentLogs{Words: logs.Headline, Signed: logs.Signed, Covered: []DocumentCover{}}
+	c := coverageOf(s)
+	for _, a := range c.of {
+		d.Covered = append(d.Covered, DocumentCover{a.name, a.noLog, a.covered.length().Seconds(), c.exposed.length().Seconds(), append([]credential.LogGap{}, a.gaps...)})
+	}
+	for _, r := range s.Readings {
+		read := credential.LogsRead{ID: r.ID, Of: r.LogReading, Logs: r.Logs, Coverage: r.Coverage, Elsewhere: r.Elsewhere}
+		if r.Counts != nil {
+			read.Counts = *r.Counts
+		}
+		d.Readings = append(d.Readings, read)
+	}
+	return d
 }
 
 // DocumentTimes are absent where nothing was measured.
@@ -96,6 +137,7 @@ type DocumentLine struct {
 	// Lines of the profile that it answers.
 	Lines    []credential.LineRef `json:"lines,omitempty"`
 	Findings []credential.Finding `json:"findings,omitempty"`
+	Signs    []credential.SignOf  `json:"signs,omitempty"` // of use by others; none says nothing
 	// DeadBefore is the latest campaign before this one that had called a value
 	// of it dead.
 	DeadBefore *credential.DeadBefore `json:"dead_before,omitempty"`
@@ -140,6 +182,7 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 	if f.Measured > 0 {
 		d.Times.Median, d.Times.P99 = seconds(f.Median), seconds(f.P99)
 	}
+	d.Logs = documentLogs(s)
 	if e := endingOf(s, f.All); e != nil {
 		d.EndedEarly = e.Title + ". " + e.Text
 	}
@@ -211,7 +254,7 @@ func documentLine(l *ledger.CredentialState) DocumentLine {
 		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Until: rfc3339(l.Until), Attempt: l.Attempt,
 		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence, LeftOut: l.LeftOut, DoorsLeftOut: l.DoorsLeftOut,
 		Paths: l.Paths, From: l.From, To: l.To, Reasons: l.Reasons, Lines: l.Lines, Findings: l.Findings,
-		Doors: l.Doors, AtDoors: l.AtDoors, UsedBy: l.UsedBy, DeadBefore: l.DeadBefore,
+		Doors: l.Doors, AtDoors: l.AtDoors, UsedBy: l.UsedBy, DeadBefore: l.DeadBefore, Signs: l.Signs,
 	}
 	if at == open || at == exception {
 		d.Next = adviceFor(l.Reason).Next

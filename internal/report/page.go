@@ -42,6 +42,8 @@ type pageData struct {
 	Tasks       []StatusTask // of people
 	Open        []card
 	Findings    []card
+	Logs        *logsShown // what logs show; nil where none were read
+	NoRecord    string
 	HandOver    []*ledger.CredentialState
 	Campaign    []campaignCard
 	HandOvers   int // that there are, of which HandOver has the first
@@ -128,9 +130,10 @@ type row struct {
 	Places  []pathVersions
 	Advice  advice
 	HasNext bool
-	Some    bool   // it was not shown dead everywhere
-	Share   string // on how many servers it is dead, where that is not all
-	Unasked string // what stands for an old value that no server was asked about
+	Some    bool     // it was not shown dead everywhere
+	Share   string   // on how many servers it is dead, where that is not all
+	Unasked string   // what stands for an old value that no server was asked about
+	Used    []string // signs of use by others
 }
 
 // pathVersions is one path in Vault and its versions; 0 is unknown.
@@ -157,6 +160,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 		d.Containment = containment(s)
 	}
 	d.Doors, d.AfterDoors = doorsOf(s), afterDoors
+	d.Logs, d.NoRecord = logsOf(s, mostSigned), noRecordMeans
 	d.LeftOut, d.Accepted, d.Profile, d.Tasks = leftOutOf(s), s.Accepted, newPageProfile(s), tasksFor(s, s.LatestAt)
 	for _, f := range s.Findings {
 		d.Campaign = append(d.Campaign, campaignCard{f, findingAdvice(f.Code)})

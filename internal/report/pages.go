@@ -24,7 +24,9 @@ type rowList struct {
 func (l rowList) Rows() iter.Seq[row] {
 	return func(yield func(row) bool) {
 		for c := range l.Of {
-			if !yield(newRow(c)) {
+			r := newRow(c)
+			r.Used = SignsOf(c, zoneOf(l.State))
+			if !yield(r) {
 				return
 			}
 		}

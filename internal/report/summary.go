@@ -131,6 +131,9 @@ func factsOf(s *ledger.State, f figures) (out []fact) {
 		}
 		add("Asked", text)
 	}
+	if logs := logsOf(s, 0); logs != nil {
+		add("Signs of use", capital(logs.Headline)+". "+noRecordMeans)
+	}
 	if s.Spec != nil {
 		add("Campaign file", "sha256 "+s.Spec.FileSHA256)
 	}

@@ -65,6 +65,7 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	doorsText(&b, s, width)
 	handOverText(&b, f, width)
 	usedByText(&b, s, width)
+	logsText(&b, s, width)
 	findingsText(&b, s, f, width)
 	if len(s.Excluded) > 0 {
 		b.WriteString("\nExcluded by a person\n")

@@ -1,0 +1,185 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+)
+
+// spans are times in order, none overlapping another.
+type spans []credential.Interval
+
+// spansOf are spans without order.
+func spansOf(all []credential.Interval) (out spans) {
+	all = slices.DeleteFunc(slices.Clone(all), func(x credential.Interval) bool { return !x.To.After(x.From) })
+	slices.SortFunc(all, func(a, b credential.Interval) int { return a.From.Compare(b.From) })
+	for _, x := range all {
+		if n := len(out) - 1; n >= 0 && !x.From.After(out[n].To) {
+			if x.To.After(out[n].To) {
+				out[n].To = x.To
+			}
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// without is what of it is in no span of the other.
+func (s spans) without(other spans) (out spans) {
+	for _, x := range s {
+		for _, o := range other {
+			if !o.To.After(x.From) || !o.From.Before(x.To) {
+				continue
+			}
+			if o.From.After(x.From) {
+				out = append(out, credential.Interval{From: x.From, To: o.From})
+			}
+			if x.From = o.To; !x.To.After(x.From) {
+				break
+			}
+		}
+		if x.To.After(x.From) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func (s spans) length() (d time.Duration) {
+	for _, x := range s {
+		d += x.To.Sub(x.From)
+	}
+	return d
+}
+
+// coverage is which part of the exposure logs cover. A moment is covered, of an
+// authority, where each of its servers whose own log is known has lines around
+// it: each server logs for itself.
+type coverage struct {
+	exposed spans
+	of      []authorityCover
+}
+
+type authorityCover struct {
+	name    string
+	noLog   bool
+	covered spans
+	sources []string
+	gaps    []credential.LogGap
+}
+
+func coverageOf(s *ledger.State) (c coverage) {
+	type server struct{ authority, name string }
+	covered := map[server][]credential.Interval{}
+	gaps := map[string][]credential.LogGap{}
+	var exposed []credential.Interval
+	var order []string
+	sources := map[string][]string{}
+	noLog := map[string]bool{}
+	for _, r := range s.Readings {
+		windows := windowsOf(r)
+		exposed = append(exposed, windows...)
+		for _, x := range r.Coverage {
+			if x.Authority == "" || x.InFront {
+				continue // of no authority, or not its own
+			}
+			if !slices.Contains(order, x.Authority) {
+				order = append(order, x.Authority)
+			}
+			gaps[x.Authority] = append(gaps[x.Authority], x.Gaps...)
+			if x.NoLog {
+				noLog[x.Authority] = true
+				continue
+			}
+			var not []credential.Interval
+			for _, g := range x.Gaps {
+				not = append(not, credential.Interval{From: g.From, To: g.To})
+			}
+			at := server{x.Authority, x.Server}
+			covered[at] = append(covered[at], spansOf(windows).without(spansOf(not))...)
+			sources[x.Authority] = append(sources[x.Authority], strings.TrimSpace(fmt.Sprintf("%s %s, %s", x.Server, x.Format, Plural(x.Lines, "line", "lines"))))
+		}
+	}
+	c.exposed = spansOf(exposed)
+	slices.Sort(order)
+	for _, name := range order {
+		a := authorityCover{name: name, sources: sources[name], gaps: gaps[name], noLog: noLog[name] && len(sources[name]) == 0}
+		if len(sources[name]) > 0 {
+			a.covered = c.exposed
+			for at, some := range covered {
+				if at.authority == name {
+					a.covered = a.covered.without(c.exposed.without(spansOf(some)))
+				}
+			}
+		}
+		slices.SortStableFunc(a.gaps, func(x, y credential.LogGap) int { return cmp.Or(x.From.Compare(y.From), x.To.Compare(y.To)) })
+		a.gaps = slices.Compact(a.gaps)
+		c.of = append(c.of, a)
+	}
+	return c
+}
+
+// windowsOf are the windows of a reading until it was made.
+func windowsOf(r *ledger.ReadLogs) (out []credential.Interval) {
+	if r.Follows {
+		return nil
+	}
+	for _, w := range r.Windows {
+		if w.To.IsZero() || w.To.After(r.ReadAt) {
+			w.To = r.ReadAt
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+// percent is a share in whole percents that is never more than it is: 100 is
+// all of it.
+func percent(part, whole time.Duration) string {
+	switch {
+	case whole <= 0:
+		return "no part"
+	case part > 0 && 100*part.Seconds() < whole.Seconds():
+		return "less than 1 %"
+	case part < whole:
+		return fmt.Sprintf("%d %%", min(99, int(100*part.Seconds()/whole.Seconds())))
+	}
+	return "100 %"
+}
+
+// words say how much is covered: the share of the exposure, as a mean of the
+// authorities that the logs name or lack.
+func (c coverage) words() string {
+	if len(c.of) == 0 || len(c.exposed) == 0 {
+		return "the logs cover no part of the exposure that is known"
+	}
+	var part time.Duration
+	gaps := 0
+	for _, a := range c.of {
+		part += a.covered.length() / time.Duration(len(c.of))
+		gaps += len(a.gaps)
+	}
+	whole := c.exposed.length() / time.Duration(len(c.of)) * time.Duration(len(c.of))
+	return fmt.Sprintf("the logs cover %s of the exposure; %s", percent(part, whole), Plural(gaps, "gap", "gaps"))
+}
+
+func (c coverage) lines(zone *time.Location) (out []coverLine) {
+	for _, a := range c.of {
+		line := coverLine{Authority: a.name, Words: fmt.Sprintf("%s: %s of the exposure is covered (%s)", a.name, percent(a.covered.length(), c.exposed.length()), strings.Join(a.sources[:min(named, len(a.sources))], "; "))}
+		if a.noLog {
+			line.Words = a.name + ": no log of it is known"
+		}
+		for _, g := range a.gaps[:min(mostGapLines, len(a.gaps))] {
+			line.Gaps = append(line.Gaps, fmt.Sprintf("%s to %s (%s)", clock(g.From.In(zone)), clock(g.To.In(zone)), g.Reason))
+		}
+		line.More = len(a.gaps) - len(line.Gaps)
+		out = append(out, line)
+	}
+	return out
+}

@@ -1,0 +1,112 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+)
+
+// windowed is the exposure of the sample: a hundred days.
+var windowed = credential.Interval{From: time.Date(2022, 10, 10, 0, 0, 0, 0, time.UTC), To: time.Date(2023, 1, 18, 0, 0, 0, 0, time.UTC)}
+
+func dayOf(n int) time.Time { return windowed.From.AddDate(0, 0, n) }
+
+// sampleLogs is a campaign that ended, of which logs were read before it set
+// anything.
+func sampleLogs() *log {
+	l := sample(true)
+	sign := func(grade credential.Grade, code, rule string, address string) credential.SignOf {
+		return credential.SignOf{Reading: "0f0f0f0f0f0f0f0f", Sign: credential.Sign{Code: code, Grade: grade, Rule: rule, Findings: 1, Count: 12, First: dayOf(20), Last: dayOf(40), Outcome: "accepted",
+			Addresses: []string{address}, At: &credential.LogPlace{Log: 1, Name: "mail.log", Line: 1234}}}
+	}
+	read := credential.LogsRead{ID: "0f0f0f0f0f0f0f0f", Of: credential.LogReading{Source: "evidence", SHA256: strings.Repeat("0f", 32), ReadAt: noon, Windows: []credential.Interval{windowed}},
+		Logs: []credential.ReadLog{{Number: 1, Name: "mail.log", SHA256: strings.Repeat("a1", 32), Size: 77, Format: "dovecot", Lines: 2000, First: dayOf(0), Last: dayOf(99)},
+			{Number: 2, Name: "slapd.log", SHA256: strings.Repeat("b2", 32), Size: 99, Format: "openldap", Authority: "corp", Server: "ldap1", Lines: 4000, NotRead: 3, First: dayOf(0), Last: dayOf(99)}},
+		Coverage: []credential.LogCoverage{{Format: "dovecot", InFront: true, Authority: "corp", Lines: 2000},
+			{Authority: "corp", Server: "ldap1", Format: "openldap", Lines: 4000, Gaps: []credential.LogGap{{From: dayOf(10), To: dayOf(20), Reason: "no-line"}}},
+			{Authority: "corp", Server: "ldap2", Format: "openldap", Lines: 400, Gaps: []credential.LogGap{{From: dayOf(15), To: dayOf(30), Reason: "before-first-line"}}},
+			{Authority: "vault", NoLog: true, Gaps: []credential.LogGap{{From: dayOf(0), To: dayOf(100), Reason: "no-log"}}}},
+		Elsewhere: []credential.Sign{{Code: "not-on-roll", Grade: credential.Possible, Findings: 3, Count: 30}},
+		Counts:    credential.ReadingCounts{Logs: 2, Coverage: 4, Signs: 3, Credentials: 2, Elsewhere: 3, NotKept: 5},
+	}
+	before, last := ledger.ReadingEntries(sampleCampaign, read, at(time.Second))
+	entries := before
+	entries = append(entries, ledger.SignEntries(sampleCampaign, credential.Credential{ID: "corp/0004", Name: "far", Signs: []credential.SignOf{sign(credential.Possible, "account-changed", "no-address", "192.0.2.9"), sign(credential.Confirmed, "used-elsewhere", "indicator", "192.0.2.7")}}, at(time.Second))...)
+	entries = append(entries, ledger.SignEntries(sampleCampaign, credential.Credential{ID: "corp/0001", Name: "relay", Signs: []credential.SignOf{sign(credential.Probable, "tried-after-rotation", "new-place", "192.0.2.7")}}, at(time.Second))...)
+	entries = append(entries, last)
+	const listed = 8 // and what was excluded
+	l.entries = append(l.entries[:listed:listed], append(entries, l.entries[listed:]...)...)
+	return l
+}
+
+func TestSignsOfUseStandBesideTheCredentialAndWhatNoLogCoversIsNotCalledUnused(t *testing.T) {
+	s := sampleLogs().fold()
+	const headline = "2 credentials show signs of use (1 confirmed, 1 probable); the logs cover 40 % of the exposure; 3 gaps"
+	const line = "confirmed, used-elsewhere, 12 times, 2022-10-30 00:00:00Z to 2022-11-19 00:00:00Z from 192.0.2.7 (mail.log:1234), by rule indicator"
+	var text, page, doc, rows, summary, sheet bytes.Buffer
+	require.NoError(t, Text(&text, s, verified, 400))
+	require.NoError(t, HTML(&page, s, verified, noon))
+	require.NoError(t, JSON(&doc, s, verified))
+	require.NoError(t, CSV(&rows, s))
+	require.NoError(t, SummaryText(&summary, s, verified, noon, 400))
+	require.NoError(t, SummaryHTML(&sheet, s, verified, noon))
+	require.Contains(t, text.String(), headline)
+	for _, says := range []string{line, "probable, tried-after-rotation", "corp: 80 % of the exposure is covered (ldap1 openldap, 4000 lines; ldap2 openldap, 400 lines)",
+		"gap: 2022-10-20 00:00:00Z to 2022-10-30 00:00:00Z (no-line)", "vault: no log of it is known", "not on the roll: possible not-on-roll: 3 findings (30 events)", noRecordMeans,
+		"reading 0f0f0f0f0f0f0f0f: 2 logs, read 2026-11-23 12:00:00Z; sha256 of the result " + strings.Repeat("0f", 32) + "; 5 events of more accounts"} {
+		require.Contains(t, text.String(), says)
+	}
+	require.Less(t, strings.Index(text.String(), "svc-far,"), strings.Index(text.String(), "Findings for the investigator"))
+	require.Equal(t, 6, strings.Count(page.String(), "(mail.log:1234)"), "in the section and beside each credential")
+	for _, says := range []string{"By the logs: " + headline, line, "signs of use: confirmed", strings.Repeat("b2", 32), "3 not understood"} {
+		require.Contains(t, page.String(), says)
+	}
+	require.Contains(t, summary.String(), "2 credentials show signs of use")
+	require.Contains(t, summary.String(), noRecordMeans)
+	require.Contains(t, sheet.String(), "Signs of use")
+	var d Document
+	require.NoError(t, json.Unmarshal(doc.Bytes(), &d))
+	require.Equal(t, []any{headline, 2}, []any{d.Logs.Words, d.Logs.Signed})
+	require.Equal(t, []DocumentCover{{"corp", false, 80 * 86400, 100 * 86400, []credential.LogGap{{From: dayOf(10), To: dayOf(20), Reason: "no-line"}, {From: dayOf(15), To: dayOf(30), Reason: "before-first-line"}}},
+		{"vault", true, 0, 100 * 86400, []credential.LogGap{{From: dayOf(0), To: dayOf(100), Reason: "no-log"}}}}, d.Logs.Covered)
+	cells, err := csv.NewReader(&rows).ReadAll()
+	require.NoError(t, err)
+	last := len(cells[0]) - 1
+	require.Equal(t, "signs_of_use", cells[0][last])
+	for _, row := range cells[1:] {
+		require.Equal(t, row[3] == "corp/0004", strings.HasPrefix(row[last], line), "%v", row)
+	}
+	for _, out := range []string{text.String(), page.String(), doc.String(), summary.String()} {
+		out = strings.ReplaceAll(strings.ReplaceAll(out, "&#34;", `"`), noRecordMeans, "")
+		require.NotContains(t, strings.ToLower(out), "not used")
+		require.NotContains(t, strings.ToLower(out), "unused")
+	}
+}
+
+func TestWithoutLogsNothingIsSaidOfThem(t *testing.T) {
+	s := sample(true).fold()
+	require.Nil(t, logsOf(s, 1))
+	var doc, page bytes.Buffer
+	require.NoError(t, JSON(&doc, s, verified))
+	require.NoError(t, HTML(&page, s, verified, noon))
+	require.NotContains(t, doc.String(), `"logs"`)
+	require.NotContains(t, page.String(), "By the logs")
+}
+
+func TestAShareIsNeverSaidToBeMoreThanItIs(t *testing.T) {
+	day := 24 * time.Hour
+	for _, row := range []struct {
+		part, whole time.Duration
+		says        string
+	}{{0, 0, "no part"}, {0, day, "0 %"}, {time.Second, day, "less than 1 %"}, {day - time.Second, day, "99 %"}, {day, day, "100 %"}} {
+		require.Equal(t, row.says, percent(row.part, row.whole))
+	}
+}
