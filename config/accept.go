@@ -17,10 +17,11 @@ import (
 // problem of one account, which is then rotated all the same, that a source
 // finds nothing, that a part of a directory is not searched, that by what a
 // cluster lets its roles in is not shown, that one server
-// which the directory knows of is not asked, or what somebody may have made or
-// may read in Vault, by a place. Exactly one of Account, Source, Directory,
-// Vault and Device is set; Problem goes with Account (and points-at-device with
-// Device), Server and Finding with Directory.
+// which the directory knows of is not asked, what a door may keep that is not
+// asked there, or what somebody may have made or may read in Vault, by a place.
+// Exactly one of Account, Source, Directory, Vault, Device, Host and Door is
+// set; Problem goes with Account (and points-at-device with Device), Server
+// with Directory, Finding with Directory and Door.
 type Accept struct {
 	Account   string             `json:"account,omitempty"` // as in Exclude
 	Problem   credential.Problem `json:"problem,omitempty"`
@@ -33,6 +34,7 @@ type Accept struct {
 	Vault   string                 `json:"vault,omitempty"`  // a place, as the warning names it
 	Device  string                 `json:"device,omitempty"` // another one, of which something is open, or that was in foreign hands too (Problem)
 	Host    string                 `json:"host,omitempty"`   // to which secrets lead by right (Problem)
+	Door    string                 `json:"door,omitempty"`   // as the file calls it (Finding)
 	// On is when somebody looked at that place in Vault, or that server: the
 	// word is for what was there before.
 	On     time.Time `json:"on,omitzero"`
@@ -107,20 +109,20 @@ var acceptable = []string{string(credential.SecondCopy), string(credential.CopyB
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept
 	for i, n := range top.list("accept") {
-		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "finding", "vault", "device", "host", "on", "reason")
+		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "finding", "vault", "device", "host", "door", "on", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
-		a := Accept{Account: f.str("account"), Source: f.str("source"), Directory: f.str("directory"), Server: f.str("server"), Vault: f.str("vault"), Device: f.str("device"), Host: f.str("host"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
+		a := Accept{Account: f.str("account"), Source: f.str("source"), Directory: f.str("directory"), Server: f.str("server"), Vault: f.str("vault"), Device: f.str("device"), Host: f.str("host"), Door: f.str("door"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
 		named := 0
-		for _, key := range []string{"account", "source", "directory", "vault", "device", "host"} {
+		for _, key := range []string{"account", "source", "directory", "vault", "device", "host", "door"} {
 			if f.has(key) {
 				named++
 			}
 		}
 		switch {
 		case named != 1:
-			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing), directory (of which a part is not searched, or by what it lets accounts in is not shown; with server, one server is not asked), vault (a place that a warning names), device (of which something is open) and host (to which secrets lead by right)", f.where)
+			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing), directory (of which a part is not searched, or by what it lets accounts in is not shown; with server, one server is not asked), vault (a place that a warning names), device (of which something is open), host (to which secrets lead by right) and door (which may keep what is not asked)", f.where)
 		case f.has("vault") && a.Vault == "":
 			f.problem("vault", "must name a place in Vault, as the warning does")
 		case f.has("device") && (!nameForm.MatchString(a.Device) || c.IsDevice(a.Device)):
@@ -147,6 +149,14 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 			f.problem("problem", "goes with account; what is accepted of a source is that it finds nothing, and of a directory that a part is not searched")
 		case f.has("server") && (!f.has("directory") || a.Server == ""):
 			f.problem("server", "goes with directory, and is a server that it knows of, as the warning names it")
+		case f.has("door"):
+			if _, is := c.Doors[a.Door]; !is {
+				f.problem("door", "no door is called %s", shown(a.Door))
+			}
+			if !f.has("finding") {
+				f.problem("finding", "missing: %s", credential.FindingOtherSpellings)
+			}
+			a.Finding = credential.FindingCode(f.oneOf("finding", "", []string{string(credential.FindingOtherSpellings)}))
 		case f.has("finding") && (!f.has("directory") || f.has("server")):
 			f.problem("finding", "goes with directory, without server: it is a warning that something of it is not shown, or not searched")
 		case f.has("on") && !f.has("vault") && !f.has("server"):

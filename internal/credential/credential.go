@@ -212,6 +212,12 @@ const (
 	DoorByMetadata = "metadata" // of a secret, which the device may have written
 )
 
+// OfDirectory reports whether c is a directory's account, by its DN: all
+// spellings of its login name are one name there.
+func (c Credential) OfDirectory() bool {
+	return c.Task == nil && !c.Kind.OpensVault() && strings.Contains(c.Name, "=") && strings.Contains(c.Name, ",")
+}
+
 // WithoutDoors is c without doors that a person left out of the campaign, and
 // which of its own those are.
 func (c Credential) WithoutDoors(leftOut []string) (rest Credential, without []string) {

@@ -210,6 +210,9 @@ const (
 	// FindingMoreServers: the directory knows of servers that the campaign does
 	// not ask.
 	FindingMoreServers FindingCode = "more-servers"
+	// FindingOtherSpellings: a door may keep old logins by spellings of a login
+	// name that are not asked.
+	FindingOtherSpellings FindingCode = "other-spellings"
 	// FindingNotProvider: the first server of a directory takes no changes, or
 	// hands them on to another.
 	FindingNotProvider FindingCode = "not-the-provider"
@@ -393,6 +396,7 @@ func (f FindingCode) Incomplete() bool {
 		FindingNotSearched,
 		FindingLoginExcluded,
 		FindingMoreServers,
+		FindingOtherSpellings,
 		FindingLeftStaged,
 		FindingMissing,
 		FindingOpenElsewhere,

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -75,11 +76,15 @@ type Spelling struct {
 	// than is known to be its own, or without one, it may be another account's
 	// name at the door.
 	Sure bool
+	// Typed: as people type names. Each old value is offered once by it, where
+	// it was not taken before: most have no entry there.
+	Typed bool
 }
 
 // Spellings are other ways to write the name of a directory's account at a door
 // that may keep each of them apart, while the directory takes all for one
-// account: in small letters and in capitals, and with the realm or without it.
+// account: in small letters and in capitals, as people type names, and with the
+// realm or without it.
 // name is the account's DN, whose domain components are a guess at the realm;
 // own are other logins that its directory says it has. There are more than
 // anybody can ask (sVc-x); none at doors that keep logins otherwise, or not at
@@ -88,20 +93,23 @@ func (s Settings) Spellings(login, name string, own []string) (out []Spelling) {
 	if s.Auth.Nameless() || !s.spells() || strings.ContainsAny(login, `=\`) {
 		return nil
 	}
-	all := []Spelling{{strings.ToLower(login), true}, {strings.ToUpper(login), true}}
+	all := []Spelling{{Login: strings.ToLower(login), Sure: true}, {Login: strings.ToUpper(login), Sure: true}}
 	for _, as := range own {
-		all = append(all, Spelling{as, true})
+		all = append(all, Spelling{Login: as, Sure: true})
 	}
 	short, realm, has := strings.Cut(login, "@")
 	switch here := s.Realm; {
 	case has && (here == "" || strings.EqualFold(realm, here)):
-		all = append(all, Spelling{short, here != ""})
+		all = append(all, Spelling{Login: short, Sure: here != ""})
 	case has:
 		// Without its realm it is a name of the door's own one.
 	case here != "":
-		all = append(all, Spelling{login + "@" + here, true})
+		all = append(all, Spelling{Login: login + "@" + here, Sure: true})
 	case realmOf(name) != "":
-		all = append(all, Spelling{login + "@" + realmOf(name), false})
+		all = append(all, Spelling{Login: login + "@" + realmOf(name)})
+	}
+	for _, as := range typed(login) {
+		all = append(all, Spelling{Login: as, Sure: true, Typed: true})
 	}
 	for _, as := range all {
 		if as.Login != login && !slices.ContainsFunc(out, func(have Spelling) bool { return have.Login == as.Login }) {
@@ -109,6 +117,25 @@ func (s Settings) Spellings(login, name string, own []string) (out []Spelling) {
 		}
 	}
 	return out
+}
+
+// typed are a login name as people type it: its first letter a capital, and the
+// first one of each word, the rest small.
+func typed(login string) []string {
+	local, realm, has := strings.Cut(strings.ToLower(login), "@")
+	if has {
+		realm = "@" + realm
+	}
+	first, words := []rune(local), []rune(local)
+	for i := range words {
+		if i == 0 || !unicode.IsLetter(words[i-1]) && !unicode.IsDigit(words[i-1]) {
+			words[i] = unicode.ToUpper(words[i])
+		}
+	}
+	if len(first) > 0 {
+		first[0] = unicode.ToUpper(first[0])
+	}
+	return []string{string(first) + realm, string(words) + realm}
 }
 
 // OwnSpellings are those of an account's addresses (mail, userPrincipalName)
@@ -138,7 +165,32 @@ func (s Settings) SpellingDoubt() string {
 	if s.Realm != "" {
 		realm = "with the realm " + s.Realm + " or without it"
 	}
-	return "it may keep old logins by each spelling of a name, where a directory takes all for one: it is asked by the name as it is listed, in small letters, in capitals, with the realm that its mail or userPrincipalName says, and " + realm + "; by another one (sVc-x) it may go on taking the old value until its time is over"
+	return "it may keep old logins by each spelling of a name, where a directory takes all for one: it is asked by the name as it is listed, in small letters, in capitals, as people type it (Svc-x, Svc-X), with the realm that its mail or userPrincipalName says, and " + realm + "; by another one (sVc-x) it may go on taking the old value until its time is over"
+}
+
+// UnaskedSpellings begins what OtherSpellings says.
+const UnaskedSpellings = "dead there is said of the spellings of a login name that are asked"
+
+// OtherSpellings says what such a door may do by a spelling that is not asked,
+// until when, and what ends it, for people; empty where it does not.
+func (s Settings) OtherSpellings() string {
+	if s.SpellingDoubt() == "" {
+		return ""
+	}
+	said := UnaskedSpellings + "; by another one (sVc-x) by which somebody logged in before, it may go on taking the stolen value"
+	if keeps := s.Keeping(); keeps > 0 {
+		said += fmt.Sprintf(" for up to %s after the new one was set", keeps)
+	} else {
+		said += ", for nobody knows how long (say cache: of it)"
+	}
+	lead := "; what ends it for all of them, if that is "
+	for _, k := range s.Keepers() {
+		if k.Spells {
+			said += lead + k.What + ": " + k.Ends
+			lead = "; or "
+		}
+	}
+	return said
 }
 
 // spells reports whether a door may keep each spelling of a name apart: its

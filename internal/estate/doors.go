@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/intruder"
 	"rollcall/internal/lab"
 )
@@ -102,6 +103,9 @@ func (e *Estate) DoorsYAML() string {
 		return ""
 	}
 	var b strings.Builder
+	if e.Relay != nil {
+		fmt.Fprintf(&b, "accept:\n  - {door: %s, finding: %s, reason: its saslauthd ends with these servers and they serve nobody else}\n", RelayDoor, credential.FindingOtherSpellings)
+	}
 	b.WriteString("doors:\n")
 	at := e.DoorPlaces()
 	for _, name := range slices.Sorted(maps.Keys(at)) {

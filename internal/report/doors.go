@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/door"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
@@ -19,7 +20,8 @@ type doorSum struct {
 	Shut        int // of which it refused the stolen value between two good logins
 	NewOnly     int // of which nobody knows the stolen value: it takes the new one
 	LeftOut     int // that are dead without it, because a person had left it out
-	// Outlives are the sessions of its type that a dead password has begun.
+	// Outlives are the sessions of its type that a dead password has begun, and
+	// what else the refusals that were seen there do not show.
 	Outlives []string
 }
 
@@ -40,12 +42,27 @@ func doorsOf(s *ledger.State) (out []doorSum) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Doors)) {
 		d := *sums[name]
+		d.Outlives = append(d.Outlives, unaskedAt(s, name)...)
 		if kind, _, is := strings.Cut(d.Place, "://"); is && d.Takes > 0 {
 			for _, o := range door.Outlives(kind) {
 				d.Outlives = append(d.Outlives, fmt.Sprintf("may go on when the password is dead: %s, %s; to end it: %s", o.What, o.Lives, o.End))
 			}
 		}
 		out = append(out, d)
+	}
+	return out
+}
+
+// unaskedAt is what the campaign said of a door that it does not ask there,
+// whether or not a person accepted it.
+func unaskedAt(s *ledger.State, name string) (out []string) {
+	name, _, _ = strings.Cut(name, "@")
+	for _, f := range s.Findings {
+		of, said, is := strings.Cut(strings.TrimPrefix(f.Detail, "door "+name), ": ")
+		about := f.Code == credential.FindingOtherSpellings || f.Code == credential.FindingAccepted && strings.HasPrefix(said, door.UnaskedSpellings)
+		if is && about && strings.HasPrefix(f.Detail, "door "+name) && (of == "" || strings.HasPrefix(of, " (")) {
+			out = append(out, said)
+		}
 	}
 	return out
 }

@@ -46,8 +46,8 @@ func TestAValueIsDeadByEachSpellingOfItsName(t *testing.T) {
 	short := r.accounts[0].UID
 	old := credential.NewSecret(r.accounts[0].Password)
 	spellings := map[string][]string{
-		"relay": {short, strings.ToUpper(short), short + "@example.org"},
-		"page":  {short, strings.ToUpper(short)},
+		"relay": {short, strings.ToUpper(short), short + "@example.org", "S" + short[1:]},
+		"page":  {short, strings.ToUpper(short), "S" + short[1:]},
 	}
 	for name, all := range spellings {
 		c.Doors = append(c.Doors, credential.DoorLogin{Door: name, Login: short})

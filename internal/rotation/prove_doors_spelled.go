@@ -22,7 +22,7 @@ import (
 // Spellings are other spellings of an account's login name by which it is asked
 // about at a door, for accounts of directories: to those all are one name.
 func Spellings(at door.Settings, c credential.Credential, as credential.DoorLogin) []door.Spelling {
-	if c.Task != nil || c.Kind.OpensVault() || !strings.Contains(c.Name, "=") || !strings.Contains(c.Name, ",") {
+	if !c.OfDirectory() {
 		return nil
 	}
 	return at.Spellings(as.Login, c.Name, as.Own)
@@ -70,6 +70,10 @@ func (t *tries) spelled(s door.Spelling, taken door.Shown) bool {
 // oldsBy offers the old values by another spelling. name: the new one was
 // taken by it just now; own: it is the account's own.
 func (t *tries) oldsBy(s door.Spelling, as door.Shown, name, own bool) bool {
+	defer func(looks int) { t.looks = looks }(t.looks)
+	if s.Typed && !t.names.showed(s, tookSo) {
+		t.looks = 1
+	}
 	for _, old := range t.with.olds {
 		for _, form := range t.at.Forms(s.Login, old) {
 			fine := false
@@ -80,6 +84,7 @@ func (t *tries) oldsBy(s door.Spelling, as door.Shown, name, own bool) bool {
 			}
 			if t.ev.TookOld() {
 				t.names.note(t.ctx, s, itsOwn)
+				t.names.note(t.ctx, s, tookSo)
 			}
 			if !fine {
 				t.code += bySpelling
@@ -124,6 +129,7 @@ const (
 	itsOwn  = "spelled-own"  // it took a value of the account
 	noName  = "spelled-none" // it refused the new value, and what was offered of the old
 	unclear = "spelled-odd"  // it gave another answer, or none
+	tookSo  = "spelled-took" // it took the old value
 )
 
 // spelledTimes is what is noted before a name is asked that may be another
@@ -220,7 +226,7 @@ func (r *Refusals) spelledSo(campaign, door, name, what string) {
 // account's are counted by may itself.
 func (r *Refusals) readSpelled(campaign string, o ownmount.Once) {
 	switch o.What {
-	case itsOwn, noName, unclear:
+	case itsOwn, noName, unclear, tookSo:
 		r.spelledSo(campaign, o.Where, o.ID, o.What)
 	}
 }
