@@ -112,10 +112,10 @@ func (p post) secret(ctx context.Context, at credential.Path) (value credential.
 		return value, fmt.Sprintf("was not told: the ledger worker may not read %s; run `rollcall init` again with this campaign file", at)
 	case err != nil:
 		return value, fmt.Sprintf("was not told: %s could not be read in Vault", at)
-	case !live.Found || live.Value.IsZero():
+	case live.AsItLies().IsZero():
 		return value, fmt.Sprintf("was not told: Vault holds nothing at %s", at)
 	}
-	return live.Value, ""
+	return live.AsItLies(), ""
 }
 
 // mailTimeout bounds one mail.

@@ -166,6 +166,17 @@ func liveTo(e Entry, field string, users []string) Live {
 	return l
 }
 
+// AsItLies is the field as whoever asks Vault for it gets it, without the end
+// of its line: for what is no password of an account, such as the key of a
+// receiver, in which nothing is to be found that stands for another text.
+func (l Live) AsItLies() credential.Secret {
+	text, is := l.data[l.field].(string)
+	if !is {
+		return l.Value
+	}
+	return credential.NewSecret(strings.TrimRight(text, "\r\n"))
+}
+
 // PrivateKey is the whole of the field where that is a private key as its file
 // has it. It is no bare secret, so that nobody writes over it; what only a
 // person changes may be one.

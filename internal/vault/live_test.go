@@ -360,3 +360,13 @@ func TestAMountThatIsNotThereAndOneOfVersion1AreToldApart(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, got, "nothing was written there")
 }
+
+// docs/notify.md says that a key is the field as it is.
+func TestAKeyThatIsBase64OfATextIsTakenAsItLies(t *testing.T) {
+	t.Parallel()
+	const key = "c2l4dGVlbi1ieXRlcy1vci1tb3JlLW9mLWtleQ=="
+	is := liveOf(Entry{Version: 1, Data: map[string]any{"key": key + "\n"}}, "key")
+	require.NotEqual(t, key, is.Value.Reveal(), "as a password it would stand for another text")
+	require.Equal(t, key, is.AsItLies().Reveal())
+	require.True(t, liveOf(Entry{Version: 1, Data: map[string]any{}}, "key").AsItLies().IsZero())
+}
