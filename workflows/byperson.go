@@ -94,8 +94,14 @@ func (c *campaign) mayResume() error {
 	if err := c.ending(); err != nil {
 		return err
 	}
+	if c.trials.asking {
+		return refuse("more was just picked to be tried before the others" + by(c.trials.by) + ": resume it once it is held behind that")
+	}
 	if c.control.Paused {
 		return nil
+	}
+	if c.status.Trying {
+		return refuse("the campaign is not paused: what was picked" + by(c.trials.by) + " is being tried before the others. Resume it once it is held behind that")
 	}
 	if c.by.resumed != "" {
 		return refuse("the campaign is not paused: it was resumed already" + by(c.by.resumed))

@@ -61,6 +61,7 @@ type campaign struct {
 	whole   workflow.Context // of the campaign: its end is an abort
 	roll    wire.Roll        // with what was taken up since
 	again   relisting
+	trials  trials
 	winding bool // nothing is begun any more
 }
 
@@ -268,6 +269,9 @@ func (c *campaign) handlers(ctx workflow.Context) error {
 		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateTakeUp, c.takeUp, workflow.UpdateHandlerOptions{Validator: c.mayTakeUp}); err != nil {
+		return err
+	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateTryFirst, c.tryMore, workflow.UpdateHandlerOptions{Validator: c.mayTryMore}); err != nil {
 		return err
 	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateAcceptOpen, c.acceptOpen, workflow.UpdateHandlerOptions{Validator: c.mayAcceptOpen}); err != nil {

@@ -31,6 +31,11 @@ const (
 	// UpdateAcceptOpen takes an AcceptOpen and answers with a Status.
 	UpdateAcceptOpen = "accept-open"
 
+	// UpdateTryFirst has more tried before the others while the campaign is
+	// held behind what was tried first. It takes a TryFirst and answers with a
+	// Status.
+	UpdateTryFirst = "try-first"
+
 	// UpdateClose accepts what is open, and ends the campaign. It takes a
 	// wire.Acceptance and answers with a Status.
 	UpdateClose = "close"

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -9,9 +10,11 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/estate"
 	"rollcall/internal/ledger"
+	notified "rollcall/internal/notify/settings"
 	"rollcall/internal/people"
 	"rollcall/internal/wire"
 )
@@ -24,11 +27,11 @@ var scenes = []struct {
 	when     func(st Status, w WaveStatus) bool        // when during is due; nil: when the first credential has died
 	during   func(ctx context.Context, s *stage) error // meanwhile
 	launched bool
-	people   bool // with a task of people
-	watched  bool // a device comes back meanwhile
-	doors    bool // with a door, and with people a task that it proves
-	twoDoors bool // which has two
-	hooks    bool // somebody reloads what is read at paths
+	people   bool                              // with a task of people
+	watched  bool                              // a device comes back meanwhile
+	doors    bool                              // with a door, and with people a task that it proves
+	twoDoors bool                              // which has two
+	with     func(spec []byte) ([]byte, error) // what else is in the campaign file
 }{
 	{name: "waves", during: func(ctx context.Context, s *stage) error {
 		// A first pass that finds the replica behind, a later one that does
@@ -55,7 +58,7 @@ var scenes = []struct {
 			s.tell(ctx, UpdateClose, wire.Acceptance{Actor: "alice@one", Reason: "it does not follow", Owner: "bob"}), s.estate.Replica.ResumeReplication(ctx))
 	}},
 	// Consumers are to read the new value while their batch is worked on.
-	{name: "reloaded", hooks: true},
+	{name: "reloaded", with: withHooks},
 	{name: "aborted", during: func(ctx context.Context, s *stage) error { return s.tell(ctx, UpdateAbort, operator) }},
 	{name: "cancelled", during: func(ctx context.Context, s *stage) error {
 		return s.CancelWorkflow(ctx, CampaignID(estate.Device), "")
@@ -128,6 +131,17 @@ var scenes = []struct {
 	{name: "held", watched: true, settings: func(s *Settings) { s.Deadline = time.Minute }, during: func(ctx context.Context, s *stage) error {
 		return errors.Join(s.tell(ctx, UpdatePause, operator), s.comesBack(ctx, CampaignID(estate.Device), 2), s.tell(ctx, UpdateResume, operator))
 	}},
+	// One is tried, then the login to Vault and two more, and then the rest.
+	{name: "triedmore", with: withFirst, when: func(st Status, _ WaveStatus) bool { return st.Held }, during: func(ctx context.Context, s *stage) error {
+		index, err := s.store.ReadIndex(ctx, fmt.Sprintf("%s-%d", estate.Device, s.n))
+		if err != nil {
+			return err
+		}
+		more := append(credential.Refs{{Page: 0, Index: 7}, {Page: 0, Index: 8}}, index.Logins...)
+		return errors.Join(s.tell(ctx, UpdateTryFirst, TryFirst{Refs: more, Actor: operator}),
+			s.await(ctx, func(st Status, _ WaveStatus) bool { return st.Held && len(st.Tried) == 2 }),
+			s.tell(ctx, UpdateResume, operator))
+	}},
 	// A login to Vault that nobody had listed is found and taken up while the
 	// replica does not follow. It is on the roll of what follows.
 	{name: "found", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {
@@ -142,6 +156,26 @@ var scenes = []struct {
 			s.tell(ctx, UpdateTakeUp, wire.TakeUp{Proposal: "again", Actor: operator, Reason: "a login was forgotten"}),
 			s.estate.Replica.ResumeReplication(ctx))
 	}},
+}
+
+// withHooks has somebody reload what is read at each path.
+func withHooks(spec []byte) ([]byte, error) {
+	var cfg config.Campaign
+	if err := json.Unmarshal(spec, &cfg); err != nil {
+		return nil, err
+	}
+	cfg.UsedBy = []notified.UsedBy{{Path: "kv/*", Consumers: []string{"postfix"}, Reload: &notified.Target{Name: "postfix", Command: []string{"/bin/true"}, Events: []notified.Event{notified.Reload}}}}
+	return json.Marshal(&cfg)
+}
+
+// withFirst has one tried before all others.
+func withFirst(spec []byte) ([]byte, error) {
+	var cfg config.Campaign
+	if err := json.Unmarshal(spec, &cfg); err != nil {
+		return nil, err
+	}
+	cfg.First = &config.Selection{Only: []string{"svc-esg-0003"}}
+	return json.Marshal(&cfg)
 }
 
 // slowly is for what happens while the replica does not follow.

@@ -29,7 +29,6 @@ import (
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
-	notified "rollcall/internal/notify/settings"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
 	"rollcall/internal/wire"
@@ -133,8 +132,8 @@ func recordAll() error {
 				spec = s.twoDoors
 			}
 		}
-		if scene.hooks {
-			if spec, err = withHooks(spec); err != nil {
+		if scene.with != nil {
+			if spec, err = scene.with(spec); err != nil {
 				return fmt.Errorf("%s: %w", scene.name, err)
 			}
 		}
@@ -248,16 +247,6 @@ func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error
 		stops = append(stops, w.Stop)
 	}
 	return s, stop, nil
-}
-
-// withHooks has somebody reload what is read at each path.
-func withHooks(spec []byte) ([]byte, error) {
-	var cfg config.Campaign
-	if err := json.Unmarshal(spec, &cfg); err != nil {
-		return nil, err
-	}
-	cfg.UsedBy = []notified.UsedBy{{Path: "kv/*", Consumers: []string{"postfix"}, Reload: &notified.Target{Name: "postfix", Command: []string{"/bin/true"}, Events: []notified.Event{notified.Reload}}}}
-	return json.Marshal(&cfg)
 }
 
 // addressed gives the device an address, where nothing answers yet.

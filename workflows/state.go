@@ -49,6 +49,11 @@ type Status struct {
 	// Held: what was to be tried first was tried, and the rest waits until the
 	// campaign is resumed.
 	Held bool `json:"held,omitempty"`
+	// Trying: what is to be tried first is being tried, and the campaign will
+	// be held behind it.
+	Trying bool `json:"trying,omitempty"`
+	// Tried is what was, or is, tried before the others, in order.
+	Tried []Trial `json:"tried,omitempty"`
 	// People: all else has ended, and people have tasks that are not done.
 	People bool `json:"people,omitempty"`
 	// Again: it was listed again while it runs.
@@ -85,6 +90,20 @@ type AcceptOpen struct {
 	Login  credential.Ref `json:"login"`
 	Actor  string         `json:"actor"`
 	Reason string         `json:"reason"`
+}
+
+// Trial is a wave of what is tried before the others.
+type Trial struct {
+	Wave int             `json:"wave"`
+	Refs credential.Refs `json:"refs"`
+}
+
+// TryFirst has a campaign that is held behind what was tried first try these
+// too, before the others. They are named by their places on the roll, for
+// Temporal gets no account name.
+type TryFirst struct {
+	Refs  credential.Refs `json:"refs"`
+	Actor string          `json:"actor"`
 }
 
 // Passed is what a wave tells its campaign after a pass: those of its logins to

@@ -27,13 +27,18 @@ func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 	if len(roll.Logins) > 0 || c.firstPass {
 		workflow.Go(steady, c.listenToWaves)
 	}
-	for i, w := range roll.Waves {
-		if w.Hold {
-			if err := c.tryFirst(ctx, steady, roll, w, i); err != nil {
-				return err
-			}
+	c.trials.until = map[int]int{}
+	for i := 0; i < len(roll.Waves) && roll.Waves[i].Hold; i++ {
+		more, err := c.tryFirst(ctx, steady, roll, roll.Waves[i], i)
+		if err != nil {
+			return err
+		}
+		if len(more) > 0 {
+			c.setApart(more, i+1)
+			roll.Waves = c.roll.Waves
 		}
 	}
+	c.status.Trying = false
 	for i, w := range roll.Waves {
 		if w.Tasks {
 			if err := c.beginTasks(ctx, steady, roll, w, i); err != nil {
@@ -42,7 +47,7 @@ func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 		}
 	}
 	for i, w := range roll.Waves {
-		if w.Tasks || w.Hold {
+		if w.Tasks || w.Hold || len(w.Runs) == 0 {
 			continue
 		}
 		if w.Alone {
@@ -68,23 +73,38 @@ func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 // something of it is open: a replica that lags a moment takes one more.
 const passesTried = 3
 
-// tryFirst runs the wave of what is to be tried before all else, and pauses the
+// tryFirst runs a wave of what is to be tried before all else, and pauses the
 // campaign behind it: whoever tries one wants to see what became of it. Nobody
-// else's work begins meanwhile, people's neither.
-func (c *campaign) tryFirst(ctx, steady workflow.Context, roll wire.Roll, w credential.WaveIndex, i int) error {
-	c.status.Wave = i
-	r, err := c.begin(ctx, steady, roll, w, i)
-	if err != nil {
-		return err
+// else's work begins meanwhile, people's neither. It returns what a person
+// picked then to be tried next; nothing where the others go on.
+func (c *campaign) tryFirst(ctx, steady workflow.Context, roll wire.Roll, w credential.WaveIndex, i int) (credential.Refs, error) {
+	c.status.Wave, c.status.Trying = i, true
+	c.status.Tried = append(slices.Clone(c.status.Tried), Trial{Wave: w.Wave, Refs: placesOf(w)})
+	c.trials.until[w.Wave] = passesTried
+	if _, err := c.begin(ctx, steady, roll, w, i); err != nil {
+		return nil, err
 	}
-	err = workflow.Await(steady, func() bool { return r.ended || c.passes[w.Wave] >= passesTried })
-	if err != nil || r.err != nil {
-		return cmpErr(err, r.err)
+	for {
+		err := workflow.Await(steady, func() bool { return c.failed != nil || c.wereTried(i) })
+		if err != nil || c.failed != nil {
+			return nil, cmpErr(err, c.failed)
+		}
+		if c.control.Aborting {
+			return nil, nil
+		}
+		if err := c.hold(ctx, steady); err != nil {
+			return nil, err
+		}
+		fresh, any := c.takePicked(i)
+		if !any || len(fresh) > 0 || c.control.Aborting || ctx.Err() != nil {
+			return fresh, nil
+		}
 	}
-	if c.control.Aborting {
-		return nil
-	}
-	c.status.Held = true
+}
+
+// hold pauses the campaign until somebody lets it go on.
+func (c *campaign) hold(ctx, steady workflow.Context) error {
+	c.status.Held, c.status.Trying = true, false
 	if !c.control.Paused {
 		c.control.Paused, c.status.Phase = true, ledger.Paused
 		number := c.nextEvent()
@@ -97,7 +117,7 @@ func (c *campaign) tryFirst(ctx, steady workflow.Context, roll wire.Roll, w cred
 			return err
 		}
 	}
-	err = workflow.Await(steady, func() bool { return !c.control.Paused || c.control.Aborting || ctx.Err() != nil })
+	err := workflow.Await(steady, func() bool { return !c.control.Paused || c.control.Aborting || ctx.Err() != nil })
 	c.status.Held = false
 	return err
 }

@@ -24,26 +24,23 @@ func (s *session) firstOf(ctx context.Context, roll *credential.Roll) (string, e
 	if err != nil {
 		return "", err
 	}
-	if kept, logins := keptWaiting(roll, reach); len(kept) > 0 {
-		s.say("note: of what is tried first %s would stay open (within-reach): %s could read the new value, and would go later. Name it too: --only '%s'",
-			someOf(kept), someOf(logins), strings.Join(logins[:min(maxOpen, len(logins))], "' --only '"))
+	first := map[string]bool{}
+	for _, c := range roll.Credentials {
+		first[c.ID] = c.Wave == 0
 	}
+	s.sayKept(roll, reach, func(id string) bool { return first[id] })
 	return text, nil
 }
 
-// keptWaiting names what of the first wave waits for a login to Vault that goes
-// in a later one, and those logins.
-func keptWaiting(roll *credential.Roll, reach []credential.Reach) (kept, logins []string) {
-	wave := map[string]int{}
-	for _, c := range roll.Credentials {
-		wave[c.ID] = c.Wave
-	}
+// keptWaiting names what of what is tried first waits for a login to Vault that
+// goes later, and those logins. first also holds for a login that is dead.
+func keptWaiting(roll *credential.Roll, reach []credential.Reach, first func(id string) bool) (kept, logins []string) {
 	for _, r := range reach {
-		if wave[r.Login] == 0 {
+		if first(r.Login) {
 			continue
 		}
 		for _, c := range roll.Credentials {
-			if c.Wave == 0 && c.Problem == "" && slices.Contains(r.Reads, c.ID) {
+			if first(c.ID) && c.Problem == "" && slices.Contains(r.Reads, c.ID) {
 				kept = append(kept, c.Name)
 				logins = append(logins, r.Name)
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,7 +44,8 @@ answer: run lists those that have none and changes nothing (rollcall answers).
 
 On a terminal run shows a summary and asks before it begins a campaign (--yes: it does not).
 --only, --wave, --source and --limit pick what is tried first, for real and in this campaign: run
-ends then with exit code 3, and the others wait. The same command without them goes on with these.
+ends then with exit code 3, and the others wait. With them once more it tries more, as often as
+you like; the same command without them goes on with the others.
 
 What only people can do (rollcall tasks) may take days: when nothing else is left run ends with
 exit code 2, and the same command goes on with it. With --stay it does not end then: rollcall
@@ -156,12 +158,13 @@ func (s *session) startOrRejoin(ctx context.Context) (string, error) {
 }
 
 // rejoin goes on with a campaign that runs, and lets the others go on where it
-// is held behind what was tried first.
+// is held behind what was tried first, or tries more of them.
 func (s *session) rejoin(ctx context.Context, running *workflows.Status) error {
 	if s.first.Given() {
-		return fmt.Errorf("campaign %s runs already, and what is tried first is picked when one begins; nothing was done. `rollcall run` goes on with it, `rollcall abort` ends it", running.Campaign+s.startedBy(ctx, running.Campaign))
+		return s.tryMore(ctx, running)
 	}
 	s.say("rejoining campaign %s", running.Campaign+s.startedBy(ctx, running.Campaign))
+	s.behind = running.Trying || running.Phase == ledger.Listing
 	if !running.Held {
 		return nil
 	}
@@ -248,10 +251,11 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 	}
 }
 
-// heldBehind reports whether the campaign waits behind what this run had tried
-// first. Only the ledger is looked at until that says that it is paused.
+// heldBehind reports whether the campaign waits behind what this run, or one
+// that it goes on for, had tried first. Only the ledger is looked at until that
+// says that it is paused.
 func (s *session) heldBehind(ctx context.Context, view *view) (bool, error) {
-	if !s.first.Given() || view.state.Phase != ledger.Paused {
+	if !s.first.Given() && !s.behind || view.state.Phase != ledger.Paused {
 		return false, nil
 	}
 	st, err := s.running(ctx)
@@ -263,7 +267,7 @@ func (s *session) leaveHeld(ctx context.Context, view *view) error {
 	dead, open := 0, 0
 	for c := range view.state.All() {
 		switch {
-		case c.Wave > 0:
+		case s.tried == nil && c.Wave > 0, s.tried != nil && !slices.Contains(s.tried, c.ID):
 		case c.Outcome == ledger.Dead:
 			dead++
 		default:

@@ -25,6 +25,9 @@ type session struct {
 
 	leavesPeople bool // follow ends when nothing but people's tasks is left
 	forEver      bool // what is started goes on by itself, again and again
+
+	tried  []string // ids of what this run has tried first; nil: the first wave
+	behind bool     // the campaign may come to be held behind what is tried first
 }
 
 // openVault loads the campaign file and logs in to Vault. The caller closes.

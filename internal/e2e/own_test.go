@@ -139,9 +139,9 @@ func TestACampaignKilledInItsOwnRotationsGoesOnWithTheIdentityThatIsLeft(t *test
 	requireClean(t, e)
 }
 
-// killedAt runs the campaign and kills it at the nth request that matches:
-// before the server sees it (Cut), or after its answer (DropReply).
-func (u *user) killedAt(what string, p *faultproxy.Proxy, fault faultproxy.Fault, nth int, match func(faultproxy.Request) bool) {
+// killedAt runs the campaign, with flags, and kills it at the nth request that
+// matches: before the server sees it (Cut), or after its answer (DropReply).
+func (u *user) killedAt(what string, p *faultproxy.Proxy, fault faultproxy.Fault, nth int, match func(faultproxy.Request) bool, flags ...string) {
 	u.t.Helper()
 	var cmd *exec.Cmd
 	var seen atomic.Int64
@@ -159,7 +159,7 @@ func (u *user) killedAt(what string, p *faultproxy.Proxy, fault faultproxy.Fault
 	} else {
 		p.OnRequest(hook)
 	}
-	cmd, said := u.begin("run")
+	cmd, said := u.begin(append([]string{"run"}, flags...)...)
 	close(begun)
 	ended := make(chan struct{})
 	go func() {

@@ -7,6 +7,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/profile"
 )
 
 // waveFirst is the name of the wave of what is tried before all else.
@@ -44,7 +45,7 @@ func Select(roll *credential.Roll, by config.Selection) ([]int, error) {
 	}
 	for n, was := range taken {
 		if !was {
-			return nil, fmt.Errorf("--only: no credential of the roll is called %q (by its DN or the first value of that, its role, its user, or its place in Vault; * stands for any text): rollcall list shows them", by.Only[n])
+			return nil, fmt.Errorf("--only: no credential of the roll is called %q (by its DN or the first value of that, its role, its user, or its place in Vault; * stands for any text)%s: rollcall list shows them", by.Only[n], meant(roll, by.Only[n]))
 		}
 	}
 	if !found {
@@ -56,42 +57,94 @@ func Select(roll *credential.Roll, by config.Selection) ([]int, error) {
 	return out, nil
 }
 
+// mostMeant are the names that somebody is shown who may have meant one.
+const mostMeant = 5
+
+// meant names those of a roll that somebody may have meant who wrote a name
+// that nobody has; empty where there is none, and for a pattern.
+func meant(roll *credential.Roll, wrote string) string {
+	if strings.ContainsAny(wrote, "*?[") {
+		return ""
+	}
+	type like struct {
+		name string
+		far  int
+	}
+	var near []like
+	for _, c := range roll.Credentials {
+		for _, name := range namesOf(c) {
+			if name != "" && likeSegment(wrote, name) {
+				near = append(near, like{name, profile.Distance(fold(wrote), fold(name))})
+				break
+			}
+		}
+	}
+	if len(near) == 0 {
+		return ""
+	}
+	slices.SortStableFunc(near, func(a, b like) int { return a.far - b.far })
+	var names []string
+	for _, l := range near[:min(mostMeant, len(near))] {
+		names = append(names, l.name)
+	}
+	text := "; like it: " + strings.Join(names, ", ")
+	if more := len(near) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// namesOf are the names that people have for a credential, the shortest first.
+func namesOf(c credential.Credential) []string {
+	names := []string{rdnValue(c.Name), c.Name[strings.LastIndex(c.Name, "/")+1:], c.Name}
+	for _, p := range c.Paths {
+		names = append(names, p.Mount+"/"+p.Path, p.String())
+	}
+	return names
+}
+
 // Selects reports whether a pattern takes one of the names that people have for
 // a credential: its DN or the first value of that, its role, its user, its
 // places in Vault.
 func Selects(pattern string, c credential.Credential) bool {
-	names := []string{c.Name, rdnValue(c.Name), c.Name[strings.LastIndex(c.Name, "/")+1:]}
-	for _, p := range c.Paths {
-		names = append(names, p.String(), p.Mount+"/"+p.Path)
-	}
-	return slices.ContainsFunc(names, func(name string) bool {
+	return slices.ContainsFunc(namesOf(c), func(name string) bool {
 		ok, err := config.Matches(fold(pattern), fold(name))
 		return err == nil && name != "" && ok
 	})
 }
 
-// goFirst gives those that a selection takes a wave of their own, before all
-// others, behind which the campaign is held. What goes last has a reason for it
-// and cannot be tried first; what people do, and what is only ended, is no
-// trial.
-func goFirst(roll *credential.Roll, by config.Selection) error {
+// First returns the indexes of those that a selection takes and that can be
+// tried before all others. What goes last has a reason for it and cannot be
+// tried first; what people do, and what is only ended, is no trial. Whoever
+// names such a one is told.
+func First(roll *credential.Roll, by config.Selection) ([]int, error) {
 	picked, err := Select(roll, by)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	first := picked[:0]
 	for _, i := range picked {
 		c := roll.Credentials[i]
 		if roll.Waves[c.Wave].Alone || c.Own || c.Task != nil || c.Kind.OnlyEnds() {
 			if len(by.Only) > 0 {
-				return fmt.Errorf("%s cannot be tried first: %s; nothing was begun", c.Name, notFirst(c))
+				return nil, fmt.Errorf("%s cannot be tried first: %s", c.Name, notFirst(c))
 			}
 			continue
 		}
 		first = append(first, i)
 	}
 	if len(first) == 0 {
-		return fmt.Errorf("nothing of what was to be tried first can be tried: what people do, tokens, what servers replicate by and Rollcall's own logins are not; nothing was begun")
+		return nil, fmt.Errorf("nothing of what was to be tried first can be tried: what people do, tokens, what servers replicate by and Rollcall's own logins are not")
+	}
+	return first, nil
+}
+
+// goFirst gives those that a selection takes a wave of their own, before all
+// others, behind which the campaign is held.
+func goFirst(roll *credential.Roll, by config.Selection) error {
+	first, err := First(roll, by)
+	if err != nil {
+		return fmt.Errorf("%w; nothing was begun", err)
 	}
 	roll.Waves = append([]credential.Wave{{Name: waveFirst, Hold: true}}, roll.Waves...)
 	for i := range roll.Credentials {

@@ -53,6 +53,9 @@ func TestWhatIsPickedIsCalledByEachNameThatPeopleKnow(t *testing.T) {
 func TestAPartThatPicksNothingIsAnErrorThatSaysSo(t *testing.T) {
 	for want, by := range map[string]config.Selection{
 		`no credential of the roll is called "svc-mial"`:              {Only: []string{"svc-mail", "svc-mial"}},
+		"stands for any text); like it: svc-mail: rollcall list":      {Only: []string{"SVC_mial"}},
+		"stands for any text); like it: kv/esg/scan: rollcall list":   {Only: []string{"kv/esg/scans"}},
+		"stands for any text): rollcall list shows them":              {Only: []string{"mai*l"}},
 		"it has logins-to-vault, the rest, what servers replicate by": {Wave: "rest"},
 		`nothing on the roll was found by a source called "vualt"`:    {Source: "vualt"},
 		"no credential of the roll is what all of --only, --wave":     {Only: []string{"svc-mail"}, Source: "list"},

@@ -24,8 +24,8 @@ type Action struct {
 func (s *State) act(index uint64, e *Entry) {
 	a := Action{At: e.At, Event: e.Event, Who: e.Actor, Index: index}
 	switch e.Event {
-	case CampaignStarted, CampaignPaused, CampaignResumed, CampaignAborted:
-	case CampaignClosed:
+	case CampaignStarted, CampaignAborted:
+	case CampaignPaused, CampaignResumed, CampaignClosed: // behind what is tried first, and to try more of it
 		a.Why = e.Detail
 	case ServerLeftOut:
 		a.What, a.Why = e.Server+" of "+e.Authority, e.Detail
