@@ -303,7 +303,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	}
 	confirm(ctx, rot, cs, done)
 	r.steady(ctx, rot, cs, done)
-	return r.applied(ctx, in, page, done), nil
+	return r.tellFlushes(ctx, in, rot, cs, r.applied(ctx, in, page, done)), nil
 }
 
 // applied notes in this process, in Vault and for the metrics what became of a

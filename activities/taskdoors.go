@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -28,15 +29,26 @@ func (r *Rotation) AskTaskDoors(ctx context.Context, in wire.Tasks) ([]wire.Aske
 	if err != nil {
 		return nil, err
 	}
+	told := r.toldFlushes(ctx, spec, in.Campaign, cs, func(string) bool { return !firstAttempt(ctx) })
 	if in.Round > 0 && !firstAttempt(ctx) {
-		return diedAsking(in.Refs), nil
+		return alsoFlushed(diedAsking(in.Refs), in.Refs, cs, told), nil
 	}
-	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign, device, !firstAttempt(ctx)), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }, Until: time.Now().Add(doorsAtATime),
+	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign, device), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }, Until: time.Now().Add(doorsAtATime),
 		Authority: func(at credential.AccountAt) (kind.Authority, error) {
 			return r.Kinds.Authority(spec, at.Authority, at.Kind)
 		}}
 	out, err := a.Ask(ctx, in, cs)
-	return out, classify(errVault, err)
+	return alsoFlushed(out, in.Refs, cs, told), classify(errVault, err)
+}
+
+// alsoFlushed adds to what was found of tasks what came of their flushes.
+func alsoFlushed(out []wire.AskedTask, refs credential.Refs, cs []credential.Credential, told map[string][]credential.Finding) []wire.AskedTask {
+	for i := range out {
+		if n := slices.Index(refs, out[i].Ref); n >= 0 {
+			out[i].Findings = withAlso(out[i].Findings, told[cs[n].ID])
+		}
+	}
+	return out
 }
 
 // diedAsking is what came of a look whose worker was killed: workflows of this

@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
 	"rollcall/internal/door/opened"
@@ -319,37 +317,6 @@ func TestADoorThatWasShutInAnEarlierLookStillTakesTheNewValue(t *testing.T) {
 // put writes a value where a row says, as a person does.
 func (p *peopled) put(name, value string) {
 	p.write("kv/data/net/"+name, map[string]any{"data": map[string]any{"value": value}})
-}
-
-// A flush is run once at most. One whose worker died in the middle of it was
-// run or not: that is told, once, and it is not run again.
-func TestAFlushWhoseWorkerDiedIsToldAndNotRunAgain(t *testing.T) {
-	p := newPeopled(t, nil, "flushed", "killed")
-	runs := 0
-	hook := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { runs++ }))
-	t.Cleanup(hook.Close)
-	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: hook.Certificate().Raw}))
-	spec := &config.Campaign{Device: "esg-01", Doors: map[string]door.Settings{"mail": {Type: "imaps", CA: ca, Flush: &door.Flush{URL: hook.URL}}}}
-	flush := func(name string, retried bool) *credential.Finding {
-		ask := p.rotation.doorAsker(spec, "c", nil, retried)
-		return ask.Flush(t.Context(), credential.Credential{ID: "person/esg-01/" + name}, credential.DoorLogin{Door: "mail", Login: name})
-	}
-	require.Equal(t, credential.FindingFlushed, flush("flushed", false).Code)
-	p.restart()
-	require.Nil(t, flush("flushed", true), "it is known what came of it")
-	require.Equal(t, 1, runs)
-
-	first, err := p.store.NoteOnce(t.Context(), "c", noteFlush, "mail", "person/esg-01/killed") // and the worker dies
-	require.NoError(t, err)
-	require.True(t, first)
-	p.restart()
-	require.Nil(t, flush("killed", false), "somebody else may be running it")
-	told := flush("killed", true)
-	require.NotNil(t, told)
-	require.Equal(t, credential.FindingFlushFailed, told.Code)
-	require.Contains(t, told.Detail, "it may have been run or not, and is not run again")
-	require.Nil(t, flush("killed", true), "once")
-	require.Equal(t, 1, runs)
 }
 
 // A look that is tried again after its worker died asks no door a second time.

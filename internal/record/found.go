@@ -31,6 +31,9 @@ func found(campaign string, c credential.Credential, attempt int, f credential.F
 	if f.Code == credential.FindingPathRefused {
 		f.Detail = namePaths(c, f.Detail)
 	}
+	if f.Code == credential.FindingFlushed || f.Code == credential.FindingFlushFailed {
+		attempt = 0 // run once in a campaign, and told whenever its doors are seen to
+	}
 	which := fmt.Sprintf("%s.%d", f.Code, attempt)
 	if f.Detail != "" {
 		which += fmt.Sprintf(".%08x", crc32.ChecksumIEEE([]byte(f.Detail)))

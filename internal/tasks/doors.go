@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"slices"
 	"strings"
@@ -285,7 +286,10 @@ func Proved(in wire.AskedTasks, cs []credential.Credential, state *ledger.State,
 			continue // it is to be done anew
 		}
 		for _, f := range it.Findings {
-			e := ledger.About(in.Tasks.Campaign, c, ledger.EventFinding, string(f.Code)+"."+fmt.Sprint(in.Round), now)
+			if slices.Contains(line.Findings, f) {
+				continue // it is told again, lest a result was lost
+			}
+			e := ledger.About(in.Tasks.Campaign, c, ledger.EventFinding, fmt.Sprintf("%s.%d.%08x", f.Code, in.Round, crc32.ChecksumIEEE([]byte(f.Detail))), now)
 			e.Finding, e.Detail = f.Code, f.Detail
 			entries = append(entries, e)
 		}

@@ -62,6 +62,31 @@ func (s *Store) noteOnce(ctx context.Context, at string, note any) (first bool, 
 	return false, err
 }
 
+// NoteOnceSaying is NoteOnce, and keeps in the note what is said, for
+// NotedSaid.
+func (s *Store) NoteOnceSaying(ctx context.Context, campaign, what, where, id string, said any) (first bool, err error) {
+	at, err := s.onceAt(ctx, campaign, what, where, id)
+	if err != nil {
+		return false, err
+	}
+	return s.noteOnce(ctx, at, said)
+}
+
+// NotedSaid gives what NoteOnceSaying said; false if nobody has, or it cannot
+// be read.
+func (s *Store) NotedSaid(ctx context.Context, campaign, what, where, id string, into any) (noted bool, err error) {
+	path, err := s.onceAt(ctx, campaign, what, where, id)
+	if err != nil {
+		return false, err
+	}
+	e, err := s.Get(ctx, "read what is done once", s.mount, path, 0)
+	if vault.IsNotFound(err) {
+		return false, nil
+	}
+	text, _ := e.Data[pageField].(string)
+	return err == nil && json.Unmarshal([]byte(text), into) == nil, err
+}
+
 // ofValue tells of which value a note is, to whoever has that value. It lies in
 // the body, where Vault keeps values; the path stands in Vault's logs.
 type ofValue struct {

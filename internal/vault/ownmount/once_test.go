@@ -34,6 +34,35 @@ func TestWhatIsNotedOnceIsNotedForEveryWorker(t *testing.T) {
 	require.ElementsMatch(t, []Once{{"refused-1", "mail@192.0.2.7", id}, {"flush", "mail", id}}, got)
 }
 
+func TestWhatANoteSaysIsReadByEveryWorker(t *testing.T) {
+	worker, _, c := restricted(t, vault.WorkerPolicy)
+	ctx := t.Context()
+	require.NoError(t, worker.OpenCampaign(ctx, CampaignRecord{Campaign: "saying", Device: "esg-01"}))
+	_, err := worker.WriteRoll(ctx, vaulttest.NewRoll("saying", 1))
+	require.NoError(t, err)
+	beside := open(t, c, server.Address(), vaulttest.TokenWith(t, vault.WorkerPolicy))
+	const id = "corp/uid=a/b,dc=example"
+	said := credential.Finding{Code: credential.FindingFlushed, Detail: "door mail: its flush exit code 0"}
+	var got credential.Finding
+	noted, err := beside.NotedSaid(ctx, "saying", "flushed", "mail", id, &got)
+	require.NoError(t, err)
+	require.False(t, noted)
+	for n, what := range []credential.Finding{said, {Code: credential.FindingFlushFailed}} {
+		first, err := worker.NoteOnceSaying(ctx, "saying", "flushed", "mail", id, what)
+		require.NoError(t, err)
+		require.Equal(t, n == 0, first)
+		noted, err = beside.NotedSaid(ctx, "saying", "flushed", "mail", id, &got)
+		require.NoError(t, err)
+		require.True(t, noted)
+		require.Equal(t, said, got)
+	}
+	_, err = worker.NoteOnce(ctx, "saying", "flushed", "other", id) // as an earlier version
+	require.NoError(t, err)
+	noted, err = beside.NotedSaid(ctx, "saying", "flushed", "other", id, &got)
+	require.NoError(t, err)
+	require.False(t, noted)
+}
+
 func TestANoteOfAValueIsKnownToWhoeverHasTheValueAndShowsItToNobody(t *testing.T) {
 	worker, _, _ := restricted(t, vault.WorkerPolicy)
 	ctx := t.Context()
