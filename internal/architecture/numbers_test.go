@@ -50,6 +50,28 @@ func TestANumberInAMessageHasItsNounFromOneHelper(t *testing.T) {
 	}
 }
 
+// agrees is a number whose verb is that of many: "%d of %d are open".
+var agrees = regexp.MustCompile(`%d (open |more |others |of them |of its |of %d )?(are|have|were|wait|stay|begin|do)\b`)
+
+// always are texts of which that number is never 1, or a limit.
+var always = []string{"%d paths name it: the first %d are shown", "what Vault makes by its password policy", "look alike, and %d of them were made", "%s beyond the first %d are not taken up"}
+
+func TestAVerbGoesWithTheNumberBeforeIt(t *testing.T) {
+	require.True(t, agrees.MatchString("%d of %d are not dead"))
+	for _, p := range packages(t) {
+		if !saysToPeople(p.Name) {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			for _, text := range texts(t, filepath.Join(p.Dir, file), nil) {
+				if found := agrees.FindString(text); found != "" && !slices.ContainsFunc(always, func(a string) bool { return strings.HasPrefix(text, a) }) {
+					t.Errorf("%s/%s: %q in %.80q: plural.Pick has the verb for 1 as well", p.Name, file, found, text)
+				}
+			}
+		}
+	}
+}
+
 func TestTheRuleOfNumbersSeesEachText(t *testing.T) {
 	require.Equal(t, []string{"%d accounts", "b"}, texts(t, "p.go", "package p\nconst a = \"%d \" + `accounts`\nvar x = \"b\"\n"))
 	for text, is := range map[string]bool{

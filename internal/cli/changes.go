@@ -134,9 +134,12 @@ func sumOf(device string, changes []planChange) string {
 	if made > 0 {
 		text += fmt.Sprintf(", %d of which %s made new", made, map[bool]string{true: "is", false: "are"}[made == 1])
 	}
-	for _, more := range []struct{ does, words string }{{doesEnd, "are ended"}, {doesTask, "wait for people"}, {doesNone, "stay as they are, for they cannot be rotated as listed"}} {
+	for _, more := range []struct{ does, one, many string }{
+		{doesEnd, "is ended", "are ended"}, {doesTask, "waits for people", "wait for people"},
+		{doesNone, "stays as it is, for it cannot be rotated as listed", "stay as they are, for they cannot be rotated as listed"},
+	} {
 		if n[more.does] > 0 {
-			text += fmt.Sprintf("; %d %s", n[more.does], more.words)
+			text += "; " + report.Plural(n[more.does], more.one, more.many)
 		}
 	}
 	return text + " (rollcall plan shows each)"

@@ -186,7 +186,7 @@ func TestAWaitIsExplained(t *testing.T) {
 		{Wave: 2, Name: "the rest", Listed: 40},
 	}}
 	text, about := waits(st)
-	require.Equal(t, "1 open of logins-to-vault are tried again at 12:43:10Z, until 16:40:00Z at the latest; 3 open of gateway are tried again at 12:43:11Z, until 16:40:00Z at the latest; 40 begin after them; "+
+	require.Equal(t, "1 open of logins-to-vault is tried again at 12:43:10Z, until 16:40:00Z at the latest; 3 open of gateway are tried again at 12:43:11Z, until 16:40:00Z at the latest; 40 begin after them; "+
 		"`rollcall report` says what to do about each, and `rollcall close` leaves them open, with an owner, and ends the campaign", text)
 	st.Waves[1].Next = next.Add(time.Minute)
 	_, same := waits(st)

@@ -189,7 +189,7 @@ func waits(st workflows.Status) (text, about string) {
 			if len(st.Waves) == 1 {
 				of = ""
 			}
-			parts = append(parts, fmt.Sprintf("%d open%s are tried again at %s, until %s at the latest", w.Open, of, at(w.Next), at(w.Until)))
+			parts = append(parts, fmt.Sprintf("%d open%s %s tried again at %s, until %s at the latest", w.Open, of, plural.Pick(w.Open, "is", "are"), at(w.Next), at(w.Until)))
 			about += fmt.Sprintf("%d of %d; ", w.Open, w.Wave)
 		}
 	}
@@ -197,7 +197,7 @@ func waits(st workflows.Status) (text, about string) {
 		return "", ""
 	}
 	if later > 0 {
-		parts = append(parts, fmt.Sprintf("%d begin after them", later))
+		parts = append(parts, plural.Count(later, "begins", "begin")+" after them")
 	}
 	return strings.Join(parts, "; ") + "; `rollcall report` says what to do about each, and `rollcall close` leaves them open, with an owner, and ends the campaign", about
 }

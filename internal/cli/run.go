@@ -16,6 +16,7 @@ import (
 	"rollcall/internal/inventory"
 	"rollcall/internal/ledger"
 	"rollcall/internal/listing"
+	"rollcall/internal/plural"
 	"rollcall/workflows"
 )
 
@@ -172,7 +173,7 @@ func (s *session) rejoin(ctx context.Context, running *workflows.Status) error {
 	for _, w := range running.Waves {
 		open += w.Listed - w.Dead
 	}
-	if err := s.confirm(ctx, fmt.Sprintf("%s: what was tried first is done, and %d of %d are not dead: go on with them", s.cfg.Device, open, running.Listed), s.cfg.Device); err != nil {
+	if err := s.confirm(ctx, fmt.Sprintf("%s: what was tried first is done, and %d of %d %s not dead: go on with %s", s.cfg.Device, open, running.Listed, plural.Pick(open, "is", "are"), plural.Pick(open, "it", "them")), s.cfg.Device); err != nil {
 		return &exit{exitUnfinished, err}
 	}
 	_, err := s.update(ctx, workflows.UpdateResume, actor())

@@ -148,7 +148,7 @@ func (a *audit) check(index int64, e *Entry) {
 		if n := a.state.Len(); e.Counts == nil {
 			a.rep.add(index, "", "the roll was closed without a count")
 		} else if e.Counts.Listed != n && !a.gap {
-			a.rep.add(index, "", "the roll was closed with %s, and %d are listed", plural.Count(e.Counts.Listed, "credential", "credentials"), n)
+			a.rep.add(index, "", "the roll was closed with %s, and %s listed", plural.Count(e.Counts.Listed, "credential", "credentials"), plural.Count(n, "is", "are"))
 		}
 	case CampaignClosed:
 		a.closing(index, e)

@@ -6,6 +6,7 @@ import (
 
 	"rollcall/internal/ledger"
 	"rollcall/internal/notify/settings"
+	"rollcall/internal/plural"
 	"rollcall/internal/report"
 )
 
@@ -23,7 +24,7 @@ func (t *teller) stall(next uint64, since, now time.Time, trouble string) *Notic
 	}
 	n := t.notice(settings.Stall, now, fmt.Sprintf("stall/%d", next))
 	n.Open, n.Counts = open, t.count(func(*ledger.CredentialState) bool { return true })
-	n.Text = fmt.Sprintf("%s: nothing was recorded for %s, and %d of %d are open", t.state.Device, now.Sub(since).Round(time.Second), n.Counts.Open, n.Counts.Listed)
+	n.Text = fmt.Sprintf("%s: nothing was recorded for %s, and %d of %d %s open", t.state.Device, now.Sub(since).Round(time.Second), n.Counts.Open, n.Counts.Listed, plural.Pick(n.Counts.Open, "is", "are"))
 	switch most := open[0]; {
 	case trouble != "":
 		n.Text += ": the ledger could not be written: " + trouble

@@ -255,7 +255,7 @@ func (b *evidenceBuild) drawn() (out []evidenceRow, more string) {
 		}
 		more = Plural(len(left), "row more is", "rows more are") + " not drawn"
 		if signs > 0 {
-			more += fmt.Sprintf(", and %d of them have signs of use", signs)
+			more += ", and " + Plural(signs, "of them has", "of them have") + " signs of use"
 		}
 		more += "; the picture above counts them, and -o json has each."
 	}
