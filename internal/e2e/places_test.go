@@ -75,6 +75,10 @@ var oddPlaces = []oddPlace{
 	{name: "blank-inside", row: "kv/apps /x#password", reason: protocol.ReasonMalformed},
 	{name: "slashes-at-the-ends", row: "/team/kv/esg/ends/#password"},
 	{name: "ends-by-now", data: map[string]any{"password": "PASSWORD"}, ends: true, reason: protocol.ReasonDeletesItself},
+	{name: "an-empty-field", data: map[string]any{"password": "", "pw": "PASSWORD"}, reason: protocol.ReasonNoField},
+	{name: "nothing-in-the-field", data: map[string]any{"password": nil, "pw": "PASSWORD"}, reason: protocol.ReasonNoField},
+	{name: "behind-its-name", data: map[string]any{"password": "OWN#PASSWORD"}},
+	{name: "behind-a-percent-sign", data: map[string]any{"password": "OWN%PASSWORD"}},
 	{name: "fleeting", row: "fleeting/mail#password", reason: protocol.ReasonDeletesItself},
 }
 
@@ -286,7 +290,7 @@ func placesUser(t *testing.T, e *estate.Estate) (*user, []stolenAccount) {
 		case o.row != "":
 			rows += fmt.Sprintf("%s,%s,%t\n", account[i].uid(), o.row, o.name == "slashes-at-the-ends") // the one that is not there
 		case o.data != nil:
-			secrets[path] = filled(o.data, account[i].Password)
+			secrets[path] = filled(o.data, account[i].uid(), account[i].Password)
 			metadata[path] = map[string]any{"account": account[i].uid()}
 			if o.field != "" {
 				metadata[path]["field"] = o.field
@@ -341,15 +345,15 @@ func placesUser(t *testing.T, e *estate.Estate) (*user, []stolenAccount) {
 	return newUser(t, e, file), account
 }
 
-func filled(data map[string]any, password string) map[string]any {
+func filled(data map[string]any, uid, password string) map[string]any {
 	out := map[string]any{}
 	for k, v := range data {
 		switch v := v.(type) {
 		case string:
 			v = strings.ReplaceAll(v, "BASE64", base64.StdEncoding.EncodeToString([]byte("svc:"+password)))
-			out[k] = strings.ReplaceAll(v, "PASSWORD", password)
+			out[k] = strings.NewReplacer("PASSWORD", password, "OWN", uid).Replace(v)
 		case map[string]any:
-			out[k] = filled(v, password)
+			out[k] = filled(v, uid, password)
 		default:
 			out[k] = v
 		}
@@ -377,6 +381,10 @@ func placeOf(o oddPlace, s stolenAccount) newPlace {
 		return at
 	}
 	switch o.name {
+	case "behind-its-name":
+		return newPlace{path: device, field: "password", before: s.uid() + "#"}
+	case "behind-a-percent-sign":
+		return newPlace{path: device, field: "password", before: s.uid() + "%"}
 	case "address":
 		return newPlace{device, "url", "ldaps://svc:", "@ldap.example.org/ou=x"}
 	case "json":

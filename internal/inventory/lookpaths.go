@@ -179,6 +179,8 @@ func (k *pathsLook) state(p credential.Path, h held, named bool) {
 	case h.problem == credential.NoField && c.Claim(p) && namedBeside(c, p):
 		k.unread = append(k.unread, p)
 		k.find(credential.FindingPlace, "%s: the secret's own metadata names a field that it does not have; the one that somebody named there is taken", p)
+	case h.problem == credential.NoField && slices.Contains(h.keys, p.Field):
+		k.trouble(h.problem, "%s: the field %q is empty, and the secret has others, of which one may be what its consumers read: it has %s%s", p, p.Field, quoted(h.keys), ways(c, p, nameField(c, p)))
 	case h.problem == credential.NoField:
 		k.trouble(h.problem, "%s: the secret is there and has no field %q; it has %s%s", p, p.Field, quoted(h.keys), ways(c, p, nameField(c, p)))
 	case h.problem == credential.NotBare:

@@ -139,6 +139,10 @@ func liveTo(e Entry, field string, users []string) Live {
 		l.Problem = credential.UnusableValue
 		return l
 	}
+	if text == "" && slices.ContainsFunc(l.Keys, func(key string) bool { return key != field && key != OwnerField }) {
+		l.Problem = credential.NoField // what consumers read is in another one
+		return l
+	}
 	secret, around, bare := unwrap(text)
 	if !bare {
 		l.Problem = credential.NotBare

@@ -34,6 +34,10 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 			vaulttest.SeedLive(t, p, map[string]any{"password": "hunter2-x", "app.yml": "user: svc\npassword: hunter2-x\n", "host": "h"})
 		}, 0, Live{Value: credential.NewSecret("hunter2-x"), Version: 1, Found: true, Also: []string{"app.yml"}}},
 		{"an empty field", func(p credential.Path) { vaulttest.SeedLive(t, p, map[string]any{"password": ""}) }, 0, Live{Version: 1}},
+		{"an empty field beside others", func(p credential.Path) { vaulttest.SeedLive(t, p, map[string]any{"password": "", "pw": "x"}) }, 0,
+			Live{Version: 1, Problem: credential.NoField, Keys: []string{"password", "pw"}}},
+		{"nothing in the field, beside others", func(p credential.Path) { vaulttest.SeedLive(t, p, map[string]any{"password": nil, "pw": "x"}) }, 0,
+			Live{Version: 1, Problem: credential.NoField, Keys: []string{"password", "pw"}}},
 		{"a nested object", func(p credential.Path) {
 			vaulttest.SeedLive(t, p, map[string]any{"password": map[string]any{"value": "x"}})
 		}, 0, Live{Version: 1, Problem: credential.UnusableValue}},

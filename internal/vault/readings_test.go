@@ -25,6 +25,8 @@ var named = map[string]func(secret string) string{
 	"CSV":                around("svc,", ""),
 	"semicolon":          around("svc ; ", ""),
 	"bar":                around("svc|", ""),
+	"hash":               around("svc#", ""),
+	"percent sign":       around(`CORP\svc%`, "\n"),
 	"domain":             around(`CORP\svc:`, ""),
 	"at a domain":        around("svc@corp.example:", ""),
 	"DN":                 around("uid=svc,ou=people,dc=x:", ""),
@@ -91,7 +93,7 @@ func TestANameThatIsNotTheAccountsIsAPartOfItsPassword(t *testing.T) {
 func TestWhatMayBeANameBeforeASecret(t *testing.T) {
 	for text, want := range map[string][]string{
 		"hunter2": nil, "svc:x": {"svc"}, "svc : x:y": {"svc", "svc : x"}, `CORP\svc/x`: {`CORP\svc`}, "cn=Service Mail,dc=x:p": {"cn=Service", "cn=Service Mail", "cn=Service Mail,dc=x"},
-		b64("svc:hunter2-x1"): {"svc"},
+		b64("svc:hunter2-x1"): {"svc"}, "svc#x": {"svc"}, "svc % x": {"svc"},
 	} {
 		require.Equal(t, want, liveOf(Entry{Version: 1, Data: map[string]any{"f": text}}, "f").Before(), text)
 	}

@@ -17,7 +17,7 @@ type afterUser struct {
 }
 
 // separator is what stands between a user and a password.
-var separator = regexp.MustCompile(`^(?:[ \t]*[:/;,|][ \t]*|[ \t]+)`)
+var separator = regexp.MustCompile(`^(?:[ \t]*[:/;,|#%][ \t]*|[ \t]+)`)
 
 // behindUser takes one of the account's names and what separates it off a
 // secret. in is what surrounds that.
@@ -43,7 +43,7 @@ func behindUser(secret string, in wrapping, users []string) (string, wrapping) {
 
 // around refuses what a reader may take for one more separator.
 func (a afterUser) around(secret string) (string, bool) {
-	if secret == "" || strings.ContainsAny(secret, ":/;,| \t\r\n\"'\\") {
+	if secret == "" || strings.ContainsAny(secret, ":/;,|#% \t\r\n\"'\\") {
 		return "", false
 	}
 	if a.in == nil {
