@@ -12,7 +12,7 @@ WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 # The two server builds use all cores and much memory: one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup build rollcall demo test bench bench-scale soak check clean docs man release release-test compose-test
+.PHONY: help setup build rollcall demo test bench bench-logs bench-scale soak check clean docs man release release-test compose-test
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ test: setup build
 ## bench   the speed of a campaign beside Vault's LDAP engine and a bare loop
 bench: setup build
 	$(GO) run ./internal/bench $(ARGS)
+
+## bench-logs  how fast logs of 1 GB are read, beside scripts in Python and awk (ARGS="-mb 200")
+bench-logs: setup
+	$(GO) run ./internal/bench/logs $(ARGS)
 
 ## bench-scale  what it costs to read a ledger of 1,000 and of 100,000 credentials
 bench-scale: rollcall

@@ -72,7 +72,7 @@ var layers = [][]string{
 // workshop are packages for tests, demo and benchmark. The program below the
 // command line must not need them.
 var workshop = []string{
-	"internal/architecture", "internal/bench", "internal/bench/scale", "internal/demo", "internal/door/doortest", "internal/e2e", "internal/estate",
+	"internal/architecture", "internal/bench", "internal/bench/logs", "internal/bench/process", "internal/bench/scale", "internal/demo", "internal/door/doortest", "internal/e2e", "internal/estate",
 	"internal/faultproxy", "internal/intruder", "internal/kind/kindtest", "internal/lab", "internal/release", "internal/vault/vaulttest",
 	"internal/vault/setup/setuptest",
 }

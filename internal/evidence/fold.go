@@ -25,7 +25,7 @@ type folded struct {
 func Fold() func(event.Form, string) (string, bool) { return newFolder().fold }
 
 func newFolder() *folder {
-	dns, _ := lru.NewLRU[string, folded](10_000, nil)
+	dns, _ := lru.NewLRU[string, folded](50_000, nil)
 	return &folder{dns}
 }
 

@@ -147,10 +147,12 @@ type ofGroup struct {
 	parser    logs.Parser
 	byServer  map[string]*server
 	current   *server
-	last      time.Time
-	newest    time.Time // of a line, since a stream was asked for it
-	path      string
-	early     early
+	// named is what the line before called current, in the file namedIn.
+	named, namedIn string
+	last           time.Time
+	newest         time.Time // of a line, since a stream was asked for it
+	path           string
+	early          early
 }
 
 // early are lines from before any line that says which server the log is of.
@@ -281,14 +283,27 @@ func (g *ofGroup) file(ctx context.Context, f *File) error {
 	}
 	log := taken.Log{File: f.Path, Format: g.format.Name, Authority: g.authority, Server: g.group.server}
 	g.log = &log
+	if p, ok := g.parser.(logs.Ahead); ok {
+		err = g.ahead(ctx, f, in, p)
+	} else {
+		err = g.inTurn(ctx, f, in)
+	}
+	if err != nil {
+		return err
+	}
+	if log.SHA256, log.Size, err = in.Digest(); err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	g.logs = append(g.logs, log)
+	return nil
+}
+
+// inTurn reads a file line by line.
+func (g *ofGroup) inTurn(ctx context.Context, f *File, in *logfile.File) error {
 	lines := logfile.NewLines(in)
 	for {
 		line, n, tooLong, err := lines.Next()
 		if errors.Is(err, io.EOF) {
-			if log.SHA256, log.Size, err = in.Digest(); err != nil {
-				return fmt.Errorf("%s: %w", f.Path, err)
-			}
-			g.logs = append(g.logs, log)
 			return nil
 		}
 		if err != nil {
@@ -298,14 +313,19 @@ func (g *ofGroup) file(ctx context.Context, f *File) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if g.Progress != nil {
-				g.Progress(g.done+in.Taken(), g.total)
-			}
+			g.progress(in.Taken())
 		}
-		log.Lines = n
+		g.log.Lines = n
 		if err := g.line(line, event.Place{File: f.Path, Line: n}, tooLong); err != nil {
 			return err
 		}
+	}
+}
+
+// progress tells how much of a file's own bytes was read.
+func (g *ofGroup) progress(taken int64) {
+	if g.Progress != nil {
+		g.Progress(g.done+taken, g.total)
 	}
 }
 
@@ -318,6 +338,11 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 	if err != nil {
 		return err
 	}
+	return g.judged(line, place, verdict, at)
+}
+
+// judged counts a line by what its parser says of it.
+func (g *ofGroup) judged(line []byte, place event.Place, verdict logs.Verdict, at time.Time) error {
 	switch verdict {
 	case logs.Foreign:
 		if other := g.other(line); other != nil {
@@ -333,8 +358,11 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 		g.notRead(place)
 		return nil
 	}
-	g.isOf(g.at(g.parser.Server()))
 	s := g.current
+	if name := g.parser.Server(); s == nil || name != g.named || g.path != g.namedIn {
+		g.isOf(g.at(name))
+		g.named, g.namedIn, s = name, g.path, g.current
+	}
 	s.Line(at)
 	if at.IsZero() {
 		return nil
@@ -342,7 +370,7 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 	if g.log != nil {
 		g.log.See(at, s.Server)
 	}
-	if at.Before(s.last.Add(-backwards)) {
+	if s.last.Sub(at) > backwards {
 		s.Note(event.ClockBack, place)
 		s.last = at
 	}

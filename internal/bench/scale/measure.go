@@ -6,20 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
+
+	"rollcall/internal/bench/process"
 )
 
 // Cost is what a process took.
-type Cost struct {
-	Seconds   float64 `json:"seconds"`
-	Processor float64 `json:"processor_seconds"` // user and system
-	Peak      int64   `json:"peak_bytes"`
-}
+type Cost = process.Cost
 
 // Measured is a command, in each round.
 type Measured struct {
@@ -45,16 +40,7 @@ const (
 // measured runs a command to its end; what it prints is thrown away. Exit code
 // 1 of what is measured is an error: so the ledger verified.
 func measured(ctx context.Context, name string, args ...string) (Cost, error) {
-	c := exec.CommandContext(ctx, name, args...)
-	c.Env = append(os.Environ(), "XDG_CACHE_HOME=", "TZ=UTC")
-	c.Stderr = os.Stderr
-	began := time.Now()
-	if err := c.Run(); err != nil {
-		return Cost{}, fmt.Errorf("%s %v: %w", name, args, err)
-	}
-	took := time.Since(began).Seconds()
-	used := c.ProcessState.SysUsage().(*syscall.Rusage)
-	return Cost{took, (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds(), used.Maxrss << 10}, nil // getrusage(2): KiB
+	return process.Run(ctx, nil, name, args...)
 }
 
 func measureSize(ctx context.Context, o options, dir string, n int) (*Size, error) {

@@ -113,13 +113,30 @@ func partEnd(buf []byte, from int) int {
 	if line > 0 {
 		text = text[:line]
 	}
-	if i := bytes.Index(text, endOfEvent); i >= 0 {
-		return from + i + len(endOfEvent)
+	if i := indexEnd(text); i >= 0 {
+		return from + i
 	}
 	if line > 0 {
 		return from + line
 	}
 	return 0
+}
+
+// indexEnd is where the first end of an event ends; -1 is nowhere. It looks for
+// the v, since an event has more of every other of its bytes.
+func indexEnd(text []byte) int {
+	const before, after = len("</E"), len("vent>")
+	for at := 0; ; {
+		i := bytes.IndexByte(text[at:], 'v')
+		if i < 0 {
+			return -1
+		}
+		at += i
+		if at >= before && bytes.HasPrefix(text[at-before:], endOfEvent) {
+			return at + after
+		}
+		at++
+	}
 }
 
 // ended keeps the end of the file for the next call: a last line without an end

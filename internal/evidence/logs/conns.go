@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -27,7 +28,11 @@ type conns struct {
 	o     Options
 	table *simplelru.LRU[connKey, *conn]
 	runs  *simplelru.LRU[string, *run]
-	ids   int
+	// latest is the run of the line before, and latestKey its key: mostly it is
+	// that of the next one too.
+	latest    *run
+	latestKey string
+	ids       int
 	// unique: a connection's number comes once, whenever the server starts.
 	unique bool
 	// unmarked: no line says that the server starts, and nobody but the server
@@ -48,7 +53,7 @@ type conn struct {
 	known   bool // its first line was seen
 	doubt   bool
 	gap     int
-	logins  map[int64]*login
+	logins  []*login // few at a time
 	// bound is as whom it goes on, in the server's own words; "" is nobody, or
 	// a login that the logs do not have.
 	bound string
@@ -96,8 +101,8 @@ func newConns(o Options) *conns {
 
 // drop lets a connection go; what waits for an answer goes out without one.
 func (c *conns) drop(is *conn) {
-	for _, op := range slices.Sorted(maps.Keys(is.logins)) {
-		l := is.logins[op]
+	slices.SortFunc(is.logins, func(a, b *login) int { return cmp.Compare(a.op, b.op) })
+	for _, l := range is.logins {
 		if l.answered {
 			c.o.Note(event.NoQuestion, l.event.Place, l.event.Server)
 		} else {
@@ -128,11 +133,15 @@ func (c *conns) giveUp(is *conn) {
 
 // at is the run that a line belongs to, by what its lines say of the server.
 func (c *conns) at(key, server string, at time.Time) *run {
-	r, ok := c.runs.Get(key)
-	if !ok {
-		c.ids++
-		r = &run{id: c.ids, server: server}
-		c.runs.Add(key, r)
+	r := c.latest
+	if r == nil || key != c.latestKey {
+		var ok bool
+		if r, ok = c.runs.Get(key); !ok {
+			c.ids++
+			r = &run{id: c.ids, server: server}
+			c.runs.Add(key, r)
+		}
+		c.latest, c.latestKey = r, key
 	}
 	if !r.last.IsZero() && c.o.Quiet > 0 && at.Sub(r.last) > c.o.Quiet {
 		r.gap++
@@ -192,23 +201,33 @@ func (c *conns) of(r *run, number uint64, op int64, place event.Place) (*conn, *
 		is = &conn{gap: r.gap, doubt: r.doubt, of: r}
 		c.table.Add(key, is)
 	}
-	l := is.logins[op]
+	l := is.login(op)
 	if l == nil {
-		if is.logins == nil {
-			is.logins = map[int64]*login{}
-		}
 		if len(is.logins) >= maxOps {
 			c.o.Note(event.Evicted, place, r.server)
 			c.drop(is)
-			is.logins = map[int64]*login{}
 		}
 		l = &login{op: op, event: event.Event{Place: place, Form: event.DN, Server: r.server, Login: true}}
 		if is.gap != r.gap {
 			l.event.Doubts = append(l.event.Doubts, event.OverGap)
 		}
-		is.logins[op] = l
+		is.logins = append(is.logins, l)
 	}
 	return is, l
+}
+
+func (is *conn) login(op int64) *login {
+	for _, l := range is.logins {
+		if l.op == op {
+			return l
+		}
+	}
+	return nil
+}
+
+// over lets a login go.
+func (is *conn) over(op int64) {
+	is.logins = slices.DeleteFunc(is.logins, func(l *login) bool { return l.op == op })
 }
 
 // asks takes the line of a login.
@@ -245,7 +264,7 @@ func (c *conns) replies(r *run, number uint64, op int64, place event.Place, at t
 
 func (c *conns) finish(is *conn, op int64, l *login) {
 	if l.asked && l.answered {
-		delete(is.logins, op)
+		is.over(op)
 		c.send(is, l)
 	}
 }
@@ -254,7 +273,7 @@ func (c *conns) finish(is *conn, op int64, l *login) {
 // the next step is an operation of its own.
 func (c *conns) goesOn(r *run, number uint64, op int64) {
 	if is, ok := c.table.Get(connKey{r.id, number}); ok {
-		delete(is.logins, op)
+		is.over(op)
 	}
 }
 
@@ -327,7 +346,7 @@ func (c *conns) changing(r *run, number uint64, op int64, place event.Place, at 
 }
 
 // isChanged takes the answer to a change, if there is one that waits.
-func (c *conns) isChanged(r *run, number uint64, op int64, code int, word string) {
+func (c *conns) isChanged(r *run, number uint64, op int64, outcome event.Outcome, code string) {
 	is, ok := c.table.Get(connKey{r.id, number})
 	if !ok || is.changes[op] == nil {
 		return
@@ -337,10 +356,7 @@ func (c *conns) isChanged(r *run, number uint64, op int64, code int, word string
 	if e.Change == "" {
 		return // of what is none of an account's credentials
 	}
-	e.Outcome, e.Code = event.Failed, "err="+word
-	if code == 0 {
-		e.Outcome = event.Accepted
-	}
+	e.Outcome, e.Code = outcome, code
 	c.changed(is, op, e)
 }
 

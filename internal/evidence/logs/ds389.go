@@ -101,7 +101,7 @@ func (p *ds389) Line(line []byte, place event.Place) (Verdict, time.Time, error)
 	case bytes.HasPrefix(body, []byte("RESULT err=")) && bytes.Contains(body, []byte(" tag=103 ")):
 		word, _, _ := strings.Cut(string(body[len("RESULT err="):]), " ")
 		if code, err := strconv.Atoi(word); err == nil {
-			p.c.isChanged(r, uint64(number), op, code, word)
+			p.c.isChanged(r, uint64(number), op, ofChange(code), "err="+word)
 		}
 	case bytes.HasPrefix(body, []byte("RESULT err=")) && bytes.Contains(body, []byte(" tag=97 ")):
 		p.result(r, uint64(number), op, string(body), at, place)
@@ -130,6 +130,14 @@ func (p *ds389) result(r *run, conn uint64, op int64, body string, at time.Time,
 func (p *ds389) Server() string { return "" }
 
 func (p *ds389) Close() { p.c.close() }
+
+// ofChange is how a change ended.
+func ofChange(code int) event.Outcome {
+	if code == 0 {
+		return event.Accepted
+	}
+	return event.Failed
+}
 
 func anAddress(word string) netip.Addr {
 	a, err := netip.ParseAddr(word)

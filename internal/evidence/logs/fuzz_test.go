@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -29,31 +30,60 @@ func through(t *testing.T, is Format, text []byte) {
 			t.Fatalf("points at %+v of %d lines", p, len(lines))
 		}
 	}
-	p := is.New(Options{Year: 2026, Zone: time.UTC, Quiet: time.Hour, Event: func(e event.Event) {
-		check(e.Place)
-		if len(e.Account) > maxName+1 || e.Outcome == "" {
-			t.Fatalf("%+v", e)
-		}
-		if e.Account == "" && e.Outcome == event.Accepted && e.Login && e.Form == event.DN {
-			t.Fatalf("let in, and nobody: %+v", e)
-		}
-	}, Note: func(n event.Note, at event.Place, _ string) {
-		if n == "" {
-			t.Fatal("a note of nothing")
-		}
-		check(at)
-	}})
-	for i, line := range lines {
-		_, _, err := p.Line(line, event.Place{File: "f", Line: i + 1})
+	var inTurn, ahead []any
+	parser := func(to *[]any) Parser {
+		return is.New(Options{Year: 2026, Zone: time.UTC, Quiet: time.Hour, Event: func(e event.Event) {
+			check(e.Place)
+			if len(e.Account) > maxName+1 || e.Outcome == "" {
+				t.Fatalf("%+v", e)
+			}
+			if e.Account == "" && e.Outcome == event.Accepted && e.Login && e.Form == event.DN {
+				t.Fatalf("let in, and nobody: %+v", e)
+			}
+			*to = append(*to, e)
+		}, Note: func(n event.Note, at event.Place, _ string) {
+			if n == "" {
+				t.Fatal("a note of nothing")
+			}
+			check(at)
+			*to = append(*to, n, at)
+		}})
+	}
+	said := func(to *[]any, p Parser, v Verdict, at time.Time, err error) {
 		if err != nil && !strings.Contains(err.Error(), "its time has no") {
 			t.Fatal(err)
 		}
+		*to = append(*to, v, at, p.Server())
+	}
+	p := parser(&inTurn)
+	for i, line := range lines {
+		v, at, err := p.Line(line, event.Place{File: "f", Line: i + 1})
+		said(&inTurn, p, v, at, err)
 		if is.Recognises(line) {
 			is.Hostless(line)
 		}
 		Recognise(line)
 	}
 	p.Close()
+	second, ok := parser(&ahead).(Ahead)
+	if !ok {
+		return
+	}
+	cuts := second.Cuts()
+	for i, line := range lines {
+		if i%3 == 0 { // a batch, taken apart before any of its lines is read
+			cuts.Reset()
+			for _, line := range lines[i:min(i+3, len(lines))] {
+				cuts.Add(line)
+			}
+		}
+		v, at, err := second.Cut(cuts, i%3, line, event.Place{File: "f", Line: i + 1})
+		said(&ahead, second, v, at, err)
+	}
+	second.Close()
+	if !reflect.DeepEqual(inTurn, ahead) {
+		t.Fatalf("taken apart before their turn, lines say something else:\n%+v\n%+v", inTurn, ahead)
+	}
 }
 
 func FuzzOpenLDAP(f *testing.F) {

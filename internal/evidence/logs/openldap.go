@@ -20,6 +20,8 @@ type openLDAP struct {
 	y      *Clock
 	server string
 	banner bool // the line before was slapd's own banner, which goes on
+	// host and pid are those of the line before, and key is made of them.
+	host, pid, key string
 }
 
 func newOpenLDAP(o Options) Parser {
@@ -32,36 +34,54 @@ func isOpenLDAP(line []byte) bool {
 	if _, text, ok := cutDebug(line); ok {
 		return slapdText(text)
 	}
-	h, _, ok := cutSyslog(line)
-	return ok && h.program == "slapd" && slapdText(h.text)
+	h, ok := syslogOf(line)
+	return ok && string(h.program) == "slapd" && slapdText(h.text)
 }
 
 func slapdText(text []byte) bool {
 	return bytes.HasPrefix(text, []byte("conn=")) || bytes.HasPrefix(text, []byte("slapd starting")) || bytes.HasPrefix(text, []byte("@(#) $OpenLDAP"))
 }
 
+// Cuts is that of Ahead.
+func (p *openLDAP) Cuts() Cuts { return &slapdCuts{} }
+
+// Cut is that of Ahead.
+func (p *openLDAP) Cut(of Cuts, i int, line []byte, place event.Place) (Verdict, time.Time, error) {
+	return p.line(&of.(*slapdCuts).all[i], line, place)
+}
+
 func (p *openLDAP) Line(line []byte, place event.Place) (Verdict, time.Time, error) {
-	if at, text, ok := cutDebug(line); ok {
-		p.banner = bytes.HasPrefix(text, []byte("@(#)"))
-		return p.text(p.c.at("", "", at), text, at, place), at, nil
-	}
-	h, has, ok := cutSyslog(line)
-	if !ok {
+	var l slapdLine
+	l.cut(line)
+	return p.line(&l, line, place)
+}
+
+// line reads a line, in its turn.
+func (p *openLDAP) line(l *slapdLine, line []byte, place event.Place) (Verdict, time.Time, error) {
+	switch l.head {
+	case ofDebug:
+		p.banner = l.banner
+		return p.said(p.c.at("", "", l.at), l, l.at, place), l.at, nil
+	case notSlapds:
 		if p.banner && bytes.HasPrefix(line, []byte("\t")) {
 			return Read, time.Time{}, nil
 		}
 		p.banner = false
 		return Unreadable, time.Time{}, nil
 	}
-	at, err := p.y.whole(h.at, has, place)
-	if err != nil {
+	at, err := p.y.whole(l.at, l.has, place)
+	switch {
+	case err != nil:
 		return Unreadable, time.Time{}, err
-	}
-	if h.program != "slapd" {
+	case l.head == ofAnother:
 		return Foreign, at, nil
 	}
-	p.server = h.host
-	return p.text(p.c.at(h.host+"\x00"+h.pid, h.host, at), h.text, at, place), at, nil
+	if p.key == "" || string(l.host) != p.host || string(l.pid) != p.pid {
+		p.host, p.pid = string(l.host), string(l.pid)
+		p.key = p.host + "\x00" + p.pid
+	}
+	p.server = p.host
+	return p.said(p.c.at(p.key, p.host, at), l, at, place), at, nil
 }
 
 // Server is the host of a line of syslog.
@@ -70,80 +90,30 @@ func (p *openLDAP) Server() string { return p.server }
 // Close ends it.
 func (p *openLDAP) Close() { p.c.close() }
 
-func (p *openLDAP) text(r *run, text []byte, at time.Time, place event.Place) Verdict {
-	if bytes.HasPrefix(text, []byte("slapd starting")) {
+func (p *openLDAP) said(r *run, l *slapdLine, at time.Time, place event.Place) Verdict {
+	switch l.says {
+	case saysStart:
 		p.c.starts(r)
-		return Read
-	}
-	rest, ok := bytes.CutPrefix(text, []byte("conn="))
-	if !ok {
-		return Read
-	}
-	number, rest, ok := cutNumber(rest)
-	if !ok || number < 0 { // conn=-1 is slapd's own
-		return Read
-	}
-	id := uint64(number)
-	if after, ok := bytes.CutPrefix(rest, []byte("fd=")); ok {
-		_, after, _ = bytes.Cut(after, []byte(" "))
-		if from, ok := bytes.CutPrefix(after, []byte("ACCEPT from ")); ok {
-			address, port := peer(from)
-			p.c.opens(r, id, at, address, port, place)
+	case saysAccept:
+		p.c.opens(r, l.conn, at, l.address, l.port, place)
+	case saysBind:
+		p.c.asks(r, l.conn, l.op, place, at, l.name, l.method, l.named)
+	case saysResult:
+		if l.more {
+			p.c.goesOn(r, l.conn, l.op)
+			break
 		}
-		return Read
-	}
-	after, ok := bytes.CutPrefix(rest, []byte("op="))
-	if !ok {
-		return Read
-	}
-	op, body, ok := cutNumber(after)
-	if !ok {
+		p.c.replies(r, l.conn, l.op, place, at, l.outcome, l.code, "")
+	case saysChanged:
+		p.c.isChanged(r, l.conn, l.op, l.outcome, l.code)
+	case saysMod:
+		p.modify(r, l.conn, l.op, string(l.body), at, place)
+	case saysPassmod:
+		p.passmod(r, l.conn, l.op, string(l.body), at, place)
+	case saysGarbled:
 		return Unreadable
 	}
-	switch {
-	case bytes.HasPrefix(body, []byte("BIND ")):
-		p.bind(r, id, op, string(body[5:]), at, place)
-	case bytes.HasPrefix(body, []byte("do_bind: invalid dn (")):
-		typed := strings.TrimSuffix(string(body[21:]), ")")
-		p.c.asks(r, id, op, place, at, typed, "simple", false)
-	case bytes.HasPrefix(body, []byte("RESULT tag=97 ")):
-		p.result(r, id, op, string(body), at, place)
-	case bytes.HasPrefix(body, []byte("RESULT tag=103 ")), bytes.HasPrefix(body, []byte("RESULT oid=")):
-		if code, word, ok := resultCode(string(body)); ok {
-			p.c.isChanged(r, id, op, code, word)
-		}
-	case bytes.HasPrefix(body, []byte("MOD ")):
-		p.modify(r, id, op, string(body[4:]), at, place)
-	case bytes.HasPrefix(body, []byte("PASSMOD")):
-		p.passmod(r, id, op, string(body), at, place)
-	}
 	return Read
-}
-
-func (p *openLDAP) bind(r *run, conn uint64, op int64, body string, at time.Time, place event.Place) {
-	switch {
-	case strings.HasPrefix(body, "anonymous "):
-		// Before a login on a connection that has one: the old one ends.
-	case strings.HasPrefix(body, "authcid="):
-		name := quoted(body[8:], " authzid=")
-		p.c.asks(r, conn, op, place, at, name, "", false)
-	case strings.HasPrefix(body, "dn="):
-		name := quoted(body[3:], " m")
-		method, named := "simple", false
-		switch {
-		case strings.Contains(body[3:], `" method=163`):
-			method, name = "sasl", ""
-		default:
-			if i := strings.LastIndex(body, `" mech=`); i >= 0 {
-				named = true
-				method, _, _ = strings.Cut(body[i+7:], " ")
-				if method == "SIMPLE" {
-					method = "simple"
-				}
-			}
-		}
-		p.c.asks(r, conn, op, place, at, name, method, named)
-	}
 }
 
 // modify reads the entry of a change, and the names of its attributes on the
@@ -184,26 +154,6 @@ func (p *openLDAP) passmod(r *run, conn uint64, op int64, body string, at time.T
 	if e.Change = event.Reset; strings.Contains(text[end:], " old") {
 		e.Change = event.OwnChange
 	}
-}
-
-func resultCode(body string) (code int, word string, ok bool) {
-	_, after, _ := strings.Cut(body, " err=")
-	word, _, _ = strings.Cut(after, " ")
-	code, err := strconv.Atoi(word)
-	return code, word, err == nil
-}
-
-func (p *openLDAP) result(r *run, conn uint64, op int64, body string, at time.Time, place event.Place) {
-	code, word, ok := resultCode(body)
-	if !ok {
-		return
-	}
-	outcome, more := ldapOutcome(code)
-	if more {
-		p.c.goesOn(r, conn, op)
-		return
-	}
-	p.c.replies(r, conn, op, place, at, outcome, "err="+word, "")
 }
 
 // quoted is the text between quotes, to the last one before what follows it: a

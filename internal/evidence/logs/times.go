@@ -116,9 +116,24 @@ type syslogHead struct {
 	text    []byte
 }
 
+// syslogParts are the same, as they stand in the line.
+type syslogParts struct {
+	at                       time.Time
+	has                      dated
+	host, program, pid, text []byte
+}
+
 // cutSyslog reads `Nov 29 18:50:35 host program[pid]: text`, with a time of RFC
 // 3339 in its place, with or without a priority before it.
 func cutSyslog(line []byte) (h syslogHead, has dated, ok bool) {
+	p, ok := syslogOf(line)
+	if !ok {
+		return h, has, false
+	}
+	return syslogHead{p.at, string(p.host), string(p.program), string(p.pid), p.text}, p.has, true
+}
+
+func syslogOf(line []byte) (h syslogParts, ok bool) {
 	if len(line) > 2 && line[0] == '<' {
 		if end := bytes.IndexByte(line, '>'); end > 0 && end < 6 {
 			line = line[end+1:]
@@ -130,9 +145,9 @@ func cutSyslog(line []byte) (h syslogHead, has dated, ok bool) {
 		word, after, found := bytes.Cut(line, []byte(" "))
 		at, err := time.Parse(time.RFC3339Nano, string(word))
 		if !found || err != nil {
-			return h, has, false
+			return h, false
 		}
-		h.at, rest, has = at, after, zoned
+		h.at, rest, h.has = at, after, zoned
 	case len(line) > 16 && line[3] == ' ' && line[6] == ' ' && line[9] == ':':
 		end := 15
 		if line[15] == '.' { // slapd's own file has fractions
@@ -141,24 +156,39 @@ func cutSyslog(line []byte) (h syslogHead, has dated, ok bool) {
 		}
 		at, err := time.Parse("Jan _2 15:04:05", string(line[:end]))
 		if err != nil || end >= len(line) || line[end] != ' ' {
-			return h, has, false
+			return h, false
 		}
 		h.at, rest = at, line[end+1:]
 	default:
-		return h, has, false
+		return h, false
 	}
-	host, rest, found := bytes.Cut(rest, []byte(" "))
-	if !found {
-		return h, has, false
+	var found bool
+	if h.host, rest, found = bytes.Cut(rest, []byte(" ")); !found {
+		return h, false
 	}
 	// An Email Security Gateway writes two blanks behind the host.
-	tag, text, found := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(": "))
-	if !found || bytes.ContainsAny(tag, " =") {
-		return h, has, false
+	for len(rest) > 0 && rest[0] == ' ' {
+		rest = rest[1:]
 	}
-	program, pid, _ := bytes.Cut(bytes.TrimSuffix(tag, []byte("]")), []byte("["))
-	h.host, h.program, h.pid, h.text = string(host), string(program), string(pid), text
-	return h, has, true
+	// The tag ends with the first colon that a blank follows.
+	end := 0
+	for {
+		i := bytes.IndexByte(rest[end:], ':')
+		if end += i; i < 0 || end+1 >= len(rest) {
+			return h, false
+		}
+		if rest[end+1] == ' ' {
+			break
+		}
+		end++
+	}
+	tag := rest[:end]
+	if bytes.IndexByte(tag, ' ') >= 0 || bytes.IndexByte(tag, '=') >= 0 {
+		return h, false
+	}
+	h.text = rest[end+2:]
+	h.program, h.pid, _ = bytes.Cut(bytes.TrimSuffix(tag, []byte("]")), []byte("["))
+	return h, true
 }
 
 // cutDebug reads `6b0c73fb.1fd75a33 0x7f13a5e1f200 text`, as slapd writes it

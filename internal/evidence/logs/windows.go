@@ -16,11 +16,37 @@ type winRecord struct {
 	id       string
 	computer string
 	at       time.Time
-	data     map[string]string
+	data     winValues
+}
+
+// winValues are few: those of winData that an event has.
+type winValues []winValue
+
+type winValue struct{ name, value string }
+
+func (v winValues) of(name string) (value string, ok bool) {
+	for i := range v {
+		if v[i].name == name {
+			return v[i].value, true
+		}
+	}
+	return "", false
+}
+
+// set gives a value another one's place, where there is one.
+func (v *winValues) set(name, value string) {
+	for i := range *v {
+		if (*v)[i].name == name {
+			(*v)[i].value = value
+			return
+		}
+	}
+	*v = append(*v, winValue{name, value})
 }
 
 func (r *winRecord) is(name string) string {
-	v := strings.TrimSpace(r.data[name])
+	v, _ := r.data.of(name)
+	v = strings.TrimSpace(v)
 	if v == "-" {
 		return ""
 	}
@@ -39,31 +65,62 @@ type windows struct {
 	server string
 	// from are the addresses of logons, by machine and number: a change names
 	// the logon in which it was made.
-	from *simplelru.LRU[string, netip.Addr]
+	from *simplelru.LRU[logonKey, netip.Addr]
 }
 
+type logonKey struct{ computer, number string }
+
 func newWindows(o Options) windows {
-	from, _ := simplelru.NewLRU[string, netip.Addr](maxConns, nil)
+	from, _ := simplelru.NewLRU[logonKey, netip.Addr](maxConns, nil)
 	return windows{o: o, from: from}
 }
 
 // take gives out what a record says.
 func (w *windows) take(r *winRecord, place event.Place) {
 	w.server = r.computer
+	if m, ok := r.made(); ok {
+		w.give(&m, place)
+	}
+}
+
+// winMade is what a record says, by itself.
+type winMade struct {
+	event event.Event
+	// logon is the one that is let in, and of the one in which a change was
+	// made; "" where there is none.
+	logon, of string
+}
+
+// made is what a record says, if that is anything.
+func (r *winRecord) made() (m winMade, ok bool) {
 	how := winEvents[r.id]
 	if how == nil {
-		return
+		return m, false
 	}
-	e := event.Event{Place: place, At: r.at, Server: r.computer, Form: event.Login, Login: true}
-	if !how(r, &e) || e.Account == "" {
-		return
+	m.event = event.Event{At: r.at, Server: r.computer, Form: event.Login, Login: true}
+	e := &m.event
+	if !how(r, e) || e.Account == "" {
+		return m, false
 	}
 	e.Account, e.Target, e.Group = cutName(e.Account), cutName(e.Target), cutName(e.Group)
-	if id := r.is("TargetLogonId"); r.id == "4624" && id != "" && e.Address.IsValid() {
-		w.from.Add(r.computer+"\x00"+strings.ToLower(id), e.Address)
+	if r.id == "4624" && e.Address.IsValid() {
+		m.logon = strings.ToLower(r.is("TargetLogonId"))
 	}
 	if e.Change != "" {
-		e.Address, _ = w.from.Get(r.computer + "\x00" + strings.ToLower(r.is("SubjectLogonId")))
+		m.of = strings.ToLower(r.is("SubjectLogonId"))
+	}
+	return m, true
+}
+
+// give hands it on, with the address of the logon in which a change was made.
+func (w *windows) give(m *winMade, place event.Place) {
+	e := m.event
+	e.Place = place
+	if m.logon != "" {
+		w.from.Add(logonKey{e.Server, m.logon}, e.Address)
+	}
+	if e.Change != "" {
+		e.Address, _ = w.from.Get(logonKey{e.Server, m.of})
 	}
 	w.o.Event(e)
 }
@@ -244,3 +301,28 @@ func kerberosStatus(code string) event.Outcome {
 
 // Server is the machine that wrote the record.
 func (w *windows) Server() string { return w.server }
+
+// winNames are the data of events that are read.
+var winNames = []string{"TargetUserName", "TargetDomainName", "TargetUserSid", "TargetLogonId", "SubjectUserSid", "Keywords", "SubjectUserName", "SubjectDomainName", "SubjectLogonId",
+	"MemberName", "MemberSid", "IpAddress", "IpPort", "LogonType", "Status", "SubStatus", "PreAuthType", "Client", "Identity"}
+
+// winByLength are the same by how long they are: few are as long as others.
+var winByLength = func() (out [32][]string) {
+	for _, n := range winNames {
+		out[len(n)] = append(out[len(n)], n)
+	}
+	return out
+}()
+
+// winName is that one of winNames, or "".
+func winName(name []byte) string {
+	if len(name) >= len(winByLength) {
+		return ""
+	}
+	for _, n := range winByLength[len(name)] {
+		if string(name) == n {
+			return n
+		}
+	}
+	return ""
+}

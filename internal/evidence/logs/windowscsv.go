@@ -96,17 +96,17 @@ func (p *windowsCSV) row(row []string) (Verdict, time.Time, error) {
 	if err != nil {
 		return Unreadable, time.Time{}, err
 	}
-	r := winRecord{id: of(winIDs), computer: of(winComputers), at: at, data: map[string]string{}}
+	r := winRecord{id: of(winIDs), computer: of(winComputers), at: at}
 	message := of(winMessages)
 	if column(p.head, winMessages) < 0 && len(row) > len(p.head) {
 		message = row[len(row)-1] // the Event Viewer's has no name
 	}
-	if !messageData(r.id, message, r.data) {
+	if !messageData(r.id, message, &r.data) {
 		return Unreadable, at, nil
 	}
 	for i, name := range p.head {
 		if proper, ok := winData[name]; ok && i < len(row) && row[i] != "" {
-			r.data[proper] = row[i]
+			r.data.set(proper, row[i])
 		}
 	}
 	p.server = r.computer
@@ -120,8 +120,7 @@ func (p *windowsCSV) row(row []string) (Verdict, time.Time, error) {
 // winData are the data that are read, by their names in small letters.
 var winData = func() map[string]string {
 	out := map[string]string{}
-	for _, name := range []string{"TargetUserName", "TargetDomainName", "TargetUserSid", "TargetLogonId", "SubjectUserSid", "Keywords", "SubjectUserName", "SubjectDomainName", "SubjectLogonId",
-		"MemberName", "MemberSid", "IpAddress", "IpPort", "LogonType", "Status", "SubStatus", "PreAuthType", "Client", "Identity"} {
+	for _, name := range winNames {
 		out[strings.ToLower(name)] = name
 	}
 	return out
@@ -155,14 +154,14 @@ var winMemberLabels = map[string]string{"Subject/Security ID": "SubjectUserSid",
 // messageData reads the text that Windows shows of an event. ok is false where
 // a label comes twice: a name stands in it as somebody typed it, with labels of
 // his own.
-func messageData(id, message string, to map[string]string) (ok bool) {
+func messageData(id, message string, to *winValues) (ok bool) {
 	labels := winLabels[id]
 	section, waits := "", ""
 	seen := map[string]bool{}
 	for line := range strings.Lines(message) {
 		line = strings.TrimRight(line, "\r\n \t")
 		if waits != "" && line != "" { // the value of a label above it
-			to[waits] = strings.TrimSpace(line)
+			to.set(waits, strings.TrimSpace(line))
 			waits = ""
 			continue
 		}
@@ -184,7 +183,7 @@ func messageData(id, message string, to map[string]string) (ok bool) {
 				return false
 			}
 			seen[name] = true
-			if to[name] = value; id == "2889" && value == "" {
+			if to.set(name, value); id == "2889" && value == "" {
 				waits = name
 			}
 		}

@@ -2,7 +2,6 @@ package logs
 
 import (
 	"bytes"
-	"html"
 	"time"
 
 	"rollcall/internal/evidence/event"
@@ -15,6 +14,7 @@ type windowsXML struct {
 	windows
 	pending []byte // of an event that is not over
 	since   event.Place
+	one     winCuts
 }
 
 func newWindowsXML(o Options) Parser { return &windowsXML{windows: newWindows(o)} }
@@ -54,7 +54,7 @@ func (p *windowsXML) Line(line []byte, place event.Place) (Verdict, time.Time, e
 		}
 		line, p.since = line[start:], place
 	}
-	if !bytes.HasSuffix(bytes.TrimRight(line, " \t"), winEnd) {
+	if !endsEvent(line) {
 		if len(p.pending)+len(line) > maxPending {
 			p.pending = p.pending[:0]
 			return Unreadable, time.Time{}, nil
@@ -67,11 +67,107 @@ func (p *windowsXML) Line(line []byte, place event.Place) (Verdict, time.Time, e
 		text = append(p.pending, line...)
 		p.pending = p.pending[:0]
 	}
-	at, ok := p.event(text)
-	if !ok {
+	p.one.Reset()
+	p.one.event(text)
+	return p.line(&p.one.all[0])
+}
+
+// winLine is a line that holds a whole event, taken apart.
+type winLine struct {
+	whole    bool // it does
+	read     bool // and that was understood
+	at       time.Time
+	computer string
+	says     bool // and something is made of it
+	winMade
+}
+
+// winCuts are lines, and what is used again for each.
+type winCuts struct {
+	all      []winLine
+	scanned  winEvent
+	record   winRecord
+	computer string // of the line before
+}
+
+// Add is that of Cuts.
+func (c *winCuts) Add(line []byte) {
+	if start := eventStart(line); start >= 0 && endsEvent(line) {
+		c.event(line[start:])
+		return
+	}
+	c.all = append(c.all, winLine{})
+}
+
+// Reset is that of Cuts.
+func (c *winCuts) Reset() { c.all = c.all[:0] }
+
+// event takes a whole one apart.
+func (c *winCuts) event(text []byte) {
+	c.all = append(c.all, winLine{whole: true})
+	l, s := &c.all[len(c.all)-1], &c.scanned
+	if !scanWin(text, s) {
+		return
+	}
+	var err error
+	if l.at, err = time.Parse(time.RFC3339Nano, string(s.created)); err != nil {
+		return
+	}
+	if string(s.computer) != c.computer {
+		c.computer = string(s.computer)
+	}
+	l.read, l.computer = true, c.computer
+	id := string(bytes.TrimSpace(s.id))
+	if winEvents[id] == nil || !ofProvider(id, string(s.provider)) {
+		return
+	}
+	r := &c.record
+	*r = winRecord{id: id, computer: l.computer, at: l.at, data: r.data[:0]}
+	r.data.set("Keywords", string(s.keywords))
+	for i, d := range s.data {
+		name := winName(d.name)
+		if d.name == nil && id == "2889" && i < 2 {
+			name = []string{"Client", "Identity"}[i]
+		}
+		if _, there := r.data.of(name); name != "" && !there {
+			r.data = append(r.data, winValue{name, string(d.value)})
+		}
+	}
+	l.winMade, l.says = r.made()
+}
+
+// Cuts is that of Ahead.
+func (p *windowsXML) Cuts() Cuts { return &winCuts{} }
+
+// Cut is that of Ahead. An event that is on several lines is put together
+// first.
+func (p *windowsXML) Cut(of Cuts, i int, line []byte, place event.Place) (Verdict, time.Time, error) {
+	l := &of.(*winCuts).all[i]
+	if !l.whole || len(p.pending) > 0 {
+		return p.Line(line, place)
+	}
+	p.since = place
+	return p.line(l)
+}
+
+// line reads an event, in its turn.
+func (p *windowsXML) line(l *winLine) (Verdict, time.Time, error) {
+	if !l.read {
 		return Unreadable, time.Time{}, nil
 	}
-	return Read, at, nil
+	p.server = l.computer
+	if l.says {
+		p.give(&l.winMade, p.since)
+	}
+	return Read, l.at, nil
+}
+
+// endsEvent reports whether a line ends with the end of an event.
+func endsEvent(line []byte) bool {
+	for len(line) > 0 && (line[len(line)-1] == ' ' || line[len(line)-1] == '\t') {
+		line = line[:len(line)-1]
+	}
+	return bytes.HasSuffix(line, winEnd)
 }
 
 // around is what stands before, between and behind events.
@@ -88,84 +184,6 @@ func around(line []byte) bool {
 	return false
 }
 
-func (p *windowsXML) event(text []byte) (at time.Time, ok bool) {
-	// Most events are of other kinds: those are not taken apart. What stands
-	// in an event's data has its < escaped.
-	id, ok := cutBetween(text, "<EventID", "<")
-	_, id, found := bytes.Cut(id, []byte(">"))
-	if !ok || !found {
-		return at, false
-	}
-	if winEvents[string(bytes.TrimSpace(id))] == nil {
-		return p.passing(text)
-	}
-	if at, ok = p.passing(text); !ok {
-		return at, false
-	}
-	provider, _ := attribute(text, "<Provider", " Name=")
-	if r := (winRecord{id: string(bytes.TrimSpace(id)), computer: p.server, at: at}); ofProvider(r.id, provider) {
-		r.data = eventData(text, r.id == "2889")
-		keywords, _ := cutBetween(text, "<Keywords>", "<")
-		r.data["Keywords"] = string(keywords)
-		p.take(&r, p.since)
-	}
-	return at, true
-}
-
-// eventData are the data of an event by their names; those of 2889 have none,
-// and are named by their places.
-func eventData(text []byte, byPlace bool) map[string]string {
-	out := map[string]string{}
-	_, rest, _ := bytes.Cut(text, []byte("<EventData"))
-	for i := 0; ; i++ {
-		_, after, ok := bytes.Cut(rest, []byte("<Data"))
-		if !ok {
-			return out
-		}
-		var tag, value []byte
-		tag, rest, _ = bytes.Cut(after, []byte(">"))
-		if !bytes.HasSuffix(tag, []byte("/")) { // and it is not empty
-			value, rest, _ = bytes.Cut(rest, []byte("<"))
-		}
-		name, ok := attribute(tag, "", "Name=")
-		if !ok && byPlace && i < 2 {
-			name, ok = []string{"Client", "Identity"}[i], true
-		}
-		if _, there := out[name]; ok && !there {
-			out[name] = html.UnescapeString(string(value))
-		}
-	}
-}
-
-// attribute is the value of one, in quotes of either kind, in the tag that
-// begins so.
-func attribute(text []byte, tag, name string) (string, bool) {
-	_, after, ok := bytes.Cut(text, []byte(tag))
-	if ok {
-		after, _, _ = bytes.Cut(after, []byte(">"))
-		_, after, ok = bytes.Cut(after, []byte(name))
-	}
-	if !ok || len(after) < 2 || after[0] != '\'' && after[0] != '"' {
-		return "", false
-	}
-	value, _, ok := bytes.Cut(after[1:], after[:1])
-	return html.UnescapeString(string(value)), ok
-}
-
-// passing reads the time and the machine of an event, which is all that is read
-// of most.
-func (p *windowsXML) passing(text []byte) (at time.Time, ok bool) {
-	value, _ := attribute(text, "<TimeCreated", "SystemTime=")
-	if at, ok = winTime(value); !ok {
-		return at, false
-	}
-	computer, _ := cutBetween(text, "<Computer>", "<")
-	if string(computer) != p.server {
-		p.server = string(computer)
-	}
-	return at, true
-}
-
 // ofProvider reports whether an event of that number is the one that is meant:
 // other providers have their own numbers.
 func ofProvider(id, provider string) bool {
@@ -173,20 +191,6 @@ func ofProvider(id, provider string) bool {
 		return provider == "Microsoft-Windows-ActiveDirectory_DomainService" || provider == "NTDS General" || provider == "NTDS LDAP"
 	}
 	return provider == "Microsoft-Windows-Security-Auditing"
-}
-
-func winTime(text string) (time.Time, bool) {
-	at, err := time.Parse(time.RFC3339Nano, text)
-	return at, err == nil
-}
-
-func cutBetween(text []byte, before, behind string) ([]byte, bool) {
-	_, after, ok := bytes.Cut(text, []byte(before))
-	if !ok {
-		return nil, false
-	}
-	value, _, ok := bytes.Cut(after, []byte(behind))
-	return value, ok
 }
 
 // Close ends it.
