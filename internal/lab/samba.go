@@ -40,7 +40,7 @@ type SambaOptions struct {
 	People   []Account // seeded below OU=People, with passwords that expire
 	Pair     bool      // a Partner for the Binder
 	// Audit writes logins and changes of passwords and groups to LogFile too
-	// (auth_json_audit, dsdb_password_json_audit, dsdb_group_json_audit).
+	// (auth_json_audit and the three of dsdb).
 	Audit bool
 }
 

@@ -77,7 +77,13 @@ const (
 	Reset     Change = "password-reset"   // of another's, or as if it were
 	OwnChange Change = "password-changed" // by who knew the old one
 	NewMember Change = "new-member"       // of a group
-	Modified  Change = "entry-changed"    // the log does not say in what
+	NewKey    Change = "new-key"          // one that lets in, or a certificate that does
+	Made      Change = "made"             // an entry or account
+	Removed   Change = "removed"
+	Renamed   Change = "renamed"
+	Disabled  Change = "disabled"
+	Enabled   Change = "enabled"
+	Modified  Change = "entry-changed" // the log does not say in what
 )
 
 // Doubt is a reason to trust a part of an event less.

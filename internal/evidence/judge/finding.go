@@ -290,6 +290,13 @@ func (f Finding) changeWords(who, from, times string) string {
 		return fmt.Sprintf("%s %s the password of %s from %s, %s", who, verb, f.Target, from, times)
 	case event.OwnChange:
 		return fmt.Sprintf("%s %s a password of which it gave the old one (%s) from %s, %s", who, verb, f.Target, from, times)
+	case event.NewKey:
+		return fmt.Sprintf("%s %s the keys or certificates of %s from %s, %s", who, verb, f.Target, from, times)
+	case event.Made, event.Removed, event.Renamed, event.Disabled, event.Enabled:
+		if f.Outcome == event.Accepted {
+			return fmt.Sprintf("%s %s %s from %s, %s", who, f.Change, f.Target, from, times)
+		}
+		return fmt.Sprintf("%s was %s to have %s %s from %s, %s", who, f.Outcome, f.Target, f.Change, from, times)
 	case event.NewMember:
 		if f.Target == "" {
 			return fmt.Sprintf("%s %s the members of %s from %s, %s", who, verb, f.Group, from, times)

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"os"
@@ -44,6 +45,22 @@ func TestWhatSlapdWritesOfChangesIsReadLineForLine(t *testing.T) {
 	stolen := ldap.NewModifyRequest(s.AccountDN("alice"), nil)
 	stolen.Replace("userPassword", []string{"mine"})
 	require.Error(t, other.Modify(stolen), "nobody let bob do so")
+	root := connect("127.0.0.5", s.AdminDN, s.AdminPassword)
+	entry := "uid=made,ou=people," + s.BaseDN()
+	make := ldap.NewAddRequest(entry, nil)
+	make.Attribute("objectClass", []string{"inetOrgPerson"})
+	make.Attribute("cn", []string{"made"})
+	make.Attribute("sn", []string{"made"})
+	require.NoError(t, root.Add(make))
+	block, _ := pem.Decode(ca.PEM)
+	both := ldap.NewModifyRequest(entry, nil)
+	both.Add("userCertificate;binary", []string{string(block.Bytes)})
+	both.Replace("description", []string{"x"})
+	both.Replace("userPassword", []string{"theirs"})
+	require.NoError(t, root.Modify(both))
+	require.NoError(t, root.ModifyDN(ldap.NewModifyDNRequest(entry, "uid=moved", true, "")))
+	require.NoError(t, root.Del(ldap.NewDelRequest("uid=moved,ou=people,"+s.BaseDN(), nil)))
+	require.Error(t, root.Del(ldap.NewDelRequest("uid=moved,ou=people,"+s.BaseDN(), nil)), "it is gone")
 	// A login that is refused leaves nobody, and nothing may be done as before.
 	require.Error(t, other.Bind(s.AccountDN("bob"), "wrong"))
 	require.Error(t, other.Modify(stolen))
@@ -55,8 +72,15 @@ func TestWhatSlapdWritesOfChangesIsReadLineForLine(t *testing.T) {
 	require.Equal(t, []done{{binder, "127.0.0.2", event.Reset, bob, ""}, {binder, "127.0.0.2", event.Reset, alice, ""}}, donesOf(events, "127.0.0.2"))
 	require.Equal(t, []done{{bob, "127.0.0.3", event.Reset, alice, ""}, {"", "127.0.0.3", event.Reset, alice, ""}}, donesOf(events, "127.0.0.3"))
 	require.Equal(t, []done{{alice, "127.0.0.4", event.OwnChange, alice, ""}}, donesOf(events, "127.0.0.4"))
+	by, moved := strings.ToLower(s.AdminDN), "uid=moved,ou=people,"+strings.ToLower(s.BaseDN())
+	require.Equal(t, []done{
+		{by, "127.0.0.5", event.Made, entry, ""},
+		{by, "127.0.0.5", event.NewKey, entry, ""}, {by, "127.0.0.5", event.Reset, entry, ""},
+		{by, "127.0.0.5", event.Renamed, entry, ""},
+		{by, "127.0.0.5", event.Removed, moved, ""}, {by, "127.0.0.5", event.Removed, moved, ""},
+	}, donesOf(events, "127.0.0.5"))
 	for _, e := range events {
-		if e.Change != "" {
+		if e.Change != "" && e.Address.String() != "127.0.0.5" {
 			require.Equal(t, map[string]event.Outcome{"127.0.0.2": event.Accepted, "127.0.0.4": event.Accepted, "127.0.0.3": event.Failed}[e.Address.String()], e.Outcome)
 			require.False(t, e.Login)
 		}
@@ -85,14 +109,27 @@ func TestWhatDS389WritesOfChangesIsReadLineForLine(t *testing.T) {
 	reset := ldap.NewModifyRequest(s.AccountDN("bob"), nil)
 	reset.Replace("userPassword", []string{"New-Bob-12345"})
 	require.NoError(t, c.Modify(reset))
+	root, err := ldap.DialURL(s.LDAPS(), ldap.DialWithDialer(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.0.3")}}), ldap.DialWithTLSConfig(trusts(ca)))
+	require.NoError(t, err)
+	defer root.Close()
+	require.NoError(t, root.Bind(s.AdminDN, s.AdminPassword))
+	entry, moved := "uid=made,ou=people,"+s.BaseDN(), "uid=moved,ou=people,"+s.BaseDN()
+	make := ldap.NewAddRequest(entry, nil)
+	make.Attribute("objectClass", []string{"inetOrgPerson"})
+	make.Attribute("cn", []string{"made"})
+	make.Attribute("sn", []string{"made"})
+	require.NoError(t, root.Add(make))
+	require.NoError(t, root.ModifyDN(ldap.NewModifyDNRequest(entry, "uid=moved", true, "")))
+	require.NoError(t, root.Del(ldap.NewDelRequest(moved, nil)))
 	require.Eventually(t, func() bool { // what is not written when it is stopped is lost
 		text, err = os.ReadFile(s.AccessFile())
-		_, after, found := strings.Cut(string(text), `MOD dn="`+s.AccountDN("bob"))
-		return err == nil && found && strings.Contains(after, " tag=103 ")
+		return err == nil && strings.Contains(string(text), " tag=103 ") && strings.Contains(string(text), " tag=107 ")
 	}, patience, 20*time.Millisecond)
 	events, _, unreadable := readText(t, "389ds", string(text))
 	require.Empty(t, unreadable)
 	require.Equal(t, []done{{strings.ToLower(s.BinderDN), "127.0.0.2", event.Modified, strings.ToLower(s.AccountDN("bob")), ""}}, donesOf(events, "127.0.0.2"))
+	by := strings.ToLower(s.AdminDN)
+	require.Equal(t, []done{{by, "127.0.0.3", event.Made, strings.ToLower(entry), ""}, {by, "127.0.0.3", event.Renamed, strings.ToLower(entry), ""}, {by, "127.0.0.3", event.Removed, strings.ToLower(moved), ""}}, donesOf(events, "127.0.0.3"))
 }
 
 func TestAChangeIsOfWhoWasLoggedInEvenIfTheAnswerIsWrittenLater(t *testing.T) {

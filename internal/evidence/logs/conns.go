@@ -59,7 +59,7 @@ type conn struct {
 	bound string
 	since int64 // the operation by which it does
 	// changes wait for an answer.
-	changes map[int64]*event.Event
+	changes map[int64]*change
 	// early are logins that were over before the connection's first line was
 	// written: threads write out of order.
 	early []event.Event
@@ -81,6 +81,35 @@ type run struct {
 	last   time.Time
 	doubt  bool
 	held   []held // of a log that is followed, in order
+}
+
+// change is one of an entry that waits for its answer.
+type change struct {
+	event event.Event    // Target is the entry
+	what  []event.Change // all that it is; none is nothing of an account's credentials
+}
+
+// is says one thing more that it is.
+func (x *change) is(what event.Change) {
+	if !slices.Contains(x.what, what) {
+		x.what = append(x.what, what)
+	}
+}
+
+// events are what it comes to, one for each thing that it is.
+func (x *change) events() (out []event.Event) {
+	for _, what := range x.what {
+		e := x.event
+		if e.Change = what; what == event.NewMember { // who, no line says
+			e.Group, e.Target = e.Target, ""
+		}
+		if what == event.OwnChange && e.Target == "" {
+			e.Target = e.Account
+		}
+		e.Doubts = slices.Clone(e.Doubts)
+		out = append(out, e)
+	}
+	return out
 }
 
 // login is one operation of a connection, and its answer.
@@ -113,9 +142,9 @@ func (c *conns) drop(is *conn) {
 	}
 	is.logins = nil
 	for _, op := range slices.Sorted(maps.Keys(is.changes)) {
-		if e := is.changes[op]; e.Change != "" {
-			c.o.Note(event.NoResult, e.Place, e.Server)
-			c.changed(is, op, *e)
+		if x := is.changes[op]; len(x.what) > 0 {
+			c.o.Note(event.NoResult, x.event.Place, x.event.Server)
+			c.changed(is, op, x)
 		}
 	}
 	is.changes = nil
@@ -320,7 +349,7 @@ func (c *conns) give(is *conn, e event.Event) {
 
 // changing takes the line of a change to an entry; what it is may come on lines
 // behind it.
-func (c *conns) changing(r *run, number uint64, op int64, place event.Place, at time.Time, target string) *event.Event {
+func (c *conns) changing(r *run, number uint64, op int64, place event.Place, at time.Time, target string) *change {
 	key := connKey{r.id, number}
 	is, ok := c.table.Get(key)
 	if !ok {
@@ -328,21 +357,21 @@ func (c *conns) changing(r *run, number uint64, op int64, place event.Place, at 
 		c.table.Add(key, is)
 	}
 	if is.changes == nil {
-		is.changes = map[int64]*event.Event{}
+		is.changes = map[int64]*change{}
 	}
-	if e := is.changes[op]; e != nil {
-		return e
+	if x := is.changes[op]; x != nil {
+		return x
 	}
 	if len(is.changes) >= maxOps {
 		c.o.Note(event.Evicted, place, r.server)
 		clear(is.changes)
 	}
-	e := &event.Event{Place: place, At: at, Server: r.server, Form: event.DN, Account: is.bound, Target: cutName(target), Outcome: event.Unknown}
+	x := &change{event: event.Event{Place: place, At: at, Server: r.server, Form: event.DN, Account: is.bound, Target: cutName(target), Outcome: event.Unknown}}
 	if is.gap != r.gap {
-		e.Doubts = append(e.Doubts, event.OverGap)
+		x.event.Doubts = append(x.event.Doubts, event.OverGap)
 	}
-	is.changes[op] = e
-	return e
+	is.changes[op] = x
+	return x
 }
 
 // isChanged takes the answer to a change, if there is one that waits.
@@ -351,30 +380,34 @@ func (c *conns) isChanged(r *run, number uint64, op int64, outcome event.Outcome
 	if !ok || is.changes[op] == nil {
 		return
 	}
-	e := *is.changes[op]
+	x := is.changes[op]
 	delete(is.changes, op)
-	if e.Change == "" {
+	if len(x.what) == 0 {
 		return // of what is none of an account's credentials
 	}
-	e.Outcome, e.Code = outcome, code
-	c.changed(is, op, e)
+	x.event.Outcome, x.event.Code = outcome, code
+	c.changed(is, op, x)
 }
 
 // changed hands on a change. Threads may write a login's answer behind the
 // change that was made with it.
-func (c *conns) changed(is *conn, op int64, e event.Event) {
+func (c *conns) changed(is *conn, op int64, x *change) {
 	if is.since < op {
-		e.Account = is.bound
+		x.event.Account = is.bound
 	}
-	if e.Account == "" {
-		c.o.Note(event.ByUnknown, e.Place, e.Server)
+	if x.event.Account == "" {
+		c.o.Note(event.ByUnknown, x.event.Place, x.event.Server)
 	}
 	if !is.known {
-		c.o.Note(event.NoAddress, e.Place, e.Server)
-		c.o.Event(e)
-		return
+		c.o.Note(event.NoAddress, x.event.Place, x.event.Server)
 	}
-	c.give(is, e)
+	for _, e := range x.events() {
+		if is.known {
+			c.give(is, e)
+		} else {
+			c.o.Event(e)
+		}
+	}
 }
 
 // close ends the source.

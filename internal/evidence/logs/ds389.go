@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -97,8 +98,14 @@ func (p *ds389) Line(line []byte, place event.Place) (Verdict, time.Time, error)
 		}
 		p.c.asks(r, uint64(number), op, place, at, name, method, false)
 	case bytes.HasPrefix(body, []byte("MOD dn=")): // in what, no line says
-		p.c.changing(r, uint64(number), op, place, at, quoted(string(body[7:]), "")).Change = event.Modified
-	case bytes.HasPrefix(body, []byte("RESULT err=")) && bytes.Contains(body, []byte(" tag=103 ")):
+		p.c.changing(r, uint64(number), op, place, at, quoted(string(body[7:]), "")).is(event.Modified)
+	case bytes.HasPrefix(body, []byte("ADD dn=")):
+		p.c.changing(r, uint64(number), op, place, at, quoted(string(body[7:]), "")).is(event.Made)
+	case bytes.HasPrefix(body, []byte("DEL dn=")):
+		p.c.changing(r, uint64(number), op, place, at, quoted(string(body[7:]), "")).is(event.Removed)
+	case bytes.HasPrefix(body, []byte("MODRDN dn=")):
+		p.c.changing(r, uint64(number), op, place, at, quoted(string(body[10:]), " newrdn=")).is(event.Renamed)
+	case bytes.HasPrefix(body, []byte("RESULT err=")) && changeTag(body):
 		word, _, _ := strings.Cut(string(body[len("RESULT err="):]), " ")
 		if code, err := strconv.Atoi(word); err == nil {
 			p.c.isChanged(r, uint64(number), op, ofChange(code), "err="+word)
@@ -131,6 +138,17 @@ func (p *ds389) Server() string { return "" }
 
 func (p *ds389) Close() { p.c.close() }
 
+// changeTags are those of answers to changes (RFC 4511, 4.6 to 4.9).
+var changeTags = []int{103, 105, 107, 109}
+
+// changeTag reports whether an answer is one to a change.
+func changeTag(body []byte) bool {
+	_, after, _ := bytes.Cut(body, []byte(" tag="))
+	tag, _, _ := bytes.Cut(after, []byte(" "))
+	n, err := strconv.Atoi(string(tag))
+	return err == nil && slices.Contains(changeTags, n)
+}
+
 // ofChange is how a change ended.
 func ofChange(code int) event.Outcome {
 	if code == 0 {
@@ -161,6 +179,10 @@ func newDS389JSON(o Options) Parser {
 	return p
 }
 
+// ds389Changes are operations that change an entry, by their names there. Of a
+// MODIFY no line says in what.
+var ds389Changes = map[string]event.Change{"ADD": event.Made, "DELETE": event.Removed, "MODIFY": event.Modified, "MODRDN": event.Renamed}
+
 type ds389Line struct {
 	LocalTime string  `json:"local_time"`
 	Header    *string `json:"header"`
@@ -170,6 +192,8 @@ type ds389Line struct {
 	Op        *int64  `json:"op_id"`
 	ClientIP  string  `json:"client_ip"`
 	BindDN    string  `json:"bind_dn"`
+	TargetDN  string  `json:"target_dn"`
+	Internal  bool    `json:"internal_op"`
 	Method    string  `json:"method"`
 	Mech      string  `json:"mech"`
 	Tag       int     `json:"tag"`
@@ -211,7 +235,11 @@ func (p *ds389JSON) Line(line []byte, place event.Place) (Verdict, time.Time, er
 	switch op := l.Op; {
 	case l.Operation == "CONNECTION":
 		p.c.opens(r, number, at, anAddress(l.ClientIP), 0, place)
-	case op == nil:
+	case op == nil, l.Internal: // a plugin's, of what was asked
+	case ds389Changes[l.Operation] != "":
+		p.c.changing(r, number, *op, place, at, l.TargetDN).is(ds389Changes[l.Operation])
+	case l.Operation == "RESULT" && l.Err != nil && slices.Contains(changeTags, l.Tag):
+		p.c.isChanged(r, number, *op, ofChange(*l.Err), "err="+strconv.Itoa(*l.Err))
 	case l.Operation == "BIND":
 		method, name := l.Method, l.BindDN
 		if method == "128" {

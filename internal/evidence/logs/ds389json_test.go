@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -29,6 +30,28 @@ func TestTheJSONAccessLogOf389IsJoinedByItsKey(t *testing.T) {
 	require.Equal(t, time.Date(2025, 2, 10, 18, 49, 28, 302404005, time.UTC), events[0].At.UTC())
 	require.Equal(t, "192.0.2.77", events[1].Address.String())
 	require.Equal(t, event.Accepted, events[1].Outcome)
+}
+
+// As its sources write them (ldap/servers/slapd/accesslog.c of 389-ds-base). A
+// plugin's own operations are inside of the one that was asked.
+func TestChangesInTheJSONAccessLogOf389AreRead(t *testing.T) {
+	line := func(op int, rest string) string {
+		return fmt.Sprintf(`{"local_time":"2025-02-10T13:49:28.302404005 -0500","operation":%s,"key":"1739213368-1","conn_id":1,"op_id":%d}`+"\n", rest, op)
+	}
+	text := `{"local_time":"2025-02-10T13:49:28.202404005 -0500","operation":"CONNECTION","key":"1739213368-1","conn_id":1,"fd":64,"slot":64,"tls":true,"client_ip":"192.0.2.10","server_ip":"192.0.2.2"}` + "\n" +
+		line(0, `"BIND","bind_dn":"uid=svc,dc=x","version":3,"method":"128"`) + line(0, `"RESULT","tag":97,"err":0,"bind_dn":"uid=svc,dc=x"`)
+	for i, ask := range []string{`"ADD"`, `"MODIFY"`, `"MODRDN","newrdn":"cn=b"`, `"DELETE"`} {
+		tag := []int{105, 103, 109, 107}[i]
+		text += line(i+1, ask+`,"target_dn":"cn=a,dc=x"`) + line(i+1, `"MODIFY","internal_op":true,"op_internal_id":1,"target_dn":"cn=group,dc=x"`) +
+			line(i+1, `"RESULT","internal_op":true,"op_internal_id":1,"tag":103,"err":0`) + line(i+1, fmt.Sprintf(`"RESULT","tag":%d,"err":%d`, tag, i/3*50))
+	}
+	events, notes, unreadable := readText(t, "389ds-json", text)
+	require.Empty(t, unreadable)
+	require.Empty(t, notes)
+	by := func(what event.Change) done { return done{"uid=svc,dc=x", "192.0.2.10", what, "cn=a,dc=x", ""} }
+	require.Equal(t, []done{by(event.Made), by(event.Modified), by(event.Renamed), by(event.Removed)}, donesOf(events, "192.0.2.10"))
+	require.Equal(t, event.Accepted, events[3].Outcome)
+	require.Equal(t, event.Failed, events[4].Outcome, "it may not")
 }
 
 func TestTimesWithoutAYearAreTheOperatorsToPlace(t *testing.T) {

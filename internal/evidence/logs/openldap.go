@@ -108,6 +108,8 @@ func (p *openLDAP) said(r *run, l *slapdLine, at time.Time, place event.Place) V
 		p.c.isChanged(r, l.conn, l.op, l.outcome, l.code)
 	case saysMod:
 		p.modify(r, l.conn, l.op, string(l.body), at, place)
+	case saysEntry:
+		p.c.changing(r, l.conn, l.op, place, at, quoted(string(l.body), "")).is(l.change)
 	case saysPassmod:
 		p.passmod(r, l.conn, l.op, string(l.body), at, place)
 	case saysGarbled:
@@ -127,17 +129,27 @@ func (p *openLDAP) modify(r *run, conn uint64, op int64, body string, at time.Ti
 	if !ok {
 		return
 	}
-	e := p.c.changing(r, conn, op, place, at, "")
-	for _, name := range strings.Fields(strings.ToLower(names)) {
-		switch name {
-		case "userpassword":
-			e.Change = event.Reset
-		case "member", "uniquemember", "memberuid":
-			if e.Change == "" {
-				e.Change, e.Group, e.Target = event.NewMember, e.Target, ""
-			}
+	x := p.c.changing(r, conn, op, place, at, "")
+	for _, name := range strings.Fields(names) {
+		if what := ofAttribute(name); what != "" {
+			x.is(what)
 		}
 	}
+}
+
+// ofAttribute is what a change of an attribute is, of those that decide who is
+// let in; "" of others.
+func ofAttribute(name string) event.Change {
+	name, _, _ = strings.Cut(strings.ToLower(name), ";") // userCertificate;binary
+	switch name {
+	case "userpassword":
+		return event.Reset
+	case "member", "uniquemember", "memberuid":
+		return event.NewMember
+	case "sshpublickey", "ipasshpubkey", "usercertificate", "usersmimecertificate", "userpkcs12", "msds-keycredentiallink", "altsecurityidentities":
+		return event.NewKey
+	}
+	return ""
 }
 
 // passmod is a change of a password by the operation that is for it (RFC 3062);
@@ -146,14 +158,14 @@ func (p *openLDAP) passmod(r *run, conn uint64, op int64, body string, at time.T
 	_, text, ok := strings.Cut(body, ` id="`)
 	end := strings.LastIndex(text, `"`)
 	if !ok || end < 0 {
-		e := p.c.changing(r, conn, op, place, at, "")
-		e.Change, e.Target = event.OwnChange, e.Account
+		p.c.changing(r, conn, op, place, at, "").is(event.OwnChange)
 		return
 	}
-	e := p.c.changing(r, conn, op, place, at, text[:end])
-	if e.Change = event.Reset; strings.Contains(text[end:], " old") {
-		e.Change = event.OwnChange
+	what := event.Reset
+	if strings.Contains(text[end:], " old") {
+		what = event.OwnChange
 	}
+	p.c.changing(r, conn, op, place, at, text[:end]).is(what)
 }
 
 // quoted is the text between quotes, to the last one before what follows it: a

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +35,7 @@ type sambaLine struct {
 	Type           string
 	PasswordChange *sambaChange
 	GroupChange    *sambaChange
+	DSDBChange     *sambaEntry `json:"dsdbChange"`
 	Authentication *struct {
 		Status        string
 		RemoteAddress string
@@ -55,6 +58,23 @@ type sambaChange struct {
 	DN            string `json:"dn"`
 	Group         string
 	User          string
+}
+
+// sambaEntry is a change of an entry (dsdb_json_audit). Passwords stand redacted
+// in it, and they and groups have lines of their own.
+type sambaEntry struct {
+	Status            string
+	RemoteAddress     string
+	UserSID           string `json:"userSid"`
+	Operation         string
+	PerformedAsSystem bool
+	DN                string `json:"dn"`
+	Attributes        map[string]struct {
+		Actions []struct {
+			Action string
+			Values []struct{ Value string }
+		}
+	}
 }
 
 var sambaStart = []byte(`{"timestamp": "`)
@@ -96,6 +116,8 @@ func (p *samba) Line(line []byte, place event.Place) (Verdict, time.Time, error)
 		p.change(l.PasswordChange, at, place)
 	case l.Type == "groupChange" && l.GroupChange != nil:
 		p.change(l.GroupChange, at, place)
+	case l.Type == "dsdbChange" && l.DSDBChange != nil:
+		p.entry(l.DSDBChange, at, place)
 	}
 	return Read, at, nil
 }
@@ -149,16 +171,65 @@ func (p *samba) change(c *sambaChange, at time.Time, place event.Place) {
 	default:
 		return
 	}
-	if c.Status != "Success" {
-		e.Outcome, e.Code = event.Failed, c.Status
+	p.by(e, c.Status, c.RemoteAddress, c.UserSID)
+}
+
+// by hands on a change, with who made it from where and how it ended.
+func (p *samba) by(e event.Event, status, address, sid string) {
+	if status != "Success" {
+		e.Outcome, e.Code = event.Failed, status
 	}
-	e.Address, e.Port = sambaAddress(c.RemoteAddress)
+	e.Address, e.Port = sambaAddress(address)
 	var known bool
-	if e.Account, known = p.accounts.Get(c.UserSID); !known {
-		p.o.Note(event.ByUnknown, place, "")
+	if e.Account, known = p.accounts.Get(sid); !known {
+		p.o.Note(event.ByUnknown, e.Place, "")
 	}
 	e.Target, e.Group = cutName(e.Target), cutName(e.Group)
 	p.o.Event(e)
+}
+
+// entry is a change of an entry: that it was made or removed, and of what
+// decides who is let in.
+func (p *samba) entry(c *sambaEntry, at time.Time, place event.Place) {
+	if c.PerformedAsSystem {
+		return // Samba's own
+	}
+	var what []event.Change
+	switch c.Operation {
+	case "Add":
+		what = append(what, event.Made)
+	case "Delete":
+		what = append(what, event.Removed)
+	}
+	for name, attribute := range c.Attributes {
+		for _, a := range attribute.Actions {
+			change := ofAttribute(name)
+			switch {
+			case a.Action == "delete":
+			case change == event.NewKey && len(a.Values) > 0:
+				what = append(what, change)
+			case c.Operation == "Modify" && strings.EqualFold(name, "userAccountControl") && len(a.Values) == 1:
+				what = append(what, accountControl(a.Values[0].Value))
+			}
+		}
+	}
+	slices.Sort(what)
+	for _, change := range slices.Compact(what) {
+		p.by(event.Event{Place: place, At: at, Form: event.Login, Target: c.DN, Outcome: event.Accepted, Change: change}, c.Status, c.RemoteAddress, c.UserSID)
+	}
+}
+
+// accountControl is what a value of userAccountControl says: ACCOUNTDISABLE is
+// its second bit ([MS-ADTS] 2.2.16).
+func accountControl(value string) event.Change {
+	n, err := strconv.ParseInt(value, 10, 64)
+	switch {
+	case err != nil:
+		return event.Modified
+	case n&2 != 0:
+		return event.Disabled
+	}
+	return event.Enabled
 }
 
 func cutName(name string) string {

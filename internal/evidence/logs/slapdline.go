@@ -22,6 +22,7 @@ type slapdLine struct {
 	op     int64
 	body   []byte // of a change: what is said of it
 	banner bool
+	change event.Change // of an entry
 
 	address netip.Addr // of a connection's first line
 	port    uint16
@@ -54,6 +55,7 @@ const (
 	saysResult
 	saysChanged
 	saysMod
+	saysEntry // that it was made, removed or renamed
 	saysPassmod
 	saysGarbled
 )
@@ -145,11 +147,22 @@ func (l *slapdLine) text(text []byte) {
 		switch {
 		case cutAs(saysResult, "RESULT tag=97 "):
 			l.answer(body, false)
-		case cutAs(saysChanged, "RESULT tag=103 "), cutAs(saysChanged, "RESULT tag=105 "), cutAs(saysChanged, "RESULT oid="):
+		case cutAs(saysChanged, "RESULT tag=103 "), cutAs(saysChanged, "RESULT tag=105 "), cutAs(saysChanged, "RESULT tag=107 "),
+			cutAs(saysChanged, "RESULT tag=109 "), cutAs(saysChanged, "RESULT oid="):
 			l.answer(body, true)
 		}
 	case 'M':
-		cutAs(saysMod, "MOD ")
+		if !cutAs(saysMod, "MOD ") && cutAs(saysEntry, "MODRDN dn=") {
+			l.change = event.Renamed
+		}
+	case 'A':
+		if cutAs(saysEntry, "ADD dn=") {
+			l.change = event.Made
+		}
+	case 'D':
+		if cutAs(saysEntry, "DEL dn=") {
+			l.change = event.Removed
+		}
 	case 'P':
 		cutAs(saysPassmod, "PASSMOD")
 		l.body = body

@@ -56,6 +56,7 @@ func (r *winRecord) is(name string) string {
 // winEvents are those of which anything is read, with how each is.
 var winEvents = map[string]func(r *winRecord, e *event.Event) bool{
 	"4723": winPassword, "4724": winPassword, "4728": winMember, "4732": winMember, "4756": winMember,
+	"4720": winAccountChange, "4722": winAccountChange, "4725": winAccountChange, "4726": winAccountChange, "4781": winAccountChange, "5136": winAttribute,
 	"4624": winLogon, "4625": winLogon, "4768": winTicket, "4769": winService, "4771": winTicket, "4776": winNTLM, "4740": winLockOut, "2889": winClear,
 }
 
@@ -254,6 +255,34 @@ func winMember(r *winRecord, e *event.Event) bool {
 	return true
 }
 
+// winChanges are events that say what was done to an account.
+var winChanges = map[string]event.Change{"4720": event.Made, "4722": event.Enabled, "4725": event.Disabled, "4726": event.Removed, "4781": event.Renamed}
+
+// winAccountChange is 4720, 4722, 4725, 4726 and 4781.
+func winAccountChange(r *winRecord, e *event.Event) bool {
+	if !winSubject(r, e) {
+		return false
+	}
+	name := r.is("TargetUserName")
+	if r.id == "4781" {
+		name = r.is("OldTargetUserName")
+	}
+	e.Change, e.Target = winChanges[r.id], inDomain(r.is("TargetDomainName"), name)
+	return true
+}
+
+// winAttribute is 5136: a value of an attribute of an entry, of which those are
+// told that let somebody in. Passwords and groups have events of their own.
+func winAttribute(r *winRecord, e *event.Event) bool {
+	const added = "%%14674"
+	how := r.is("OperationType")
+	if ofAttribute(r.is("AttributeLDAPDisplayName")) != event.NewKey || how != added && how != "Value Added" || !winSubject(r, e) {
+		return false
+	}
+	e.Change, e.Target = event.NewKey, r.is("ObjectDN")
+	return true
+}
+
 // winSubject is who made a change. That it failed is among the event's keywords
 // alone.
 func winSubject(r *winRecord, e *event.Event) bool {
@@ -304,7 +333,7 @@ func (w *windows) Server() string { return w.server }
 
 // winNames are the data of events that are read.
 var winNames = []string{"TargetUserName", "TargetDomainName", "TargetUserSid", "TargetLogonId", "SubjectUserSid", "Keywords", "SubjectUserName", "SubjectDomainName", "SubjectLogonId",
-	"MemberName", "MemberSid", "IpAddress", "IpPort", "LogonType", "Status", "SubStatus", "PreAuthType", "Client", "Identity"}
+	"MemberName", "MemberSid", "OldTargetUserName", "ObjectDN", "AttributeLDAPDisplayName", "OperationType", "IpAddress", "IpPort", "LogonType", "Status", "SubStatus", "PreAuthType", "Client", "Identity"}
 
 // winByLength are the same by how long they are: few are as long as others.
 var winByLength = func() (out [32][]string) {

@@ -169,6 +169,36 @@ func TestAChangeInWindowsIsFromTheAddressOfItsLogon(t *testing.T) {
 	require.Equal(t, []done{{`corp\other`, "invalid IP", event.Reset, "x", ""}}, donesOf(events, "invalid IP"))
 }
 
+func TestAccountsThatAreMadeAndNewKeysInWindowsAreTold(t *testing.T) {
+	by := []string{"SubjectUserSid=S-1-5-21-1-2-3-1104", "SubjectUserName=svc", "SubjectDomainName=CORP", "SubjectLogonId=0x1F"}
+	of := func(id string, data ...string) winCase { return winCase{id, append(data, by...), try{}} }
+	cases := []winCase{winCases()[0],
+		of("4720", "TargetUserName=made", "TargetDomainName=CORP"), of("4722", "TargetUserName=made", "TargetDomainName=CORP"),
+		of("4781", "OldTargetUserName=made", "NewTargetUserName=other", "TargetDomainName=CORP"),
+		of("4725", "TargetUserName=other", "TargetDomainName=CORP"), of("4726", "TargetUserName=other", "TargetDomainName=CORP"),
+		of("5136", "ObjectDN=CN=admin,DC=corp", "AttributeLDAPDisplayName=msDS-KeyCredentialLink", "OperationType=%%14674"),
+		of("5136", "ObjectDN=CN=admin,DC=corp", "AttributeLDAPDisplayName=msDS-KeyCredentialLink", "OperationType=%%14675"),
+		of("5136", "ObjectDN=CN=admin,DC=corp", "AttributeLDAPDisplayName=description", "OperationType=%%14674"),
+	}
+	want := func(what event.Change, target string) done { return done{`corp\svc`, "192.0.2.10", what, target, ""} }
+	all := []done{want(event.Made, `corp\made`), want(event.Enabled, `corp\made`), want(event.Renamed, `corp\made`), want(event.Disabled, `corp\other`), want(event.Removed, `corp\other`), want(event.NewKey, "cn=admin,dc=corp")}
+	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+	asXML, asCSV := "", "Id,TimeCreated,MachineName,Message\r\n"
+	for i, c := range cases {
+		asXML += c.asXML(i)
+		text := strings.NewReplacer("%%14674", "Value Added", "%%14675", "Value Deleted").Replace(c.asMessage())
+		if i > 0 { // the one who did it stands first in such a message
+			text = strings.Replace(text, "Subject:\r\n\tSecurity ID:\t\tS-1-5-18\r\n\tAccount Name:\t\tDC1$\r\n\tAccount Domain:\t\tCORP\r\n\r\n", "", 1)
+		}
+		asCSV += fmt.Sprintf("%s,2026-11-29 22:10:%02d,%s,%s\r\n", c.id, i, winDC, quote(text))
+	}
+	events, _ := byFile(t, "windows-xml", Options{}, []byte(asXML))
+	require.Equal(t, all, donesOf(events, "192.0.2.10"))
+	events, unreadable := byFile(t, "windows-csv", Options{Zone: time.UTC}, []byte(asCSV))
+	require.Zero(t, unreadable)
+	require.Equal(t, all, donesOf(events, "192.0.2.10"))
+}
+
 func TestAnAccountOfTheMachineItselfIsNotTheDomains(t *testing.T) {
 	own := winCase{"4624", []string{"TargetUserName=svc", "TargetDomainName=DC1", "LogonType=3", "IpAddress=192.0.2.10"}, try{}}
 	events, _ := byFile(t, "windows-xml", Options{}, []byte(own.asXML(0)))

@@ -142,14 +142,29 @@ var winLabels = map[string]map[string]string{
 	"4776": {"/Logon Account": "TargetUserName", "/Error Code": "Status"},
 	"4740": {"Account That Was Locked Out/Account Name": "TargetUserName"},
 	"4723": winChangeLabels, "4724": winChangeLabels, "4728": winMemberLabels, "4732": winMemberLabels, "4756": winMemberLabels,
+	"4720": winLabelsOf("New Account", map[string]string{"Account Name": "TargetUserName", "Account Domain": "TargetDomainName"}),
+	"4722": winChangeLabels, "4725": winChangeLabels, "4726": winChangeLabels,
+	"4781": winLabelsOf("Target Account", map[string]string{"Old Account Name": "OldTargetUserName", "Account Domain": "TargetDomainName"}),
+	"5136": winLabelsOf("", map[string]string{"Object/DN": "ObjectDN", "Attribute/LDAP Display Name": "AttributeLDAPDisplayName", "Operation/Type": "OperationType"}),
 	"2889": {"/Client IP address": "Client", "/Identity the client attempted to authenticate as": "Identity"},
 }
 
-var winChangeLabels = map[string]string{"Subject/Security ID": "SubjectUserSid", "Subject/Account Name": "SubjectUserName", "Subject/Account Domain": "SubjectDomainName", "Subject/Logon ID": "SubjectLogonId",
-	"Target Account/Account Name": "TargetUserName", "Target Account/Account Domain": "TargetDomainName"}
+var (
+	winChangeLabels = winLabelsOf("Target Account", map[string]string{"Account Name": "TargetUserName", "Account Domain": "TargetDomainName"})
+	winMemberLabels = winLabelsOf("", map[string]string{"Member/Account Name": "MemberName", "Member/Security ID": "MemberSid", "Group/Group Name": "TargetUserName", "Group/Group Domain": "TargetDomainName"})
+)
 
-var winMemberLabels = map[string]string{"Subject/Security ID": "SubjectUserSid", "Subject/Account Name": "SubjectUserName", "Subject/Account Domain": "SubjectDomainName", "Subject/Logon ID": "SubjectLogonId",
-	"Member/Account Name": "MemberName", "Member/Security ID": "MemberSid", "Group/Group Name": "TargetUserName", "Group/Group Domain": "TargetDomainName"}
+// winLabelsOf are labels of a section, beside those of who made a change.
+func winLabelsOf(section string, labels map[string]string) map[string]string {
+	out := map[string]string{"Subject/Security ID": "SubjectUserSid", "Subject/Account Name": "SubjectUserName", "Subject/Account Domain": "SubjectDomainName", "Subject/Logon ID": "SubjectLogonId"}
+	for label, name := range labels {
+		if section != "" {
+			label = section + "/" + label
+		}
+		out[label] = name
+	}
+	return out
+}
 
 // messageData reads the text that Windows shows of an event. ok is false where
 // a label comes twice: a name stands in it as somebody typed it, with labels of
