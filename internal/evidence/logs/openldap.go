@@ -20,6 +20,7 @@ type openLDAP struct {
 	y      *Clock
 	server string
 	banner bool // the line before was slapd's own banner, which goes on
+	stamps stamps
 	// host and pid are those of the line before, and key is made of them.
 	host, pid, key string
 }
@@ -34,7 +35,7 @@ func isOpenLDAP(line []byte) bool {
 	if _, text, ok := cutDebug(line); ok {
 		return slapdText(text)
 	}
-	h, ok := syslogOf(line)
+	h, ok := (&stamps{}).syslogOf(line)
 	return ok && string(h.program) == "slapd" && slapdText(h.text)
 }
 
@@ -52,7 +53,7 @@ func (p *openLDAP) Cut(of Cuts, i int, line []byte, place event.Place) (Verdict,
 
 func (p *openLDAP) Line(line []byte, place event.Place) (Verdict, time.Time, error) {
 	var l slapdLine
-	l.cut(line)
+	l.cut(line, &p.stamps)
 	return p.line(&l, line, place)
 }
 
@@ -199,6 +200,17 @@ func peer(from []byte) (netip.Addr, uint16) {
 
 // cutNumber reads a number and the blank behind it.
 func cutNumber(b []byte) (n int64, rest []byte, ok bool) {
+	const sure = 18 // so many digits are no overflow
+	end := 0
+	for ; end < len(b) && end < sure && b[end] >= '0' && b[end] <= '9'; end++ {
+		n = n*10 + int64(b[end]-'0')
+	}
+	switch {
+	case end > 0 && end == len(b):
+		return n, nil, true
+	case end > 0 && b[end] == ' ':
+		return n, b[end+1:], true
+	}
 	word, rest, _ := bytes.Cut(b, []byte(" "))
 	n, err := strconv.ParseInt(string(word), 10, 64)
 	return n, rest, err == nil

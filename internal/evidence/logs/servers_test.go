@@ -296,7 +296,7 @@ func TestWhatDS389WritesIsReadLineForLine(t *testing.T) {
 	require.Empty(t, unreadable)
 	require.Zero(t, notes[event.NoAddress]+notes[event.NumbersBack]+notes[event.NoQuestion])
 	for _, e := range events {
-		require.Contains(t, strings.Split(string(text), "\n")[e.Line-1], map[bool]string{true: "BIND dn=", false: "MOD dn="}[e.Login])
+		require.Contains(t, strings.Split(string(text), "\n")[e.Line-1], map[event.Change]string{"": "BIND dn=", event.Modified: "MOD dn=", event.Made: "ADD dn="}[e.Change])
 	}
 	format, ok := Recognise([]byte(strings.Split(string(text), "\n")[3]))
 	require.True(t, ok)

@@ -29,7 +29,7 @@ type slapdLine struct {
 	name    string // of a login
 	method  string
 	named   bool          // the server itself has written the name, not as typed
-	outcome event.Outcome // of an answer
+	outcome event.Outcome // of a reply
 	more    bool          // and it is none yet
 	code    string
 }
@@ -60,17 +60,20 @@ const (
 	saysGarbled
 )
 
-type slapdCuts struct{ all []slapdLine }
+type slapdCuts struct {
+	all    []slapdLine
+	stamps stamps
+}
 
 func (c *slapdCuts) Add(line []byte) {
 	c.all = append(c.all, slapdLine{})
-	c.all[len(c.all)-1].cut(line)
+	c.all[len(c.all)-1].cut(line, &c.stamps)
 }
 
 func (c *slapdCuts) Reset() { c.all = c.all[:0] }
 
 // cut takes a line apart.
-func (l *slapdLine) cut(line []byte) {
+func (l *slapdLine) cut(line []byte, stamps *stamps) {
 	at, text, ok := cutDebug(line)
 	if ok {
 		l.head, l.at = ofDebug, at
@@ -78,7 +81,7 @@ func (l *slapdLine) cut(line []byte) {
 		l.text(text)
 		return
 	}
-	h, ok := syslogOf(line)
+	h, ok := stamps.syslogOf(line)
 	if !ok {
 		return
 	}
@@ -146,10 +149,10 @@ func (l *slapdLine) text(text []byte) {
 	case 'R':
 		switch {
 		case cutAs(saysResult, "RESULT tag=97 "):
-			l.answer(body, false)
+			l.reply(body, false)
 		case cutAs(saysChanged, "RESULT tag=103 "), cutAs(saysChanged, "RESULT tag=105 "), cutAs(saysChanged, "RESULT tag=107 "),
 			cutAs(saysChanged, "RESULT tag=109 "), cutAs(saysChanged, "RESULT oid="):
-			l.answer(body, true)
+			l.reply(body, true)
 		}
 	case 'M':
 		if !cutAs(saysMod, "MOD ") && cutAs(saysEntry, "MODRDN dn=") {
@@ -194,8 +197,8 @@ func (l *slapdLine) login(body string) {
 	}
 }
 
-// answer reads the code of an answer, to a login or to a change.
-func (l *slapdLine) answer(body []byte, change bool) {
+// reply reads the code of a reply, to a login or to a change.
+func (l *slapdLine) reply(body []byte, change bool) {
 	_, after, _ := bytes.Cut(body, []byte(" err="))
 	word, _, _ := bytes.Cut(after, []byte(" "))
 	code, err := strconv.Atoi(string(word))

@@ -126,14 +126,47 @@ type syslogParts struct {
 // cutSyslog reads `Nov 29 18:50:35 host program[pid]: text`, with a time of RFC
 // 3339 in its place, with or without a priority before it.
 func cutSyslog(line []byte) (h syslogHead, has dated, ok bool) {
-	p, ok := syslogOf(line)
+	p, ok := (&stamps{}).syslogOf(line)
 	if !ok {
 		return h, has, false
 	}
 	return syslogHead{p.at, string(p.host), string(p.program), string(p.pid), p.text}, p.has, true
 }
 
-func syslogOf(line []byte) (h syslogParts, ok bool) {
+// stamps read times of RFC 3339, of which those that follow each other are
+// mostly of one second.
+type stamps struct {
+	second []byte // 2006-01-02T15:04:05 of the time before
+	zone   []byte // what stands behind its fraction
+	at     time.Time
+}
+
+// stamp is time.Parse.
+func (s *stamps) stamp(text []byte) (time.Time, bool) {
+	const whole = len("2006-01-02T15:04:05")
+	fraction, end := 0, whole
+	if len(text) > whole && text[whole] == '.' {
+		scale := 1_000_000_000
+		for end++; end < len(text) && text[end] >= '0' && text[end] <= '9' && scale > 1; end++ {
+			scale /= 10
+			fraction += int(text[end]-'0') * scale
+		}
+	}
+	if len(text) > end && bytes.Equal(text[:whole], s.second) && bytes.Equal(text[end:], s.zone) && text[end-1] != '.' {
+		return s.at.Add(time.Duration(fraction)), true
+	}
+	at, err := time.Parse(time.RFC3339Nano, string(text))
+	if err != nil {
+		return at, false
+	}
+	if len(text) > end && at.Nanosecond() == fraction {
+		s.second, s.zone = append(s.second[:0], text[:whole]...), append(s.zone[:0], text[end:]...)
+		s.at = at.Add(-time.Duration(fraction))
+	}
+	return at, true
+}
+
+func (s *stamps) syslogOf(line []byte) (h syslogParts, ok bool) {
 	if len(line) > 2 && line[0] == '<' {
 		if end := bytes.IndexByte(line, '>'); end > 0 && end < 6 {
 			line = line[end+1:]
@@ -143,8 +176,8 @@ func syslogOf(line []byte) (h syslogParts, ok bool) {
 	switch {
 	case len(line) > 20 && line[4] == '-' && line[10] == 'T':
 		word, after, found := bytes.Cut(line, []byte(" "))
-		at, err := time.Parse(time.RFC3339Nano, string(word))
-		if !found || err != nil {
+		at, ok := s.stamp(word)
+		if !found || !ok {
 			return h, false
 		}
 		h.at, rest, h.has = at, after, zoned

@@ -88,6 +88,7 @@ type winCuts struct {
 	scanned  winEvent
 	record   winRecord
 	computer string // of the line before
+	stamps   stamps
 }
 
 // Add is that of Cuts.
@@ -109,8 +110,8 @@ func (c *winCuts) event(text []byte) {
 	if !scanWin(text, s) {
 		return
 	}
-	var err error
-	if l.at, err = time.Parse(time.RFC3339Nano, string(s.created)); err != nil {
+	var ok bool
+	if l.at, ok = c.stamps.stamp(s.created); !ok {
 		return
 	}
 	if string(s.computer) != c.computer {
