@@ -60,8 +60,8 @@ type sambaChange struct {
 	User          string
 }
 
-// sambaEntry is a change of an entry (dsdb_json_audit). Passwords stand redacted
-// in it, and they and groups have lines of their own.
+// sambaEntry is a change of an entry (dsdb_json_audit). Passwords stand
+// redacted in it, and they and groups have lines of their own.
 type sambaEntry struct {
 	Status            string
 	RemoteAddress     string
