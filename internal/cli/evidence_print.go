@@ -159,7 +159,7 @@ func (p *evidencePrinter) coverage(r *judge.Result) {
 		p.line("coverage: ", "%s no finding: narrow the logs down", plural.Count(r.TooMany, "event was of more accounts and addresses than are kept apart, and is in", "events were of more accounts and addresses than are kept apart, and are in"))
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.LeftOut)) {
-		p.line("coverage: ", "indicators of type %s that were left out: %d; no log of these formats holds such", kind, r.LeftOut[kind])
+		p.line("coverage: ", "indicators that are not looked for: %d of type %s", r.LeftOut[kind], kind)
 	}
 }
 

@@ -53,9 +53,13 @@ type Event struct {
 	Form    Form
 	Address netip.Addr // zero where the log has none
 	Port    uint16
-	Outcome Outcome
-	Method  string // simple, PLAIN, userpass, token, …
-	Code    string // of the answer: err=49
+	// Client is what the log calls who asks: the name of its address, or one
+	// that it says of itself, as NameSaid tells. "" where the log has none.
+	Client   string
+	NameSaid bool
+	Outcome  Outcome
+	Method   string // simple, PLAIN, userpass, token, …
+	Code     string // of the answer: err=49
 	// Login: it is a login and not the use of a session that a login made.
 	Login bool
 
@@ -105,6 +109,9 @@ const (
 	// ByDomain: the account is written with a domain of which nothing says
 	// whether it is the authority's.
 	ByDomain Doubt = "domain-not-known"
+	// BySaidName: the name of who asks is what he says, or the owner of his
+	// address does.
+	BySaidName Doubt = "name-said-by-client"
 	// BySaying: the address is what the one who asks says of himself.
 	BySaying Doubt = "address-said-by-client"
 )

@@ -12,10 +12,12 @@ import (
 	"strings"
 )
 
-// Indicators are addresses and networks that are known to be the intruder's.
+// Indicators are addresses, networks and names that are known to be the
+// intruder's.
 type Indicators struct {
 	Addresses map[netip.Addr]string // to where each stands: file line
 	Networks  []Network
+	Names     map[string]string // of hosts and domains, with what is below them
 	// LeftOut counts what stands in the lists and cannot be met in these logs,
 	// by its type.
 	LeftOut map[string]int
@@ -28,7 +30,7 @@ type Network struct {
 }
 
 // Len counts those that are looked for.
-func (x *Indicators) Len() int { return len(x.Addresses) + len(x.Networks) }
+func (x *Indicators) Len() int { return len(x.Addresses) + len(x.Networks) + len(x.Names) }
 
 // met names the indicator of an address, and where it stands.
 func (x *Indicators) met(a netip.Addr) (indicator, at string, ok bool) {
@@ -47,25 +49,31 @@ func (x *Indicators) met(a netip.Addr) (indicator, at string, ok bool) {
 }
 
 // cannot are types of indicators that no log of these formats holds.
-var cannot = []string{"md5", "sha1", "sha256", "sha512", "hash", "url", "uri", "domain", "hostname", "fqdn", "email", "email-src", "filename", "file", "mutex", "yara", "ja3", "cve"}
+var cannot = []string{"md5", "sha1", "sha256", "sha512", "hash", "url", "uri", "email", "email-src", "filename", "file", "mutex", "yara", "ja3", "cve"}
+
+// hosts are types of names, of which one may be a single word.
+var hosts = []string{"hostname", "host", "workstation"}
 
 // maxIndicators bounds what is kept.
 const maxIndicators = 1_000_000
 
-// Read takes a list: one address or network a line, with comments behind #; or
-// CSV with a head, of which the column indicator, value, ioc, ip, address or
-// cidr counts, and type says what it is. Anything else is refused with its
-// line.
+// Read takes a list: one address, network or domain a line, with comments
+// behind #; or CSV with a head, of which the column indicator, value, ioc, ip,
+// address, domain or cidr counts, and type says what it is; or a bundle of STIX
+// 2.1. Anything else is refused with its line.
 func (x *Indicators) Read(name string, from io.Reader) error {
 	if x.Addresses == nil {
-		x.Addresses, x.LeftOut = map[netip.Addr]string{}, map[string]int{}
+		x.Addresses, x.Names, x.LeftOut = map[netip.Addr]string{}, map[string]string{}, map[string]int{}
 	}
 	in := bufio.NewReader(from)
 	head, _ := in.Peek(4096)
+	head = bytes.TrimPrefix(head, []byte("\ufeff"))
 	first, _, _ := bytes.Cut(head, []byte("\n"))
 	before := x.Len()
 	var err error
-	if bytes.ContainsAny(first, ",;") && !bytes.HasPrefix(bytes.TrimSpace(first), []byte("#")) {
+	if bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")) {
+		err = x.readSTIX(name, in)
+	} else if bytes.ContainsAny(first, ",;") && !bytes.HasPrefix(bytes.TrimSpace(first), []byte("#")) {
 		err = x.readCSV(name, in, bytes.Count(first, []byte(";")) > bytes.Count(first, []byte(",")))
 	} else {
 		err = x.readPlain(name, in)
@@ -79,11 +87,11 @@ func (x *Indicators) Read(name string, from io.Reader) error {
 func (x *Indicators) readPlain(name string, in io.Reader) error {
 	lines := bufio.NewScanner(in)
 	for n := 1; lines.Scan(); n++ {
-		text, _, _ := strings.Cut(lines.Text(), "#")
+		text, _, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "\ufeff"), "#")
 		if text = strings.TrimSpace(text); text == "" {
 			continue
 		}
-		if err := x.add(text, fmt.Sprintf("%s line %d", name, n)); err != nil {
+		if err := x.add(text, "", fmt.Sprintf("%s line %d", name, n)); err != nil {
 			return err
 		}
 	}
@@ -113,7 +121,7 @@ func (x *Indicators) readCSV(name string, in io.Reader, semicolons bool) error {
 		if first {
 			for i, h := range row {
 				switch strings.ToLower(strings.Trim(h, " \ufeff")) {
-				case "indicator", "value", "ioc", "ip", "address", "cidr", "ip_address":
+				case "indicator", "value", "ioc", "ip", "address", "cidr", "ip_address", "domain":
 					if value < 0 {
 						value = i
 					}
@@ -122,27 +130,29 @@ func (x *Indicators) readCSV(name string, in io.Reader, semicolons bool) error {
 				}
 			}
 			if value < 0 {
-				return fmt.Errorf("%s: a list with columns needs a head that names one indicator, value, ioc, ip, address or cidr", at)
+				return fmt.Errorf("%s: a list with columns needs a head that names one indicator, value, ioc, ip, address, domain or cidr", at)
 			}
 			continue
 		}
 		if value >= len(row) {
 			return fmt.Errorf("%s: it has no column %d", at, value+1)
 		}
+		k := ""
 		if kind >= 0 && kind < len(row) {
-			if k := strings.ToLower(strings.TrimSpace(row[kind])); slices.Contains(cannot, k) {
+			if k = strings.ToLower(strings.TrimSpace(row[kind])); slices.Contains(cannot, k) {
 				x.LeftOut[k]++
 				continue
 			}
 		}
-		if err := x.add(strings.TrimSpace(row[value]), at); err != nil {
+		if err := x.add(strings.TrimSpace(row[value]), k, at); err != nil {
 			return err
 		}
 	}
 }
 
-// add takes one, defanged (192[.]0[.]2[.]1) or not.
-func (x *Indicators) add(text, at string) error {
+// add takes one of a kind, or of none that is said, defanged (192[.]0[.]2[.]1)
+// or not.
+func (x *Indicators) add(text, kind, at string) error {
 	if x.Len() >= maxIndicators {
 		return fmt.Errorf("%s: more than %d indicators", at, maxIndicators)
 	}
@@ -153,7 +163,12 @@ func (x *Indicators) add(text, at string) error {
 	}
 	p, err := netip.ParsePrefix(plain)
 	if err != nil {
-		return fmt.Errorf("%s: %q is no address and no network; names, hashes and URLs stand in no log of these formats, so leave them out, or give CSV with a column type", at, text)
+		name, wrong := domainOf(plain, slices.Contains(hosts, kind))
+		if wrong != "" {
+			return fmt.Errorf("%s: %q is no address, no network and no domain (%s); hashes and URLs stand in no log of these formats, so leave them out, or give CSV with a column type", at, text, wrong)
+		}
+		x.Names[name] = at
+		return nil
 	}
 	if p != p.Masked() {
 		return fmt.Errorf("%s: %s has bits beyond its length; the network is %s", at, text, p.Masked())

@@ -103,6 +103,9 @@ type key struct {
 	// perhaps: nothing says whether the account is this one or another
 	// domain's.
 	perhaps bool
+	// indicator is one that a name met: other names may come from the same
+	// address, and from none.
+	indicator string
 }
 
 type group struct {
@@ -172,7 +175,16 @@ func (j *Judge) sort(e event.Event, take func(k key, g group, e event.Event)) {
 		e.Doubts = append(slices.Clone(e.Doubts), ManyAuthorities)
 	}
 	at := j.placeOf(e.Address)
-	indicator, indicatorAt, _ := j.o.Indicators.met(e.Address)
+	indicator, indicatorAt, met := j.o.Indicators.met(e.Address)
+	byName := ""
+	if !met {
+		if indicator, indicatorAt, met = j.o.Indicators.metName(e.Client); met {
+			byName = indicator
+		}
+		if met && e.NameSaid {
+			e.Doubts = append(slices.Clone(e.Doubts), event.BySaidName)
+		}
+	}
 	if e.Login && (at != usual || j.bursts.grew == nil) { // a watch has its usual places said
 		j.bursts.add(e, n, whole || len(on) > 0, indicator)
 	}
@@ -188,7 +200,9 @@ func (j *Judge) sort(e event.Event, take func(k key, g group, e event.Event)) {
 			of.Doubts = append(slices.Clone(e.Doubts), event.ByName)
 		}
 		g := group{First: e.At, Last: e.At, place: at, indicator: indicator, indicatorAt: indicatorAt, whole: whole}
-		take(j.keyOf(i, n, value, at, of), g, of)
+		k := j.keyOf(i, n, value, at, of)
+		k.indicator = byName
+		take(k, g, of)
 	}
 }
 

@@ -256,17 +256,22 @@ func TestAListOfIndicatorsIsReadOrRefusedWithItsLine(t *testing.T) {
 		n    int
 		says string
 	}{
-		"plain":          {"# the vendor's\n203.0.113.9\n198.51.100[.]0/24 # defanged\n\n2001:db8::1\n", 3, ""},
-		"CSV":            {"type,indicator,note\nipv4,203.0.113.9,x\nsha256,00,x\ndomain,example.org,x\n", 1, ""},
-		"semicolons":     {"ip;note\n203.0.113.9;x\n", 1, ""},
-		"a typo":         {"203.0.113.9\n203.0.113\n", 0, `iocs line 2: "203.0.113" is no address`},
-		"a typo in CSV":  {"ip,note\n203.0.113.9,x\n203.0.113.999,x\n", 0, "iocs line 3: "},
-		"a name":         {"evil.example.org\n", 0, "iocs line 1: "},
-		"no head":        {"203.0.113.9,x\n", 0, "iocs line 1: a list with columns needs a head"},
-		"nothing":        {"# none\n", 0, "iocs holds no indicator"},
-		"bits too many":  {"203.0.113.9/24\n", 0, "iocs line 1: 203.0.113.9/24 has bits beyond its length"},
-		"the whole web":  {"0.0.0.0/0\n", 0, "too wide"},
-		"a column short": {"note,ip\nx\n", 0, "iocs line 2: it has no column 2"},
+		"plain":                        {"# the vendor's\n203.0.113.9\n198.51.100[.]0/24 # defanged\n\n2001:db8::1\n", 3, ""},
+		"CSV":                          {"type,indicator,note\nipv4,203.0.113.9,x\nsha256,00,x\ndomain,evil.example.org,x\nhostname,KALI,x\n", 3, ""},
+		"semicolons":                   {"ip;note\n203.0.113.9;x\n", 1, ""},
+		"a typo":                       {"203.0.113.9\n203.0.113\n", 0, `iocs line 2: "203.0.113" is no address`},
+		"a typo in CSV":                {"ip,note\n203.0.113.9,x\n203.0.113.999,x\n", 0, "iocs line 3: "},
+		"domains":                      {"evil.example.org\n*.bad[.]example.net\nxn--bcher-kva.example\n", 3, ""},
+		"a single word":                {"kali\n", 0, "iocs line 1: "},
+		"an address that is no domain": {"203.0.113.1O\n", 0, "iocs line 1: "},
+		"everybody":                    {"co.uk\n", 0, "it is everybody's below it"},
+		"not in ASCII":                 {"b\u00fccher.example\n", 0, "write it in ASCII"},
+		"a URL":                        {"http://evil.example.org/x\n", 0, "iocs line 1: "},
+		"no head":                      {"203.0.113.9,x\n", 0, "iocs line 1: a list with columns needs a head"},
+		"nothing":                      {"# none\n", 0, "iocs holds no indicator"},
+		"bits too many":                {"203.0.113.9/24\n", 0, "iocs line 1: 203.0.113.9/24 has bits beyond its length"},
+		"the whole web":                {"0.0.0.0/0\n", 0, "too wide"},
+		"a column short":               {"note,ip\nx\n", 0, "iocs line 2: it has no column 2"},
 	} {
 		var x Indicators
 		err := x.Read("iocs", strings.NewReader(row.text))

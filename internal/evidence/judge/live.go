@@ -291,6 +291,9 @@ func told(f Finding) bool {
 func keyText(k key, f Finding) string {
 	letIn := f.Outcome == event.Accepted
 	parts := []string{string(f.Code), string(f.Grade), f.Rule, f.Credential, network(k.address), fmt.Sprint(letIn), string(f.Change), f.Target, f.Group, f.ValueOf}
+	if k.indicator != "" {
+		parts = append(parts, "indicator", k.indicator)
+	}
 	if f.Credential == "" && letIn {
 		parts = append(parts, string(k.account.form), k.account.folded)
 	}

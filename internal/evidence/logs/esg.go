@@ -43,7 +43,7 @@ func esgText(_ *service, text string) (e event.Event, known bool) {
 	}
 	e.Account, e.Outcome, e.Method = name, event.Refused, "smtp"
 	if at, _, ok := inBrackets(words[0]); ok {
-		e.Address = at
+		e.Address, e.Client, e.NameSaid = at, clientName(words[0]), true
 	} else {
 		e.Address = address(words[0])
 	}

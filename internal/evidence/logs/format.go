@@ -26,7 +26,8 @@ const (
 // a line may be kept without a copy.
 type Parser interface {
 	// Line reads one line. at is zero where the line has no time of its own.
-	// The error is *NoTime, where the time of a line cannot be placed.
+	// The error is *NoTime, where the time of a line cannot be placed, or
+	// *NotEnglish: the file is none to go on with.
 	Line(line []byte, place event.Place) (v Verdict, at time.Time, err error)
 	// Server is the one that the line before named; "" where lines name none.
 	Server() string

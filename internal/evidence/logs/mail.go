@@ -115,7 +115,7 @@ func postfixText(s *service, text string) (e event.Event, known bool) {
 		if !ok || !asked || strings.HasPrefix(auth, "0/") || named {
 			return e, false
 		}
-		e.Address, e.Outcome = at, event.Accepted
+		e.Address, e.Client, e.Outcome = at, clientName(text), event.Accepted
 		return e, true
 	case strings.HasPrefix(text, "warning: "):
 		at, rest, ok := inBrackets(text)
@@ -125,13 +125,14 @@ func postfixText(s *service, text string) (e event.Event, known bool) {
 			return e, false
 		}
 		reason, name, _ := strings.Cut(said, ", sasl_username=")
-		e.Address, e.Method, e.Account, e.Outcome = at, method, name, failure(reason)
+		e.Address, e.Client, e.Method, e.Account, e.Outcome = at, clientName(text), method, name, failure(reason)
 		return e, true
 	}
 	queue, rest, ok := strings.Cut(text, ": client=")
 	if !ok || strings.Contains(queue, " ") {
 		return e, false
 	}
+	e.Client = clientName(rest)
 	at, rest, ok := inBrackets(rest)
 	_, rest, sasl := strings.Cut(rest, ", sasl_method=")
 	if !ok || !sasl {

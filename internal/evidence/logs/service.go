@@ -128,6 +128,17 @@ func inBrackets(text string) (at netip.Addr, rest string, ok bool) {
 	return address(word), rest, ok
 }
 
+// clientName is the name before such brackets; "" where it is none that the
+// server could find.
+func clientName(text string) string {
+	name, _, ok := strings.Cut(text, "[")
+	name = name[strings.LastIndexAny(name, " =(")+1:]
+	if _, err := netip.ParseAddr(name); !ok || err == nil || name == "unknown" || len(name) > maxName {
+		return ""
+	}
+	return name
+}
+
 // between is the text from the first before to the last behind; ok is false
 // where one of them is missing.
 func between(text, before, behind string) (name, rest string, ok bool) {

@@ -323,3 +323,25 @@ func TestOfAnEmailSecurityGatewayRefusedLoginsAreRead(t *testing.T) {
 		require.Equal(t, []string{"esg", "esg", "esg", ""}[i], format.Name)
 	}
 }
+
+func TestWhoAsksIsNamedAsFarAsTheServerFoundIt(t *testing.T) {
+	for format, row := range map[string]struct {
+		line, name string
+		said       bool
+	}{
+		"postfix": {"Nov 29 22:10:28 h postfix/smtpd[1]: 4ABC: client=mx.evil.example[192.0.2.1], sasl_method=PLAIN, sasl_username=alice", "mx.evil.example", false},
+		"proftpd": {"Nov 29 22:10:32 h proftpd[4305]: 127.0.0.1 (mx.evil.example[192.0.2.1]): USER bob (Login failed): Incorrect password", "mx.evil.example", true},
+		"esg":     {"Jan 11 06:58:03 h inbound/pass1: mx.evil.example[192.0.2.1] 1704927410-1 1704927410 1704927410 RECV - - 2 83 535 Error: authentication failed [svc@example.org]", "mx.evil.example", true},
+	} {
+		for line, want := range map[string]string{row.line: row.name, strings.ReplaceAll(row.line, "mx.evil.example", "unknown"): "", strings.ReplaceAll(row.line, "mx.evil.example", "192.0.2.1"): ""} {
+			events, _, _ := read(t, format, Options{Year: 2026, Zone: time.UTC}, map[string]string{"l": line}, "l")
+			require.Len(t, events, 1, line)
+			require.Equal(t, want, events[0].Client, line)
+			require.Equal(t, row.said, events[0].NameSaid, line)
+			require.Equal(t, "192.0.2.1", events[0].Address.String())
+		}
+	}
+	refused := "Nov 29 22:10:29 h postfix/smtpd[2]: warning: mx.evil.example[192.0.2.1]: SASL PLAIN authentication failed: x, sasl_username=bob"
+	events, _, _ := read(t, "postfix", Options{Year: 2026, Zone: time.UTC}, map[string]string{"l": refused}, "l")
+	require.Equal(t, "mx.evil.example", events[0].Client)
+}

@@ -79,7 +79,7 @@ func proftpdText(_ *service, text string) (e event.Event, known bool) {
 	if !ok || !ok2 {
 		return e, false
 	}
-	e.Address = at
+	e.Address, e.Client, e.NameSaid = at, clientName(text), true
 	const failed = " (Login failed): "
 	if i := strings.LastIndex(said, failed); i >= 0 {
 		e.Account, e.Outcome = said[:i], event.Failed

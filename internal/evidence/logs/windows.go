@@ -153,6 +153,7 @@ func winLogon(r *winRecord, e *event.Event) bool {
 		return false
 	}
 	e.Address, e.Port = address(r.is("IpAddress")), port(r.is("IpPort"))
+	e.Client, e.NameSaid = cutName(r.is("WorkstationName")), true
 	e.Method = "logon-" + r.is("LogonType")
 	e.Outcome = event.Accepted
 	if r.id == "4625" {
@@ -202,6 +203,7 @@ func winNTLM(r *winRecord, e *event.Event) bool {
 	if !winAccount(r, e, "TargetUserName", "") {
 		return false
 	}
+	e.Client, e.NameSaid = cutName(r.is("Workstation")), true
 	e.Method, e.Code = "ntlm", r.is("Status")
 	e.Outcome = winStatus(e.Code)
 	return true
@@ -213,6 +215,7 @@ func winLockOut(r *winRecord, e *event.Event) bool {
 	if !winAccount(r, e, "TargetUserName", "") {
 		return false
 	}
+	e.Client, e.NameSaid = cutName(r.is("TargetDomainName")), true
 	e.Login, e.Method, e.Outcome = false, "lock-out", event.Locked
 	return true
 }
@@ -333,7 +336,7 @@ func (w *windows) Server() string { return w.server }
 
 // winNames are the data of events that are read.
 var winNames = []string{"TargetUserName", "TargetDomainName", "TargetUserSid", "TargetLogonId", "SubjectUserSid", "Keywords", "SubjectUserName", "SubjectDomainName", "SubjectLogonId",
-	"MemberName", "MemberSid", "OldTargetUserName", "ObjectDN", "AttributeLDAPDisplayName", "OperationType", "IpAddress", "IpPort", "LogonType", "Status", "SubStatus", "PreAuthType", "Client", "Identity"}
+	"MemberName", "MemberSid", "OldTargetUserName", "ObjectDN", "AttributeLDAPDisplayName", "OperationType", "WorkstationName", "Workstation", "IpAddress", "IpPort", "LogonType", "Status", "SubStatus", "PreAuthType", "Client", "Identity"}
 
 // winByLength are the same by how long they are: few are as long as others.
 var winByLength = func() (out [32][]string) {

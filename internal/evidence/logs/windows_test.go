@@ -296,6 +296,49 @@ func TestATimeOfWhichTheOrderIsNotSureIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "f line 2: its time has no order of day and month that is sure")
 }
 
+func TestAnExportWhoseMessagesAreInAnotherLanguageIsRefusedAndSaysHowToExportIt(t *testing.T) {
+	p := newWindowsCSV(Options{Zone: time.UTC})
+	at := func(n int) event.Place { return event.Place{File: "f", Line: n} }
+	_, _, err := p.Line([]byte("Id,TimeCreated,MachineName,Message"), at(1))
+	require.NoError(t, err)
+	v, _, err := p.Line([]byte(`4634,2026-11-29 22:10:00,dc1,"Ein Konto wurde abgemeldet."`), at(2))
+	require.NoError(t, err)
+	require.Equal(t, Read, v, "of which nothing is read in any language")
+	v, _, err = p.Line([]byte(`4624,2026-11-29 22:10:00,dc1,`), at(3))
+	require.NoError(t, err)
+	require.Equal(t, Unreadable, v, "nothing of it was exported")
+	for i, line := range []string{`4624,2026-11-29 22:10:00,dc1,"Ein Konto wurde erfolgreich angemeldet.`, ``, `Neue Anmeldung:`, "\tKontoname:\t\tsvc", "\tLogon Type:\t\t3"} {
+		_, _, err = p.Line([]byte(line), at(4+i))
+		require.NoError(t, err)
+	}
+	_, _, err = p.Line([]byte(`"`), at(9))
+	require.ErrorContains(t, err, "f line 4: the message of event 4624 has none of the labels that Windows writes in English")
+	require.ErrorContains(t, err, "wevtutil qe Security /f:xml")
+}
+
+func TestWhoAsksIsAWorkstationInWindowsAsHeSays(t *testing.T) {
+	cases := []winCase{
+		{"4624", []string{"TargetUserName=svc", "TargetDomainName=CORP", "LogonType=3", "WorkstationName=KALI", "IpAddress=192.0.2.10"}, try{}},
+		{"4776", []string{"TargetUserName=svc", "Workstation=KALI", "Status=0x0"}, try{}},
+		{"4740", []string{"TargetUserName=svc", "TargetDomainName=KALI"}, try{}},
+	}
+	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+	asXML, asCSV := "", "Id,TimeCreated,MachineName,Message\r\n"
+	for i, c := range cases {
+		asXML += c.asXML(i)
+		asCSV += fmt.Sprintf("%s,2026-11-29 22:10:%02d,%s,%s\r\n", c.id, i, winDC, quote(c.asMessage()))
+	}
+	for format, text := range map[string]string{"windows-xml": asXML, "windows-csv": asCSV} {
+		events, unreadable := byFile(t, format, Options{Zone: time.UTC}, []byte(text))
+		require.Zero(t, unreadable)
+		require.Len(t, events, 3)
+		for _, e := range events {
+			require.Equal(t, "KALI", e.Client, format)
+			require.True(t, e.NameSaid)
+		}
+	}
+}
+
 // Who asks for a ticket types any text as his name, ends of lines too, and the
 // name stands before what the server says of him.
 func TestWhoTypesANameWritesNothingElseOfAMessage(t *testing.T) {

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -113,8 +114,37 @@ func (p *windowsCSV) row(row []string) (Verdict, time.Time, error) {
 	if provider := of(winProviders); provider != "" && !ofProvider(r.id, provider) {
 		return Read, at, nil
 	}
+	switch {
+	case winEvents[r.id] == nil || r.names():
+	case message == "":
+		return Unreadable, at, nil // nothing of it was exported
+	default:
+		return Unreadable, at, &NotEnglish{Place: p.since, Event: r.id}
+	}
 	p.take(&r, p.since)
 	return Read, at, nil
+}
+
+// names reports whether a record has the name of an account, if an empty one:
+// each that is read has one.
+func (r *winRecord) names() bool {
+	for _, name := range []string{"TargetUserName", "SubjectUserName", "Identity"} {
+		if _, ok := r.data.of(name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// NotEnglish refuses an export whose messages are in another language: each
+// login of it would be passed over.
+type NotEnglish struct {
+	Place event.Place
+	Event string
+}
+
+func (e *NotEnglish) Error() string {
+	return fmt.Sprintf("%s line %d: the message of event %s has none of the labels that Windows writes in English, so it says nobody's name. Export the events as XML, which is the same in each language: wevtutil qe Security /f:xml, or Get-WinEvent with ToXml(); or with the columns TargetUserName, IpAddress and so on", e.Place.File, e.Place.Line, e.Event)
 }
 
 // winData are the data that are read, by their names in small letters.
@@ -130,17 +160,17 @@ var winData = func() map[string]string {
 // they stand for.
 var winLabels = map[string]map[string]string{
 	"4624": {"New Logon/Security ID": "TargetUserSid", "New Logon/Account Name": "TargetUserName", "New Logon/Account Domain": "TargetDomainName", "New Logon/Logon ID": "TargetLogonId",
-		"/Logon Type": "LogonType", "Logon Information/Logon Type": "LogonType", "Network Information/Source Network Address": "IpAddress", "Network Information/Source Port": "IpPort"},
+		"/Logon Type": "LogonType", "Logon Information/Logon Type": "LogonType", "Network Information/Workstation Name": "WorkstationName", "Network Information/Source Network Address": "IpAddress", "Network Information/Source Port": "IpPort"},
 	"4625": {"Account For Which Logon Failed/Account Name": "TargetUserName", "Account For Which Logon Failed/Account Domain": "TargetDomainName", "/Logon Type": "LogonType",
-		"Failure Information/Status": "Status", "Failure Information/Sub Status": "SubStatus", "Network Information/Source Network Address": "IpAddress", "Network Information/Source Port": "IpPort"},
+		"Failure Information/Status": "Status", "Failure Information/Sub Status": "SubStatus", "Network Information/Workstation Name": "WorkstationName", "Network Information/Source Network Address": "IpAddress", "Network Information/Source Port": "IpPort"},
 	"4768": {"Account Information/Account Name": "TargetUserName", "Account Information/Supplied Realm Name": "TargetDomainName", "Network Information/Client Address": "IpAddress",
 		"Network Information/Client Port": "IpPort", "Additional Information/Result Code": "Status", "Additional Information/Pre-Authentication Type": "PreAuthType"},
 	"4769": {"Account Information/Account Name": "TargetUserName", "Account Information/Account Domain": "TargetDomainName", "Network Information/Client Address": "IpAddress",
 		"Network Information/Client Port": "IpPort", "Additional Information/Failure Code": "Status"},
 	"4771": {"Account Information/Account Name": "TargetUserName", "Network Information/Client Address": "IpAddress", "Network Information/Client Port": "IpPort",
 		"Additional Information/Failure Code": "Status"},
-	"4776": {"/Logon Account": "TargetUserName", "/Error Code": "Status"},
-	"4740": {"Account That Was Locked Out/Account Name": "TargetUserName"},
+	"4776": {"/Logon Account": "TargetUserName", "/Source Workstation": "Workstation", "/Error Code": "Status"},
+	"4740": {"Account That Was Locked Out/Account Name": "TargetUserName", "Additional Information/Caller Computer Name": "TargetDomainName"},
 	"4723": winChangeLabels, "4724": winChangeLabels, "4728": winMemberLabels, "4732": winMemberLabels, "4756": winMemberLabels,
 	"4720": winLabelsOf("New Account", map[string]string{"Account Name": "TargetUserName", "Account Domain": "TargetDomainName"}),
 	"4722": winChangeLabels, "4725": winChangeLabels, "4726": winChangeLabels,
