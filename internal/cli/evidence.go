@@ -65,7 +65,7 @@ a window has no log, or something was not understood.`,
 	fl.StringArrayVar(&f.windows, "window", nil, "FROM..TO in which the device was in foreign hands, dates (the last included) or times; instead of the campaign file's exposure")
 	fl.StringArrayVar(&f.device, "device", nil, "address or network of the device; instead of the campaign file's")
 	fl.StringArrayVar(&f.usual, "usual", nil, "address or network from which credentials are used by right: consumers, Vault, Rollcall's workers")
-	fl.StringArrayVar(&f.indicators, "indicators", nil, "file of addresses and networks of the intruder, one a line or CSV")
+	fl.StringArrayVar(&f.indicators, "indicators", nil, "file of what is the intruder's (addresses, networks, domains): one a line, CSV, or a bundle of STIX 2.1")
 	fl.StringArrayVar(&f.years, "year", nil, "year of the first line of files whose times have none, or FILE=YEAR of one")
 	fl.StringVar(&f.zone, "zone", "", "zone of times that have none, such as Europe/Berlin")
 	fl.DurationVar(&f.quiet, "quiet", evidence.DefaultQuiet, "a stretch without lines that is longer is a gap")
