@@ -61,6 +61,9 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 	if rot.Device, err = r.deviceHosts(ctx, b.Campaign); err != nil {
 		return nil, 0, err
 	}
+	if rot.LeadsKey, err = r.Store.LeadsKey(ctx, false); err != nil {
+		return nil, 0, classify(errVault, err)
+	}
 	if at, err := r.Store.PageWritten(ctx, b.Campaign, b.Snapshot, b.Span.Page); err == nil {
 		rot.Listed = at
 	}

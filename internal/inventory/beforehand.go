@@ -15,7 +15,7 @@ import (
 // beside the rest. Whoever needs what they saw waits for it.
 
 func newLister(ctx context.Context, c *config.Campaign, at Authorities, v Vault) *lister {
-	l := &lister{c: c, dirs: at.Directories, systems: at.Systems, tokens: at.Tokens, kept: at.Kept, onRead: at.Saw, offers: at.Asks, running: at.Running, contained: at.Contained, vault: v, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}, held: map[credential.Path]held{}, keepings: map[secretPath]*keepingAhead{}, doorUses: doorUses{}}
+	l := &lister{c: c, dirs: at.Directories, systems: at.Systems, tokens: at.Tokens, kept: at.Kept, onRead: at.Saw, offers: at.Asks, running: at.Running, leadsKey: at.LeadsKey, contained: at.Contained, vault: v, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}, held: map[credential.Path]held{}, keepings: map[secretPath]*keepingAhead{}, doorUses: doorUses{}}
 	l.settings.SetLimit(asksAtOnce)
 	l.ctx, l.stop = context.WithCancel(ctx)
 	return l

@@ -13,6 +13,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/paste"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -25,16 +26,22 @@ import (
 func (k *pathsLook) leadsElsewhere(ctx context.Context, p credential.Path, h held) error {
 	l, c := k.lister, k.c
 	now := h.leads.But(c.LeadsBut)
-	digest := now.Digest()
-	if digest != "" {
-		k.noteLeads(p, digest)
+	key, shown, err := l.keyOfLeads(ctx, h.leads)
+	switch {
+	case err != nil:
+		return err
+	case len(now) > 0 && shown:
+		k.noteLeads(p, now.Digest(key))
+	case len(now) > 0:
+		k.noteLeads(p, credential.LeadsUnseen)
 	}
 	l.fileHostsOnce.Do(l.collectHosts)
 	known := func(host string) bool { return l.fileHosts[host] }
 	field := now.Besides(nil, known)
 	listed, isListed := l.ledThen[c.ID][p.String()]
 	as := h.leads.But(listed.but)
-	byNow := isListed && listed.digest != as.Digest() && listed.digest != as.Unless(known).Digest()
+	isListed = isListed && (shown || !vault.Keyed(listed.digest))
+	byNow := isListed && !as.Same(listed.digest, key) && !as.Unless(known).Same(listed.digest, key)
 	since := h.version > 0 && len(l.c.Exposure) > 0 && l.c.InForeignHands(time.Time{}, h.written)
 	switch {
 	case field == "" && (isListed && !byNow || !since):
@@ -123,6 +130,26 @@ func (k *pathsLook) leads(p credential.Path, field, then, do string) {
 	}
 	k.trouble(credential.LeadsElsewhere, "%s. Whoever could write there may have named his own, which would be given the new value: %sif it is right, say so of the server (%s) or of the account (%s)%s",
 		what, do, acceptHost, paste.Entry("accept", "account", c.Name, "problem", string(credential.LeadsElsewhere)), ways(c, p, "do that"))
+}
+
+// keyOfLeads is the key with which the roll tells hosts. shown is false where
+// this login may not have it. A campaign that an earlier version began goes on
+// without one.
+func (l *lister) keyOfLeads(ctx context.Context, leads vault.Leads) (key []byte, shown bool, err error) {
+	if len(leads) == 0 || l.leadsKey == nil {
+		return nil, true, nil
+	}
+	if l.running != nil {
+		for _, c := range l.running.Credentials {
+			for _, digest := range c.Leads {
+				if digest != credential.LeadsUnseen && digest != "" && !vault.Keyed(digest) {
+					return nil, true, nil
+				}
+			}
+		}
+	}
+	key, err = l.leadsKey(ctx)
+	return key, key != nil, err
 }
 
 // noteLeads keeps with the credential where one of its paths leads.

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -111,7 +112,9 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		secret("moved", map[string]any{"host": "192.0.2.66", "note": "x"})
 		names, found := []string{"young", "as-it-was", "moved"}, 0
 		problems := func(l *lister) map[string]credential.Problem {
-			l.c, l.vault = c, v
+			if l.c, l.vault = c, v; l.leadsKey == nil {
+				l.leadsKey = workersKey
+			}
 			out := map[string]credential.Problem{}
 			for _, name := range names {
 				x := credential.Credential{ID: "vault/approle/leads-" + name, Name: name, Paths: []credential.Path{at(name)}}
@@ -134,6 +137,8 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 		require.Equal(t, want, problems(&lister{running: &Running{Credentials: was.Credentials}}))
 		want["young"] = ""
 		require.Equal(t, want, problems(&lister{}))
+		noKey := func(context.Context) ([]byte, error) { return nil, nil }
+		require.Equal(t, want, problems(&lister{leadsKey: noKey, past: past{last: &ownmount.LastRoll{Campaign: "c", Credentials: was.Credentials}}}), "who may not have the key goes by what lies in Vault")
 
 		exposure := c.Exposure
 		c.Exposure = nil
@@ -168,7 +173,7 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 			live, err := v.ReadLive(t.Context(), at(name), 0)
 			require.NoError(t, err)
 			last.Credentials = append(last.Credentials, credential.Credential{ID: "vault/approle/leads-" + name, LeadsKnown: true, Paths: []credential.Path{at(name)},
-				Leads: map[string]string{at(name).String(): live.Leads().Digest()}})
+				Leads: map[string]string{at(name).String(): live.Leads().Digest(nil)}})
 		}
 		require.Equal(t, map[string]credential.Problem{"destroyed": "", "moved-long-ago": ""}, problems(&lister{past: past{last: &last}}))
 		require.Equal(t, 3, found, "the last campaign saw both lead there, and one led elsewhere before")
@@ -244,7 +249,7 @@ func TestAnotherCredentialsFieldLeadsNowhere(t *testing.T) {
 	live, err := v.ReadLive(t.Context(), shared, 0)
 	require.NoError(t, err)
 	alone := before
-	alone.LeadsBut, alone.Leads = nil, map[string]string{shared.String(): live.Leads().Digest()}
+	alone.LeadsBut, alone.Leads = nil, map[string]string{shared.String(): live.Leads().Digest(nil)}
 	k := &pathsLook{lister: &lister{c: c, vault: v, running: &Running{Credentials: []credential.Credential{alone}}}, c: &before}
 	require.NoError(t, k.leadsElsewhere(t.Context(), shared, held{leads: live.Leads(), version: live.Version, written: live.Written}))
 	require.Empty(t, k.c.Problem)

@@ -39,6 +39,9 @@ type Authorities struct {
 	// Contained is what is known of the device's containment; it may wait for
 	// the device's silence. Nil: nobody asked.
 	Contained func() *credential.Containment
+	// LeadsKey is the key with which a roll tells hosts (vault.Leads.Digest),
+	// or nil where this login may not have it. Nil: none is kept.
+	LeadsKey func(ctx context.Context) ([]byte, error)
 	// Running is the campaign that lists again. Nil: what is listed is the roll
 	// of a campaign that begins.
 	Running *Running
@@ -128,6 +131,7 @@ type lister struct {
 	kept       *Kept
 	onRead     func(credential.Path, vault.Live, time.Time)
 	offers     func(context.Context, credential.Credential, credential.Secret) (bool, string)
+	leadsKey   func(context.Context) ([]byte, error)
 	running    *Running
 	candidates []Candidate
 	tasks      []credential.Credential // of people

@@ -26,12 +26,24 @@ import (
 // List finds the servers of every directory, lists from the sources of spec and
 // changes nothing. It is what the activity and the command line share.
 func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string) (*credential.Roll, []inventory.Warning, error) {
-	return list(ctx, store, kinds, spec, campaign, inventory.Authorities{}, nil, nil)
+	return list(ctx, store, kinds, spec, campaign, inventory.Authorities{LeadsKey: leadsKeyIfShown(store)}, nil, nil)
 }
 
 // ListAsking is List that asks each door of the roll about nobody besides.
 func ListAsking(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, doors *opened.Doors) (*credential.Roll, []inventory.Warning, error) {
-	return list(ctx, store, kinds, spec, campaign, inventory.Authorities{}, nil, doors)
+	return list(ctx, store, kinds, spec, campaign, inventory.Authorities{LeadsKey: leadsKeyIfShown(store)}, nil, doors)
+}
+
+// leadsKeyIfShown gives the key with which a roll tells hosts, or nil to a
+// login that may not read it, as an operator's.
+func leadsKeyIfShown(store *ownmount.Store) func(context.Context) ([]byte, error) {
+	return func(ctx context.Context) ([]byte, error) {
+		key, err := store.LeadsKey(ctx, false)
+		if vault.IsDenied(err) {
+			err = nil
+		}
+		return key, err
+	}
 }
 
 // Beside is what the listing of a run shares with what comes before and after
@@ -53,7 +65,8 @@ type Beside struct {
 // Vault as well, which takes the worker's rights. It refuses excludes that are
 // mistyped.
 func ForRun(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, beside Beside) (*credential.Roll, error) {
-	roll, _, err := list(ctx, store, kinds, spec, campaign, inventory.Authorities{Tokens: kinds.Tokens(), Kept: beside.Kept, Saw: beside.Saw, Running: beside.Running}, beside.Offered, beside.Doors)
+	roll, _, err := list(ctx, store, kinds, spec, campaign, inventory.Authorities{Tokens: kinds.Tokens(), Kept: beside.Kept, Saw: beside.Saw, Running: beside.Running,
+		LeadsKey: func(ctx context.Context) ([]byte, error) { return store.LeadsKey(ctx, true) }}, beside.Offered, beside.Doors)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (j *job) leftAlone(i int) error {
 	switch {
 	case j.filledSince(i):
 		return j.filledStop(i)
-	case j.parts[i] != apart && !j.lives[i].Value.Equal(j.staged.Secret) && ledSince(j.c, j.paths[i], j.lives[i]):
+	case j.parts[i] != apart && !j.lives[i].Value.Equal(j.staged.Secret) && j.ledSince(j.c, j.paths[i], j.lives[i]):
 		return &protocol.Stop{Reason: protocol.ReasonLedElsewhere, Detail: fmt.Sprintf("%s sends whoever reads it to another host than when it was listed, and would take the new value there, so it was left; the new value is in force and staged, and nobody reads it there: see who wrote it, and put back what is not right, and the next pass activates it; if it is right, accept the host, close this campaign and run again", j.called(i))}
 	}
 	return nil

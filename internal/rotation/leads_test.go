@@ -48,7 +48,7 @@ func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testin
 			c := r.credential(i)
 			c.Paths, c.Named, c.Spare = []credential.Path{at}, []credential.Path{at}, nil
 			c.LeadsKnown = true
-			if digest := put(row.listed).Leads().Digest(); digest != "" {
+			if digest := put(row.listed).Leads().Digest(nil); digest != "" {
 				c.Leads = map[string]string{at.String(): digest}
 			}
 			put(row.now)
@@ -90,7 +90,7 @@ func TestASecretThatCameToLeadElsewhereSinceItWasListedTakesNoNewValue(t *testin
 		require.NoError(t, err)
 		c := r.credential(i)
 		c.Paths, c.Named, c.Spare = []credential.Path{at}, []credential.Path{at}, nil
-		c.LeadsKnown, c.Leads = true, map[string]string{at.String(): live.Leads().Digest()}
+		c.LeadsKnown, c.Leads = true, map[string]string{at.String(): live.Leads().Digest(nil)}
 		meddled := false
 		rot := r.rotator()
 		rot.Store, rot.Listed = v.store, time.Now()

@@ -132,6 +132,10 @@ type Rotator struct {
 	// lead there.
 	Device []string
 
+	// LeadsKey is the key with which the roll tells hosts (vault.Leads.Digest).
+	// Nil: an earlier version made the roll, or it has none.
+	LeadsKey []byte
+
 	// Reach guards what opens Vault. Nil: nobody else's login is open.
 	Reach Reach
 

@@ -93,7 +93,7 @@ func (r *Rotator) asSecrets(c credential.Credential, paths []credential.Path, li
 	if stop := r.pointing(c, lives, untouched); stop != nil {
 		return stop
 	}
-	if stop := leading(c, paths, lives, untouched); stop != nil {
+	if stop := r.leading(c, paths, lives, untouched); stop != nil {
 		return stop
 	}
 	return copied(c, paths, lives)
@@ -115,9 +115,9 @@ func (r *Rotator) pointing(c credential.Credential, lives []vault.Live, untouche
 
 // leading is why nothing is set where a secret sends whoever reads it to
 // another host than when it was listed, or nil: with it would go the new value.
-func leading(c credential.Credential, paths []credential.Path, lives []vault.Live, untouched func(int) bool) *protocol.Stop {
+func (r *Rotator) leading(c credential.Credential, paths []credential.Path, lives []vault.Live, untouched func(int) bool) *protocol.Stop {
 	for i, live := range lives {
-		if ledSince(c, paths[i], live) && !untouched(i) {
+		if r.ledSince(c, paths[i], live) && !untouched(i) {
 			return &protocol.Stop{Reason: protocol.ReasonLedElsewhere, Detail: fmt.Sprintf("the secret at path %d of this credential sends whoever reads it to another host than when it was listed, and would take the new value there; nothing was changed: see who wrote it, and put back what is not right: the next pass goes on; if it is right, accept the host, and list again (rollcall relist) or run again after this campaign", i+1)}
 		}
 	}
@@ -126,9 +126,9 @@ func leading(c credential.Credential, paths []credential.Path, lives []vault.Liv
 
 // ledSince reports whether a path of the roll leads to another host than when
 // it was listed.
-func ledSince(c credential.Credential, p credential.Path, live vault.Live) bool {
+func (r *Rotator) ledSince(c credential.Credential, p credential.Path, live vault.Live) bool {
 	listed := c.Leads[p.String()]
-	return c.LeadsKnown && slices.Contains(c.Paths, p) && listed != credential.LeadsUnseen && len(live.Keys) > 0 && live.Leads().But(c.LeadsBut).Digest() != listed
+	return c.LeadsKnown && slices.Contains(c.Paths, p) && listed != credential.LeadsUnseen && len(live.Keys) > 0 && !live.Leads().But(c.LeadsBut).Same(listed, r.LeadsKey)
 }
 
 // copied is why nothing is set where another field of a secret holds the same

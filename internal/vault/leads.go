@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -117,19 +118,40 @@ func (l Leads) But(fields []string) (out Leads) {
 	return out
 }
 
+// byKey begins a digest that was made with a key. One of an earlier version has
+// no such beginning.
+const byKey = "k1:"
+
 // Digest tells whether hosts are the same as before; empty where there are
-// none.
-func (l Leads) Digest() string {
+// none. A host may be part of a password, so without the key nobody can tell
+// what it is of. Nil: the digest of an earlier version, which is not to be
+// kept.
+func (l Leads) Digest(key []byte) string {
 	if len(l) == 0 {
 		return ""
 	}
-	h := sha256.New()
+	h, begins, size := sha256.New(), "", 8
+	if key != nil {
+		h, begins, size = hmac.New(sha256.New, key), byKey, 16
+	}
 	for i, lead := range l {
 		if i == 0 || lead.Host != l[i-1].Host {
 			h.Write([]byte(lead.Host + "\x00"))
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	return begins + hex.EncodeToString(h.Sum(nil)[:size])
+}
+
+// Keyed reports whether a digest was made with a key.
+func Keyed(digest string) bool { return strings.HasPrefix(digest, byKey) }
+
+// Same reports whether a digest, as it was kept, is of these hosts. With a key
+// that is not the digest's it never is.
+func (l Leads) Same(digest string, key []byte) bool {
+	if !Keyed(digest) {
+		key = nil
+	}
+	return l.Digest(key) == digest
 }
 
 const hostSettings = `(?:(?:^|[^a-z])ips?|hosts?|hostaddr|hostname|fqdn|servers?|nodes?|address(?:es)?|addr|endpoints?|urls?|uris?|relayhost|smarthost|kdc|peer|gateway)`

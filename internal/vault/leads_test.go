@@ -83,20 +83,20 @@ func TestTheSecretItselfLeadsNowhere(t *testing.T) {
 	is := liveOf(Entry{Version: 2, Data: map[string]any{"dsn": "postgres://svc:new-value-2@db.example.org/mail"}}, "dsn")
 	require.NotEmpty(t, was.Leads())
 	require.Equal(t, was.Leads(), is.Leads())
-	require.Equal(t, was.Leads().Digest(), is.Leads().Digest())
+	require.Equal(t, was.Leads().Digest(nil), is.Leads().Digest(nil))
 	other := liveOf(Entry{Version: 2, Data: map[string]any{"dsn": "postgres://svc:new-value-2@192.0.2.66/mail"}}, "dsn")
 	require.Equal(t, "dsn", other.Leads().Besides(was.Leads(), func(string) bool { return false }))
 	require.Empty(t, other.Leads().Besides(was.Leads(), func(host string) bool { return host == "192.0.2.66" }))
-	require.NotEqual(t, was.Leads().Digest(), other.Leads().Digest())
+	require.NotEqual(t, was.Leads().Digest(nil), other.Leads().Digest(nil))
 
 	// Nor does another credential's in the same secret, whatever it is called.
 	both := func(other string) Live {
 		return liveOf(Entry{Version: 1, Data: map[string]any{"password": "x", "backup-server": other, "host": "app"}}, "password")
 	}
-	require.NotEqual(t, both("stolen").Leads().Digest(), both("new").Leads().Digest())
+	require.NotEqual(t, both("stolen").Leads().Digest(nil), both("new").Leads().Digest(nil))
 	beside := []string{"backup-server"}
 	require.Equal(t, both("stolen").Without(beside).Leads(), both("new").Leads().But(beside))
-	require.Equal(t, both("stolen").Without(beside).Leads().Digest(), both("new").Without(beside).Leads().Digest())
+	require.Equal(t, both("stolen").Without(beside).Leads().Digest(nil), both("new").Without(beside).Leads().Digest(nil))
 }
 
 // Activate writes on top of another field that changed meanwhile, and not of
@@ -153,4 +153,25 @@ func TestTheTextOfASecretIsReadInStepWithItsLength(t *testing.T) {
 	for _, part := range []string{"host=[a;", "thin:a://b/", `host="a`, "host ", "machine a ", "- a\n", "[1%a", "a:1:b:", "://a@"} {
 		require.NotPanics(t, func() { (Live{data: map[string]any{"x": strings.Repeat(part, 1<<19/len(part))}}).Leads() }, part)
 	}
+}
+
+// Who has no key can neither make a digest nor try what one is of; one of an
+// earlier version is told by itself.
+func TestHostsAreToldByTheKeyThatTheirDigestWasMadeWith(t *testing.T) {
+	l, other := Leads{{"servers", "mx.example.org"}, {"servers", "hunter2"}}, Leads{{"servers", "192.0.2.66"}}
+	one, two := []byte("one"), []byte("two")
+	require.True(t, Keyed(l.Digest(one)))
+	require.False(t, Keyed(l.Digest(nil)))
+	require.NotEqual(t, l.Digest(one), l.Digest(two))
+	for _, key := range [][]byte{one, nil} {
+		require.True(t, l.Same(l.Digest(key), key))
+		require.True(t, l.Same(l.Digest(nil), key), "of an earlier version")
+		require.False(t, other.Same(l.Digest(key), key))
+		require.False(t, Leads(nil).Same(l.Digest(key), key))
+		require.True(t, Leads(nil).Same("", key))
+		require.False(t, l.Same("", key))
+		require.False(t, l.Same(credential.LeadsUnseen, key))
+	}
+	require.False(t, l.Same(l.Digest(one), two))
+	require.False(t, l.Same(l.Digest(one), nil))
 }

@@ -30,6 +30,7 @@ type Store struct {
 	pages   *lru.Cache[string, rollPage] // rolls never change, so entries never go stale
 
 	activated activated
+	leads     leadsKey
 
 	rehearsal string // its id, if this is the store of one
 }
