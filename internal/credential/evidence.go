@@ -349,6 +349,9 @@ const (
 	// FindingUnknownLine: a secret's metadata names a line that the device's
 	// profile does not have.
 	FindingUnknownLine FindingCode = "unknown-line"
+	// FindingSecretInMetadata: the custom metadata of a secret holds what is a
+	// secret, or may be one, where a name belongs. It is used for nothing.
+	FindingSecretInMetadata FindingCode = "secret-in-metadata"
 	// FindingOwnLogin: a login of Rollcall itself stays as it is.
 	FindingOwnLogin FindingCode = "own-login"
 )

@@ -137,10 +137,18 @@ func (b *beside) warn(l *lister, at secretPath) {
 	part := slices.DeleteFunc(slices.Clone(open), func(f string) bool { return !slices.Contains(b.there[at].more, f) })
 	inOne := ""
 	if len(part) > 0 {
-		inOne = " (of " + strings.Join(part, ", ") + " one password is rotated, and more is in there)"
+		inOne = " (of " + shownNames(part) + " one password is rotated, and more is in there)"
 	}
 	l.warn(credential.FindingOtherSecrets, "%s holds more that looks like a credential, by its name or its form, than the roll has of it: %s%s. The device had that too. List each in a manifest: account and path, or what only a person can change (kind, name, owner, due, path). What is none, or need not change, is answered for once: %s%s",
-		place, strings.Join(open, ", "), inOne, answersFor(place, open, part), l.outdated(place+"#"+open[0]))
+		place, shownNames(open), inOne, answersFor(place, open, part), l.outdated(place+"#"+open[0]))
+}
+
+func shownNames(names []string) string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = shownName(n)
+	}
+	return strings.Join(out, ", ")
 }
 
 // answersFor says how a person answers for fields: exclude takes the whole of
@@ -149,6 +157,9 @@ func answersFor(place string, open, part []string) string {
 	var out []string
 	has := map[string]bool{}
 	for _, f := range open {
+		if shownName(f) != f {
+			continue
+		}
 		key, form := "exclude", []string{"path", place + "#" + f}
 		if _, ok := config.ParseReference(place + "#" + f); !ok || slices.Contains(part, f) {
 			key, form = "accept", []string{"vault", place + "#" + f, "on", "TIME"}
@@ -156,6 +167,9 @@ func answersFor(place string, open, part []string) string {
 		if !has[key] {
 			has[key], out = true, append(out, paste.Entry(key, form...))
 		}
+	}
+	if len(out) == 0 {
+		return "by its path, or with names that are no secrets"
 	}
 	return strings.Join(out, "; ")
 }

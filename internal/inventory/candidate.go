@@ -85,6 +85,10 @@ type Candidate struct {
 	// Misnamed are keys of custom_metadata that look like one that is read, and
 	// are not.
 	Misnamed []string
+
+	// HeldBack are keys of custom_metadata whose text is a secret itself, so
+	// that nothing is made of it.
+	HeldBack []string
 }
 
 // Account is an account at its authority.

@@ -89,7 +89,7 @@ func (l *lister) sayUnmatched(roll *credential.Roll) {
 func (d *draft) takeDoors(c Candidate) {
 	d.doors = append(d.doors, c.Doors...)
 	for _, name := range c.UnknownDoor {
-		d.find(credential.FindingUnknownDoor, "its custom_metadata names a door that the campaign file does not have: %.64q", name)
+		d.find(credential.FindingUnknownDoor, "its custom_metadata names a door that the campaign file does not have: %.64q", shownName(name))
 	}
 }
 

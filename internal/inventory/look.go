@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -244,5 +245,11 @@ func quoted(keys []string) string {
 	if len(keys) == 0 {
 		return "no field at all"
 	}
-	return fmt.Sprintf("%q", keys)
+	out := make([]string, len(keys))
+	for i, key := range keys {
+		if out[i] = shownName(key); out[i] == key {
+			out[i] = strconv.Quote(key)
+		}
+	}
+	return "[" + strings.Join(out, " ") + "]"
 }

@@ -246,6 +246,8 @@ func (m *merger) unmatched(id string, c Candidate) *draft {
 		l.find(credential.FindingBehindReferral, "the account %q%s was not found: %s", c.Account, inRow(c), holder)
 	case hint != "":
 		l.find(credential.FindingNoAccount, "the account %q%s was not looked for: %s", c.Account, inRow(c), hint)
+	case c.Account == "" && slices.Contains(c.HeldBack, metaAccount):
+		l.find(credential.FindingNoAccount, "the account that its custom_metadata names is not known, or is a secret of it, and is not written as names are: look there (it is not repeated), and correct it, or list it in a manifest")
 	case c.Account == "" && len(c.Misnamed) > 0:
 		l.find(credential.FindingNoAccount, "its custom_metadata has the keys %q; the keys that are read are account, directory and field, in lower case", c.Misnamed)
 	case c.Account == "" && c.ByField != "":

@@ -26,6 +26,10 @@ func (d *draft) reason(c Candidate) {
 	if c.UnknownLine != "" {
 		d.find(credential.FindingUnknownLine, "its custom_metadata has a line that is not there: %s", c.UnknownLine)
 	}
+	if len(c.HeldBack) > 0 {
+		d.find(credential.FindingSecretInMetadata, "%s: its custom_metadata (%s) holds what is a secret, or may be one: nothing is made of it, and it is not repeated; more people may read metadata than secrets, so take it out there",
+			c.Reason.Detail, strings.Join(c.HeldBack, ", "))
+	}
 }
 
 // fitLines takes the line of a source from what it found and cannot be what the

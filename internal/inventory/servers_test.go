@@ -304,6 +304,58 @@ func TestWhatElseLiesInASecretOfTheRollIsSaidByItsNames(t *testing.T) {
 	require.NotContains(t, asJSON(t, roll), "PLANTED")
 }
 
+// Who fills in a secret by hand puts the password where a name belongs.
+func TestAPasswordThatLiesWhereANameBelongsIsNotRepeated(t *testing.T) {
+	servers(t)
+	const word, other = "pLANTED7-XMCF9W3", "pLANTED8-QX2R3YA" // no names by their form
+	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{
+		"apps/slips/exchanged": {word: "alice"},
+		"apps/slips/beside":    {"password": other, word: "AbCdEf0123456789xyz", "token-" + word: "AbCdEf0123456789xyz"},
+		"apps/slips/account":   {"password": word},
+		"apps/slips/older":     {"password": other},
+		"apps/slips/field":     {"password": word},
+		"apps/slips/owner":     {"password": word},
+		"apps/slips/named":     {"password": "dave"},
+	}))
+	require.NoError(t, realVault.SeedMetadata(t.Context(), map[string]map[string]any{
+		"apps/slips/exchanged": {"account": "alice"}, "apps/slips/beside": {"account": "bob"},
+		"apps/slips/account": {"account": word}, "apps/slips/older": {"account": word},
+		"apps/slips/field": {"account": "carol", "field": word}, "apps/slips/named": {"account": "dave"},
+		"apps/slips/owner": {"account": "alice", "owner": "ask for " + word, "doors": word + " mail", "line": word, word: "x"},
+	}))
+	c := campaign()
+	c.Directories["corp"] = corp()
+	c.Sources = []config.Source{{Name: "kv", Type: config.VaultKV, Prefix: "kv/apps/slips"}}
+	roll, warnings, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
+	require.NoError(t, err)
+	all := asJSON(t, roll)
+	for _, w := range warnings {
+		all += w.Detail
+	}
+	require.NotContains(t, all, "pLANTED")
+	require.Contains(t, all, "(a name of 16 characters that is not written as names are", "an operator finds it there")
+	for _, at := range []string{"account", "older"} {
+		is := byName(roll)["kv/apps/slips/"+at+"#password"]
+		require.Equal(t, credential.NoOwner, is.Problem, at)
+		require.Contains(t, details(roll, is.ID, credential.FindingSecretInMetadata), "custom_metadata (account)", at)
+	}
+	found := 0
+	for _, is := range roll.Credentials {
+		for _, p := range is.Paths {
+			switch p.Path {
+			case "apps/slips/field":
+				found++
+				require.Equal(t, "password", p.Field, "as if nothing named a field")
+				require.Contains(t, details(roll, is.ID, credential.FindingSecretInMetadata), "custom_metadata (field)", is.Name)
+			case "apps/slips/named":
+				found++
+				require.Contains(t, is.Name, "dave", "a password that is a name hides no account")
+			}
+		}
+	}
+	require.Equal(t, 2, found)
+}
+
 func TestAllSourcesTogetherFromACampaignFile(t *testing.T) {
 	servers(t)
 	ctx := t.Context()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -28,7 +29,9 @@ const (
 // all the same: somebody put it where the device reads.
 func (l *lister) kv(ctx context.Context, s config.Source) error {
 	err := l.vault.ListSecrets(ctx, s.Prefix, func(m vault.SecretMeta) error {
+		m, held := heldBack(m)
 		c := fromMetadata(l.c, s, m)
+		c.HeldBack = held
 		if err := l.loginKind(ctx, &c); err != nil {
 			return err
 		}
@@ -58,6 +61,39 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 	return nil
 }
 
+// heldBack takes out of a secret's metadata what is a secret itself, before
+// anything is made of it: names go into the ledger, and to servers that are
+// asked for them. keys are those that said it.
+func heldBack(m vault.SecretMeta) (clean vault.SecretMeta, keys []string) {
+	live, _, read := m.Live("")
+	if !read {
+		return m, nil
+	}
+	custom := map[string]string{}
+	for key, text := range m.Custom {
+		tells := live.Tells(text) && !vault.NameShaped(text)
+		// A field that is not there, by such a name, is its value.
+		tells = tells || key == metaField && !vault.Repeatable(text) && !slices.Contains(live.Keys, text)
+		if !tells {
+			custom[key] = text
+		} else {
+			keys = append(keys, shownName(key))
+		}
+	}
+	slices.Sort(keys)
+	m.Custom = custom
+	return m, keys
+}
+
+// shownName is what may be repeated of a name that a secret gives: a key of its
+// data or its metadata, into which somebody may have put a password.
+func shownName(name string) string {
+	if vault.Repeatable(name) {
+		return name
+	}
+	return fmt.Sprintf("(a name of %d characters that is not written as names are, so that it may be a secret)", utf8.RuneCountInString(name))
+}
+
 // byField takes the word of one of the secret's fields for whose it is, where
 // its metadata says nothing. Whoever may write the secret may have written
 // that, as he may the metadata.
@@ -73,11 +109,17 @@ func (c *Candidate) byField(field string, live vault.Live) {
 
 // forgetUnknown takes the word of a field back where no authority knows an
 // account of that name: it may be a password in the wrong field, so that nobody
-// is shown it.
+// is shown it. So it is with metadata, where that is not written as names are.
 func (l *lister) forgetUnknown(known accounts) {
 	for i := range l.candidates {
 		c := &l.candidates[i]
-		if c.ByField == "" || c.Account == "" || len(known[refTo(l.c, c.Authority, c.Account)]) > 0 {
+		if c.Account == "" || len(known[refTo(l.c, c.Authority, c.Account)]) > 0 {
+			continue
+		}
+		if c.Reason.Type == config.VaultKV && c.ByField == "" && c.Authority != credential.VaultAuthority && !vault.Repeatable(c.Account) {
+			c.Account, c.HeldBack = "", append(c.HeldBack, metaAccount)
+		}
+		if c.ByField == "" {
 			continue
 		}
 		c.Account = ""
@@ -99,7 +141,7 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 	if c.Profile != nil {
 		for _, id := range strings.Fields(m.Custom[metaLine]) {
 			if c.Profile.Unknown(id) != "" {
-				cand.UnknownLine = c.Profile.Unknown(id)
+				cand.UnknownLine = c.Profile.Unknown(shownName(id))
 				continue
 			}
 			cand.Lines = append(cand.Lines, credential.LineRef{Line: id, By: credential.ByMetadata})
@@ -109,7 +151,7 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 	for key := range m.Custom {
 		for _, known := range []string{metaDirectory, metaAccount, metaField} {
 			if _, there := m.Custom[known]; !there && strings.EqualFold(strings.Trim(key, " _-:"), known) {
-				cand.Misnamed = append(cand.Misnamed, key)
+				cand.Misnamed = append(cand.Misnamed, shownName(key))
 			}
 		}
 	}

@@ -103,6 +103,35 @@ func wordy(text string) bool {
 	})
 }
 
+// NameShaped reports whether a text is written as names of accounts are, and as
+// hardly any password.
+func NameShaped(text string) bool { return nameShaped(strings.TrimSpace(text)) }
+
+var (
+	nameRuns = regexp.MustCompile(`[\pL\pN]+`)
+	nameRest = regexp.MustCompile(`^[\s.,:=@/\\_+$()*'-]*$`)
+	digits   = regexp.MustCompile(`^\pN+$`)
+)
+
+// Repeatable reports whether a name from outside may be shown although nobody
+// has vouched for it: nothing in it is written as passwords are that must have
+// letters of both cases and digits, or other signs.
+func Repeatable(text string) bool {
+	return nameRest.MatchString(nameRuns.ReplaceAllString(text, "")) &&
+		!slices.ContainsFunc(nameRuns.FindAllString(text, -1), func(run string) bool { return !digits.MatchString(run) && !wordy(run) })
+}
+
+// Tells reports whether a text beside the secret, such as its custom metadata,
+// gives it away: it is what a field of it holds that is not of a user, or has
+// that within it.
+func (l Live) Tells(text string) bool {
+	text = strings.TrimSpace(text)
+	return slices.ContainsFunc(l.Others(), func(value string) bool {
+		value = strings.TrimSpace(value)
+		return value != "" && (value == text || len(value) >= telling && strings.Contains(text, value))
+	})
+}
+
 // exchanged reports whether a field that should hold a password holds what is
 // written as names are: then a user beside it may be the password.
 func (l Live) exchanged(password string) bool {

@@ -66,3 +66,13 @@ func TestATextThatMayBeAPasswordIsNotTakenForWhoseASecretIs(t *testing.T) {
 	_, why := Live{data: map[string]any{"username": "svc"}, field: "username", Value: credential.NewSecret("svc")}.UserIn("username")
 	require.Equal(t, "it is the field of the password", why)
 }
+
+func TestANameFromOutsideIsRepeatedOnlyWhereItIsNotWrittenAsPasswordsAre(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"password", "LDAP_BIND_PW", "spring.datasource.password", "web url", "oauth2_client", "s3-key", "uid=svc-app,dc=example,dc=org", `CORP\svc-app`, "svc-app@example.org", "bind[0]", "id_rsa_2048", ""} {
+		require.Equal(t, name != "bind[0]", Repeatable(name), name)
+	}
+	for _, name := range []string{"E3P5MEXMCFW3OHX7BHAJPDMYCV-a1", "Summer2023", "tok-Ab3x", "p%ss", "hunter2!", "aVeryLongWordThatNobodyCallsAFieldBy"} {
+		require.False(t, Repeatable(name), name)
+	}
+}
