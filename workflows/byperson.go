@@ -37,6 +37,16 @@ func (c *campaign) nextEvent() int {
 // asked: of one who pauses and another who resumes, the ledger would else have
 // the first word last.
 func (c *campaign) record(ctx workflow.Context, e wire.EventInput) error {
+	return c.recordBy(onLedger, ctx, e)
+}
+
+// recordDone is record for what has taken effect: the ledger is told of it
+// however long it cannot be.
+func (c *campaign) recordDone(ctx workflow.Context, e wire.EventInput) error {
+	return c.recordBy(toTheEnd, ctx, e)
+}
+
+func (c *campaign) recordBy(by func(workflow.Context) workflow.Context, ctx workflow.Context, e wire.EventInput) error {
 	defer func() { c.told++ }()
 	if workflow.GetVersion(ctx, "in-turn", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
 		if err := workflow.Await(ctx, func() bool { return c.told >= e.Number-1 }); err != nil {
@@ -44,7 +54,7 @@ func (c *campaign) record(ctx workflow.Context, e wire.EventInput) error {
 		}
 	}
 	e.Campaign, e.Device = c.in.Campaign, c.in.Device
-	return workflow.ExecuteActivity(onLedger(ctx), wire.DoRecordEvent, e).Get(ctx, nil)
+	return workflow.ExecuteActivity(by(ctx), wire.DoRecordEvent, e).Get(ctx, nil)
 }
 
 // who did what last, for whoever asks for the same.

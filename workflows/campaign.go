@@ -234,7 +234,9 @@ func endedBy(cause, recorded, closed error) error {
 }
 
 // handlers answers queries and updates. Each update is recorded in the ledger
-// before it is answered; one that its validator refuses changes nothing.
+// before it is answered; one that its validator refuses changes nothing. Pause,
+// resume and abort do not wait for the ledger, which may be what is broken: it
+// is told when it can be.
 func (c *campaign) handlers(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (Status, error) { return c.status, nil }); err != nil {
 		return err
@@ -256,7 +258,7 @@ func (c *campaign) handlers(ctx workflow.Context) error {
 			number := c.nextEvent()
 			steady, _ := workflow.NewDisconnectedContext(ctx)
 			c.tell(steady)
-			return c.status, c.record(steady, wire.EventInput{Event: u.event, Actor: actor, Number: number})
+			return c.status, c.recordDone(steady, wire.EventInput{Event: u.event, Actor: actor, Number: number})
 		}, workflow.UpdateHandlerOptions{Validator: func(_ workflow.Context, _ string) error { return u.allow() }})
 		if err != nil {
 			return err

@@ -37,6 +37,32 @@ func TestTheLedgerHasWhatPeopleAskedForInTheOrderInWhichTheyDid(t *testing.T) {
 	require.Equal(t, "bob@two", f.kept[1].Actor)
 }
 
+// A full disk is what has a person pause or resume: what took effect is in the
+// record once there is room. (The test environment gives up after 10 tries,
+// which are 4 minutes; before it were 8 anywhere, which are 71 seconds.)
+func TestWhatTookEffectWhileTheLedgerWasAwayIsInTheRecordAfterwards(t *testing.T) {
+	for name, want := range map[string]ledger.Event{UpdateResume: ledger.CampaignResumed, UpdateAbort: ledger.CampaignAborted} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(waveOf(0, 30)).slowly()
+			env := f.env(t)
+			updateWith(env, UpdatePause, 150*time.Second, "alice@one")
+			env.RegisterDelayedCallback(func() {
+				f.failing("RecordEvent", temporal.NewApplicationError("the disk is full", "Ledger"))
+			}, 160*time.Second)
+			asked := updateWith(env, name, 161*time.Second, "bob@two")
+			env.RegisterDelayedCallback(func() { f.failing("RecordEvent", nil) }, 161*time.Second+2*time.Minute)
+			env.ExecuteWorkflow(CampaignWorkflow, input)
+			require.True(t, asked.done, asked.refused)
+			require.NoError(t, asked.err)
+			var told []ledger.Event
+			for _, e := range f.kept {
+				told = append(told, e.Event)
+			}
+			require.Equal(t, []ledger.Event{ledger.CampaignPaused, want, ledger.CampaignClosed}, told)
+		})
+	}
+}
+
 // Whoever comes second is told who was first, and the ledger has one word of
 // it, also while the first one's is still on its way there.
 func TestOfTwoWhoAskForTheSameOneIsToldWhoWasFirst(t *testing.T) {

@@ -16,7 +16,11 @@ func main() {
 	// A limit on file size is a full disk to us: the write that meets it fails,
 	// and says so, instead of ending the process (setrlimit(2), RLIMIT_FSIZE).
 	signal.Ignore(syscall.SIGXFSZ)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		ends = append(ends, syscall.SIGHUP) // a terminal that went away
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	// The first signal asks; after it a second one ends the process at once,
 	// which loses nothing.
 	context.AfterFunc(ctx, stop)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -86,6 +87,13 @@ func (s *session) begin(ctx context.Context) error {
 			return fmt.Errorf("%w; nothing was started", err)
 		}
 		what += ". " + first
+	}
+	earlier, err := s.store.Campaigns(ctx, s.cfg.Device)
+	if err != nil {
+		return fmt.Errorf("%w; nothing was started", err)
+	}
+	if text := endedBefore(earlier); text != "" && s.asks() {
+		what, s.toldEnded = what+". Campaign"+strings.TrimPrefix(text, "campaign"), true
 	}
 	return s.confirm(ctx, what, s.cfg.Device)
 }

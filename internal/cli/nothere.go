@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -77,7 +78,7 @@ func (s *session) noLedger(ctx context.Context, campaign string) string {
 	case err != nil:
 		return "whether a ledger worker gives it out cannot be read in Vault: " + err.Error()
 	case len(offers) == 0:
-		return "no ledger worker gives ledgers out"
+		return noOffers
 	}
 	if _, found, why := s.fetch(ctx, campaign); !found && why != nil {
 		return strings.ReplaceAll(why.Error(), "\n", "; ")
@@ -85,8 +86,15 @@ func (s *session) noLedger(ctx context.Context, campaign string) string {
 	return "no ledger worker gives it out"
 }
 
+// noOffers: no ledger worker said where it gives ledgers out, as where nobody
+// but `rollcall run` works.
+const noOffers = "no ledger worker gives ledgers out"
+
 // do is what to do about it.
 func (k *notHere) do() string {
+	if k.why == noOffers && os.Getenv("TEMPORAL_ADDRESS") == "" {
+		return fmt.Sprintf("on the machine where `rollcall run` ran `rollcall status` and `rollcall report` have it: copy its folder from there to %s, or hand on the HTML that run wrote beside it; where the campaign ran on a Temporal cluster (TEMPORAL_ADDRESS), its ledger worker gives it out if it is started with --serve ADDRESS", k.folder)
+	}
 	return fmt.Sprintf("to read it from here, start the ledger worker with `rollcall worker --role ledger --serve ADDRESS`; on the machine of the ledger worker `rollcall status` and `rollcall report` have it; or copy its folder to %s", k.folder)
 }
 

@@ -28,6 +28,8 @@ type session struct {
 
 	tried  []string // ids of what this run has tried first; nil: the first wave
 	behind bool     // the campaign may come to be held behind what is tried first
+
+	toldEnded bool // whoever was asked was told that the last campaign has ended
 }
 
 // openVault loads the campaign file and logs in to Vault. The caller closes.
@@ -80,7 +82,7 @@ func (a *app) withTemporal(ctx context.Context, mayStart bool, instead error, do
 }
 
 // errNoCampaignHere: neither a cluster nor this machine could have one.
-var errNoCampaignHere = errors.New("no campaign is running on this machine: no Temporal is configured (TEMPORAL_ADDRESS) and no local engine runs; `rollcall run` goes on with what was left")
+var errNoCampaignHere = errors.New("no campaign is running on this machine: no Temporal is configured (TEMPORAL_ADDRESS) and no local engine runs; `rollcall run` goes on with a campaign that has not ended, and begins another one, which sets everything once more, where the last one has: `rollcall campaigns` says which")
 
 // connect reaches Temporal. mayStart allows starting the local engine.
 func (s *session) connect(ctx context.Context, mayStart bool) error {

@@ -72,17 +72,26 @@ func campaignOf(w *workflowpb.WorkflowExecutionInfo) string {
 }
 
 // sayEnded says that the device's last campaign has ended: the command that
-// went on with it begins another one now.
+// went on with it begins another one now. Whoever was asked was told before.
 func (s *session) sayEnded(earlier []ownmount.CampaignRecord) {
+	if text := endedBefore(earlier); text != "" && !s.toldEnded {
+		s.say("note: %s", text)
+	}
+}
+
+// endedBefore says that the device's last campaign has ended; empty where there
+// is none.
+func endedBefore(earlier []ownmount.CampaignRecord) string {
 	var last ownmount.CampaignRecord
 	for _, r := range earlier {
 		if r.ClosedAt.After(last.ClosedAt) {
 			last = r
 		}
 	}
-	if !last.ClosedAt.IsZero() {
-		s.say("note: campaign %s of this device ended at %s, so this begins another one: all that is listed gets a new value (once more), and people their tasks", last.Campaign, last.ClosedAt.UTC().Format(time.RFC3339))
+	if last.ClosedAt.IsZero() {
+		return ""
 	}
+	return fmt.Sprintf("campaign %s of this device ended at %s, so this begins another one: all that is listed gets a new value (once more), and people their tasks", last.Campaign, last.ClosedAt.UTC().Format(time.RFC3339))
 }
 
 // namesTried bounds the races with others who start a campaign in the same

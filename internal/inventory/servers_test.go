@@ -342,12 +342,13 @@ func TestAPasswordThatLiesWhereANameBelongsIsNotRepeated(t *testing.T) {
 	found := 0
 	for _, is := range roll.Credentials {
 		for _, p := range is.Paths {
-			switch p.Path {
-			case "apps/slips/field":
+			switch {
+			case is.Authority != "corp": // a login to Vault of another test, by carol's password
+			case p.Path == "apps/slips/field":
 				found++
 				require.Equal(t, "password", p.Field, "as if nothing named a field")
 				require.Contains(t, details(roll, is.ID, credential.FindingSecretInMetadata), "custom_metadata (field)", is.Name)
-			case "apps/slips/named":
+			case p.Path == "apps/slips/named":
 				found++
 				require.Contains(t, is.Name, "dave", "a password that is a name hides no account")
 			}

@@ -71,7 +71,7 @@ func heldBack(m vault.SecretMeta) (clean vault.SecretMeta, keys []string) {
 	}
 	custom := map[string]string{}
 	for key, text := range m.Custom {
-		tells := live.Tells(text) && !vault.NameShaped(text)
+		tells := live.Tells(text) && !vault.NameShaped(strings.TrimSpace(text))
 		// A field that is not there, by such a name, is its value.
 		tells = tells || key == metaField && !vault.Repeatable(text) && !slices.Contains(live.Keys, text)
 		if !tells {

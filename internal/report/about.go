@@ -94,16 +94,25 @@ func startedLine(s *ledger.State) string {
 	return line
 }
 
-// againLine says how many of the dead an earlier campaign had killed already:
-// this one ended values that were set since.
+// againLine says how many an earlier campaign had killed already: of those that
+// are dead this one ended values that were set since, and of the others such a
+// value is what is open.
 func againLine(f figures) string {
+	open := ""
+	if f.AgainOpen > 0 {
+		open = fmt.Sprintf("of what is not dead %s called dead by an earlier campaign (the latest by %s, %s; its ledger has the proof): what is open there is the value that was set since, unless somebody set the stolen one again",
+			Plural(f.AgainOpen, "credential had a value", "credentials had a value"), f.Before.Campaign, clock(f.Before.At))
+	}
 	if f.Again == 0 {
-		return ""
+		return open
+	}
+	if open != "" {
+		open = "; " + open
 	}
 	whose := fmt.Sprintf("%d of them", f.Again)
 	if f.Again == f.All.Dead {
 		whose = "each of them"
 	}
 	return fmt.Sprintf("dead before: %s had a value called dead by an earlier campaign (the latest by %s, %s; its ledger has the proof), and this campaign ended what was set since",
-		whose, f.Before.Campaign, clock(f.Before.At))
+		whose, f.Before.Campaign, clock(f.Before.At)) + open
 }

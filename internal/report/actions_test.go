@@ -151,6 +151,18 @@ func TestWhatAnEarlierCampaignKilledIsToldApart(t *testing.T) {
 	require.NoError(t, JSON(&b, s, verified))
 	require.Contains(t, b.String(), `"dead_before": 2,`)
 	require.NotContains(t, everyView(t, sample(true).fold()), "dead before")
+
+	// What this one left open is not what was stolen.
+	l = sample(true)
+	for i := range l.entries {
+		if l.entries[i].Event == ledger.Listed {
+			l.entries[i].DeadBefore = &credential.DeadBefore{Campaign: "esg-01-20261101T000000Z", At: noon.AddDate(0, 0, -22)}
+		}
+	}
+	b.Reset()
+	require.NoError(t, Text(&b, l.fold(), verified, 800))
+	require.Contains(t, b.String(), "of what is not dead ")
+	require.Contains(t, b.String(), "what is open there is the value that was set since, unless somebody set the stolen one again")
 }
 
 func TestWhoAcceptedWhatIsOpenAndWhoSeesToItStandInEveryView(t *testing.T) {

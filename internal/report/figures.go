@@ -125,6 +125,9 @@ type figures struct {
 
 	Again  int                    // of the dead, those of which an earlier campaign had called a value dead
 	Before *credential.DeadBefore // the latest of those; nil without one
+	// AgainOpen are those of what is not dead of which an earlier campaign had
+	// called a value dead.
+	AgainOpen int
 }
 
 type reasonGroup struct {
@@ -158,6 +161,9 @@ func figuresOf(s *ledger.State) figures {
 		for _, found := range l.Findings {
 			group(findings, found.Code, func() *findingGroup { return &findingGroup{Code: found.Code} }).add(l, found.Detail)
 		}
+		if at != dead {
+			f.countBefore(l.DeadBefore, &f.AgainOpen)
+		}
 		switch at {
 		case open, exception:
 			if at == exception && l.Reason == protocol.ReasonSuperseded {
@@ -181,7 +187,7 @@ func figuresOf(s *ledger.State) figures {
 				f.All.AtDoors++
 			}
 			f.Recent = recentOf(f.Recent, l)
-			f.countBefore(l.DeadBefore)
+			f.countBefore(l.DeadBefore, &f.Again)
 			if l.Kind.Traits().HandsOver && len(l.Paths) > 0 {
 				f.HandOver = append(f.HandOver, l)
 			}
@@ -234,11 +240,11 @@ func recentOf(recent []*ledger.CredentialState, l *ledger.CredentialState) []*le
 	return recent[:min(len(recent), recentDeaths)]
 }
 
-func (f *figures) countBefore(b *credential.DeadBefore) {
+func (f *figures) countBefore(b *credential.DeadBefore, n *int) {
 	if b == nil {
 		return
 	}
-	f.Again++
+	*n++
 	if f.Before == nil || b.At.After(f.Before.At) {
 		f.Before = b
 	}

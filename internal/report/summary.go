@@ -168,7 +168,7 @@ func weakerOf(s *ledger.State, f figures) (out []string) {
 		complete, clean := ends(s)
 		out = append(out, "Complete: "+complete+". Clean: "+clean+".")
 	}
-	if f.Again > 0 {
+	if againLine(f) != "" {
 		out = append(out, sentence(againLine(f)))
 	}
 	if n := len(out) - mostWeak; n > 0 {

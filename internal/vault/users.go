@@ -103,10 +103,6 @@ func wordy(text string) bool {
 	})
 }
 
-// NameShaped reports whether a text is written as names of accounts are, and as
-// hardly any password.
-func NameShaped(text string) bool { return nameShaped(strings.TrimSpace(text)) }
-
 var (
 	nameRuns = regexp.MustCompile(`[\pL\pN]+`)
 	nameRest = regexp.MustCompile(`^[\s.,:=@/\\_+$()*'-]*$`)
