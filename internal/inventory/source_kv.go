@@ -9,6 +9,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault"
 )
 
@@ -91,7 +92,7 @@ func shownName(name string) string {
 	if vault.Repeatable(name) {
 		return name
 	}
-	return fmt.Sprintf("(a name of %d characters that is not written as names are, so that it may be a secret)", utf8.RuneCountInString(name))
+	return fmt.Sprintf("(a name of %s that is not written as names are, so that it may be a secret)", plural.Count(utf8.RuneCountInString(name), "character", "characters"))
 }
 
 // byField takes the word of one of the secret's fields for whose it is, where
