@@ -32,7 +32,7 @@ func (a *app) evidenceWatchCommand() *cobra.Command {
 	var f watchFlags
 	c := &cobra.Command{
 		Use:   "watch [[AUTHORITY[/SERVER]=|SERVER=]FILE|- ...]",
-		Short: "Follow servers' logs for weeks: dead values tried again, the device, indicators, bursts of failures",
+		Short: "Follow logs for weeks: dead values tried again, the device, indicators, bursts",
 		Long: `watch follows logs that grow (- is standard input), and tells within seconds when a login of a dead
 credential's account is refused from an address that --usual does not have, when the device logs in, when
 an indicator's address does, or when logins fail in bursts. It cannot see values: it says what it saw. It
