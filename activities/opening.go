@@ -61,8 +61,8 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 	if rot.Device, err = r.deviceHosts(ctx, b.Campaign); err != nil {
 		return nil, 0, err
 	}
-	// Without it, as where Vault does not answer, what leads somewhere waits for
-	// the next pass, and nothing is held up.
+	// Without it, as where Vault does not answer, what leads somewhere waits
+	// for the next pass, and nothing is held up.
 	if key, err := r.Store.LeadsKey(ctx, false); err == nil {
 		rot.LeadsKey = key
 	}

@@ -109,7 +109,7 @@ func (c *campaign) hold(ctx, steady workflow.Context) error {
 		c.control.Paused, c.status.Phase = true, ledger.Paused
 		number := c.nextEvent()
 		c.tell(steady)
-		err := c.record(steady, wire.EventInput{
+		err := c.recordDone(steady, wire.EventInput{
 			Event: ledger.CampaignPaused, Number: number, // by itself
 			Detail: "what was to be tried first was tried; the others wait",
 		})

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
 )
 
 // doubts gathers the paths of the roll that say that they are somebody else's,
@@ -54,7 +53,7 @@ func (d *doubts) see(c *credential.Credential, p credential.Path, h held) {
 		}
 	}
 	if h.metadataFor(p.Field, c.Kind.Traits().Fields()) {
-		m := nameThere{h.whose.directory, h.whose.account, vault.NameShaped(h.whose.account), "its custom_metadata names another account"}
+		m := nameThere{h.whose.directory, h.whose.account, true, "its custom_metadata names another account"}
 		if m.authority == "" {
 			if m.authority = onlyAuthority(d.c); d.c.Authority(c.Authority) != nil {
 				m.authority = c.Authority
@@ -62,8 +61,13 @@ func (d *doubts) see(c *credential.Credential, p credential.Path, h held) {
 		}
 		note(&of.names, m)
 	}
-	for _, s := range h.saysOf(p.Field) {
-		note(&of.names, d.besideOf(c, s.Name, s.asked, fmt.Sprintf("its field %q names another account", s.Field)))
+	all := h.saysOf(p.Field)
+	if !slices.ContainsFunc(all, func(s said) bool { return d.isOwn(c, d.besideOf(c, s.Name, s.asked, "")) }) {
+		for _, s := range all {
+			note(&of.names, d.besideOf(c, s.Name, s.asked, fmt.Sprintf("its field %s names another account", shownName(s.Field))))
+		}
+	} else {
+		itself = true // who else is named there is of something else
 	}
 	for _, name := range calls(p) {
 		note(&of.loose, d.besideOf(c, name, true, "it is called after another account"))

@@ -72,10 +72,11 @@ func heldBack(m vault.SecretMeta) (clean vault.SecretMeta, keys []string) {
 	}
 	custom := map[string]string{}
 	for key, text := range m.Custom {
-		tells := live.Tells(text) && !vault.NameShaped(strings.TrimSpace(text))
-		// A field that is not there, by such a name, is its value.
-		tells = tells || key == metaField && !vault.Repeatable(text) && !slices.Contains(live.Keys, text)
-		if !tells {
+		// What says who, or which field, is taken back only where it is a
+		// secret as it stands: a part of a longer name may be one by chance.
+		whole := slices.Contains([]string{metaAccount, metaDirectory, metaField}, key)
+		tells := live.Tells(text, whole, looksSecret) && !vault.NameShaped(strings.TrimSpace(text))
+		if !tells || key == metaField && slices.Contains(live.Keys, text) {
 			custom[key] = text
 		} else {
 			keys = append(keys, shownName(key))
@@ -110,17 +111,11 @@ func (c *Candidate) byField(field string, live vault.Live) {
 
 // forgetUnknown takes the word of a field back where no authority knows an
 // account of that name: it may be a password in the wrong field, so that nobody
-// is shown it. So it is with metadata, where that is not written as names are.
+// is shown it.
 func (l *lister) forgetUnknown(known accounts) {
 	for i := range l.candidates {
 		c := &l.candidates[i]
-		if c.Account == "" || len(known[refTo(l.c, c.Authority, c.Account)]) > 0 {
-			continue
-		}
-		if c.Reason.Type == config.VaultKV && c.ByField == "" && c.Authority != credential.VaultAuthority && !vault.Repeatable(c.Account) {
-			c.Account, c.HeldBack = "", append(c.HeldBack, metaAccount)
-		}
-		if c.ByField == "" {
+		if c.ByField == "" || c.Account == "" || len(known[refTo(l.c, c.Authority, c.Account)]) > 0 {
 			continue
 		}
 		c.Account = ""

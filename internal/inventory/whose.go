@@ -27,6 +27,9 @@ type said struct {
 
 func whoseOf(live vault.Live) saysWhose {
 	w := saysWhose{account: live.Custom(metaAccount), directory: live.Custom(metaDirectory), field: live.Custom(metaField)}
+	if live.Tells(w.account, true, looksSecret) && !vault.NameShaped(w.account) {
+		w.account = "" // it lies in the wrong place
+	}
 	for _, s := range live.Says() {
 		w.says = append(w.says, said{s, live.MayBeAsked(s.Name)})
 	}
@@ -99,7 +102,7 @@ func calls(p credential.Path) (out []string) {
 			continue
 		}
 		for _, name := range calledAfter(part) {
-			if vault.NameShaped(name) && !slices.Contains(out, name) {
+			if !slices.Contains(out, name) {
 				out = append(out, name)
 			}
 		}

@@ -118,13 +118,15 @@ func Repeatable(text string) bool {
 }
 
 // Tells reports whether a text beside the secret, such as its custom metadata,
-// gives it away: it is what a field of it holds that is not of a user, or has
-// that within it.
-func (l Live) Tells(text string) bool {
+// gives it away: it is what a field of it holds that looks like a credential
+// (see Credentials), or has that within it, unless whole.
+func (l Live) Tells(text string, whole bool, named func(name, value string) bool) bool {
 	text = strings.TrimSpace(text)
-	return slices.ContainsFunc(l.Others(), func(value string) bool {
+	fields, _ := l.Credentials(named)
+	return slices.ContainsFunc(fields, func(field string) bool {
+		value, _ := l.data[field].(string)
 		value = strings.TrimSpace(value)
-		return value != "" && (value == text || len(value) >= telling && strings.Contains(text, value))
+		return value != "" && (value == text || !whole && len(value) >= telling && strings.Contains(text, value))
 	})
 }
 
