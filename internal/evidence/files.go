@@ -84,7 +84,7 @@ func (o *Options) look(f *File) (err error) {
 		if err != nil {
 			return err
 		}
-		if verdict == logs.Read && !at.IsZero() {
+		if verdict == logs.Read && placed(at) {
 			f.first, f.hostless = at, f.format.Hostless(line)
 			_, f.syslog = logs.ByProgram(line)
 			return nil

@@ -177,7 +177,19 @@ type server struct {
 	last time.Time
 }
 
+// Years, in UTC, that a line can be of. Anyone may write one of another year
+// into a syslog, and not every reader of a result reads its time.
+const firstYear, lastYear = 1970, 2200
+
+func placed(at time.Time) bool {
+	year := at.UTC().Year()
+	return year >= firstYear && year <= lastYear
+}
+
 func (g *ofGroup) event(e event.Event) {
+	if !placed(e.At) {
+		return // its line counts as not understood
+	}
 	e.Format, e.Authority = g.format.Name, g.authority
 	if e.Form == event.Login && g.authority == "" {
 		e.Doubts = append(e.Doubts, event.ByName)
@@ -355,6 +367,10 @@ func (g *ofGroup) judged(line []byte, place event.Place, verdict logs.Verdict, a
 		if other, ok := logs.Recognise(line, g.Mapped...); ok && !g.live && other.Name != g.format.Name {
 			return fmt.Errorf("%s line %d is of another format (%s) than the lines before it (%s): part the two, and give each as a file of its own", place.File, place.Line, other.Name, g.format.Name)
 		}
+		g.notRead(place)
+		return nil
+	}
+	if !at.IsZero() && !placed(at) {
 		g.notRead(place)
 		return nil
 	}
