@@ -36,7 +36,7 @@ import (
 
 // Bounds on what is kept of one source.
 const (
-	partSize   = 16 << 20 // then its file is renamed, and a new one begun
+	partSize   = 16 << 20 // then its file is renamed, once it is read, and a new one begun
 	mostBehind = 64 << 20 // that was not read yet
 	mostKnown  = 20_000   // posts that are known again
 )
@@ -190,10 +190,12 @@ func (in *Inbox) Put(source string, digest [32]byte, lines []byte) (again bool, 
 	return false, nil
 }
 
-// ready opens the file, or begins a new one.
+// ready opens the file, or begins a new one: none that is not read is renamed,
+// so that who follows it never looks for one among several. A file is bounded
+// all the same, where lines never cease to come.
 func (b *box) ready(now time.Time) error {
 	path := filepath.Join(b.folder, file)
-	if b.out != nil && b.size >= partSize {
+	if b.out != nil && b.size >= partSize && (b.taken >= b.written || b.size >= partSize+mostBehind) {
 		if err := os.Rename(path, path+"-"+strconv.FormatInt(now.UnixNano(), 10)); err != nil {
 			return err
 		}
@@ -247,17 +249,20 @@ func (in *Inbox) Taken(source string, written int64) {
 	b.taken = max(b.taken, written)
 }
 
-// Forget takes away renamed files of a source that are not among those that are
-// read, but for the last one, by which posts are known again.
+// Forget takes away renamed files of a source that are older than the oldest of
+// those that are read, but for the last one, by which posts are known again.
+// One that is newer may have been renamed before its reader saw it.
 func (in *Inbox) Forget(source string, read []follow.Position) {
 	b := in.boxes[source]
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	older := b.older()
-	for _, path := range older[:max(0, len(older)-1)] {
-		if at, err := follow.Of(path); err == nil && !slices.ContainsFunc(read, at.Is) {
-			_ = os.Remove(path)
-		}
+	oldest := slices.IndexFunc(append(slices.Clone(older), in.Path(source)), func(path string) bool {
+		at, err := follow.Of(path)
+		return err == nil && slices.ContainsFunc(read, at.Is)
+	})
+	for _, path := range older[:max(0, min(oldest, len(older)-1))] {
+		_ = os.Remove(path)
 	}
 }
 
