@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/internal/evidence/event"
@@ -197,6 +198,7 @@ func (g *ofGroup) event(e event.Event) {
 	if e.Server == "" {
 		e.Server = g.group.server
 	}
+	e.Server = cutName(e.Server)
 	if g.format.Domains {
 		g.Domains[g.authority].ofDomain(&e)
 	}
@@ -221,6 +223,7 @@ func (g *ofGroup) at(name string) *server {
 	if g.group.server != "" {
 		name = g.group.server
 	}
+	name = cutName(name)
 	if g.live && len(g.byServer) >= maxServers {
 		name = ""
 	}
@@ -239,6 +242,16 @@ func (g *ofGroup) at(name string) *server {
 		s.Files = append(s.Files, g.path)
 	}
 	return s
+}
+
+// cutName is a name as whoever takes the result takes it: a line may call its
+// server as it likes.
+func cutName(name string) string {
+	name = strings.ToValidUTF8(name, "\uFFFD")
+	if len(name) > taken.LongestName {
+		name = strings.ToValidUTF8(name[:taken.LongestName], "")
+	}
+	return name
 }
 
 // notRead counts a line that was not understood.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/evidence/taken"
 )
 
 // A forged time that JSON or a ledger cannot hold takes no result with it.
@@ -23,4 +25,16 @@ func TestALineOfAYearThatCannotBeIsNotUnderstood(t *testing.T) {
 	require.Equal(t, 1, result.Sources[0].Logins)
 	require.Equal(t, hour(12), result.Logs[0].First)
 	require.Equal(t, hour(12), result.Logs[0].Last)
+}
+
+// What a line calls its server fits what a campaign takes.
+func TestALongNameOfAServerIsCut(t *testing.T) {
+	for _, name := range []string{strings.Repeat("h", 300), strings.Repeat("é", 101), strings.Repeat("\xff", 150)} {
+		result, err := Read(t.Context(), optionsFor(write(t, "a.log", session(hour(12), name, 1, "192.0.2.10", "uid=svc,dc=x", 0))))
+		require.NoError(t, err)
+		text, err := json.Marshal(result)
+		require.NoError(t, err)
+		_, err = taken.Read(text)
+		require.NoError(t, err)
+	}
 }

@@ -97,8 +97,8 @@ func (a *audit) logRead(index int64, r *Reading, told *readingTold) {
 		a.rep.add(index, "", "log %d of reading %s has no name, or that of a folder", l.Number, r.ID)
 	case !digestFits(l.SHA256, told.of.Follows):
 		a.rep.add(index, "", "log %d of reading %s (%s) has no SHA-256, or one that is none", l.Number, r.ID, l.Name)
-	case l.Last.Before(l.First) || l.Lines < 0 || l.NotRead < 0 || l.NotRead > l.Lines && !told.of.Follows:
-		a.rep.add(index, "", "log %d of reading %s (%s) ends before it begins, or has fewer lines than were not understood", l.Number, r.ID, l.Name)
+	case l.Last.Before(l.First) || l.Lines < 0 || l.NotRead < 0:
+		a.rep.add(index, "", "log %d of reading %s (%s) ends before it begins, or has less than no lines", l.Number, r.ID, l.Name)
 	}
 	told.logs = append(told.logs, *l)
 }

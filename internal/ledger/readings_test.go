@@ -136,7 +136,7 @@ func TestVerifyReadsWhatLogsShowForGaps(t *testing.T) {
 		}, 22, "began a second time: entry 4 began it"},
 		{"a folder of the operator's in a log's name", with(func(s []Entry) { s[log1].Reading.Log.Name = "/home/jo/slapd.log" }), log1, "has no name, or that of a folder"},
 		{"a log that ends before it begins", with(func(s []Entry) { s[log1].Reading.Log.Last = someDay(-1) }), log1, "ends before it begins"},
-		{"more not understood than there are lines", with(func(s []Entry) { s[log1].Reading.Log.NotRead = 41 }), log1, "fewer lines than were not understood"},
+		{"less than no lines not understood", with(func(s []Entry) { s[log1].Reading.Log.NotRead = -1 }), log1, "less than no lines"},
 		{"another log's name", with(func(s []Entry) { s[sign0].Reading.Sign.At.Name = "slapd.log" }), sign0, "in log 2 (slapd.log), of which no entry"},
 		{"a line that the log has not got", with(func(s []Entry) { s[sign0].Reading.Sign.At.Line = 2001 }), sign0, "in line 2001 of mail.log, which has 2000 lines"},
 		{"no line", with(func(s []Entry) { s[sign0].Reading.Sign.At = nil }), sign0, "without a line of a log"},

@@ -39,7 +39,7 @@ func (t *File) addCoverage(s source) string {
 	switch {
 	case len(t.coverage) >= mostSources:
 		return "is of one more server than a campaign takes (who may write into a syslog may call himself as he likes: name the server before each file)"
-	case !plain(s.Format) || len(s.Authority) > longestName || len(s.Server) > longestName:
+	case !formatName.MatchString(s.Format) || len(s.Authority) > LongestName || len(s.Server) > LongestName:
 		return "has no format, or a name that is too long"
 	case s.Lines < 0 || s.Logins < 0 || s.Foreign < 0 || s.Unreadable < 0:
 		return "has less than no lines"
@@ -69,7 +69,7 @@ type missing struct {
 }
 
 func (t *File) addMissing(m missing) string {
-	if m.Authority == "" || len(m.Authority) > longestName || len(t.coverage) >= mostSources {
+	if m.Authority == "" || len(m.Authority) > LongestName || len(t.coverage) >= mostSources {
 		return "names no authority"
 	}
 	return t.cover(credential.LogCoverage{Authority: m.Authority, NoLog: true}, m.Gaps)

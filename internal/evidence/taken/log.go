@@ -1,6 +1,7 @@
 package taken
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ type Log struct {
 	Authority string    `json:"authority,omitempty"` // whose log it is; empty where nobody said
 	Server    string    `json:"server,omitempty"`    // empty where it names none, or several
 	Lines     int       `json:"lines"`
-	NotRead   int       `json:"not_understood"`
+	NotRead   int       `json:"not_understood"` // one line may hold several that were not
 	First     time.Time `json:"first,omitzero"` // time of a line
 	Last      time.Time `json:"last,omitzero"`
 
@@ -48,8 +49,14 @@ const (
 	mostSources = 2_000
 	mostSigns   = 200_000
 	mostNotes   = 64
-	longestName = 200
 )
+
+// LongestName of a server, an authority or a file, in bytes.
+const LongestName = 200
+
+// formatName is that of a format, also of one that a campaign file maps, which
+// has the rule.
+var formatName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // mostCounted events are one finding.
 const mostCounted = 1 << 40
@@ -69,10 +76,10 @@ func (t *File) addLog(l Log) string {
 		return "is a log without a name, or a second one of its name"
 	case len(l.SHA256) != 64 || strings.Trim(l.SHA256, "0123456789abcdef") != "":
 		return "has no SHA-256 of the log"
-	case !plain(l.Format) || len(l.Authority) > longestName || len(l.Server) > longestName:
+	case !formatName.MatchString(l.Format) || len(l.Authority) > LongestName || len(l.Server) > LongestName:
 		return "has no format, or a name that is too long"
-	case l.Size < 0 || l.Lines < 0 || l.NotRead < 0 || l.NotRead > l.Lines || !(l.First.IsZero() && l.Last.IsZero()) && !fits(l.First, l.Last):
-		return "ends before it begins, or has fewer lines than were not understood"
+	case l.Size < 0 || l.Lines < 0 || l.NotRead < 0 || !(l.First.IsZero() && l.Last.IsZero()) && !fits(l.First, l.Last):
+		return "ends before it begins, or has less than no lines"
 	}
 	t.logs = append(t.logs, l)
 	t.places[l.File] = len(t.logs)
@@ -85,8 +92,8 @@ func baseName(file string) string {
 	if name == "" {
 		return "log"
 	}
-	if len(name) > longestName {
-		return strings.ToValidUTF8(name[:longestName], "") + "…"
+	if len(name) > LongestName {
+		return strings.ToValidUTF8(name[:LongestName], "") + "…"
 	}
 	return name
 }

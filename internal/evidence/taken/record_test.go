@@ -51,7 +51,7 @@ func TestWhatIsWrongInAResultIsSaidWithItsPlaceAndNothingOfItIsTaken(t *testing.
 	for name, c := range map[string]struct{ old, new, says string }{
 		"a log twice":                  {`"logs": [`, `"logs": [{"file": "/var/log/slapd.log", "sha256": "` + strings.Repeat("0f", 32) + `", "format": "openldap"}, `, "logs[1], which ends here, is a log without a name, or a second one"},
 		"a log without a digest":       {strings.Repeat("0f", 32), "0f", "logs[0], which ends here, has no SHA-256"},
-		"a log with fewer lines":       {`"not_understood": 1`, `"not_understood": 41`, "fewer lines than were not understood"},
+		"a log with no such lines":     {`"not_understood": 1`, `"not_understood": -1`, "less than no lines"},
 		"a log of no time":             {`"first": "2022-10-11T00:00:00Z"`, `"first": "0001-01-01T00:00:00+14:00"`, "ends before it begins"},
 		"a format that is no word":     {`"format": "openldap", "authority": "corp", "lines": 40, "not`, `"format": "PLANTED it", "authority": "corp", "lines": 40, "not`, "logs[0], which ends here, has no format"},
 		"findings before logs":         {`"logs": [`, `"findings": [], "logs": [`, "has findings before the logs"},

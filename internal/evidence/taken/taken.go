@@ -190,7 +190,7 @@ func (r *reader) value(key string) error {
 		case is < Layout:
 			return &Mistake{at, fmt.Sprintf("is of an older Rollcall (layout %d, and this one reads %d): %s", is, Layout, runAgain)}
 		}
-		if h := r.out.Head; !fits(h.ReadAt, h.ReadAt) || len(h.Campaign) > longestName {
+		if h := r.out.Head; !fits(h.ReadAt, h.ReadAt) || len(h.Campaign) > LongestName {
 			return &Mistake{at, "does not say when the logs were read, or against whose roll; " + runAgain}
 		}
 		return nil

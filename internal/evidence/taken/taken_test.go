@@ -3,6 +3,7 @@ package taken
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -85,4 +86,17 @@ func fitsALedger(t *testing.T, r *Record) {
 		require.Empty(t, s.Addresses)
 		fits(s)
 	}
+}
+
+// What evidence writes is taken: a format that a campaign file maps, and a log
+// of which one line held more than one record that was not understood.
+func TestWhatEvidenceWritesIsTaken(t *testing.T) {
+	for _, format := range []string{"SSO", "web_login", "sso.v2"} {
+		_, err := Read([]byte(strings.ReplaceAll(small, `"format": "openldap"`, `"format": "`+format+`"`)))
+		require.NoError(t, err, format)
+	}
+	_, err := Read([]byte(strings.Replace(small, `"not_understood": 1`, `"not_understood": 50`, 1)))
+	require.NoError(t, err)
+	_, err = Read([]byte(strings.ReplaceAll(small, `"format": "openldap"`, `"format": "a b"`)))
+	require.Error(t, err)
 }
