@@ -62,6 +62,11 @@ func differing(stored []byte, now *config.Campaign) ([]string, error) {
 		plain.Unanswered, plain.Override, plain.First = nil, nil, nil // said when it was started
 		plain.Incident = credential.Incident{}                        // a ticket may get its number later
 		plain.FileSHA256, plain.DoorLines = "", nil                   // a comment takes no part, nor where something stands
+		plain.Sources = slices.Clone(c.Sources)
+		for i := range plain.Sources {
+			// A result that was written anew may have the same accounts.
+			plain.Sources[i].Record = nil
+		}
 		if s := plain.Containment; s != nil {
 			// What is said of it anew is for the next campaign; where it is
 			// asked is not.

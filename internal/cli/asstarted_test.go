@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/evidence/taken"
 )
 
 func TestWhatWasChangedInTheFileSinceTheStartIsNamed(t *testing.T) {
@@ -14,7 +15,8 @@ func TestWhatWasChangedInTheFileSinceTheStartIsNamed(t *testing.T) {
 		return &config.Campaign{
 			Device: "esg-01", LedgerDir: "/here", Containment: &config.Containment{Note: "once", Addresses: []string{"192.0.2.10"}},
 			Directories: map[string]config.Directory{"corp": {Servers: []string{"ldaps://a"}, Base: "dc=x"}, "far": {Servers: []string{"ldaps://b"}}},
-			Sources:     []config.Source{{Name: "list", Type: config.Manifest, Content: []byte("account\nsvc-a\n")}},
+			Sources: []config.Source{{Name: "list", Type: config.Manifest, Content: []byte("account\nsvc-a\n")},
+				{Name: "seen", Type: config.FromEvidence, Seen: []taken.Account{{Authority: "corp", Account: "svc-a"}}, Record: &taken.Record{ID: "before"}}},
 		}
 	}
 	stored, err := json.Marshal(file())
@@ -30,6 +32,8 @@ func TestWhatWasChangedInTheFileSinceTheStartIsNamed(t *testing.T) {
 		{"where its device is asked", func(c *config.Campaign) { c.Containment.Ports = []int{22} }, []string{"containment"}},
 		{"an exclude", func(c *config.Campaign) { c.Exclude = []config.Exclude{{Account: "svc-a", Reason: "x"}} }, []string{"exclude"}},
 		{"a row of a manifest", func(c *config.Campaign) { c.Sources[0].Content = []byte("account\nsvc-b\n") }, []string{"sources"}},
+		{"a result that was written anew", func(c *config.Campaign) { c.Sources[1].Record = &taken.Record{ID: "after"} }, nil},
+		{"an account in a result", func(c *config.Campaign) { c.Sources[1].Seen[0].Account = "svc-b" }, []string{"sources"}},
 		{"a server and a limit", func(c *config.Campaign) {
 			c.Directories["far"] = config.Directory{Servers: []string{"ldaps://c"}}
 			c.Limits.Parallel = 3
