@@ -34,7 +34,8 @@ const doorPatience = 20 * time.Second
 const doorsAtOnce = 16
 
 // AskNobody asks a door about a user that cannot exist, with a value that
-// nobody has.
+// nobody has. A login name that is made of no account's, as a role's id, is a
+// real one, which a wrong value could lock: it is not shown.
 func AskNobody(ctx context.Context, d *opened.Door, settings door.Settings) (door.Said, error) {
 	value := credential.NewSecret(rand.Text())
 	if own, has := d.Door.(door.Made); has {
@@ -45,7 +46,11 @@ func AskNobody(ctx context.Context, d *opened.Door, settings door.Settings) (doo
 	}
 	nobody := "rollcall-nobody-" + rand.Text()[:8]
 	// A directory takes no name that is no DN, and says nothing of it.
-	return d.Ask(ctx, settings.LoginOf(nobody, "cn="+nobody), value), nil
+	login := settings.LoginOf(nobody, "cn="+nobody)
+	if login != "" && login == settings.Login {
+		login = nobody
+	}
+	return d.Ask(ctx, login, value), nil
 }
 
 // asking begins to ask the doors of a roll, beside the rest of the listing, and
