@@ -53,7 +53,7 @@ var Keepers = []Keeps{
 	{"mariadb", "MariaDB 10.11", []string{"mysql"}, false, "not at all; what is written into `mysql.global_priv` itself, until `FLUSH PRIVILEGES`", 0, "", "", false, false},
 	{"samba-dc", "Samba as a domain controller, the password before the last", []string{"smb", "ldap", "ldaps"}, true, "`old password allowed period`, 1 hour, by NTLM and simple bind alike", time.Hour,
 		"a second reset, to the same value too", "no", false, false},
-	{"snmpd", "snmpd 5.9.3, communities and users' keys", []string{"snmp"}, false, "communities until it is reloaded; a user's key for good, also where its `createUser` line has a new one or is taken out", 0,
+	{"snmpd", "snmpd 5.9.3, communities and users' keys", []string{"snmp", "snmpv2c"}, false, "communities until it is reloaded; a user's key for good, also where its `createUser` line has a new one or is taken out", 0,
 		"SIGHUP or restart for communities; for a user neither: stop it, take the user's `usmUser` line out of `/var/lib/snmp/snmpd.conf`, which is read last, and start it with the new `createUser`", "no: it is refused", false, true},
 	{"sssd", "SSSD 2.8.2, winbind 4.17.12 with cached logins", []string{"ssh", "ftp", "ftps"}, true, "while offline, for ever", 0,
 		"a good login while online", "yes, on that machine", false, false},
