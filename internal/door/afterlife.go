@@ -183,10 +183,11 @@ const unknownRefusal = time.Hour
 
 // Refusing is for how long a door may go on refusing the new value because of
 // what it keeps: as the campaign file says, else the table of software; known
-// is false where neither does. 0: a refusal there is none that it keeps.
+// is false where neither does. 0: a refusal there is none that it keeps, or
+// nothing counts them, so that no try is to be spared.
 func (s Settings) Refusing() (lasts time.Duration, known bool) {
 	all := s.Refusers()
-	if len(all) == 0 {
+	if len(all) == 0 || !s.Locks() {
 		return 0, true
 	}
 	if s.Cache > 0 {

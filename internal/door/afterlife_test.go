@@ -60,6 +60,8 @@ func TestWhichDoorsMayKeepARefusalAndForHowLong(t *testing.T) {
 		{Settings{Type: "imaps", Software: "dovecot", Cache: 2 * time.Minute}, 2 * time.Minute, true},
 		{Settings{Type: "ldaps", Software: "pcache"}, time.Hour, false},
 		{Settings{Type: "ssh"}, 0, true},
+		{Settings{Type: "snmp"}, 0, true}, // nothing locks there
+		{Settings{Type: "snmpv2c"}, 0, true},
 	} {
 		lasts, known := row.at.Refusing()
 		require.Equal(t, row.lasts, lasts, "%+v", row.at)
