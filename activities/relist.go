@@ -78,7 +78,11 @@ func (r *Rotation) listAgain(ctx context.Context, in wire.RelistInput, index own
 	if err != nil {
 		return p, classifyListing(err)
 	}
-	if err := r.mayRun(ctx, spec, roll); err != nil {
+	// A door that is not what the file says keeps a campaign from beginning;
+	// one that runs is warned of it.
+	goesOn := *roll
+	goesOn.Unfit = nil
+	if err := r.mayRun(ctx, spec, &goesOn); err != nil {
 		return p, err
 	}
 	doors := map[string]bool{}
