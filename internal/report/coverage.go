@@ -60,7 +60,9 @@ func (s spans) length() (d time.Duration) {
 
 // coverage is which part of the exposure logs cover. A moment is covered, of an
 // authority, where each of its servers whose own log is known has lines around
-// it: each server logs for itself.
+// it: each server logs for itself. A log without a login covers nothing, and
+// what came behind the reading of the logs, before the campaign, is exposure
+// too.
 type coverage struct {
 	exposed spans
 	of      []authorityCover
@@ -72,6 +74,17 @@ type authorityCover struct {
 	covered spans
 	sources []string
 	gaps    []credential.LogGap
+	// Of so many servers of the authority so many have a log that is known.
+	servers, logged int
+}
+
+// share is how much of the exposure is covered: servers of which no log is
+// known count as not covered.
+func (a authorityCover) share() time.Duration {
+	if a.logged < a.servers {
+		return a.covered.length() / time.Duration(a.servers) * time.Duration(a.logged)
+	}
+	return a.covered.length()
 }
 
 func coverageOf(s *ledger.State) (c coverage) {
@@ -83,8 +96,8 @@ func coverageOf(s *ledger.State) (c coverage) {
 	sources := map[string][]string{}
 	noLog := map[string]bool{}
 	for _, r := range s.Readings {
-		windows := windowsOf(r)
-		exposed = append(exposed, windows...)
+		windows := windowsOf(r, r.ReadAt)
+		exposed = append(exposed, windowsOf(r, later(r.ReadAt, s.StartedAt))...)
 		for _, x := range r.Coverage {
 			if x.Authority == "" || x.InFront {
 				continue // of no authority, or not its own
@@ -102,18 +115,24 @@ func coverageOf(s *ledger.State) (c coverage) {
 				not = append(not, credential.Interval{From: g.From, To: g.To})
 			}
 			at := server{x.Authority, x.Server}
-			covered[at] = append(covered[at], spansOf(windows).without(spansOf(not))...)
-			sources[x.Authority] = append(sources[x.Authority], strings.TrimSpace(fmt.Sprintf("%s %s, %s", x.Server, x.Format, Plural(x.Lines, "line", "lines"))))
+			of := strings.TrimSpace(fmt.Sprintf("%s %s, %s", x.Server, x.Format, Plural(x.Lines, "line", "lines")))
+			shows := spansOf(windows).without(spansOf(not))
+			if x.Logins == 0 {
+				of, shows = of+", no login in it", nil
+			}
+			covered[at] = append(covered[at], shows...)
+			sources[x.Authority] = append(sources[x.Authority], of)
 		}
 	}
 	c.exposed = spansOf(exposed)
 	slices.Sort(order)
 	for _, name := range order {
-		a := authorityCover{name: name, sources: sources[name], gaps: gaps[name], noLog: noLog[name] && len(sources[name]) == 0}
+		a := authorityCover{name: name, sources: sources[name], gaps: gaps[name], noLog: noLog[name] && len(sources[name]) == 0, servers: len(s.Servers[name])}
 		if len(sources[name]) > 0 {
 			a.covered = c.exposed
 			for at, some := range covered {
 				if at.authority == name {
+					a.logged++
 					a.covered = a.covered.without(c.exposed.without(spansOf(some)))
 				}
 			}
@@ -125,14 +144,21 @@ func coverageOf(s *ledger.State) (c coverage) {
 	return c
 }
 
-// windowsOf are the windows of a reading until it was made.
-func windowsOf(r *ledger.ReadLogs) (out []credential.Interval) {
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// windowsOf are the windows of a reading until a time.
+func windowsOf(r *ledger.ReadLogs, until time.Time) (out []credential.Interval) {
 	if r.Follows {
 		return nil
 	}
 	for _, w := range r.Windows {
-		if w.To.IsZero() || w.To.After(r.ReadAt) {
-			w.To = r.ReadAt
+		if w.To.IsZero() || w.To.After(until) {
+			w.To = until
 		}
 		out = append(out, w)
 	}
@@ -162,7 +188,7 @@ func (c coverage) words() string {
 	var part time.Duration
 	gaps := 0
 	for _, a := range c.of {
-		part += a.covered.length() / time.Duration(len(c.of))
+		part += a.share() / time.Duration(len(c.of))
 		gaps += len(a.gaps)
 	}
 	whole := c.exposed.length() / time.Duration(len(c.of)) * time.Duration(len(c.of))
@@ -171,7 +197,10 @@ func (c coverage) words() string {
 
 func (c coverage) lines(zone *time.Location) (out []coverLine) {
 	for _, a := range c.of {
-		line := coverLine{Authority: a.name, Words: fmt.Sprintf("%s: %s of the exposure is covered (%s)", a.name, percent(a.covered.length(), c.exposed.length()), strings.Join(a.sources[:min(named, len(a.sources))], "; "))}
+		line := coverLine{Authority: a.name, Words: fmt.Sprintf("%s: %s of the exposure is covered (%s)", a.name, percent(a.share(), c.exposed.length()), strings.Join(a.sources[:min(named, len(a.sources))], "; "))}
+		if a.logged < a.servers {
+			line.Words += fmt.Sprintf("; no log is known of %d of its %s", a.servers-a.logged, Plural(a.servers, "server", "servers"))
+		}
 		if a.noLog {
 			line.Words = a.name + ": no log of it is known"
 		}

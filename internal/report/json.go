@@ -71,7 +71,7 @@ func documentLogs(s *ledger.State) *DocumentLogs {
 	d := &DocumentLogs{Words: logs.Headline, Signed: logs.Signed, Covered: []DocumentCover{}}
 	c := coverageOf(s)
 	for _, a := range c.of {
-		d.Covered = append(d.Covered, DocumentCover{a.name, a.noLog, a.covered.length().Seconds(), c.exposed.length().Seconds(), append([]credential.LogGap{}, a.gaps...)})
+		d.Covered = append(d.Covered, DocumentCover{a.name, a.noLog, a.share().Seconds(), c.exposed.length().Seconds(), append([]credential.LogGap{}, a.gaps...)})
 	}
 	for _, r := range s.Readings {
 		read := credential.LogsRead{ID: r.ID, Of: r.LogReading, Logs: r.Logs, Coverage: r.Coverage, Elsewhere: r.Elsewhere}

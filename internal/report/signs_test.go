@@ -31,8 +31,8 @@ func sampleLogs() *log {
 		Logs: []credential.ReadLog{{Number: 1, Name: "mail.log", SHA256: strings.Repeat("a1", 32), Size: 77, Format: "dovecot", Lines: 2000, First: dayOf(0), Last: dayOf(99)},
 			{Number: 2, Name: "slapd.log", SHA256: strings.Repeat("b2", 32), Size: 99, Format: "openldap", Authority: "corp", Server: "ldap1", Lines: 4000, NotRead: 3, First: dayOf(0), Last: dayOf(99)}},
 		Coverage: []credential.LogCoverage{{Format: "dovecot", InFront: true, Authority: "corp", Lines: 2000},
-			{Authority: "corp", Server: "ldap1", Format: "openldap", Lines: 4000, Gaps: []credential.LogGap{{From: dayOf(10), To: dayOf(20), Reason: "no-line"}}},
-			{Authority: "corp", Server: "ldap2", Format: "openldap", Lines: 400, Gaps: []credential.LogGap{{From: dayOf(15), To: dayOf(30), Reason: "before-first-line"}}},
+			{Authority: "corp", Server: "ldap1", Format: "openldap", Lines: 4000, Logins: 40, Gaps: []credential.LogGap{{From: dayOf(10), To: dayOf(20), Reason: "no-line"}}},
+			{Authority: "corp", Server: "ldap2", Format: "openldap", Lines: 400, Logins: 4, Gaps: []credential.LogGap{{From: dayOf(15), To: dayOf(30), Reason: "before-first-line"}}},
 			{Authority: "vault", NoLog: true, Gaps: []credential.LogGap{{From: dayOf(0), To: dayOf(100), Reason: "no-log"}}}},
 		Elsewhere: []credential.Sign{{Code: "not-on-roll", Grade: credential.Possible, Findings: 3, Count: 30}},
 		Counts:    credential.ReadingCounts{Logs: 2, Coverage: 4, Signs: 3, Credentials: 2, Elsewhere: 3, NotKept: 5},
@@ -89,6 +89,23 @@ func TestSignsOfUseStandBesideTheCredentialAndWhatNoLogCoversIsNotCalledUnused(t
 		require.NotContains(t, strings.ToLower(out), "not used")
 		require.NotContains(t, strings.ToLower(out), "unused")
 	}
+}
+
+func TestNoMoreIsSaidToBeCoveredThanLogsShow(t *testing.T) {
+	line := func(change func(*ledger.ReadLogs)) string {
+		s := sampleLogs().fold()
+		s.Servers = map[string][]string{"corp": {"ldaps://ldap1:636", "ldaps://ldap2:636"}}
+		change(s.Readings[0])
+		return coverageOf(s).lines(time.UTC)[0].Words
+	}
+	const one = "corp: 45 % of the exposure is covered (ldap1 openldap, 4000 lines); no log is known of 1 of its 2 servers"
+	require.Equal(t, one, line(func(r *ledger.ReadLogs) { r.Coverage = r.Coverage[1:2] }), "each server logs for itself")
+	none := line(func(r *ledger.ReadLogs) { r.Coverage[1].Logins = 0 })
+	require.Contains(t, none, "corp: 0 % of the exposure is covered (ldap1 openldap, 4000 lines, no login in it;")
+	lasts := line(func(r *ledger.ReadLogs) {
+		r.ReadAt, r.Windows = dayOf(100), []credential.Interval{{From: dayOf(0)}}
+	})
+	require.Regexp(t, `^corp: (less than 1|\d|[1-6]\d) % of the exposure`, lasts, "what came behind the reading is not covered")
 }
 
 func TestWithoutLogsNothingIsSaidOfThem(t *testing.T) {
