@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/evidence/event"
 )
 
 func day(n int) time.Time { return time.Date(2022, 10, 10, 0, 0, 0, 0, time.UTC).AddDate(0, 0, n) }
@@ -45,6 +46,35 @@ func TestFindingsThatAreAlikeAreOneSignWithEachAddressOnce(t *testing.T) {
 	require.Len(t, s.Addresses, mostAddresses)
 	require.Equal(t, "192.0.2.1", s.Addresses[0], "the first first")
 	require.Equal(t, 20-mostAddresses, s.MoreAddresses)
+}
+
+// Whoever makes a result up makes no roll too large with it, and no ledger.
+func TestAResultHasSoManyCodesAndSoManySignsOfACredential(t *testing.T) {
+	fresh := func() *File {
+		r := reader{}
+		r.out.places, r.out.logs = map[string]int{"x": 1}, []Log{{File: "x", Lines: 1}}
+		r.out.signs = signs{of: map[signKey]int{}, addresses: map[signAddress]bool{}, elsewhere: map[countKey]int{}, codes: map[string]int{}, ofOne: map[string]int{}}
+		return &r.out
+	}
+	f := finding{Code: "a", Grade: "possible", Rule: "r", Count: 1, First: day(1), Last: day(1), Seen: []event.Place{{File: "x", Line: 1}}}
+	word := func(n int) string { return fmt.Sprint("a", n) }
+	codes := fresh()
+	for n := range mostCodes {
+		f.Code = word(n)
+		require.Empty(t, codes.addFinding(f))
+	}
+	f.Code = word(mostCodes)
+	require.Contains(t, codes.addFinding(f), "a code more than any result has")
+	of := fresh()
+	f.Code, f.Credential = "a", "corp/1"
+	for n := range mostOfOne {
+		f.Rule = word(n)
+		require.Empty(t, of.addFinding(f))
+	}
+	f.Rule = word(mostOfOne)
+	require.Contains(t, of.addFinding(f), "one more of its credential than any result has")
+	f.Credential = "corp/2"
+	require.Empty(t, of.addFinding(f), "of another one")
 }
 
 func TestWhatIsWrongInAResultIsSaidWithItsPlaceAndNothingOfItIsTaken(t *testing.T) {

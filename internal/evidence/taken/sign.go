@@ -74,14 +74,20 @@ type signs struct {
 	addresses map[signAddress]bool
 	counts    []credential.Sign
 	elsewhere map[countKey]int // into counts
+	codes     map[string]int
+	ofOne     map[string]int // signs of a credential
 }
 
-// mostAddresses of a sign are named.
-const mostAddresses = 16
+// mostAddresses of a sign are named. A result has some ten codes and a few
+// rules for each: whoever writes more of either has made them up.
+const mostAddresses, mostCodes, mostOfOne = 16, 64, 64
 
 func (t *File) addFinding(f finding) string {
 	if what := f.wrong(t); what != "" {
 		return what
+	}
+	if t.signs.codes[f.Code]++; len(t.signs.codes) > mostCodes {
+		return "has a code more than any result has"
 	}
 	if f.about() == "" {
 		t.signs.count(credential.Sign{Code: f.Code, Grade: credential.Grade(f.Grade), Findings: 1, Count: f.Count, First: f.First.UTC(), Last: f.Last.UTC()})
@@ -92,6 +98,9 @@ func (t *File) addFinding(f finding) string {
 	if !ok {
 		if len(t.signs.list) >= mostSigns {
 			return "is one more than a campaign takes"
+		}
+		if t.signs.ofOne[key.credential]++; t.signs.ofOne[key.credential] > mostOfOne {
+			return "is one more of its credential than any result has"
 		}
 		n = len(t.signs.list)
 		t.signs.of[key] = n

@@ -92,7 +92,7 @@ const runAgain = "run `rollcall evidence … -o json` again"
 // nothing of it is taken.
 func Read(text []byte) (*File, error) {
 	r := &reader{text: text, dec: json.NewDecoder(bytes.NewReader(text)), had: map[string]bool{}}
-	r.out.places, r.out.signs = map[string]int{}, signs{of: map[signKey]int{}, addresses: map[signAddress]bool{}, elsewhere: map[countKey]int{}}
+	r.out.places, r.out.signs = map[string]int{}, signs{of: map[signKey]int{}, addresses: map[signAddress]bool{}, elsewhere: map[countKey]int{}, codes: map[string]int{}, ofOne: map[string]int{}}
 	if err := r.syntax(); err != nil {
 		return nil, err
 	}
