@@ -16,24 +16,12 @@ import (
 	"rollcall/internal/lab"
 )
 
-const postedFile = `device: esg-01
-exposure:
-  - {from: 2026-11-20, to: 2026-11-23}
-containment:
-  addresses: [192.0.2.10]
-vault:
-  mount: rollcall
-directories:
-  corp:
-    driver: openldap
-    servers: ["ldaps://ldap1.example.org"]
-    base: dc=example,dc=org
-    bind: {dn: "cn=rollcall,dc=example,dc=org", password: "kv/rollcall/bind#password"}
-sources:
-  - {name: accounts, type: directory, directory: corp, filter: "(uid=svc-*)"}
-watch:
+// watchHead is a campaign file to the middle of its watch.
+const watchHead = watchedCampaign + `watch:
   usual: [198.51.100.0/24]
-  listen:
+`
+
+const postedFile = watchHead + `  listen:
     address: "127.0.0.1:0"
     certificate: watch.crt
     key: watch.key

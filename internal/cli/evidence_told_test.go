@@ -42,7 +42,8 @@ func (w *written) String() string {
 	return w.b.String()
 }
 
-const watchedFile = `device: esg-01
+// watchedCampaign begins the campaign files of what is watched.
+const watchedCampaign = `device: esg-01
 exposure:
   - {from: 2026-11-20, to: 2026-11-23}
 containment:
@@ -57,7 +58,9 @@ directories:
     bind: {dn: "cn=rollcall,dc=example,dc=org", password: "kv/rollcall/bind#password"}
 sources:
   - {name: accounts, type: directory, directory: corp, filter: "(uid=svc-*)"}
-ledger:
+`
+
+const watchedFile = watchedCampaign + `ledger:
   dir: %s
 notify:
   webhooks:

@@ -15,24 +15,7 @@ import (
 	"rollcall/internal/metrics"
 )
 
-const besideFile = `device: esg-01
-exposure:
-  - {from: 2026-11-20, to: 2026-11-23}
-containment:
-  addresses: [192.0.2.10]
-vault:
-  mount: rollcall
-directories:
-  corp:
-    driver: openldap
-    servers: ["ldaps://ldap1.example.org"]
-    base: dc=example,dc=org
-    bind: {dn: "cn=rollcall,dc=example,dc=org", password: "kv/rollcall/bind#password"}
-sources:
-  - {name: accounts, type: directory, directory: corp, filter: "(uid=svc-*)"}
-watch:
-  usual: [198.51.100.0/24]
-  files:
+const besideFile = watchHead + `  files:
     - {file: slapd.log, authority: corp, server: ldap1}
 `
 

@@ -97,7 +97,7 @@ func coverageOf(s *ledger.State) (c coverage) {
 	noLog := map[string]bool{}
 	for _, r := range s.Readings {
 		windows := windowsOf(r, r.ReadAt)
-		exposed = append(exposed, windowsOf(r, later(r.ReadAt, s.StartedAt))...)
+		exposed = append(exposed, windowsOf(r, slices.MaxFunc([]time.Time{r.ReadAt, s.StartedAt}, time.Time.Compare))...)
 		for _, x := range r.Coverage {
 			if x.Authority == "" || x.InFront {
 				continue // of no authority, or not its own
@@ -142,13 +142,6 @@ func coverageOf(s *ledger.State) (c coverage) {
 		c.of = append(c.of, a)
 	}
 	return c
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // windowsOf are the windows of a reading until a time.
