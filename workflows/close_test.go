@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
+	entries "rollcall/internal/record"
 	"rollcall/internal/wire"
 )
 
@@ -71,5 +72,54 @@ func TestWhatWasNotTriedYetCannotBeAccepted(t *testing.T) {
 		require.ErrorContains(t, closed.refused, c.want, name)
 		require.Equal(t, 4, result[Result](t, env).Dead, name)
 		require.Equal(t, []ledger.Event{ledger.CampaignClosed}, f.told(), name)
+	}
+}
+
+// What everybody meets is not what keeps this one open: whoever sees to it
+// would look for an outage that is long over.
+func TestAnOutageIsNotRecordedAsTheCauseOfWhatHasOneOfItsOwn(t *testing.T) {
+	type met struct {
+		step   protocol.Step
+		reason protocol.Reason
+	}
+	locked := met{protocol.Precheck, protocol.ReasonLocked}
+	lagging := met{protocol.Prove, protocol.ReasonLagging}
+	vault := met{protocol.Precheck, protocol.ReasonVault}
+	for name, c := range map[string]struct {
+		tries []met // the last one is met ever after
+		want  protocol.Reason
+		says  string
+	}{
+		"before it was looked at":     {[]met{locked, vault}, protocol.ReasonLocked, "vault-unreachable"},
+		"twice, by two outages":       {[]met{locked, vault, {protocol.Precheck, protocol.ReasonUnreachable}}, protocol.ReasonLocked, "unreachable"},
+		"of what is half done":        {[]met{lagging, vault}, protocol.ReasonLagging, "vault-unreachable"},
+		"after a new attempt":         {[]met{locked, {protocol.Stage, protocol.ReasonRestaged}, vault}, protocol.ReasonLocked, "vault-unreachable"},
+		"it came further than before": {[]met{locked, {protocol.Prove, protocol.ReasonUnreachable}}, protocol.ReasonUnreachable, ""},
+		"it is over":                  {[]met{locked, vault, lagging}, protocol.ReasonLagging, ""},
+		"nothing else is known":       {[]met{vault}, protocol.ReasonVault, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(waveOf(0, 3))
+			f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+				if at.index != 1 {
+					return "", ""
+				}
+				m := c.tries[min(try, len(c.tries))-1]
+				return m.step, m.reason
+			}
+			env := f.env(t)
+			closed := updateWith(env, UpdateClose, 20*time.Minute, acceptance)
+			env.ExecuteWorkflow(CampaignWorkflow, input)
+			require.NoError(t, errors.Join(closed.refused, closed.err, env.GetWorkflowError()))
+			at := place{0, 1}
+			entry := entries.Exceptions(wire.ExceptionInput{Items: []wire.OpenItem{f.exceptions[at]}, Why: f.why[at]}, make([]credential.Credential, 3), time.Now())[0]
+			require.Equal(t, c.want, entry.Reason)
+			require.Contains(t, entry.Detail, "a person accepted what is open")
+			if c.says == "" {
+				require.NotContains(t, entry.Detail, "the last try")
+			} else {
+				require.Contains(t, entry.Detail, "; the last try found nothing else: "+c.says)
+			}
+		})
 	}
 }

@@ -138,8 +138,8 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 }
 
 // remember notes what a later pass would forget: that the new value may be in
-// force, or on its way, which server contradicted itself, and what came before
-// the staging of a new attempt.
+// force, or on its way, which server contradicted itself, what came before the
+// staging of a new attempt, and what keeps it open but for an outage.
 func remember(open, before []wire.OpenItem) {
 	was := map[int]wire.OpenItem{}
 	for _, b := range before {
@@ -155,6 +155,9 @@ func remember(open, before []wire.OpenItem) {
 		if it.Reason == protocol.ReasonRestaged && known {
 			b.Before = nil
 			open[i].Before = &b
+		}
+		if own := b.Cause(); known && it.Reason.Outage() && own != nil && !it.Step.Behind(own.Step) {
+			open[i].Own = own
 		}
 	}
 }

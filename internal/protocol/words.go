@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -28,6 +29,12 @@ const (
 	Outcome  Step = "outcome"
 	Clean    Step = "clean"
 )
+
+// Behind reports whether a rotation comes to s later than to the other step.
+func (s Step) Behind(other Step) bool {
+	order := []Step{Precheck, Stage, Intent, Set, Verify, Activate, Retire, Prove, Outcome, Clean}
+	return slices.Index(order, s) > slices.Index(order, other)
+}
 
 // Reply is what one server said to one value.
 type Reply string
@@ -222,6 +229,12 @@ func (r Reason) OfAllVault() bool {
 // all.
 func (r Reason) OfVault() bool {
 	return r.OfAllVault() || r == ReasonVaultRights || r == ReasonVaultRefuse
+}
+
+// Outage reports whether it says nothing of the credential itself: what was to
+// be asked or told did not answer, or Rollcall broke off before it had looked.
+func (r Reason) Outage() bool {
+	return r.OfAllVault() || r == ReasonUnreachable || r == ReasonLedger || r == ReasonInterrupted
 }
 
 // WorksNot reports whether a value that was set a moment ago does not do what

@@ -102,16 +102,32 @@ func lies(step protocol.Step) string {
 	return "its new value may be in force and not be where consumers read"
 }
 
-// Exceptions say which credentials stay open for good, and why.
+// outage words why a pass did not come to look.
+func outage(it wire.OpenItem) string {
+	if it.Server == "" {
+		return string(it.Reason)
+	}
+	return string(it.Reason) + " at " + it.Server
+}
+
+// Exceptions say which credentials stay open for good, and why. An outage is
+// not called the cause of what has one of its own.
 func Exceptions(in wire.ExceptionInput, page []credential.Credential, now time.Time) (entries []ledger.Entry) {
 	for _, it := range in.Items {
 		e := ledger.About(in.Batch.Campaign, page[it.Index], ledger.Exception, again(in.Batch, ""), now)
-		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, in.Why
-		if it.Reason.Final() {
+		cause := it
+		if it.Own != nil {
+			cause = *it.Own
+		}
+		e.Step, e.Reason, e.Server, e.Detail = cause.Step, cause.Reason, cause.Server, in.Why
+		if cause.Reason.Final() {
 			e.Detail = "trying again cannot help"
 		}
+		if it.Own != nil {
+			e.Detail += "; the last try found nothing else: " + outage(it)
+		}
 		if it.Sent {
-			e.Detail += "; " + lies(it.Step) + ": it is kept in staging, and the next campaign goes on from it"
+			e.Detail += "; " + lies(cause.Step) + ": it is kept in staging, and the next campaign goes on from it"
 		}
 		entries = append(entries, e)
 	}

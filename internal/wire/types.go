@@ -239,6 +239,21 @@ type OpenItem struct {
 	// that, and not the staging, is what people are told if nothing comes of
 	// it.
 	Before *OpenItem `json:"b,omitempty"`
+	// Own is why it was open when a pass last saw that, where later ones met
+	// an outage and came no further (protocol.Reason.Outage): that stays the
+	// cause, and the outage is said beside it.
+	Own *OpenItem `json:"o,omitempty"`
+}
+
+// Cause is why it is open by itself; nil where nothing but an outage is known.
+func (it OpenItem) Cause() *OpenItem {
+	switch {
+	case it.Reason.Outage():
+		return it.Own
+	case it.Reason == protocol.ReasonRestaged && it.Before != nil:
+		return it.Before.Cause()
+	}
+	return &OpenItem{Step: it.Step, Reason: it.Reason, Server: it.Server}
 }
 
 // OpenAs is why a stop leaves a credential open.
