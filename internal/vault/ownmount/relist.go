@@ -129,7 +129,7 @@ func (s *Store) propose(ctx context.Context, idx RollIndex, p Proposal) error {
 	flush := func() error {
 		body, err := json.Marshal(page)
 		if err == nil {
-			_, err = s.Put(ctx, opRelist, s.mount, fmt.Sprintf("%s-%s-%d", proposalPath(idx, p.ID), try, p.Pages), 0, map[string]any{pageField: string(body)})
+			_, err = s.Put(ctx, opRelist, s.mount, fmt.Sprintf("%s-%s-%d", proposalPath(idx, p.ID), try, p.Pages), 0, rollPart(body))
 		}
 		p.Pages, page, size = p.Pages+1, nil, 0
 		return err
@@ -162,7 +162,7 @@ func (s *Store) propose(ctx context.Context, idx RollIndex, p Proposal) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Put(ctx, opRelist, s.mount, proposalPath(idx, p.ID), 0, map[string]any{pageField: string(body)})
+	_, err = s.Put(ctx, opRelist, s.mount, proposalPath(idx, p.ID), 0, rollPart(body))
 	return err
 }
 
@@ -195,8 +195,11 @@ func (s *Store) readJSON(ctx context.Context, op, at string, into any) error {
 	if e.Data == nil {
 		return &vault.Error{Op: op, Path: s.mount + "/data/" + at, Server: s.Address(), Kind: vault.NotFound, Detail: "nothing is there"}
 	}
-	text, _ := e.Data[pageField].(string)
-	if err := json.Unmarshal([]byte(text), into); err != nil {
+	text, err := s.partOf(e, op, at)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
 		return s.Odd(op, s.mount+"/data/"+at, err)
 	}
 	return nil
@@ -232,7 +235,7 @@ func (s *Store) Amend(ctx context.Context, campaign string, p Proposal, take []i
 		return Amended{}, err
 	}
 	at := rollPath(campaign, idx.Snapshot, fmt.Sprintf("%s-%d", amendedName, len(idx.Amended)+1))
-	_, err = s.Put(ctx, opAmend, s.mount, at, 0, map[string]any{pageField: string(body)})
+	_, err = s.Put(ctx, opAmend, s.mount, at, 0, rollPart(body))
 	if err != nil {
 		var kept Amended // our own, of which the reply was lost
 		if s.readJSON(ctx, opAmend, at, &kept) == nil && kept.Proposal == p.ID {
@@ -245,7 +248,7 @@ func (s *Store) Amend(ctx context.Context, campaign string, p Proposal, take []i
 // putAmended writes a page that no index names yet. What a try that came to
 // nothing has left there makes room.
 func (s *Store) putAmended(ctx context.Context, at string, body []byte) error {
-	_, err := s.Put(ctx, opAmend, s.mount, at, 0, map[string]any{pageField: string(body)})
+	_, err := s.Put(ctx, opAmend, s.mount, at, 0, rollPart(body))
 	if err == nil {
 		return nil
 	}
@@ -259,7 +262,7 @@ func (s *Store) putAmended(ctx context.Context, at string, body []byte) error {
 	if err := s.Purge(ctx, opAmend, s.mount, at); err != nil {
 		return err
 	}
-	_, err = s.Put(ctx, opAmend, s.mount, at, 0, map[string]any{pageField: string(body)})
+	_, err = s.Put(ctx, opAmend, s.mount, at, 0, rollPart(body))
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"rollcall/internal/credential"
@@ -108,6 +109,32 @@ const (
 	writesAtOnce = 8
 	maxUnlike    = 2000 // ids of accounts in the index of a roll
 )
+
+// rollFormat stands beside each part of a roll. It goes up when a program of
+// before would do wrong with what a roll says, and such a program refuses it.
+// Rolls of before it had a number have none.
+const (
+	rollFormat  = 1
+	formatField = "format"
+)
+
+// rollPart is the secret that holds a part of a roll.
+func rollPart(body []byte) map[string]any {
+	return map[string]any{pageField: string(body), formatField: strconv.Itoa(rollFormat)}
+}
+
+// partOf is the text of a part of a roll. One that a newer program wrote is
+// refused: a worker that fails so leaves its task to a worker of that version.
+func (s *Store) partOf(e vault.Entry, op, path string) ([]byte, error) {
+	if has, _ := e.Data[formatField].(string); has != "" {
+		if n, err := strconv.Atoi(has); err != nil || n > rollFormat {
+			return nil, &vault.Error{Op: op, Path: s.mount + "/data/" + path, Server: s.Address(), Kind: vault.Other,
+				Detail: fmt.Sprintf("a newer Rollcall wrote this roll (format %.20q, this program reads up to %d), so nothing was done with it: use the rollcall that began the campaign, for its workers too", has, rollFormat)}
+		}
+	}
+	text, _ := e.Data[pageField].(string)
+	return []byte(text), nil
+}
 
 // ReadIndex reads the index of a campaign's roll. Not listed yet: a
 // *vault.Error of kind NotFound.
@@ -222,8 +249,11 @@ func (s *Store) readIndex(ctx context.Context, campaign string) (RollIndex, bool
 		return RollIndex{}, false, err
 	}
 	var idx RollIndex
-	text, _ := e.Data[pageField].(string)
-	if err := json.Unmarshal([]byte(text), &idx); err != nil {
+	text, err := s.partOf(e, opReadRoll, path)
+	if err != nil {
+		return RollIndex{}, false, err
+	}
+	if err := json.Unmarshal(text, &idx); err != nil {
 		return RollIndex{}, false, s.Odd(opReadRoll, s.mount+"/data/"+path, err)
 	}
 	if err := s.amend(ctx, &idx); err != nil {
@@ -258,8 +288,11 @@ func (s *Store) withRollPage(ctx context.Context, path string, decode func(text 
 		return time.Time{}, &vault.Error{Op: opReadRoll, Path: s.mount + "/data/" + path, Server: s.Address(), Kind: vault.NotFound,
 			Detail: "a page of the roll is missing; the ledger still lists every credential"}
 	}
-	text, _ := e.Data[pageField].(string)
-	if err := decode([]byte(text)); err != nil {
+	text, err := s.partOf(e, opReadRoll, path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if err := decode(text); err != nil {
 		return time.Time{}, s.Odd(opReadRoll, s.mount+"/data/"+path, err)
 	}
 	return e.Written, nil

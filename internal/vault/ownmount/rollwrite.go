@@ -37,7 +37,7 @@ func (s *Store) WriteRoll(ctx context.Context, roll *credential.Roll) (RollIndex
 	g.SetLimit(writesAtOnce)
 	for name, body := range pages {
 		g.Go(func() error {
-			_, err := s.Put(gctx, "write a page of the roll", s.mount, rollPath(roll.Campaign, idx.Snapshot, name), 0, map[string]any{pageField: string(body)})
+			_, err := s.Put(gctx, "write a page of the roll", s.mount, rollPath(roll.Campaign, idx.Snapshot, name), 0, rollPart(body))
 			return err
 		})
 	}
@@ -48,7 +48,7 @@ func (s *Store) WriteRoll(ctx context.Context, roll *credential.Roll) (RollIndex
 	if err != nil {
 		return RollIndex{}, err
 	}
-	_, err = s.Put(ctx, "write the index of the roll", s.mount, rollPath(roll.Campaign, indexName), 0, map[string]any{pageField: string(body)})
+	_, err = s.Put(ctx, "write the index of the roll", s.mount, rollPath(roll.Campaign, indexName), 0, rollPart(body))
 	if err == nil {
 		return idx, nil
 	}
