@@ -102,6 +102,15 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // Exited is closed when the child is gone.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
+func (p *Process) gone() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // stopTimeout is how long a child may take to end when it is asked to. A
 // domain controller that waits for another one's answer does so for a minute.
 const stopTimeout = 3 * time.Minute
@@ -124,6 +133,9 @@ func (p *Process) Stop(ctx context.Context) error {
 	case <-p.exited:
 		return nil
 	case <-ctx.Done():
+		if p.gone() {
+			return nil
+		}
 		p.Kill()
 		return fmt.Errorf("lab: %s (pid %d) ignored SIGTERM and was killed: %w", p.name, p.Pid(), ctx.Err())
 	}

@@ -75,3 +75,15 @@ func TestStopKillsWhatIgnoresIt(t *testing.T) {
 	require.False(t, running(p.Pid()))
 	require.NoError(t, p.Stop(t.Context()), "stopping what is gone is no error")
 }
+
+// Whoever asks may have stood still meanwhile.
+func TestStoppingWhatIsGoneIsNoErrorThoughTheTimeIsUp(t *testing.T) {
+	p, err := startProcess(t.Context(), t.TempDir(), os.DevNull, readyAtOnce, "sleep", "600")
+	require.NoError(t, err)
+	p.Kill()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		require.NoError(t, p.Stop(over))
+	}
+}
