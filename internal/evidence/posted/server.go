@@ -22,7 +22,7 @@ import (
 
 // Times and bounds that nobody sets.
 const (
-	headTime = 10 * time.Second // for TLS and what stands before the body
+	headTime = 30 * time.Second // for TLS and what stands before the body
 	bodyTime = time.Minute
 	idleTime = 2 * time.Minute
 	endTime  = 10 * time.Second // for posts in hand, when it ends

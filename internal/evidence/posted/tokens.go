@@ -17,7 +17,7 @@ import (
 const (
 	tokenEvery    = 30 * time.Second // it is read again
 	tokenGap      = 2 * time.Second  // so often at most when another one is shown
-	tokenPatience = 10 * time.Second // with who has it
+	tokenPatience = 30 * time.Second // with who has it
 )
 
 // shortestToken is the least that a token may have.
