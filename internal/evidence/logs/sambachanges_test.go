@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,7 +69,9 @@ func TestWhatSambaWritesOfAccountsThatAreMadeAndKeysIsReadLineForLine(t *testing
 		{by, "127.0.0.6", event.Removed, lower(renamed), ""},
 	}, donesOf(events, "127.0.0.6"))
 	require.NotContains(t, strings.ToLower(string(log)), `"operation": "rename"`, "Samba 4.17 writes nothing of a name that is changed")
-	last := events[len(events)-1]
+	// The controller does things of its own meanwhile.
+	ours := slices.DeleteFunc(events, func(e event.Event) bool { return e.Address.String() != "127.0.0.6" })
+	last := ours[len(ours)-1]
 	require.Equal(t, event.Failed, last.Outcome)
 	require.Equal(t, "No such object", last.Code)
 }
