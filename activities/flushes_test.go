@@ -101,7 +101,7 @@ func TestWhatAFlushDidIsToldThoughItsResultWasLost(t *testing.T) {
 	}))
 	t.Cleanup(portal.Close)
 	at := flushing(t, func() { flushed.Add(1) })
-	at.Type, at.Address, at.TLS, at.Path, at.Login, at.Timeout = "http", strings.TrimPrefix(portal.URL, "http://"), door.ClearText, "/", "{account}", 10*time.Second
+	at.Type, at.Address, at.TLS, at.Path, at.Login, at.Timeout = "http", strings.TrimPrefix(portal.URL, "http://"), door.ClearText, "/", "{account}", time.Minute
 	s.spec.Doors = map[string]door.Settings{"portal": at}
 	batch := s.batch("first", "esg-01", login)
 	var prepared []wire.PreparedItem

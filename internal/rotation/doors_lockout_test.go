@@ -175,6 +175,7 @@ type vaultNotes struct {
 	all []ownmount.Once
 	of  map[ownmount.Once]credential.Secret
 	at  map[ownmount.Once]time.Time
+	now func() time.Time // nil: the machine's
 }
 
 func (n *vaultNotes) NotedAt(_ context.Context, _, what, where, id string) (time.Time, bool, error) {
@@ -212,7 +213,11 @@ func (n *vaultNotes) NoteOnce(_ context.Context, _, what, where, id string) (boo
 	if n.at == nil {
 		n.at = map[ownmount.Once]time.Time{}
 	}
-	n.at[ownmount.Once{What: what, Where: where, ID: id}] = time.Now()
+	now := time.Now
+	if n.now != nil {
+		now = n.now
+	}
+	n.at[ownmount.Once{What: what, Where: where, ID: id}] = now()
 	return true, nil
 }
 
