@@ -148,6 +148,20 @@ type Flush struct {
 	URL     string   `json:"url,omitempty"`
 }
 
+// webHookWorks is how long what a web hook began may go on: as long as a
+// command has.
+const webHookWorks = time.Minute
+
+// Works is how long the work may go on once it was said to be done. A command
+// has ended by then. Who answers a web hook may have taken the job on and no
+// more (202, RFC 9110 15.3.3), and nothing tells when that is over.
+func (f *Flush) Works() time.Duration {
+	if f == nil || f.URL == "" {
+		return 0
+	}
+	return webHookWorks
+}
+
 // TLS is how a connection is secured.
 type TLS string
 

@@ -195,3 +195,39 @@ func TestADoorWhoseCacheRefusesTheNewValueIsAskedOnceMoreWhenItsTimeIsOver(t *te
 		})
 	}
 }
+
+// Whoever answers a web hook may do the work later. A try before that would be
+// wasted, and is the last one. It is made once the work had its time, and not
+// when what the door keeps would be over by itself.
+func TestADoorThatAWebHookFlushesIsAskedOnceThatHadItsTime(t *testing.T) {
+	t.Parallel()
+	k := dovecotThatRefuses(t)
+	at := k.at["there"]
+	at.Cache, at.Flush = 30*time.Minute, &door.Flush{URL: "https://automation.example.org/flush"}
+	k.at["there"] = at
+	began, flushed := k.now, 0
+	hook := func() *credential.Finding {
+		if flushed++; flushed > 1 {
+			return nil
+		}
+		return &credential.Finding{Code: credential.FindingFlushed, Detail: "door there: its flush answered 202"}
+	}
+	var got Applied
+	for range 3 {
+		got = k.pass(hook)
+		require.False(t, got.Dead())
+		require.Equal(t, protocol.ReasonDoorRefusesNew, got.Stop.Reason)
+		require.Contains(t, got.Stop.Detail, "its flush was sent, which is given 1m0s for that, and it is asked once more then")
+		require.WithinDuration(t, began.Add(time.Minute), got.Stop.Until, time.Minute/2)
+		require.True(t, got.Stop.Wait)
+		require.Equal(t, 1, k.doors["there"].asked, "the second try is kept")
+		require.Zero(t, k.doors["pop"].asked, "it is the same cache")
+		k.now = k.now.Add(10 * time.Second)
+	}
+	require.Equal(t, 1, flushed)
+	k.ends() // what the web hook began
+	k.now = got.Stop.Until.Add(time.Second)
+	got = k.pass(hook)
+	require.True(t, got.Dead(), "%+v", got.Stop)
+	require.Equal(t, protocol.Refused, k.offer(k.old))
+}

@@ -220,8 +220,10 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 	return stop
 }
 
-// askFlushed asks a door about a credential, and once more after a flush, if
-// that does not cost the account its last wrong login.
+// askFlushed asks a door about a credential, and once more after a flush that
+// is done, if that does not cost the account its last wrong login. What a web
+// hook began goes on for a while, and a try before its end would be wasted: the
+// passes after that ask again (see Refusals.kept).
 func (r *Rotator) askFlushed(ctx context.Context, v Verdict, ask DoorAsker, of asking) (ev protocol.DoorEvidence, stop *protocol.Stop) {
 	id := v.Credential.ID
 	askOnce := func() {
@@ -235,7 +237,11 @@ func (r *Rotator) askFlushed(ctx context.Context, v Verdict, ask DoorAsker, of a
 		return ev, stop
 	}
 	v.Findings = append(v.Findings, *f)
-	if f.Code == credential.FindingFlushed && stop == nil && r.Refusals.spent(r.Campaign, id) == nil {
+	if f.Code != credential.FindingFlushed {
+		return ev, stop
+	}
+	r.Refusals.noteFlushed(ctx, r.Campaign, id, of.as.Door, r.Now())
+	if stop == nil && of.at.Flush.Works() == 0 && r.Refusals.spent(r.Campaign, id) == nil {
 		of.looks = door.MaxLooks
 		askOnce()
 	}

@@ -72,7 +72,11 @@ func FirstLooks(at door.Settings, c credential.Credential) int {
 // ends its count of wrong ones: a look costs an account so many of those at
 // most, at however many doors and with however many values, and the next one
 // goes on where it broke off.
-type Look struct{ wrong wrongLogins }
+type Look struct {
+	wrong wrongLogins
+	// flushed is the door whose flush may be at work still.
+	flushed string
+}
 
 // NewLook begins one.
 func NewLook() *Look { return &Look{wrong: wrongLogins{most: maxWrongLogins}} }
@@ -89,8 +93,8 @@ func (l *Look) wrongAt(at door.Settings) *wrongLogins {
 	return &l.wrong
 }
 
-// Ask asks one door, and once more after a flush where the door took an old
-// value. stop is why it was asked no further, where no reply says it.
+// Ask asks one door, and once more after a flush that is done. stop is why it
+// was asked no further, where no reply says it.
 func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c credential.Credential, as credential.DoorLogin, value credential.Secret, olds []credential.Secret) (protocol.DoorEvidence, *credential.Finding, *protocol.Stop) {
 	d.Turn.Lock()
 	defer d.Turn.Unlock()
@@ -104,7 +108,11 @@ func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c creden
 	ev, stop := askDoor(ctx, of)
 	a.Refusals.noteOld(ctx, a.Campaign, c.ID, ev)
 	f := a.flushed(ctx, c, as, ev)
-	if f != nil && f.Code == credential.FindingFlushed && stop == nil {
+	switch {
+	case f == nil || f.Code != credential.FindingFlushed || stop != nil:
+	case of.at.Flush.Works() > 0:
+		look.flushed = as.Door
+	default:
 		of.past.showed(ev, stop, a.Now())
 		of.looks = door.MaxLooks
 		ev, stop = askDoor(ctx, of)

@@ -18,23 +18,27 @@ import (
 // after it; one that fails changes nothing of what the door showed.
 func TestADoorThatKeepsTheOldValueIsFlushedAndAskedAgain(t *testing.T) {
 	for _, row := range []struct {
-		name string
-		code credential.FindingCode // empty: it was run already
-		dead bool
-		asks int
+		name  string
+		flush door.Flush
+		code  credential.FindingCode // empty: it was run already
+		dead  bool
+		asks  int
 	}{
-		{"flushed", credential.FindingFlushed, true, 2 + door.NewLogins(door.MaxLooks, 1) + door.MaxLooks},
-		{"its flush failed", credential.FindingFlushFailed, false, 2},
-		{"it was flushed before", "", false, 2},
+		{"flushed", door.Flush{Command: []string{"it"}}, credential.FindingFlushed, true, 2 + door.NewLogins(door.MaxLooks, 1) + door.MaxLooks},
+		{"flushed, and perhaps not yet done", door.Flush{URL: "https://automation.example.org"}, credential.FindingFlushed, false, 2},
+		{"its flush failed", door.Flush{}, credential.FindingFlushFailed, false, 2},
+		{"it was flushed before", door.Flush{}, "", false, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			mail := &service{answers: map[string][]protocol.Reply{"a/new": {protocol.Accepted}, "a/old": {protocol.Accepted, protocol.Refused}}}
 			v, flushed := atServers("a", "mail"), 0
 			now := time.Date(2026, 11, 29, 9, 0, 0, 0, time.UTC)
 			ask := DoorAsker{
-				Open:     func(string) (*opened.Door, error) { return &opened.Door{Door: mail}, nil },
-				Settings: func(string) door.Settings { return door.Settings{Type: "imaps", Cache: 30 * time.Minute} },
-				Now:      func() time.Time { return now },
+				Open: func(string) (*opened.Door, error) { return &opened.Door{Door: mail}, nil },
+				Settings: func(string) door.Settings {
+					return door.Settings{Type: "imaps", Cache: 30 * time.Minute, Flush: &row.flush}
+				},
+				Now: func() time.Time { return now },
 				Flush: func(_ context.Context, c credential.Credential, as credential.DoorLogin) *credential.Finding {
 					flushed++
 					require.Equal(t, "a", c.ID)
@@ -150,15 +154,19 @@ func TestAMachineThatRefusesNeverBeatsAnotherBehindTheSameDoor(t *testing.T) {
 // What a person changed is flushed at the first refusal as well, and two
 // refusals are all that a look has.
 func TestAPersonsDoorThatRefusesTheNewValueIsFlushedOnceInItsLook(t *testing.T) {
+	later := &door.Flush{URL: "https://automation.example.org/flush"}
 	for _, row := range []struct {
 		software string
+		flush    *door.Flush
 		second   protocol.Reply
 		flushed  int
-	}{{"", protocol.Accepted, 1}, {"dovecot", protocol.Refused, 1}, {"saslauthd", "", 0}} {
+	}{{"", nil, protocol.Accepted, 1}, {"dovecot", nil, protocol.Refused, 1}, {"saslauthd", nil, "", 0}, {"dovecot", later, "", 1}} {
 		mail := &service{answers: map[string][]protocol.Reply{"nas/new": {protocol.Refused, row.second}}}
 		flushed := 0
 		ask := DoorAsker{Now: time.Now, Campaign: "c", Refusals: &Refusals{},
-			Settings: func(string) door.Settings { return door.Settings{Type: "submission", Software: row.software} },
+			Settings: func(string) door.Settings {
+				return door.Settings{Type: "submission", Software: row.software, Flush: row.flush}
+			},
 			Flush: func(context.Context, credential.Credential, credential.DoorLogin) *credential.Finding {
 				if flushed++; flushed > 1 {
 					return nil
@@ -181,7 +189,13 @@ func TestAPersonsDoorThatRefusesTheNewValueIsFlushedOnceInItsLook(t *testing.T) 
 		default:
 			require.Equal(t, protocol.ReasonDoorRefusesNew, refused.Reason)
 			require.False(t, look.Spent())
-			require.NotContains(t, ask.RefusedInALook(refused).Detail, "saslauthd", "it keeps no refusal")
+			require.NotContains(t, ask.RefusedInALook(look, refused).Detail, "saslauthd", "it keeps no refusal")
+			if row.flush != nil {
+				require.Len(t, mail.asked, 1, "what the web hook began may go on")
+				again := ask.RefusedInALook(look, refused)
+				require.Contains(t, again.Detail, "its flush was sent, which is given 1m0s for that, and it is asked again after that")
+				require.WithinDuration(t, time.Now().Add(time.Minute), again.Until, time.Minute/2)
+			}
 		}
 	}
 }

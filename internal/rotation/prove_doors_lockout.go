@@ -123,7 +123,7 @@ func (r *Rotator) fewUses(ctx context.Context, v Verdict, ask DoorAsker, at stri
 		settings = ask.Settings(at)
 	}
 	spends := door.NewLogins(r.Refusals.looks(r.Campaign, v.Credential.ID, at, FirstLooks(settings, v.Credential)), len(v.at.olds))
-	if settings.Flush != nil {
+	if settings.Flush != nil && settings.Flush.Works() == 0 { // it is asked again at once
 		spends += door.NewLogins(door.MaxLooks, len(v.at.olds))
 	}
 	if left == 0 || left > int64(spends) {
@@ -180,11 +180,13 @@ type Refusals struct {
 	// since is when a door refused the new value first, by campaign, credential
 	// and door.
 	since map[[3]string]time.Time
-	took  map[[3]string]bool            // the old value, by campaign, credential and door
-	came  map[[3]string]*progress       // of tasks, likewise
-	by    map[[3]string]map[string]bool // what other spellings showed, likewise
-	gone  map[[4]string]time.Time       // when a server refused an old value at an account beside a task
-	try   map[[2]string]int             // names that may be another account's, by campaign
+	// flushed is when a door's flush did what it is for, likewise.
+	flushed map[[3]string]time.Time
+	took    map[[3]string]bool            // the old value, by campaign, credential and door
+	came    map[[3]string]*progress       // of tasks, likewise
+	by      map[[3]string]map[string]bool // what other spellings showed, likewise
+	gone    map[[4]string]time.Time       // when a server refused an old value at an account beside a task
+	try     map[[2]string]int             // names that may be another account's, by campaign
 }
 
 // tookOld is what is noted of a door that took the old value.

@@ -20,6 +20,9 @@ import (
 // refused it.
 const tookNew = "took-new"
 
+// lifted is what is noted of a door whose flush did what it is for.
+const lifted = "lifted"
+
 // held is why a door is not offered the new value in this pass, or nil: it, or
 // another one of the credential's that may have the same cache, has refused it
 // once, and may keep that refusal.
@@ -28,10 +31,9 @@ func (r *Refusals) held(ctx context.Context, campaign string, ask DoorAsker, c c
 		return nil
 	}
 	for _, as := range c.Doors {
-		since := r.refusedOnce(ctx, campaign, c.ID, as.Door)
-		if until, keeps := keptUntil(ask.Settings(as.Door), since); keeps && ask.Now().Before(until) {
+		if k := r.kept(ctx, campaign, ask, c.ID, as.Door); k.on {
 			stop := protocol.DoorEvidence{Door: as.Door, First: protocol.Refused}.Open(true)
-			return ask.refused(stop, since, nil, byPasses)
+			return ask.refused(stop, k, nil, byPasses)
 		}
 	}
 	return nil
@@ -46,11 +48,70 @@ var (
 	byLooks  = retry{"asked again after that", "it is asked again, and once an hour after two refusals"}
 )
 
-// keptUntil is when a refusal that a door may keep is over; since is when it
-// was, zero if there was none.
-func keptUntil(s door.Settings, since time.Time) (until time.Time, keeps bool) {
+// refusal is one that a door may keep.
+type refusal struct {
+	on      bool // still
+	until   time.Time
+	flushed bool // what was run to end it is through by then
+}
+
+// keptSince is a refusal of a time, zero if there was none.
+func (a DoorAsker) keptSince(s door.Settings, since time.Time) refusal {
 	lasts, _ := s.Refusing()
-	return since.Add(lasts), lasts > 0 && !since.IsZero()
+	until := since.Add(lasts)
+	return refusal{on: lasts > 0 && !since.IsZero() && a.Now().Before(until), until: until}
+}
+
+// kept is what a door may keep of its refusal of the new value. A flush that
+// came after it ends that.
+func (r *Refusals) kept(ctx context.Context, campaign string, ask DoorAsker, id, at string) refusal {
+	s, since := ask.settings(at), r.refusedOnce(ctx, campaign, id, at)
+	out := ask.keptSince(s, since)
+	if !out.on {
+		return out
+	}
+	if done := r.flushedSince(ctx, campaign, id, at); !done.Before(since) {
+		return out.flushedAt(done.Add(s.Flush.Works()), ask.Now())
+	}
+	return out
+}
+
+// noteFlushed notes that a door's flush did what it is for, which lifts the
+// hold of the second try. One that failed, or of which nobody knows what it
+// did, lifts nothing.
+func (r *Refusals) noteFlushed(ctx context.Context, campaign, id, at string, now time.Time) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	if r.flushed == nil {
+		r.flushed = map[[3]string]time.Time{}
+	}
+	r.flushed[[3]string{campaign, id, at}] = now
+	r.mu.Unlock()
+	if r.Notes != nil {
+		_, _ = r.Notes.NoteOnce(ctx, campaign, lifted, at, id)
+	}
+}
+
+// flushedSince is when noteFlushed noted it, in this process or another one;
+// zero if none has.
+func (r *Refusals) flushedSince(ctx context.Context, campaign, id, at string) time.Time {
+	r.mu.Lock()
+	done := r.flushed[[3]string{campaign, id, at}]
+	r.mu.Unlock()
+	if done.IsZero() && r.Notes != nil {
+		done, _, _ = r.Notes.NotedAt(ctx, campaign, lifted, at, id)
+	}
+	return done
+}
+
+// flushedAt is what is kept where a flush is through at a time.
+func (k refusal) flushedAt(through, now time.Time) refusal {
+	if through.Before(k.until) {
+		k.until, k.on, k.flushed = through, now.Before(through), true
+	}
+	return k
 }
 
 // refusedOnce is when a door refused the new value, if it did so once and has
@@ -75,29 +136,39 @@ func (r *Refusals) refusedOnce(ctx context.Context, campaign, id, at string) tim
 
 // RefusedInALook says of a door that has refused the new value of what a person
 // changed when it is asked again, and what ends a refusal that it may keep.
-func (a DoorAsker) RefusedInALook(stop *protocol.Stop) *protocol.Stop {
+func (a DoorAsker) RefusedInALook(look *Look, stop *protocol.Stop) *protocol.Stop {
 	if stop == nil || stop.Reason != protocol.ReasonDoorRefusesNew {
 		return stop
 	}
-	return a.refused(stop, a.Now(), nil, byLooks)
+	now, s := a.Now(), a.settings(stop.Server)
+	k := a.keptSince(s, now)
+	if look.flushed == stop.Server {
+		k = k.flushedAt(now.Add(s.Flush.Works()), now)
+	}
+	return a.refused(stop, k, nil, byLooks)
+}
+
+// settings are those of a door, as far as they are known.
+func (a DoorAsker) settings(door string) (s door.Settings) {
+	if a.Settings != nil {
+		s = a.Settings(door)
+	}
+	return s
 }
 
 // refused says of a door that refuses the new value when it is asked again, and
-// what ends a refusal that it may keep. since is when it refused it first, zero
-// where another answer came before; spent is why it is asked no more.
-func (a DoorAsker) refused(stop *protocol.Stop, since time.Time, spent *protocol.Stop, again retry) *protocol.Stop {
-	out := *stop
-	var s door.Settings
-	if a.Settings != nil {
-		s = a.Settings(stop.Server)
-	}
+// what ends a refusal that it may keep. spent is why it is asked no more.
+func (a DoorAsker) refused(stop *protocol.Stop, k refusal, spent *protocol.Stop, again retry) *protocol.Stop {
+	out, s := *stop, a.settings(stop.Server)
 	out.Detail += enders("; it may refuse what it does not know while it keeps the old value: what ends that, if it is ", s.Refusers())
-	until, keeps := keptUntil(s, since)
 	switch {
 	case spent != nil:
 		out.Detail += "; " + spent.Detail
-	case keeps:
-		out.Until, out.Wait = until.UTC().Truncate(time.Second), s.Cache > 0
+	case k.on && k.flushed:
+		out.Until, out.Wait = k.until.UTC().Truncate(time.Second), true
+		out.Detail += fmt.Sprintf("; its flush was sent, which is given %s for that, and it is %s", s.Flush.Works(), again.then)
+	case k.on:
+		out.Until, out.Wait = k.until.UTC().Truncate(time.Second), s.Cache > 0
 		lasts, known := s.Refusing()
 		by := "as software of its kind is shipped (docs/doors.md)"
 		switch {
@@ -119,7 +190,7 @@ func (r *Rotator) refusedIn(ctx context.Context, ask DoorAsker, v Verdict, stop 
 	if stop == nil || stop.Reason != protocol.ReasonDoorRefusesNew || !stop.Until.IsZero() {
 		return stop
 	}
-	return ask.refused(stop, r.Refusals.refusedOnce(ctx, r.Campaign, v.Credential.ID, stop.Server), r.Refusals.spent(r.Campaign, v.Credential.ID), byPasses)
+	return ask.refused(stop, r.Refusals.kept(ctx, r.Campaign, ask, v.Credential.ID, stop.Server), r.Refusals.spent(r.Campaign, v.Credential.ID), byPasses)
 }
 
 // enders says what ends what some software keeps; "" for none.

@@ -76,7 +76,7 @@ func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credent
 				f, it.Stop = a.elsewhere(ctx, c, with.olds, in.LeftOut)
 				it.Findings = append(it.Findings, f...)
 			}
-			it.Stop, it.Spent = a.RefusedInALook(a.Keeps(it.Stop)), look.Spent()
+			it.Stop, it.Spent = a.RefusedInALook(look, a.Keeps(it.Stop)), look.Spent()
 		}
 		if it.Stop == nil {
 			it.Proof = proofOf(c, with.all)
