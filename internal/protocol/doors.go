@@ -16,21 +16,25 @@ const notAskedYet = "this door was not asked yet, so whether it still takes the 
 // Where the old value is unknown (oldKnown false) no door can be asked about
 // it: that the new one is accepted is all that there is to see. One that was
 // asked about it all the same has to have refused it.
-func Shut(doors []string, ev []DoorEvidence, oldKnown bool) *Stop {
+//
+// Of several doors that stay open one that takes the old value is the reason,
+// for there the thief gets in now; else the first.
+func Shut(doors []string, ev []DoorEvidence, oldKnown bool) (why *Stop) {
 	seen := map[string]DoorEvidence{}
 	for _, e := range ev {
 		seen[e.Door] = e
 	}
 	for _, d := range doors {
-		e, ok := seen[d]
-		if !ok {
-			return &Stop{Reason: ReasonDoorSilent, Server: d, Detail: notAskedYet}
+		e, asked := seen[d]
+		if !asked {
+			e = DoorEvidence{Door: d}
 		}
-		if stop := e.Open(oldKnown); stop != nil {
-			return stop
+		stop := e.Open(oldKnown)
+		if stop != nil && (why == nil || why.Reason != ReasonDoorTakesOld && stop.Reason == ReasonDoorTakesOld) {
+			why = stop
 		}
 	}
-	return nil
+	return why
 }
 
 // Open is why one door's evidence proves nothing; nil if it does. The first

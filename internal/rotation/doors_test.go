@@ -74,7 +74,7 @@ func (willing) Offer(context.Context, string, kind.Account, credential.Secret) (
 }
 
 func askDoors(verdicts []Verdict, services map[string]*service, stopped bool) {
-	rot := &Rotator{Now: time.Now, Authority: willing{}}
+	rot := &Rotator{Now: time.Now, Authority: willing{}, Refusals: &Refusals{}}
 	open := func(name string) (*opened.Door, error) {
 		if services[name] == nil {
 			return nil, errors.New("none of that name")
@@ -158,6 +158,22 @@ func TestEachDoorOfACredentialHasToShut(t *testing.T) {
 	require.Equal(t, "files", v.Stop.Server)
 	require.Equal(t, "nowhere", w.Stop.Server)
 	require.False(t, w.Dead())
+}
+
+// Where the thief gets in now is what people are told, whatever is wrong at
+// another door, wherever that stands in the list.
+func TestADoorThatIsNotAskedHidesNoOtherThatTakesTheStolenValue(t *testing.T) {
+	for _, doors := range [][]string{{"nowhere", "files"}, {"files", "nowhere"}, {"deaf", "files"}, {"files", "strict", "strict again", "mail"}} {
+		v := atServers("a", doors...)
+		refuses := func() *service { return &service{answers: map[string][]protocol.Reply{"a/new": {protocol.Refused}}} }
+		askDoors([]Verdict{v}, map[string]*service{
+			"deaf": {answers: map[string][]protocol.Reply{"a/new": {protocol.Unreachable}}}, "strict": refuses(), "strict again": refuses(), "mail": refuses(),
+			"files": {answers: map[string][]protocol.Reply{"a/new": {protocol.Accepted}, "a/old": {protocol.Accepted}}},
+		}, false)
+		require.False(t, v.Dead())
+		require.Equal(t, protocol.ReasonDoorTakesOld, v.Stop.Reason, doors)
+		require.Equal(t, "files", v.Stop.Server)
+	}
 }
 
 // A door that is gone costs a batch a few time-outs, and not one for each

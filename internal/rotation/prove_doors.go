@@ -178,23 +178,29 @@ func (r *Rotator) askInTurn(ctx context.Context, v Verdict, in *round) *protocol
 // askAll asks the doors of one credential, one after another. stop is why it
 // broke off, where no door's own answer says it.
 func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns map[string]*turn, stopped func() bool) (stop *protocol.Stop) {
-	var held *protocol.Stop // why doors are asked later
+	var not *protocol.Stop // why the first of those that are not asked is not
+	leave := func(why *protocol.Stop) {
+		if not == nil {
+			not = why
+		}
+	}
 	v.Doors = make([]protocol.DoorEvidence, len(v.Credential.Doors))
 	wrong := &wrongLogins{clear: func(ctx context.Context) *protocol.Stop { return r.goodLogins(ctx, v.at) }}
 	for n, as := range v.Credential.Doors {
 		v.Doors[n] = protocol.DoorEvidence{Door: as.Door}
 		t := turns[as.Door]
-		if stop == nil && t.err != nil {
-			stop = NotOpened(as.Door, t.err)
-		}
 		if stop != nil {
+			continue
+		}
+		if t.err != nil {
+			leave(NotOpened(as.Door, t.err))
 			continue
 		}
 		if stop = r.Refusals.spent(r.Campaign, v.Credential.ID); stop != nil {
 			continue
 		}
 		if h := r.Refusals.held(ctx, r.Campaign, ask, v.Credential, as.Door); h != nil {
-			held = h
+			leave(h)
 			continue
 		}
 		if stop = r.fewUses(ctx, v, ask, as.Door); stop != nil {
@@ -214,11 +220,18 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 	if left := wrong.before(ctx); stop == nil {
 		stop = left
 	}
-	if stop == nil && !slices.ContainsFunc(v.Doors, protocol.DoorEvidence.TookOld) {
-		stop = held
+	switch took := slices.ContainsFunc(v.Doors, protocol.DoorEvidence.TookOld); {
+	case took && stop != nil && slices.Contains(ofOneDoor, stop.Reason):
+		return nil // that one is what is to be told
+	case stop == nil && !took:
+		return not
 	}
 	return stop
 }
+
+// ofOneDoor are the stops of a door that is not asked, which say nothing of the
+// account.
+var ofOneDoor = []protocol.Reason{protocol.ReasonDoorSilent, protocol.ReasonDoorRefusesNew, protocol.ReasonFewUses, protocol.ReasonPointsAtDevice}
 
 // askFlushed asks a door about a credential, and once more after a flush that
 // is done, if that does not cost the account its last wrong login. What a web
