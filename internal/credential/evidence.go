@@ -83,8 +83,8 @@ const (
 	// FindingAttestedThen: what an earlier campaign has as dead was said by
 	// somebody whose word counts for nothing by now.
 	FindingAttestedThen FindingCode = "attested-by-a-doubt"
-	// FindingStalePath: a path's value was not the one the authority accepts,
-	// and another path's was; the path is left as it is.
+	// FindingStalePath: the authority refused a path's value, and accepted
+	// another path's; the path is left as it is.
 	FindingStalePath FindingCode = "stale-path"
 	// FindingChangedBefore: the value that Vault holds was refused before we
 	// touched anything: an administrator, or the attacker, changed it.

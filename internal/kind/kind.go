@@ -273,6 +273,13 @@ type Outlasts struct {
 	Login bool
 }
 
+// Lookup is an Authority that says without a login whether it has a value.
+type Lookup interface {
+	// Has reports whether a value is one of the account's. To ask costs
+	// nothing. It is no proof that one is refused.
+	Has(ctx context.Context, a Account, value credential.Secret) (bool, error)
+}
+
 // Counted is an Authority that may count the logins which a secret is good for.
 type Counted interface {
 	// UsesLeft is how many logins a value that is in force is good for; 0 where
@@ -362,6 +369,10 @@ type Account struct {
 
 	// Logins are the credential's at Vault (credential.Credential.Logins).
 	Logins []credential.VaultLogin
+
+	// Old are the old values of the paths that take part, of which the account
+	// may have several. The callers of Set and Retire give them.
+	Old []credential.Secret
 
 	// LeftOut are servers that a person took out of the campaign. The callers
 	// of Set and Retire give them.

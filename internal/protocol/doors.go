@@ -99,7 +99,7 @@ func AtEachEnd(ends, doors []string, at map[string]string) bool {
 
 // TookOld reports whether the door took the old value, or said that it was
 // right.
-func (e DoorEvidence) TookOld() bool { return e.Old == Restricted || rightValue(e.Old) }
+func (e DoorEvidence) TookOld() bool { return e.Old == Restricted || e.Old.Right() }
 
 // RefusedNew reports whether the door refused the new value, before the old one
 // was offered or after it.

@@ -80,11 +80,11 @@ func Next(f Facts) Decision {
 	if missing := unobserved(f); missing != "" {
 		return stop(&Stop{Reason: ReasonInternal, Detail: "undecided: " + missing + " was not observed; nothing was changed: keep the worker's log (-v) and report it"})
 	}
-	if f.Unproved && !f.Activated && !rightValue(f.NewBinds) {
+	if f.Unproved && !f.Activated && !f.NewBinds.Right() {
 		return stop(&Stop{Reason: ReasonUnproved, Detail: "the account did not accept what its path in Vault holds, and nothing but that secret's own word says that it is the account's; nothing was changed: ask who reads it, then confirm account and path in the campaign file, or exclude the path"})
 	}
 	// Spared values may be in force, so nothing says that somebody changed it.
-	unchanged := rightValue(f.OldBinds) || f.OldSpared
+	unchanged := f.OldBinds.Right() || f.OldSpared
 	switch {
 	case f.NewBinds == MustChange:
 		// Set was applied; consumers could do nothing with it.
@@ -93,9 +93,9 @@ func Next(f Facts) Decision {
 		// Set was applied, and its identity could not lift the expiry; by now
 		// it may.
 		return Decision{Step: Set}
-	case f.NewBinds == Accepted && f.Activated && f.Retired >= enoughRetires && rightValue(f.OldBinds) && f.Outlived >= maxOutlived:
+	case f.NewBinds == Accepted && f.Activated && f.Retired >= enoughRetires && f.OldBinds.Right() && f.Outlived >= maxOutlived:
 		return stop(&Stop{Reason: ReasonOldAccepted, Detail: "the old value is still accepted beside the new one, after resets to the same and to other values, so it is put back each time or kept somewhere else too; find out what accepts it, and disable the account"})
-	case f.NewBinds == Accepted && f.Activated && f.Retired >= enoughRetires && rightValue(f.OldBinds):
+	case f.NewBinds == Accepted && f.Activated && f.Retired >= enoughRetires && f.OldBinds.Right():
 		// Retiring by the same value does not work here; a reset to another one
 		// may.
 		return Decision{Step: Stage, Finding: credential.FindingOutlived}
@@ -166,7 +166,7 @@ func unobserved(f Facts) string {
 	switch {
 	case f.NewBinds == NotAsked && !f.Fresh:
 		return "whether the staged value is in force"
-	case !rightValue(f.NewBinds) && f.OldKnown && f.OldBinds == NotAsked && !f.OldSpared && !f.Activated:
+	case !f.NewBinds.Right() && f.OldKnown && f.OldBinds == NotAsked && !f.OldSpared && !f.Activated:
 		return "whether the old value is in force"
 	}
 	return ""
@@ -176,8 +176,4 @@ func stop(s *Stop) Decision { return Decision{Stop: s} }
 
 // conclusive reports whether an answer says which value is in force (or was not
 // asked for).
-func conclusive(a Reply) bool { return a == NotAsked || a == Refused || rightValue(a) }
-
-// rightValue reports whether an answer says that the value was the right one,
-// whatever it opened.
-func rightValue(a Reply) bool { return a == Accepted || a == MustChange || a == PasswordExpired }
+func conclusive(a Reply) bool { return a == NotAsked || a == Refused || a.Right() }

@@ -40,7 +40,7 @@ func judge(e Evidence, oldKnown bool, before string) *Stop {
 	if oldKnown {
 		switch {
 		case e.Old == Refused:
-		case rightValue(e.Old):
+		case e.Old.Right():
 			return &Stop{Reason: ReasonOldAccepted, Server: e.Server, Detail: "this server still accepts the stolen value, although another one is set: repair replication to it or take it off the network, and on the server that is written to find out what puts the old one back"}
 		default:
 			return StopFor(e.Old, e.Server)

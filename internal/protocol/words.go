@@ -82,6 +82,10 @@ const (
 	TooMany Reply = "too-many"
 )
 
+// Right reports whether it says that the value was the right one, whatever that
+// opened.
+func (a Reply) Right() bool { return a == Accepted || a == MustChange || a == PasswordExpired }
+
 // Reason says why a credential is still open. It is stable: it is written to
 // the ledger and reports.
 type Reason string

@@ -92,7 +92,7 @@ func (j *job) filledSince(i int) bool {
 	switch {
 	case !looked || base > 0 || j.parts[i] != seen && !j.isSpare(i) || !live.Found:
 		return false
-	case live.Value.Equal(j.staged.Secret), standsFor(live.Value, j.inForce):
+	case live.Value.Equal(j.staged.Secret), tookOf(live.Value, j.accepted):
 		return false
 	}
 	for _, old := range j.staged.Old {
@@ -121,7 +121,7 @@ func (j *job) writePath(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	if !standsFor(live.Value, j.inForce) && (!listed || j.parts[i] == kept) {
+	if !tookOf(live.Value, j.accepted) && (!listed || j.parts[i] == kept) {
 		now.Replaced = 0 // whose value it held is not known
 	}
 	if j.lives[i] = now; now.Ends {

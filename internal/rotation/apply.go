@@ -71,7 +71,7 @@ type job struct {
 	lives       []vault.Live        // current, in the order of paths
 	parts       []part              // how each takes part
 	tried       []credential.Secret // old values that the account refused in this look
-	inForce     credential.Secret   // the old value that the account accepted in this look, if any
+	accepted    []credential.Secret // old values that the account accepted in this look
 	olds        []credential.Secret // distinct values from before the rotation
 	account     kind.Account
 	retired     int               // how often, in this look

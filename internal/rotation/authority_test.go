@@ -34,6 +34,7 @@ type pending struct {
 // entry is an account on one server.
 type entry struct {
 	history    []string // values, the one in force last
+	also       []string // that log in besides, until it is set
 	mark       string
 	since      time.Time
 	state      protocol.Reply // empty for an account in order
@@ -56,7 +57,7 @@ type entry struct {
 func (e *entry) inForce() string { return e.history[len(e.history)-1] }
 
 func (e *entry) replace(value, mark string, mustChange bool) {
-	e.history = append(e.history, value)
+	e.history, e.also = append(e.history, value), nil
 	e.mark, e.since, e.mustChange = mark, time.Now(), mustChange
 	if e.refused = map[string]int{}; !e.keepsFails {
 		e.fails = 0
@@ -79,7 +80,7 @@ func (e *entry) condition() protocol.Reply {
 // accepts reports whether a value logs in. With grace so does the one before.
 func (e *entry) accepts(value string, grace bool) bool {
 	n := len(e.history)
-	return e.history[n-1] == value || grace && n > 1 && e.history[n-2] == value
+	return e.history[n-1] == value || grace && n > 1 && e.history[n-2] == value || slices.Contains(e.also, value)
 }
 
 // hand is one process at work on the world. It is the Store and the Authority

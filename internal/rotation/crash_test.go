@@ -91,6 +91,11 @@ var stories = remembering(append(pairs, []story{
 		w.addPath("second", "P0")
 		return w
 	}, protocol.ProofBind},
+	{"two paths, and the account accepts what each holds", func() *world {
+		w := newWorld(2, "P0")
+		w.addAlso("second", "P1")
+		return w
+	}, protocol.ProofBind},
 	{"a second path that does not exist yet", func() *world {
 		w := newWorld(1, "P0")
 		w.addPath("second", "")

@@ -115,7 +115,7 @@ func (j *job) placesSeen(ctx context.Context, asked bool) (out []credential.Find
 			out = append(out, credential.Finding{Code: credential.FindingStalePath, Detail: j.numbered(stale)})
 		}
 	}
-	if asked && slices.Contains(j.parts[:len(j.c.Paths)], kept) && len(j.c.Confirmed) > 0 && j.inForce.IsZero() {
+	if asked && slices.Contains(j.parts[:len(j.c.Paths)], kept) && len(j.c.Confirmed) > 0 && len(j.accepted) == 0 {
 		out = append(out, credential.Finding{Code: credential.FindingConfirmed})
 	}
 	return out, nil

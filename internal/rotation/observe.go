@@ -46,7 +46,7 @@ func (j *job) observeVault(ctx context.Context) error {
 	}
 	j.paths = pathsOf(j.c, staged)
 	j.staged, j.out.Attempt, j.out.From = j.withSeen(staged), staged.Attempt, versions(j.paths, staged.Base)
-	j.lives, j.olds, j.cached, j.listed, j.inForce = nil, nil, false, false, credential.Secret{}
+	j.lives, j.olds, j.cached, j.listed, j.accepted = nil, nil, false, false, nil
 	for _, p := range j.paths {
 		live, err := j.readPath(ctx, p)
 		if err != nil {

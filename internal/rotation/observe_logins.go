@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"rollcall/internal/credential"
@@ -29,8 +30,8 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 	if err != nil || f.Activated || f.NewBinds != protocol.NotAsked && f.NewBinds != protocol.Refused {
 		return f, err
 	}
-	if f.OldSpared && j.undecided() {
-		return f, j.spared(ctx, f.Fresh)
+	if left := j.undecided(); f.OldSpared && len(left) > 0 {
+		return f, j.spared(ctx, f.Fresh, left)
 	}
 	f.Unproved, err = j.decidePlaces(ctx)
 	return f, err
@@ -84,8 +85,9 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 	return f, err
 }
 
-// offerOlds offers the old values until one is not refused. spared says that
-// some were left out, for the wrong logins that this look has cost already.
+// offerOlds offers the old values until one is not refused, and then those that
+// may show of more paths whose they are. spared says that some were left out,
+// for the wrong logins that this look has cost already.
 func (j *job) offerOlds(ctx context.Context) (last protocol.Reply, spared bool, err error) {
 	for i, old := range j.olds {
 		if j.apartOnly(old) || j.firstRefused(old) {
@@ -103,7 +105,9 @@ func (j *job) offerOlds(ctx context.Context) (last protocol.Reply, spared bool, 
 			return last, false, err
 		}
 		if reply != protocol.Refused {
-			j.inForce = old // or was until just now, which says as well whose the path is
+			// Or it was in force until just now, which says as well whose the
+			// path is.
+			j.accepted = append(j.accepted, old)
 		}
 		if reply == protocol.Accepted && j.changedSince(old) {
 			// It is accepted, and another one is in force.
@@ -113,8 +117,10 @@ func (j *job) offerOlds(ctx context.Context) (last protocol.Reply, spared bool, 
 			// The one in force is offered first from here on, which is what
 			// a server that wants the old value with a reset needs.
 			j.olds[0], j.olds[i] = j.olds[i], j.olds[0]
-			j.dropVariants(old)
-			return last, false, nil
+			if j.dropVariants(old); !reply.Right() {
+				return last, false, nil
+			}
+			return j.offerRest(ctx, reply)
 		}
 		j.wrong++
 		j.tried = append(j.tried, old)
@@ -244,16 +250,21 @@ func (j *job) stillStaged(ctx context.Context) error {
 	return err
 }
 
-// undecided reports whether the value of a path was not offered, because more
-// wrong logins could lock the account, and so may be the account's.
-func (j *job) undecided() bool {
+// undecided are the numbers of the paths of which not all that they may hold
+// was offered, because more wrong logins could lock the account: one may be the
+// account's.
+func (j *job) undecided() (out []string) {
+	if j.tried == nil && j.accepted == nil {
+		return nil
+	}
 	for i, p := range j.paths {
 		live := j.lives[i]
-		if !live.Value.IsZero() && j.staged.Places[p.String()] == "" && j.tried != nil && (!j.valueTried(p, live) || j.otherLeft(live)) {
-			return true
+		asked := j.staged.Places[p.String()] != "" || j.accepted != nil && !j.unknown(p, live)
+		if !live.Value.IsZero() && !asked && (!j.valueTried(p, live) || j.otherLeft(live)) {
+			out = append(out, strconv.Itoa(i+1))
 		}
 	}
-	return false
+	return out
 }
 
 // wasTried reports whether the account refused in this look what a value
@@ -267,14 +278,17 @@ func (j *job) wasTried(value credential.Secret) bool {
 // again. A try that is the first one has nothing to gain from another, unless
 // ended campaigns left more values than one look may offer: where the policy
 // says how many are safe the next pass goes on, else the next campaign does.
-func (j *job) spared(ctx context.Context, first bool) error {
+func (j *job) spared(ctx context.Context, first bool, paths []string) error {
+	if j.tried == nil {
+		return j.nearLock(paths)
+	}
 	places := maps.Clone(j.staged.Places)
 	if places == nil {
 		places = map[string]string{}
 	}
 	for i, p := range j.paths {
 		switch live := j.lives[i]; {
-		case live.Value.IsZero() || !j.valueTried(p, live) || j.staged.Places[p.String()] == ownmount.PlaceSeen:
+		case live.Value.IsZero() || !j.valueTried(p, live) || j.staged.Places[p.String()] == ownmount.PlaceSeen || tookOf(live.Value, j.accepted):
 		case j.otherLeft(live):
 			places[p.String()+firstRefused] = ownmount.PlaceApart // the other one is offered next
 		default:
@@ -286,7 +300,7 @@ func (j *job) spared(ctx context.Context, first bool) error {
 			places[key] = ownmount.PlaceApart // refused, and not offered again before Set
 		}
 	}
-	left := &protocol.Stop{Reason: protocol.ReasonUnproved, Server: j.writeServer(), Detail: "the account refused the values of several of its paths, or one of two readings of a value, or what several campaigns before had set, and more wrong logins could lock it; nothing was changed: find out which path holds its password, and exclude or confirm the others, or raise the threshold for the time of the campaign" + unseenPolicy(j.account)}
+	left := &protocol.Stop{Reason: protocol.ReasonUnproved, Server: j.writeServer(), Detail: "the account refused the values of several of its paths, or one of two readings of a value, or what several campaigns before had set, and more wrong logins could lock it, so whose " + j.numbered(paths) + " is was not asked; nothing was changed: find out which path holds its password, and exclude or confirm the others, or raise the threshold for the time of the campaign" + unseenPolicy(j.account)}
 	if first && !j.staged.Unsent || maps.Equal(places, j.staged.Places) {
 		return left
 	}

@@ -31,7 +31,7 @@ func (r *Rotator) readPrepared(ctx context.Context, c credential.Credential, p c
 // listing read of one: if somebody has written that since, he may have written
 // the value in force, and whose the path is must not be judged without it.
 func (j *job) stillAsListed(ctx context.Context) error {
-	if !j.listed || !slices.ContainsFunc(j.lives, func(l vault.Live) bool { return !standsFor(l.Value, j.inForce) }) {
+	if !j.listed || !slices.ContainsFunc(j.lives, func(l vault.Live) bool { return !tookOf(l.Value, j.accepted) }) {
 		return nil
 	}
 	for i, p := range j.paths {
@@ -79,7 +79,7 @@ func (j *job) fromPrepare(fresh bool) bool {
 	}
 	j.staged, j.lives, j.account, j.cached, j.listed = p.staged, slices.Clone(p.lives), p.account, true, p.listed
 	j.entryAt = p.stagedAt
-	j.paths, j.inForce = j.c.Paths, credential.Secret{}
+	j.paths, j.accepted = j.c.Paths, nil
 	j.out.Attempt, j.out.From = p.staged.Attempt, versions(j.paths, p.staged.Base)
 	j.recordedPlaces()
 	for _, old := range p.olds(j.c.Paths, j.c.Alike) {

@@ -101,14 +101,14 @@ func (j *job) takeAcceptedReadings() {
 		live := j.lives[i]
 		switch {
 		case live.Other.IsZero():
-		case live.Other.Equal(j.inForce):
+		case j.took(live.Other):
 			j.forget(i, live.Value)
 			if j.lives[i] = live.AsOther(); !j.staged.Old[p.String()].IsZero() {
 				old := maps.Clone(j.staged.Old)
 				old[p.String()] = live.Other
 				j.staged.Old, j.reread = old, true
 			}
-		case standsFor(live.Value, j.inForce):
+		case tookOf(live.Value, j.accepted):
 			j.forget(i, live.Other)
 			j.lives[i] = live.AsValue()
 		case j.wasTried(live.Other):
@@ -125,7 +125,7 @@ func (j *job) forget(at int, reading credential.Secret) {
 			return
 		}
 	}
-	j.olds = slices.DeleteFunc(j.olds, func(old credential.Secret) bool { return standsFor(reading, old) && !old.Equal(j.inForce) })
+	j.olds = slices.DeleteFunc(j.olds, func(old credential.Secret) bool { return standsFor(reading, old) && !j.took(old) })
 }
 
 // asRead takes the readings that the account accepted in an ended campaign.

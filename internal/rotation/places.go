@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"rollcall/internal/credential"
@@ -31,9 +32,9 @@ const (
 	kept              // it does, and what it held is not ours to destroy
 )
 
-// partOf decides on one path. inForce is the old value that the account
-// accepted before Set; zero if it accepted none.
-func partOf(c credential.Credential, p credential.Path, live vault.Live, st ownmount.Staged, inForce credential.Secret) part {
+// partOf decides on one path. accepted are the old values that the account
+// accepted before Set.
+func partOf(c credential.Credential, p credential.Path, live vault.Live, st ownmount.Staged, accepted []credential.Secret) part {
 	switch st.Places[p.String()] {
 	case ownmount.PlaceApart:
 		return apart
@@ -51,9 +52,9 @@ func partOf(c credential.Credential, p credential.Path, live vault.Live, st ownm
 		return seen
 	case before && live.Version == st.Base[p.String()] && live.Value.Equal(st.Old[p.String()]):
 		return seen // and nobody has written it since, nor made it anew
-	case standsFor(st.Old[p.String()], inForce), handedDown(st, p, live, inForce):
+	case tookOf(st.Old[p.String()], accepted), handedDown(st, p, live, accepted):
 		return seen
-	case standsFor(live.Value, inForce), cutOffBefore(st, live, inForce):
+	case tookOf(live.Value, accepted), cutOffBefore(st, live, accepted):
 		return kept // somebody wrote it since: whose value the version before holds is not known
 	case spare || c.Adopted && slices.Contains(c.Confirmed, p):
 		return kept // it has the account's immutable id in its name
@@ -72,9 +73,9 @@ func overDeleted(c credential.Credential, p credential.Path, live vault.Live) bo
 // handedDown reports whether an ended campaign knew the path for the account's:
 // the value that it had staged is in force, and the path still holds what it
 // did then.
-func handedDown(st ownmount.Staged, p credential.Path, live vault.Live, inForce credential.Secret) bool {
+func handedDown(st ownmount.Staged, p credential.Path, live vault.Live, accepted []credential.Secret) bool {
 	for key, value := range st.Old {
-		if isHeld(key) && value.Equal(inForce) {
+		if isHeld(key) && slices.ContainsFunc(accepted, value.Equal) {
 			before, held := st.Old[key+beforeIt+p.String()]
 			if held && before.Equal(live.Value) {
 				return true
@@ -87,9 +88,9 @@ func handedDown(st ownmount.Staged, p credential.Path, live vault.Live, inForce 
 // cutOffBefore reports whether a path holds what an ended campaign found in
 // force at another path, before it set the value that is in force now: Rollcall
 // itself cut off who reads it.
-func cutOffBefore(st ownmount.Staged, live vault.Live, inForce credential.Secret) bool {
+func cutOffBefore(st ownmount.Staged, live vault.Live, accepted []credential.Secret) bool {
 	for key, value := range st.Old {
-		if !isHeld(key) || !value.Equal(inForce) || live.Value.IsZero() {
+		if !isHeld(key) || !slices.ContainsFunc(accepted, value.Equal) || live.Value.IsZero() {
 			continue
 		}
 		for other, before := range st.Old {
@@ -116,17 +117,18 @@ func isHeld(key string) bool {
 // either.
 func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 	j.parts = nil
-	unasked := false
+	var unasked []string
 	for i, p := range j.paths {
-		how := partOf(j.c, p, j.lives[i], j.staged, j.inForce)
+		how := partOf(j.c, p, j.lives[i], j.staged, j.accepted)
 		if how == apart {
-			var since ownmount.Since
-			if how, since, err = j.activatedBefore(ctx, p, j.lives[i]); err != nil {
+			if how, _, err = j.activatedBefore(ctx, p, j.lives[i]); err != nil {
 				return false, err
 			}
-			unasked = unasked || how == apart && since != ownmount.NotActivated && j.rationed && j.lives[i].Found
+			if how == apart && j.rationed && j.lives[i].Found && j.staged.Places[p.String()] != ownmount.PlaceApart {
+				unasked = append(unasked, strconv.Itoa(i+1))
+			}
 		}
-		if already := j.staged.Places[p.String()]; how == kept && j.lives[i].Version > 0 && (already == "" || already == ownmount.PlaceSeen) {
+		if already := j.staged.Places[p.String()]; how == kept && j.lives[i].Version > 0 && (already == "" || already == ownmount.PlaceSeen) && !tookOf(j.lives[i].Value, j.accepted) {
 			// What it holds was not seen to be the account's, so it may be the
 			// only copy.
 			k, err := j.Store.Keeping(ctx, p)
@@ -151,11 +153,11 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 			return false, err
 		}
 	}
-	if takes && !unasked {
+	if takes && len(unasked) == 0 {
 		return false, nil
 	}
 	if j.rationed {
-		return false, &protocol.Stop{Reason: protocol.ReasonNearLock, Server: j.writeServer(), Detail: "one more wrong login would lock the account, so it was not asked whose its paths are; nothing was changed: raise the threshold for the time of the campaign or find out who offers wrong values, or confirm the path by name" + unseenPolicy(j.account)}
+		return false, j.nearLock(unasked)
 	}
 	if j.c.Spare == nil {
 		return true, nil
@@ -167,7 +169,7 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 	if stop := placeStop(live.Problem, len(j.paths)); stop != nil && live.Problem != credential.DeletedVersion {
 		return false, stop
 	}
-	how := partOf(j.c, *j.c.Spare, live, j.staged, j.inForce)
+	how := partOf(j.c, *j.c.Spare, live, j.staged, j.accepted)
 	if err := j.spareKeeps(ctx, how, live); err != nil {
 		return false, err
 	}
@@ -179,6 +181,15 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 	j.out.From = versions(j.paths, j.staged.Base)
 	j.out.From[len(j.paths)-1] = live.Version
 	return false, nil
+}
+
+// nearLock is why nothing is set where whose some paths are was not asked.
+func (j *job) nearLock(paths []string) *protocol.Stop {
+	whose := "its paths are"
+	if len(paths) > 0 {
+		whose = j.numbered(paths) + " is"
+	}
+	return &protocol.Stop{Reason: protocol.ReasonNearLock, Server: j.writeServer(), Detail: "one more wrong login would lock the account, so it was not asked whose " + whose + "; nothing was changed: raise the threshold for the time of the campaign or find out who offers wrong values, or confirm the path by name, or exclude it if it is not the account's" + unseenPolicy(j.account)}
 }
 
 // spareKeeps keeps a credential open where writing Rollcall's own path would be

@@ -93,7 +93,7 @@ func (j *job) inherited(p credential.Path, live vault.Live) bool {
 			continue
 		}
 		if before, held := j.staged.Old[key+beforeIt+p.String()]; held && before.Equal(live.Value) {
-			return j.inForce.IsZero()
+			return len(j.accepted) == 0
 		}
 	}
 	return false

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
@@ -21,8 +22,8 @@ func (j *job) odd(ctx context.Context) error {
 		ours := live.Owner != "" && live.Owner == j.c.Subject
 		switch {
 		case live.More == "" || ours || j.c.HandsOver() || j.staged.Places[p.String()] == ownmount.PlaceKept:
-		case live.Value.Equal(j.staged.Secret) || standsFor(live.Value, j.inForce):
-		case live.Shows(j.inForce), j.inForce.IsZero() && (j.rationed || j.parts[i] != apart || !j.livesElsewhere()):
+		case live.Value.Equal(j.staged.Secret) || tookOf(live.Value, j.accepted):
+		case slices.ContainsFunc(j.accepted, live.Shows), len(j.accepted) == 0 && (j.rationed || j.parts[i] != apart || !j.livesElsewhere()):
 			since, err := j.since(ctx, p, live)
 			if err != nil {
 				return err

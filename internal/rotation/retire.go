@@ -24,7 +24,7 @@ func (j *job) endOld(ctx context.Context) error {
 	if j.newRight && j.retired == 0 {
 		account.Before = j.staged.Before
 	}
-	account.LeftOut, account.Accepted = j.LeftOut, j.c.Accepted
+	account.LeftOut, account.Accepted, account.Old = j.LeftOut, j.c.Accepted, j.known()
 	if err := j.stillOurs(ctx); errors.Is(err, errTwin) {
 		return err // it may set the value once more; a Vault that does not answer is no twin
 	}

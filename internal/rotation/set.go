@@ -103,14 +103,14 @@ func (j *job) reset(ctx context.Context) error {
 	var old credential.Secret
 	if n := len(j.olds); n > 0 {
 		old = j.olds[0]
-		if j.inForce.IsZero() {
+		if len(j.accepted) == 0 {
 			// Which one is in force was not found out. A server that wants it
 			// refuses the wrong one, and the next attempt brings the next.
 			old = j.olds[max(0, j.staged.Attempt-1)%n]
 		}
 	}
 	account := j.account
-	account.LeftOut, account.Accepted = j.LeftOut, j.c.Accepted
+	account.LeftOut, account.Accepted, account.Old = j.LeftOut, j.c.Accepted, j.known()
 	if j.newRight {
 		account.Before = j.staged.Before
 	}

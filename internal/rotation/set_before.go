@@ -23,7 +23,7 @@ func (j *job) mayBeSet(ctx context.Context) error {
 	if stop := j.hindered(ctx, j.c, &j.account); stop != nil {
 		return stop
 	}
-	if j.inForce.IsZero() && !j.newRight {
+	if len(j.accepted) == 0 && !j.newRight {
 		if stop := secretless(j.c, j.account, j.writeServer()); stop != nil {
 			return stop
 		}

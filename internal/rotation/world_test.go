@@ -55,6 +55,7 @@ type world struct {
 	fleeting map[string]bool          // secrets that got such a setting after they were listed
 	foreign  map[string]bool          // secrets that are not the account's: nothing may be written there
 	noted    map[string]placed        // where an earlier campaign put a value, and as which version
+	own      []credential.Path        // of which the account accepts what they hold, while nobody else acts
 	cred     credential.Credential
 	binder   binder
 	leftOut  []string // servers that a person took out
@@ -189,6 +190,7 @@ func place(p credential.Path) string { return p.Mount + "/" + p.Path }
 func (w *world) strangerWrites(path int, value string) {
 	s := w.secrets[place(w.cred.Paths[path])]
 	delete(w.foreign, place(w.cred.Paths[path])) // it may be the account's from now on
+	w.own = slices.DeleteFunc(w.own, func(p credential.Path) bool { return p == w.cred.Paths[path] })
 	v := version{fields: map[string]string{"username": "svc"}, strangers: true, at: time.Now()}
 	v.put(w.cred.Paths[path], w.whole(value))
 	s.versions = append(s.versions, v)
@@ -206,7 +208,7 @@ func (w *world) whole(value string) string {
 // strangerSets changes the password behind our back.
 func (w *world) strangerSets(value string) {
 	value = w.whole(value)
-	w.theirs[value] = true
+	w.theirs[value], w.own = true, nil
 	w.change(value)
 }
 
@@ -437,6 +439,11 @@ func (w *world) judge(a Applied) {
 	}
 	if n := len(w.cred.Paths); len(a.To) != n && len(a.To) != n+1 || len(a.Doomed) != len(a.To) {
 		w.fail("%d activated versions for %d paths", len(a.To), n)
+	}
+	for _, p := range w.own {
+		if i := slices.Index(w.paths(), p); a.To[i] == 0 {
+			w.fail("called dead, and %s was left, which held what the account accepted", p)
+		}
 	}
 	for i, p := range w.paths() {
 		vs := w.secrets[place(p)].versions

@@ -98,23 +98,24 @@ func (l limits) parameters() map[string]any {
 }
 
 // inherited are the limits that the new secret-id takes over: those of the old
-// one, or if Vault does not have that any more, of all that the role has.
-// Without any the role's hold.
-func (au *Authority) inherited(ctx context.Context, r role, new, old credential.Secret) (limits, error) {
-	if !old.IsZero() && !old.Equal(new) {
-		id, err := au.find(ctx, r, old)
-		if err != nil {
-			return limits{}, err
-		}
-		if id != nil {
-			return id.limits.within(r), nil
-		}
+// ones, or if the role has none of them any more, of all that it has. Without
+// any the role's hold.
+func (au *Authority) inherited(ctx context.Context, r role, new credential.Secret, olds []credential.Secret) (limits, error) {
+	var all []limits
+	known, err := au.had(ctx, r, new, olds)
+	if err != nil {
+		return limits{}, err
+	}
+	for _, id := range known {
+		all = append(all, id.limits)
+	}
+	if len(all) > 0 {
+		return together(all).within(r), nil
 	}
 	accessors, err := au.accessors(ctx, r)
 	if err != nil {
 		return limits{}, err
 	}
-	var all []limits
 	for _, accessor := range accessors[:min(len(accessors), maxInherited)] {
 		id, err := au.findAccessor(ctx, r, accessor)
 		if err != nil {
@@ -128,6 +129,25 @@ func (au *Authority) inherited(ctx context.Context, r role, new, old credential.
 		return limits{}, nil
 	}
 	return together(all).within(r), nil
+}
+
+// had are those of some old values that the role has, each once.
+func (au *Authority) had(ctx context.Context, r role, new credential.Secret, olds []credential.Secret) (out []secretID, err error) {
+	var asked []credential.Secret
+	for _, old := range olds {
+		if old.IsZero() || old.Equal(new) || slices.ContainsFunc(asked, old.Equal) {
+			continue
+		}
+		asked = append(asked, old)
+		id, err := au.find(ctx, r, old)
+		if err != nil {
+			return nil, err
+		}
+		if id != nil {
+			out = append(out, *id)
+		}
+	}
+	return out, nil
 }
 
 // maxInherited bounds the look at secret-ids of which none is known: each

@@ -84,7 +84,7 @@ func (au *Authority) forAsking(ctx context.Context, r role, values []credential.
 			return v, nothing, nil
 		}
 	}
-	l, err := au.inherited(ctx, r, credential.Secret{}, credential.Secret{})
+	l, err := au.inherited(ctx, r, credential.Secret{}, nil)
 	if err != nil {
 		return credential.Secret{}, nothing, err
 	}

@@ -44,13 +44,21 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		return "", nil, err
 	}
 	var findings []credential.Finding
-	extra, err := au.destroyOthers(ctx, r, keep.accessor)
+	rotated := 1
+	if len(a.Old) > 1 {
+		had, err := au.had(ctx, r, new, a.Old)
+		if err != nil {
+			return "", nil, err
+		}
+		rotated = max(rotated, len(had))
+	}
+	extra, err := au.destroyOthers(ctx, r, keep.accessor, rotated)
 	if err != nil {
 		return "", nil, err
 	}
 	if extra > 0 {
 		findings = append(findings, credential.Finding{Code: credential.FindingExtraSecretIDs,
-			Detail: fmt.Sprintf("the role had %s, and whoever logged in with one of them is cut off", plural.Count(extra, "more secret-id than the one that was rotated; it was destroyed", "more secret-ids than the one that was rotated; all were destroyed"))})
+			Detail: fmt.Sprintf("the role had %s, and whoever logged in with one of them is cut off", plural.Count(extra, "more secret-id than those that were rotated; it was destroyed", "more secret-ids than those that were rotated; all were destroyed"))})
 	}
 	ended, err := au.tokens.RevokeMinted(ctx, notOf(r, keep.metadata[tagKey]), func(ctx context.Context) (minted.Alias, error) {
 		id, err := au.roleID(ctx, r)
@@ -80,9 +88,9 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 	return left, findings, nil
 }
 
-// destroyOthers returns how many there were beyond the one old secret-id that
-// a rotation expects.
-func (au *Authority) destroyOthers(ctx context.Context, r role, keep string) (extra int, err error) {
+// destroyOthers returns how many there were beyond the old secret-ids that the
+// rotation expects.
+func (au *Authority) destroyOthers(ctx context.Context, r role, keep string, rotated int) (extra int, err error) {
 	all, err := au.accessors(ctx, r)
 	if err != nil {
 		return 0, err
@@ -114,5 +122,5 @@ func (au *Authority) destroyOthers(ctx context.Context, r role, keep string) (ex
 			return 0, au.stop(protocol.ReasonConflict, "the role got another secret-id while the old ones were destroyed; who makes it? The new one waits in staging and no consumer has it")
 		}
 	}
-	return max(0, others-1), nil
+	return max(0, others-rotated), nil
 }

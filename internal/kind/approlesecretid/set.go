@@ -20,9 +20,9 @@ import (
 const tagKey = "rollcall"
 
 // Set adds new to the role's secret-ids, with the addresses, the lifetime, the
-// metadata and the uses that are left of the one that it replaces (see limits):
-// more would make it worth more to a thief, less would break its consumer. A
-// value that is already set is success.
+// metadata and the uses that are left of the one that it replaces, or of all
+// that it does (see limits): more would make it worth more to a thief, less
+// would break a consumer. A value that is already set is success.
 func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credential.Secret) error {
 	if new.IsZero() {
 		return fmt.Errorf("vault %s: set a secret-id: the new value is empty", au.server)
@@ -31,7 +31,7 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credentia
 	if err != nil {
 		return err
 	}
-	l, err := au.inherited(ctx, r, new, old)
+	l, err := au.inherited(ctx, r, new, append([]credential.Secret{old}, a.Old...))
 	if err != nil {
 		return err
 	}

@@ -71,6 +71,18 @@ func (au *Authority) UsesLeft(ctx context.Context, a kind.Account, value credent
 	return id.uses, nil
 }
 
+var _ kind.Lookup = (*Authority)(nil)
+
+// Has looks the secret-id up.
+func (au *Authority) Has(ctx context.Context, a kind.Account, value credential.Secret) (bool, error) {
+	r, err := au.role(ctx, a.Subject)
+	if err != nil || r == nil || value.IsZero() {
+		return false, err
+	}
+	id, err := au.find(ctx, *r, value)
+	return id != nil, err
+}
+
 // Offer is Try: Vault says of a refused login by itself whether the role is
 // there and in order.
 func (au *Authority) Offer(ctx context.Context, server string, a kind.Account, value credential.Secret) (protocol.Reply, error) {

@@ -1,0 +1,82 @@
+package approlesecretid
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
+)
+
+// A role may have two secret-ids, each at a path that somebody reads. Both
+// paths get the new one, which serves both consumers, and both old ones are
+// destroyed with what they minted. Secret-ids whose logins are counted are
+// looked up, and no wrong login is spent on a path that is stale.
+func TestBothPathsOfARoleWithTwoSecretIDsGetTheNewOne(t *testing.T) {
+	store := openStore(t)
+	for _, row := range []struct {
+		name          string
+		first, second map[string]any // what is set of each secret-id
+		uses          int64
+		killed        bool // between Set and the first activation
+	}{
+		{name: "as usual"},
+		{name: "killed after Set", killed: true},
+		{name: "their logins are counted", first: map[string]any{"num_uses": 3}, second: map[string]any{"num_uses": 9}, uses: 8},
+		{name: "those of one are counted", first: map[string]any{"num_uses": 3}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c, first := withSecretID(t, nil, row.first)
+			second := credential.NewSecret(admin(t, "auth/approle/role/"+c.Name+"/secret-id", row.second).Data["secret_id"].(string))
+			values := []credential.Secret{first, credential.NewSecret("stale"), second, credential.NewSecret("stale too")}
+			for i, name := range []string{"a", "stale", "b", "stale-too"} {
+				p := credential.Path{Mount: "rollcall", Path: "device/" + c.Name + "/" + name, Field: "secret_id"}
+				_, err := store.Activate(t.Context(), p, vault.Live{}, values[i], "")
+				require.NoError(t, err)
+				c.Paths = append(c.Paths, p)
+			}
+			c.Named = c.Paths
+			tokens := []string{login(t, c, first), login(t, c, second)}
+			rotator := func() *rotation.Rotator {
+				return &rotation.Rotator{Store: store, Authority: New(server.Client(), "vault"), Campaign: c.Name, Pass: 1, Now: time.Now}
+			}
+			p := rotator().Prepare(t.Context(), c)
+			require.Nil(t, p.Stop)
+			if row.killed {
+				r := &reader{store, t, c, first, tokens[0], 0, true}
+				rot := rotator()
+				rot.Store = r
+				require.Panics(t, func() { rot.Apply(t.Context(), c, p.Attempt, p.Fresh) })
+			}
+			a := rotator().Apply(t.Context(), c, p.Attempt, p.Fresh && !row.killed)
+			require.True(t, a.Dead(), "%+v", a.Stop)
+			require.Equal(t, protocol.ProofBind, a.Proof)
+			for _, f := range a.Findings {
+				require.NotEqual(t, credential.FindingExtraSecretIDs, f.Code, "whoever reads either path goes on")
+				if f.Code == credential.FindingStalePath {
+					require.Equal(t, "path 2, 4 of 4", f.Detail)
+				}
+			}
+			one, err := store.ReadLive(t.Context(), c.Paths[0], 0)
+			require.NoError(t, err)
+			other, err := store.ReadLive(t.Context(), c.Paths[2], 0)
+			require.NoError(t, err)
+			require.True(t, one.Value.Equal(other.Value))
+			au := New(server.Client(), "vault")
+			for i, stolen := range []credential.Secret{first, second} {
+				has, err := au.Has(t.Context(), account(t, au, c), stolen)
+				require.NoError(t, err)
+				require.False(t, has)
+				require.False(t, alive(t, tokens[i]))
+			}
+			left, err := au.UsesLeft(t.Context(), account(t, au, c), one.Value)
+			require.NoError(t, err)
+			require.Equal(t, row.uses, left, "as many as the most that one of them had, and none was spent on the proof")
+			login(t, c, one.Value)
+		})
+	}
+}
