@@ -53,7 +53,11 @@ type conn struct {
 	known   bool // its first line was seen
 	doubt   bool
 	gap     int
-	logins  []*login // few at a time
+	closed  time.Time // zero while it is open
+	logins  []*login  // few at a time
+	// op is the highest operation of its logins, and asked when that came.
+	op    int64
+	asked time.Time
 	// bound is as whom it goes on, in the server's own words; "" is nobody, or
 	// a login that the logs do not have.
 	bound string
@@ -222,14 +226,47 @@ func (c *conns) opens(r *run, number uint64, at time.Time, address netip.Addr, p
 	}
 }
 
-// of is a login of a connection, made where it is not there.
-func (c *conns) of(r *run, number uint64, op int64, place event.Place) (*conn, *login) {
-	key := connKey{r.id, number}
-	is, ok := c.table.Get(key)
+// closes takes the last line of a connection.
+func (c *conns) closes(r *run, number uint64, at time.Time) {
+	if is, ok := c.table.Get(connKey{r.id, number}); ok && is.closed.IsZero() {
+		is.closed = at
+	}
+}
+
+// again says that a connection of that number began anew, and its first line is
+// not in the logs: it is closed, or a login has the number of one that is over.
+// Behind the end, threads write what came before it for a moment.
+func (is *conn) again(login bool, op int64, at time.Time) bool {
+	return !is.closed.IsZero() && at.Sub(is.closed) > early ||
+		login && !is.asked.IsZero() && op <= is.op && at.Sub(is.asked) > early
+}
+
+// conn is a connection to which something is asked or answered, made where it
+// is not there. A number comes again when the server has started: what is known
+// of it, and of all others, is of another life of the server then.
+func (c *conns) conn(r *run, number uint64, login bool, op int64, at time.Time, place event.Place) *conn {
+	is, ok := c.table.Get(connKey{r.id, number})
+	switch {
+	case ok && (login && is.login(op) != nil || !login && is.changes[op] != nil):
+		return is
+	case ok && !c.unique && is.again(login, op, at):
+		c.o.Note(event.NumbersBack, place, r.server)
+		c.starts(r)
+		r.doubt, ok = !c.unmarked, false
+	}
 	if !ok {
 		is = &conn{gap: r.gap, doubt: r.doubt, of: r}
-		c.table.Add(key, is)
+		c.table.Add(connKey{r.id, number}, is)
 	}
+	if login && (is.asked.IsZero() || op > is.op) {
+		is.op, is.asked = op, at
+	}
+	return is
+}
+
+// of is a login of a connection, made where it is not there.
+func (c *conns) of(r *run, number uint64, op int64, place event.Place, at time.Time) (*conn, *login) {
+	is := c.conn(r, number, true, op, at, place)
 	l := is.login(op)
 	if l == nil {
 		if len(is.logins) >= maxOps {
@@ -261,7 +298,7 @@ func (is *conn) over(op int64) {
 
 // asks takes the line of a login.
 func (c *conns) asks(r *run, number uint64, op int64, place event.Place, at time.Time, account, method string, named bool) {
-	is, l := c.of(r, number, op, place)
+	is, l := c.of(r, number, op, place, at)
 	if len(account) > maxName {
 		account = account[:maxName]
 	}
@@ -280,7 +317,7 @@ func (c *conns) asks(r *run, number uint64, op int64, place event.Place, at time
 
 // replies takes the line of its answer.
 func (c *conns) replies(r *run, number uint64, op int64, place event.Place, at time.Time, outcome event.Outcome, code, account string) {
-	is, l := c.of(r, number, op, place)
+	is, l := c.of(r, number, op, place, at)
 	l.answered, l.event.Outcome, l.event.Code = true, outcome, code
 	if l.event.At.IsZero() {
 		l.event.At = at
@@ -350,12 +387,7 @@ func (c *conns) give(is *conn, e event.Event) {
 // changing takes the line of a change to an entry; what it is may come on lines
 // behind it.
 func (c *conns) changing(r *run, number uint64, op int64, place event.Place, at time.Time, target string) *change {
-	key := connKey{r.id, number}
-	is, ok := c.table.Get(key)
-	if !ok {
-		is = &conn{gap: r.gap, doubt: r.doubt, of: r}
-		c.table.Add(key, is)
-	}
+	is := c.conn(r, number, false, op, at, place)
 	if is.changes == nil {
 		is.changes = map[int64]*change{}
 	}

@@ -87,6 +87,11 @@ func (p *ds389) Line(line []byte, place event.Place) (Verdict, time.Time, error)
 	switch {
 	case !ok:
 		return Read, at, nil
+	case bytes.HasPrefix(body, []byte("fd=")):
+		// 2.x writes Disconnect, and those before it closed.
+		if bytes.Contains(body, []byte(" Disconnect")) || bytes.Contains(body, []byte(" closed")) {
+			p.c.closes(r, uint64(number), at)
+		}
 	case bytes.HasPrefix(body, []byte(`BIND dn=`)):
 		name := quoted(string(body[8:]), " method=")
 		_, method, _ := strings.Cut(string(body), `" method=`)

@@ -97,6 +97,8 @@ func (p *openLDAP) said(r *run, l *slapdLine, at time.Time, place event.Place) V
 		p.c.starts(r)
 	case saysAccept:
 		p.c.opens(r, l.conn, at, l.address, l.port, place)
+	case saysClosed:
+		p.c.closes(r, l.conn, at)
 	case saysBind:
 		p.c.asks(r, l.conn, l.op, place, at, l.name, l.method, l.named)
 	case saysResult:

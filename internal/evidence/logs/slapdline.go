@@ -51,6 +51,7 @@ const (
 	saysNothing slapdSays = iota
 	saysStart
 	saysAccept
+	saysClosed
 	saysBind
 	saysResult
 	saysChanged
@@ -114,6 +115,8 @@ func (l *slapdLine) text(text []byte) {
 		if l.body, ok = bytes.CutPrefix(after, []byte("ACCEPT from ")); ok {
 			l.says = saysAccept
 			l.address, l.port = peer(l.body)
+		} else if bytes.HasPrefix(after, []byte("closed")) {
+			l.says = saysClosed
 		}
 		return
 	}

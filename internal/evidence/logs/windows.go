@@ -58,7 +58,12 @@ var winEvents = map[string]func(r *winRecord, e *event.Event) bool{
 	"4723": winPassword, "4724": winPassword, "4728": winMember, "4732": winMember, "4756": winMember,
 	"4720": winAccountChange, "4722": winAccountChange, "4725": winAccountChange, "4726": winAccountChange, "4781": winAccountChange, "5136": winAttribute,
 	"4624": winLogon, "4625": winLogon, "4768": winTicket, "4769": winService, "4771": winTicket, "4776": winNTLM, "4740": winLockOut, "2889": winClear,
+	winStart: func(*winRecord, *event.Event) bool { return true },
 }
+
+// winStart is that Windows starts. The number of a logon is its own until then
+// alone (Microsoft on 4624: "unique between reboots on the same computer").
+const winStart = "4608"
 
 // windows makes events of records, however they were exported.
 type windows struct {
@@ -90,6 +95,7 @@ type winMade struct {
 	// logon is the one that is let in, and of the one in which a change was
 	// made; "" where there is none.
 	logon, of string
+	starts    bool // the machine does
 }
 
 // made is what a record says, if that is anything.
@@ -100,6 +106,9 @@ func (r *winRecord) made() (m winMade, ok bool) {
 	}
 	m.event = event.Event{At: r.at, Server: r.computer, Form: event.Login, Login: true}
 	e := &m.event
+	if m.starts = r.id == winStart; m.starts {
+		return m, true
+	}
 	if !how(r, e) || e.Account == "" {
 		return m, false
 	}
@@ -117,6 +126,14 @@ func (r *winRecord) made() (m winMade, ok bool) {
 func (w *windows) give(m *winMade, place event.Place) {
 	e := m.event
 	e.Place = place
+	if m.starts {
+		for _, key := range w.from.Keys() {
+			if key.computer == e.Server {
+				w.from.Remove(key)
+			}
+		}
+		return
+	}
 	if m.logon != "" {
 		w.from.Add(logonKey{e.Server, m.logon}, e.Address)
 	}

@@ -169,6 +169,17 @@ func TestAChangeInWindowsIsFromTheAddressOfItsLogon(t *testing.T) {
 	require.Equal(t, []done{{`corp\other`, "invalid IP", event.Reset, "x", ""}}, donesOf(events, "invalid IP"))
 }
 
+func TestANumberOfALogonIsAnotherOneWhenWindowsHasStarted(t *testing.T) {
+	change := winCase{"4724", []string{"TargetUserName=admin", "TargetDomainName=CORP", "SubjectUserSid=S-1-5-21-1-2-3-1104", "SubjectUserName=svc", "SubjectDomainName=CORP", "SubjectLogonId=0x1F"}, try{}}
+	text := winCases()[0].asXML(0) + change.asXML(1) + winCase{id: winStart}.asXML(2) + change.asXML(3)
+	events, _ := byFile(t, "windows-xml", Options{}, []byte(text))
+	require.Len(t, donesOf(events, "192.0.2.10"), 1)
+	require.Len(t, donesOf(events, "invalid IP"), 1, "nothing says from where")
+	_, unreadable := byFile(t, "windows-csv", Options{}, []byte("Id,TimeCreated,MachineName,Message\r\n"+
+		winStart+",2026-11-29T22:10:32Z,"+winDC+",\"Windows is starting up.\r\n\r\nThis event is logged when LSASS.EXE starts and the auditing subsystem is initialized.\"\r\n"))
+	require.Zero(t, unreadable)
+}
+
 func TestAccountsThatAreMadeAndNewKeysInWindowsAreTold(t *testing.T) {
 	by := []string{"SubjectUserSid=S-1-5-21-1-2-3-1104", "SubjectUserName=svc", "SubjectDomainName=CORP", "SubjectLogonId=0x1F"}
 	of := func(id string, data ...string) winCase { return winCase{id, append(data, by...), try{}} }

@@ -115,7 +115,7 @@ func (p *windowsCSV) row(row []string) (Verdict, time.Time, error) {
 		return Read, at, nil
 	}
 	switch {
-	case winEvents[r.id] == nil || r.names():
+	case winEvents[r.id] == nil || r.id == winStart || r.names():
 	case message == "":
 		return Unreadable, at, nil // nothing of it was exported
 	default:
