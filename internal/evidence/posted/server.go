@@ -242,7 +242,7 @@ func (s *Server) holdsBack(w http.ResponseWriter, err error) {
 // Why a post is to be sent again.
 var (
 	errBusy    = errors.New("too many posts at once")
-	errNoToken = errors.New("the token is not known: Vault has not given it")
+	errNoToken = errors.New("whether the token is right is not known: Vault has not given it, or does not answer now")
 )
 
 // post takes one. n is how many lines it has.

@@ -303,6 +303,68 @@ func TestATokenIsChangedInVaultWithoutALineLost(t *testing.T) {
 	require.ErrorContains(t, w.s.Trouble(), "too short")
 }
 
+// Whether a token is right that Vault was given a moment ago is not known while
+// Vault does not answer: who shows it is to send again, and not told that it is
+// wrong.
+func TestATokenThatVaultCannotBeAskedAboutIsNotCalledWrong(t *testing.T) {
+	w := serve(t)
+	w.has("", errors.New("sealed"))
+	w.passes(tokenGap)
+	post := func() (int, string) {
+		req, err := http.NewRequest(http.MethodPost, "https://"+w.s.Address()+"/lines/a", strings.NewReader("x\n"))
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer another-token-of-some-length")
+		res, err := w.from("127.0.0.1").Do(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		return res.StatusCode, res.Header.Get("Retry-After")
+	}
+	for range 2 { // the second within the moment in which Vault is not asked again
+		status, after := post()
+		require.Equal(t, []any{503, "5"}, []any{status, after})
+	}
+	require.Zero(t, w.s.Refused().Tokens)
+	require.Equal(t, 2, w.s.NotTaken().Times)
+	status, _ := w.post(request{body: strings.NewReader("y\n")})
+	require.Equal(t, 200, status, "what Vault said last stands")
+	status, _ = w.post(request{token: "none"})
+	require.Equal(t, 401, status)
+	w.has("another-token-of-some-length", nil)
+	w.passes(tokenGap)
+	status, _ = post()
+	require.Equal(t, 200, status)
+}
+
+// A look at Vault is for all who post: that the one who asked for it hangs up
+// does not break it off.
+func TestWhoHangsUpBreaksNoLookAtVaultOff(t *testing.T) {
+	const next = "another-token-of-some-length"
+	asked, answer := make(chan struct{}), make(chan struct{})
+	at := time.Now()
+	k := &tokens{now: func() time.Time { return at }, read: func(ctx context.Context) (credential.Secret, error) {
+		close(asked)
+		select {
+		case <-ctx.Done():
+			return credential.Secret{}, ctx.Err()
+		case <-answer:
+			return credential.NewSecret(next), nil
+		}
+	}}
+	poster, hangsUp := context.WithCancel(t.Context())
+	first := make(chan bool)
+	go func() {
+		ok, _ := k.allows(poster, "guess-of-somebody")
+		first <- ok
+	}()
+	<-asked
+	hangsUp()
+	close(answer)
+	require.False(t, <-first)
+	require.NoError(t, k.trouble())
+	ok, known := k.allows(t.Context(), next)
+	require.Equal(t, []bool{true, true}, []bool{ok, known})
+}
+
 func TestGuessesOfATokenAskVaultSeldomAndShutNobodyOut(t *testing.T) {
 	w := serve(t)
 	before, began := w.asked.Load(), time.Now()

@@ -98,16 +98,19 @@ func (t *tokens) trouble() error {
 	return t.why
 }
 
-// allows reports whether a token is right; known is false while no token is.
-// One that is not may have been made since: then they are read again.
+// allows reports whether a token is right; known is false where that cannot be
+// told. One that is not may have been made since: then they are read again, for
+// all who post, so that nobody breaks that off by hanging up.
 func (t *tokens) allows(ctx context.Context, shown string) (ok, known bool) {
 	if ok, known = t.among(shown); ok {
 		return ok, known
 	}
-	_ = t.renew(ctx, t.now().Add(-tokenGap))
+	_ = t.renew(context.WithoutCancel(ctx), t.now().Add(-tokenGap))
 	return t.among(shown)
 }
 
+// among is allows, by what was read last: of a token that is none of these
+// nothing is known where they could not be read since.
 func (t *tokens) among(shown string) (ok, known bool) {
 	sum := sha256.Sum256([]byte(shown)) // of one length, whatever is shown
 	t.mu.Lock()
@@ -116,7 +119,9 @@ func (t *tokens) among(shown string) (ok, known bool) {
 	for _, r := range t.right {
 		found |= subtle.ConstantTimeCompare(sum[:], r[:])
 	}
-	return found == 1, len(t.right) > 0
+	var none *NoToken
+	read := t.why == nil || errors.As(t.why, &none)
+	return found == 1, len(t.right) > 0 && read
 }
 
 // keep reads them again and again.
