@@ -185,20 +185,20 @@ func TestAWaitIsExplained(t *testing.T) {
 		{Wave: 1, Name: "gateway", Listed: 5, Open: 3, Next: next.Add(time.Second), Until: until},
 		{Wave: 2, Name: "the rest", Listed: 40},
 	}}
-	text, about := waits(st)
+	text, about := waits(st, time.UTC)
 	require.Equal(t, "1 open of logins-to-vault is tried again at 12:43:10Z, until 16:40:00Z at the latest; 3 open of gateway are tried again at 12:43:11Z, until 16:40:00Z at the latest; 40 begin after them; "+
 		"`rollcall report` says what to do about each, and `rollcall close` leaves them open, with an owner, and ends the campaign", text)
 	st.Waves[1].Next = next.Add(time.Minute)
-	_, same := waits(st)
+	_, same := waits(st, time.UTC)
 	require.Equal(t, about, same, "it is said once, until something has changed")
 	st.Waves[1].Next = time.Time{}
-	_, other := waits(st)
+	_, other := waits(st, time.UTC)
 	require.NotEqual(t, about, other)
 	st.Waves[0].Ended = true
-	text, _ = waits(st)
+	text, _ = waits(st, time.UTC)
 	require.Empty(t, text, "a pass runs")
 	st.Phase = ledger.Paused
-	text, _ = waits(st)
+	text, _ = waits(st, time.UTC)
 	require.Contains(t, text, "`rollcall resume`")
 }
 

@@ -82,8 +82,7 @@ var errNoAnswer = errors.New("no answer yet; the request may still be carried ou
 func (s *session) update(ctx context.Context, name string, arg any) (workflows.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	note := time.AfterFunc(noteAfter, func() { s.sayIfUnserved(ctx) })
-	defer note.Stop()
+	defer s.sayMeanwhile(ctx)()
 	var st workflows.Status
 	handle, err := s.engine.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: workflows.CampaignID(s.cfg.Device), UpdateName: name, Args: []any{arg},

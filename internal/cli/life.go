@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/workflows"
 )
 
 // life is whether anybody works on a campaign that has not ended, which its
@@ -19,6 +20,9 @@ type life struct {
 	Seen   time.Time // last sign of life, by Vault's clock; zero if not known
 	Nobody bool
 	Words  string // for people
+	// Status is what the campaign says of itself; nil where nobody serves it
+	// here, or it does not answer.
+	Status *workflows.Status
 }
 
 const (
@@ -65,6 +69,11 @@ func (a *app) lifeOf(ctx context.Context, folder string, state *ledger.State) li
 		out.Nobody = rec.Ago >= fresh
 		out.Words = "people are waited for, and nothing has to run meanwhile: what they say is taken up by the next `rollcall run` where it was started (" + seen + ", and " + why + ")"
 		return out
+	}
+	if why == "" {
+		if st, err := s.running(ctx); err == nil && st != nil && st.Campaign == state.Campaign {
+			out.Status = st
+		}
 	}
 	switch {
 	case rec.Ago < fresh && why == "":

@@ -109,7 +109,7 @@ func (k *notHere) head() string {
 	return fmt.Sprintf("the ledger of campaign %s is not on this machine, and %s", k.campaign.Campaign, k.why)
 }
 
-func (k *notHere) print(w io.Writer, width int) {
+func (k *notHere) print(w io.Writer, width int, zone *time.Location) {
 	line := func(text string) { fmt.Fprint(w, report.Wrap(report.Clean(text), "", width)) }
 	if !k.neverBegan() {
 		line(k.head())
@@ -125,7 +125,7 @@ func (k *notHere) print(w io.Writer, width int) {
 	}
 	if k.st != nil {
 		printCounts(w, *k.st)
-		if text, _ := waits(*k.st); text != "" {
+		if text, _ := waits(*k.st, zone); text != "" {
 			line("waiting: " + text)
 		}
 	}

@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 
-	"rollcall/internal/awaited"
 	"rollcall/internal/ledger"
 	"rollcall/internal/plural"
 	"rollcall/internal/report"
 	"rollcall/internal/rotation/gate"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 	"rollcall/workflows"
@@ -44,23 +45,28 @@ const (
 	lookEvery  = 2 * time.Second
 	quietAfter = 5 * time.Second // without a line in the ledger it is asked what the wait is for
 	waitsAfter = 8 * time.Second // and, where nothing fails, what comes next: nobody is left alone for 10 s
+
+	nextSaidEvery = time.Minute // in a pipe, where each time is a line
 )
 
 // patience says what a campaign waits for while nothing is recorded, and ends
 // the wait for a login that cannot come back.
 type patience struct {
 	*session
+	view               *view // where what comes next is shown; nil: it is said
 	campaign, workflow string
 	looked             time.Time
 	grew               time.Time // when the ledger grew last
 	entries            uint64
 	login, waiting     string // what was said
+	next               string // of what comes next
+	nextSaid           time.Time
 	owner              time.Time
 	takenOver          bool // and said
 }
 
-func (s *session) newPatience(campaign, workflow string) *patience {
-	return &patience{session: s, campaign: campaign, workflow: workflow, grew: time.Now()}
+func (s *session) newPatience(campaign, workflow string, v *view) *patience {
+	return &patience{session: s, view: v, campaign: campaign, workflow: workflow, grew: time.Now()}
 }
 
 // look returns whether it said anything, and an error if the wait is in vain.
@@ -71,7 +77,7 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 	}
 	p.looked = now
 	if entries != p.entries {
-		p.entries, p.grew, p.waiting = entries, now, ""
+		p.entries, p.grew, p.waiting, p.view.waits = entries, now, "", ""
 	}
 	if p.engine.Started {
 		if said, err = p.lookAtLogin(); said || err != nil {
@@ -86,22 +92,96 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 	if now.Sub(p.grew) < quietAfter {
 		return false, nil
 	}
+	if said, known := p.sayTrouble(ctx); known {
+		p.view.waits = ""
+		return said, nil
+	}
+	return p.sayWaits(ctx, now), nil
+}
+
+// sayTrouble says what keeps the campaign from going on; once, until something
+// has changed. known is false where nothing does.
+func (p *patience) sayTrouble(ctx context.Context) (said, known bool) {
+	text, about := p.trouble(ctx)
+	if text == "" || about == p.waiting {
+		return false, text != ""
+	}
+	p.waiting = about
+	p.say("%s", text)
+	return true, true
+}
+
+// trouble words what keeps the campaign from going on; empty where nothing
+// does. about is the same without what changes while it stays so.
+func (p *patience) trouble(ctx context.Context) (text, about string) {
+	if about = p.vaultAway(ctx); about != "" {
+		return "waiting: " + about, about
+	}
 	tries, why := p.engine.Failing(ctx, p.workflow, workerEnded)
-	if why == nil {
-		if since := p.engine.Untaken(ctx, p.workflow); !since.IsZero() && now.Sub(since) > quietAfter {
-			return p.sayUntaken(since), nil
-		}
-		if silent := p.engine.Awaited(ctx, p.workflow); len(silent) > 0 {
-			return p.saySilent(ctx, silent), nil
-		}
-		return p.sayWaits(ctx, now), nil
+	if why != nil {
+		about = waitingFor(why)
+		return fmt.Sprintf("waiting (tried %s): %s", plural.Count(tries-1, "time", "times"), about), about
 	}
-	if waitingFor(why) == p.waiting {
-		return false, nil
+	if since := p.engine.Untaken(ctx, p.workflow); !since.IsZero() && time.Since(since) > quietAfter {
+		about = "since " + since.UTC().Format("15:04:05Z")
+		return fmt.Sprintf("waiting: no worker takes up what lies there %s: look whether `rollcall worker` and `rollcall worker --role ledger` are alive (their /healthz), and start what is not", about), about
 	}
-	p.waiting = waitingFor(why)
-	p.say("waiting (tried %s): %s", plural.Count(tries-1, "time", "times"), p.waiting)
-	return true, nil
+	if silent := p.engine.Awaited(ctx, p.workflow); len(silent) > 0 {
+		within, cancel := context.WithTimeout(ctx, lookEvery)
+		defer cancel()
+		index, _ := p.store.ReadIndex(within, p.campaign) // there is none while it is listed
+		return "waiting: " + silence(p.cfg, index, silent), "an answer of " + silent[0].Name
+	}
+	return "", ""
+}
+
+// vaultAway says that Vault takes and gives nothing; empty where it serves, or
+// something between has answered. A worker says so only once it has given up.
+func (s *session) vaultAway(ctx context.Context) string {
+	within, cancel := context.WithTimeout(ctx, lookEvery)
+	defer cancel()
+	h, err := s.store.Health(within)
+	_, answered := vault.ReplyIn(err)
+	switch {
+	case ctx.Err() != nil, err != nil && answered:
+		return ""
+	case err != nil:
+		return fmt.Sprintf("Vault at %s does not answer: bring it back (VAULT_ADDR, the network), and the campaign goes on by itself", s.store.Address())
+	case h.Sealed:
+		return fmt.Sprintf("Vault at %s is sealed: unseal it, and the campaign goes on by itself", s.store.Address())
+	}
+	return ""
+}
+
+// sayMeanwhile says, until it is ended, what keeps an answer of the campaign
+// waiting.
+func (s *session) sayMeanwhile(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	p := s.newPatience("", workflows.CampaignID(s.cfg.Device), nil)
+	var saying sync.WaitGroup
+	saying.Go(func() {
+		unserved := time.After(noteAfter)
+		tick := time.NewTicker(lookEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-unserved:
+				if s.sayIfUnserved(ctx) {
+					return
+				}
+			case now := <-tick.C:
+				if now.Sub(p.grew) >= quietAfter {
+					p.sayTrouble(ctx)
+				}
+			}
+		}
+	})
+	return func() {
+		cancel()
+		saying.Wait()
+	}
 }
 
 // sayTakenOver says, once, that another campaign has taken over.
@@ -118,36 +198,10 @@ func (p *patience) sayTakenOver(ctx context.Context) bool {
 	return true
 }
 
-// sayUntaken says that no worker takes up what the campaign needs done; once,
-// until something has changed.
-func (p *patience) sayUntaken(since time.Time) bool {
-	about := "since " + since.UTC().Format("15:04:05Z")
-	if about == p.waiting {
-		return false
-	}
-	p.waiting = about
-	p.say("waiting: no worker takes up what lies there %s: look whether `rollcall worker` and `rollcall worker --role ledger` are alive (their /healthz), and start what is not", about)
-	return true
-}
-
-// saySilent says which servers were asked and have not answered; once, until
-// something has changed.
-func (p *patience) saySilent(ctx context.Context, silent []awaited.Server) bool {
-	about := "an answer of " + silent[0].Name
-	if about == p.waiting {
-		return false
-	}
-	p.waiting = about
-	within, cancel := context.WithTimeout(ctx, lookEvery)
-	defer cancel()
-	index, _ := p.store.ReadIndex(within, p.campaign) // there is none while it is listed
-	p.say("waiting: %s", silence(p.cfg, index, silent))
-	return true
-}
-
-// sayWaits says of a campaign in which nothing fails what comes next, and when;
-// once, until something has changed.
-func (p *patience) sayWaits(ctx context.Context, now time.Time) bool {
+// sayWaits tells of a campaign in which nothing fails what comes next, and
+// when. On a terminal it is a part of the screen, which changes with it. Else
+// it is said, and again when that moment is another one.
+func (p *patience) sayWaits(ctx context.Context, now time.Time) (said bool) {
 	if now.Sub(p.grew) < waitsAfter {
 		return false
 	}
@@ -157,23 +211,30 @@ func (p *patience) sayWaits(ctx context.Context, now time.Time) bool {
 	if err != nil || st == nil {
 		return false // what cannot be asked is said by what asks for itself
 	}
-	text, about := waits(*st)
-	if text == "" || about == p.waiting {
+	text, about := waits(*st, time.UTC)
+	if p.view.terminal && p.view.next > 0 {
+		if p.view.waits = text; text != "" {
+			p.view.waits = "waiting: " + text
+			p.waiting = about
+		}
 		return false
 	}
-	p.waiting = about
+	if text == "" || about == p.waiting && (text == p.next || now.Sub(p.nextSaid) < nextSaidEvery) {
+		return false
+	}
+	p.waiting, p.next, p.nextSaid = about, text, now
 	p.say("waiting: %s", text)
 	return true
 }
 
 // waits words what the running waves of a campaign wait for; empty where none
 // does. about is the same without the times.
-func waits(st workflows.Status) (text, about string) {
+func waits(st workflows.Status, zone *time.Location) (text, about string) {
 	names := map[int]string{}
 	for _, w := range st.Waves {
 		names[w.Wave] = w.Name
 	}
-	at := func(t time.Time) string { return t.UTC().Format("15:04:05Z") }
+	at := func(t time.Time) string { return t.In(zone).Format("15:04:05Z07:00") }
 	if st.Phase == ledger.Paused {
 		return "the campaign is paused: `rollcall resume` goes on with it", "paused"
 	}

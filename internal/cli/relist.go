@@ -214,8 +214,7 @@ func (s *session) listAgain(ctx context.Context) (found relisted, err error) {
 func (s *session) askRelist(ctx context.Context, ask wire.RelistAsk) (seen wire.RelistSeen, err error) {
 	ctx, cancel := context.WithTimeout(ctx, relistTimeout)
 	defer cancel()
-	note := time.AfterFunc(noteAfter, func() { s.sayIfUnserved(ctx) })
-	defer note.Stop()
+	defer s.sayMeanwhile(ctx)()
 	handle, err := s.engine.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: workflows.CampaignID(s.cfg.Device), UpdateName: workflows.UpdateRelist, Args: []any{ask},
 		WaitForStage: client.WorkflowUpdateStageCompleted,

@@ -202,7 +202,7 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 	unserved := time.NewTimer(noteAfter)
 	defer unserved.Stop()
 	people := &forPeople{session: s, campaign: campaign}
-	wait := s.newPatience(campaign, workflows.CampaignID(s.cfg.Device))
+	wait := s.newPatience(campaign, workflows.CampaignID(s.cfg.Device), view)
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {

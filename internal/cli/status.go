@@ -78,6 +78,9 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 		if out.NobodyWorks = alive.Nobody; !alive.Seen.IsZero() {
 			out.LastSeen = alive.Seen.UTC().Format(time.RFC3339)
 		}
+		if alive.Status != nil {
+			addNext(out.Waves, *alive.Status)
+		}
 		return cmp.Or(printJSON(a.Out, out), unproved(folder, verified))
 	}
 	state, verified.At = report.InZone(state, zone), verified.At.In(zone)
@@ -96,6 +99,11 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 		fmt.Fprint(a.Out, report.Wrap(report.Clean(strings.Join(state.Containment.WordsIn(zone), "; ")), "", width))
 	}
 	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), state.Waves), width, tty && !a.plain()))
+	if alive.Status != nil {
+		if text, _ := waits(*alive.Status, zone); text != "" {
+			fmt.Fprint(a.Out, line("waiting: "+text))
+		}
+	}
 	fmt.Fprint(a.Out, report.SeenTo(state, width))
 	if line := report.ProfileLine(state); line != "" {
 		fmt.Fprint(a.Out, report.Wrap(line, "", width))
@@ -125,8 +133,12 @@ func (a *app) statusWithoutLedger(ctx context.Context, args []string, asJSON boo
 		case asJSON:
 			return printJSON(a.Out, known.status())
 		}
+		zone, err := a.zone()
+		if err != nil {
+			return err
+		}
 		width, _ := terminal(a.Out)
-		known.print(a.Out, width)
+		known.print(a.Out, width, zone)
 		return nil
 	})
 }
@@ -155,7 +167,20 @@ func countsOnly(st workflows.Status) report.Status {
 		out.ByState["dead"] += row.Dead
 	}
 	out.ByOutcome["dead"], out.ByOutcome["exception"] = out.ByState["dead"], out.ByState["exception"]
+	addNext(out.Waves, st)
 	return out
+}
+
+// addNext says of each wave when what is open is tried again, and until when,
+// which the campaign knows and no ledger.
+func addNext(waves []report.StatusWave, st workflows.Status) {
+	for _, w := range st.Waves {
+		for i := range waves {
+			if waves[i].Wave == w.Wave && !w.Ended {
+				waves[i].TriedAgain(w.Next, w.Until)
+			}
+		}
+	}
 }
 
 func printCounts(w io.Writer, st workflows.Status) {

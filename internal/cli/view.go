@@ -34,6 +34,7 @@ type view struct {
 	drawn    int    // lines of the last frame
 	size     [2]int // of the terminal, when it was drawn
 	last     report.Progress
+	waits    string    // what comes next, and when; the last lines of a frame
 	due      time.Time // when to look again
 	reported bool      // a report stands below the last frame
 }
@@ -109,11 +110,14 @@ func (v *view) showNow() {
 		if at := [2]int{width, height}; at != v.size {
 			v.size, v.drawn = at, 0 // where the last frame stands by now nobody knows
 		}
-		frame := report.RenderProgress(now, width, true)
+		foot := ""
 		if now.Phase != ledger.Closed {
-			frame += "\n  Ctrl-C leaves, and the same command goes on\n"
+			foot = "\n  Ctrl-C leaves, and the same command goes on\n"
+			if v.waits != "" {
+				foot = "\n" + report.Wrap(report.Clean(v.waits), "  ", width) + foot
+			}
 		}
-		v.draw(fits(frame, height))
+		v.draw(fits(report.RenderProgress(now, width, true), foot, height))
 		return
 	}
 	for _, line := range report.ProgressLines(v.last, now) {
@@ -122,9 +126,17 @@ func (v *view) showNow() {
 	v.last = now
 }
 
-// fits cuts a frame that is higher than the terminal: it could not be drawn
-// over, for what has left the screen stays as it is.
-func fits(frame string, height int) string {
+// fits cuts a frame that is higher, with its foot, than the terminal: it could
+// not be drawn over, for what has left the screen stays as it is. The foot is
+// cut only where nothing of the frame would be left.
+func fits(frame, foot string, height int) string {
+	if left := height - strings.Count(foot, "\n"); left >= 4 {
+		return cut(frame, left) + foot
+	}
+	return cut(frame+foot, height)
+}
+
+func cut(frame string, height int) string {
 	lines := strings.SplitAfter(strings.TrimSuffix(frame, "\n"), "\n")
 	room := max(2, height-1) // the cursor is below
 	if len(lines) <= room {

@@ -131,6 +131,12 @@ func TestWhoRunsAndWhoWatchesSeesAWholeScreenInEachTerminal(t *testing.T) {
 			requireSoon(t, "how to leave", s, func() bool { return strings.Contains(s.words(), "Ctrl-C leaves, and the same command goes on") })
 		}
 	}
+	tried := regexp.MustCompile("tried again at [0-9:]+Z")
+	was := tried.FindString(first.words())
+	requireSoon(t, "the next try is another one by now", first, func() bool {
+		is := tried.FindString(first.words())
+		return is != "" && is != was
+	})
 	more := regexp.MustCompile(`… \d+ more: rollcall status`)
 	requireSoon(t, "what there is no room for", low, func() bool { return more.MatchString(low.words()) })
 	for _, s := range desks[1:] {

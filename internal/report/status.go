@@ -104,6 +104,17 @@ type StatusWave struct {
 	Dead      int `json:"dead"`
 
 	DeadOnSome int `json:"dead_on_some,omitempty"` // as in Status
+
+	// Next is when what is open is tried again, and Until when that is given up
+	// (RFC 3339, UTC). Neither is in the ledger: who asks the campaign sets
+	// them.
+	Next  string `json:"next,omitempty"`
+	Until string `json:"until,omitempty"`
+}
+
+// TriedAgain sets when what is open is tried again, and until when.
+func (w *StatusWave) TriedAgain(next, until time.Time) {
+	w.Next, w.Until = rfc3339(next), rfc3339(until)
 }
 
 // StatusLedger names the state of the ledger that all of it was derived from.
@@ -152,7 +163,7 @@ func StatusOf(s *ledger.State, v Verification) Status {
 	st.Tasks = tasksOf(s, time.Now())
 	for _, w := range wavesOf(f) {
 		t := f.ByWave[w]
-		st.Waves = append(st.Waves, StatusWave{w, t.Listed, t.Waiting, t.InWork, t.Open, t.Exceptions, t.Dead, t.OnSome})
+		st.Waves = append(st.Waves, StatusWave{Wave: w, Listed: t.Listed, Waiting: t.Waiting, InWork: t.InWork, Open: t.Open, Exception: t.Exceptions, Dead: t.Dead, DeadOnSome: t.OnSome})
 	}
 	return st
 }

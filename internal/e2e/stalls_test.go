@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/report"
+)
+
+// Between two tries nothing is recorded for minutes. Who asks then is told when
+// the next one is, and whoever waits for what keeps everything from going on.
+func TestWhoeverWaitsIsToldForWhat(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("a disk that is full takes root")
+	}
+	e := startEstate(t, estate.Options{Accounts: 2, Replica: true})
+	disk := t.TempDir()
+	said, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk).CombinedOutput()
+	require.NoError(t, err, string(said))
+	t.Cleanup(func() { require.NoError(t, exec.Command("umount", disk).Run()) })
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 5m, retry_max: 5m, deadline: 1h}\nledger: {dir: '"+filepath.Join(disk, "ledger")+"'}\n")
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	u.must("init")
+	e.Replica.PauseReplication()
+	run := u.follow("run")
+	soon := func(s *service, words string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return s.said(words) }, patience, 50*time.Millisecond, "%s: %s", words, s.errors())
+	}
+	soon(run, "2 lagging")
+	soon(run, "waiting: 2 open are tried again at ")
+
+	require.Contains(t, u.must("status"), "waiting: 2 open are tried again at ")
+	var st report.Status
+	require.NoError(t, json.Unmarshal([]byte(u.must("status", "-o", "json")), &st))
+	next, err := time.Parse(time.RFC3339, st.Waves[0].Next)
+	require.NoError(t, err)
+	until, err := time.Parse(time.RFC3339, st.Waves[0].Until)
+	require.NoError(t, err)
+	require.True(t, next.Before(until), "%s, %s", next, until)
+
+	filler := filepath.Join(disk, "filler")
+	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 8<<20), 0o600), syscall.ENOSPC)
+	pause := u.follow("pause")
+	soon(pause, "waiting (tried ")
+	require.True(t, pause.said("no space left on device") && pause.said(disk), pause.errors())
+	require.NoError(t, os.Remove(filler))
+	require.Zero(t, pause.wait().code, pause.errors())
+	u.must("resume")
+
+	require.NoError(t, e.Vault.Seal(t.Context()))
+	soon(run, "waiting: Vault at "+e.Vault.Address()+" is sealed: unseal it")
+	require.NoError(t, e.Vault.Unseal(t.Context()))
+	u.must("abort", "--yes")
+	require.Equal(t, 2, run.wait().code, run.errors())
+	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
+}
