@@ -23,6 +23,13 @@ func Load(path string) (*Campaign, error) {
 	return (&loader{}).load(path)
 }
 
+// LoadForReading is Load for who looks at what campaigns left. Of the file it
+// takes the device, Vault's mounts and where the ledgers are. The rest is not
+// looked at, and no file that it names has to be there.
+func LoadForReading(path string) (*Campaign, error) {
+	return (&loader{forReading: true}).load(path)
+}
+
 func (l *loader) load(path string) (*Campaign, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -81,6 +88,11 @@ func (l *loader) campaign(top fields) *Campaign {
 		top.problem("device", nameRule)
 	}
 	c.Formerly = l.formerDevices(top, c.Device)
+	c.LedgerDir = l.ledgerDir(top)
+	if l.forReading {
+		c.Vault = l.vault(top)
+		return c
+	}
 	c.Incident = l.incident(top)
 	c.Exposure = l.exposure(top)
 	c.Containment = l.containment(top, c)
@@ -102,15 +114,18 @@ func (l *loader) campaign(top fields) *Campaign {
 	c.Open = l.open(top)
 	c.Logs = l.logs(top)
 	c.Watch = l.watch(top, c)
-	ledger := l.mapping(top.vals["ledger"], "ledger", "dir")
-	c.LedgerDir = "ledger"
-	if s := ledger.str("dir"); s != "" {
-		c.LedgerDir = s
-	}
-	if !filepath.IsAbs(c.LedgerDir) {
-		c.LedgerDir = filepath.Join(l.dir, c.LedgerDir)
-	}
 	return c
+}
+
+func (l *loader) ledgerDir(top fields) string {
+	dir := l.mapping(top.vals["ledger"], "ledger", "dir").str("dir")
+	if dir == "" {
+		dir = "ledger"
+	}
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(l.dir, dir)
+	}
+	return dir
 }
 
 func (l *loader) exposure(top fields) []Interval {

@@ -22,6 +22,7 @@ type loader struct {
 
 	profileNamed bool // there is a profile, if perhaps one that cannot be read
 
+	forReading      bool     // see LoadForReading
 	withoutEvidence bool     // a source of type evidence that cannot be read is no mistake
 	evidenceLeftOut []string // why each such source is left out
 }

@@ -41,6 +41,7 @@ campaign. What Vault has is for a quick look. The record that proves it is the c
 			if _, err := config.Matches(of, ""); err != nil {
 				return fmt.Errorf("--of: not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
 			}
+			a.reads = true
 			return a.withVault(cmd.Context(), func(s *session) error { return s.campaigns(cmd.Context(), all, of, asJSON) })
 		},
 	}

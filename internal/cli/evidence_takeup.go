@@ -13,8 +13,12 @@ import (
 )
 
 // campaignFile reads the campaign file. For the command that makes what
-// sources of type evidence read, such a file is no condition.
+// sources of type evidence read, such a file is no condition, and who only
+// looks at what campaigns left needs none that it names.
 func (a *app) campaignFile() (*config.Campaign, error) {
+	if a.reads {
+		return config.LoadForReading(a.file)
+	}
 	if !a.makesEvidence {
 		return config.Load(a.file)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"rollcall/config"
 	"rollcall/internal/ledger"
 	"rollcall/internal/plural"
 	"rollcall/internal/report"
@@ -49,6 +48,7 @@ Exit code 0 if nothing is wrong, 1 otherwise.`,
 			if err != nil {
 				return err
 			}
+			a.reads = true
 			folder, err := a.findLedger(cmd.Context(), *dir, args)
 			if err != nil {
 				return err
@@ -155,6 +155,7 @@ func (a *app) ledgerCat(dir *string) *cobra.Command {
 		Short: "Print the entries, for people or as JSON lines",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			a.reads = true
 			folder, err := a.findLedger(cmd.Context(), *dir, args)
 			if err != nil {
 				return err
@@ -185,6 +186,7 @@ func (a *app) ledgerProve(dir *string) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%q is no index of an entry; rollcall ledger cat shows them", args[0])
 			}
+			a.reads = true
 			folder, err := a.findLedger(cmd.Context(), *dir, nil)
 			if err != nil {
 				return err
@@ -242,7 +244,8 @@ func (a *app) ledgerAnchor(dir *string) *cobra.Command {
 }
 
 func (a *app) fromVault(cmd *cobra.Command, dir string, args []string, do func(*session, *ledger.Reader) error) error {
-	if _, err := config.Load(a.file); err != nil {
+	a.reads = true
+	if _, err := a.campaignFile(); err != nil {
 		return fmt.Errorf("%w; the file says where in Vault that is kept, and where the ledgers are", err)
 	}
 	folder, err := a.findLedger(cmd.Context(), dir, args)

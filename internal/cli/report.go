@@ -63,6 +63,7 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	a.reads = true
 	folder, err := a.findLedger(ctx, f.dir, args)
 	if err != nil || f.dir == "" && missing(folder) {
 		return a.noReport(ctx, args, err)

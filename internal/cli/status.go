@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"rollcall/config"
 	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 	"rollcall/workflows"
@@ -34,11 +33,12 @@ works on it. Without CAMPAIGN it takes the latest of the file's device that did 
 			if err != nil {
 				return err
 			}
+			a.reads = true
 			ctx := cmd.Context()
 			if dir != "" {
 				return a.statusFromLedger(ctx, dir, asJSON)
 			}
-			if _, err := config.Load(a.file); err != nil {
+			if _, err := a.campaignFile(); err != nil {
 				return err
 			}
 			folder, err := a.findLedger(ctx, "", args)
