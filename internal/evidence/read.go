@@ -53,7 +53,11 @@ func (o *Options) year(f *File) int {
 }
 
 func (o *Options) parser(e func(event.Event), n func(event.Note, event.Place, string), clock *logs.Clock) logs.Options {
-	return logs.Options{Clock: clock, Quiet: o.Quiet, Event: e, Note: n}
+	out := logs.Options{Clock: clock, Quiet: o.Quiet, Event: e, Note: n}
+	if x := o.Judge.Indicators; x != nil && x.Len() > 0 {
+		out.Meets = x.Meets
+	}
+	return out
 }
 
 // Read reads all files and says what they show. Nothing is half read: a file
@@ -130,9 +134,9 @@ func (r *reading) group(ctx context.Context, g *group) error {
 
 func (r *reading) begin(g *group, format logs.Format, clock *logs.Clock) *ofGroup {
 	of := &ofGroup{reading: r, group: g, format: format, clock: clock, authority: r.authorityOf(g, format), byServer: map[string]*server{}}
-	options := r.parser(of.event, of.note, clock)
-	options.Live = r.live
-	of.parser = format.New(options)
+	of.parserOptions = r.parser(of.event, of.note, clock)
+	of.parserOptions.Live = r.live
+	of.parser = format.New(of.parserOptions)
 	return of
 }
 
@@ -146,8 +150,10 @@ type ofGroup struct {
 	beside    []*ofGroup
 	authority string
 	parser    logs.Parser
-	byServer  map[string]*server
-	current   *server
+	// parserOptions are those that it was made with.
+	parserOptions logs.Options
+	byServer      map[string]*server
+	current       *server
 	// named is what the line before called current, in the file namedIn.
 	named, namedIn string
 	last           time.Time
@@ -192,7 +198,11 @@ func (g *ofGroup) event(e event.Event) {
 		return // its line counts as not understood
 	}
 	e.Format, e.Authority = g.format.Name, g.authority
-	if e.Form == event.Login && g.authority == "" {
+	if e.Outcome == event.Connected { // it is no login, and no use
+		g.take(e)
+		return
+	}
+	if e.Form == event.Login && e.Account != "" && g.authority == "" {
 		e.Doubts = append(e.Doubts, event.ByName)
 	}
 	if e.Server == "" {
@@ -430,7 +440,7 @@ func (g *ofGroup) other(line []byte) *ofGroup {
 			return b
 		}
 	}
-	if !format.Recognises(line) {
+	if _, looked := g.parserOptions.Looked(string(line)); !looked && !format.Recognises(line) {
 		return nil
 	}
 	b := g.begin(g.group, format, g.clock)

@@ -242,7 +242,7 @@ func TestARealIntruderIsShownWithGradePlaceAndTime(t *testing.T) {
 		require.WithinDuration(t, time.Now(), f.First, 10*time.Minute)
 	}
 	require.ElementsMatch(t, []string{
-		"confirmed used-elsewhere 127.0.0.66 1", "confirmed not-on-roll 127.0.0.2 1", "possible indicator 127.0.0.66 12", "possible burst-of-failures 127.0.0.66 12",
+		"confirmed used-elsewhere 127.0.0.66 1", "confirmed not-on-roll 127.0.0.2 1", "possible indicator 127.0.0.66 12", "possible indicator 127.0.0.66 13", "possible burst-of-failures 127.0.0.66 12",
 	}, got)
 	require.Equal(t, 1, r.Uses[0].Device.Count)
 	require.Equal(t, 1, r.Uses[0].Elsewhere.Count)

@@ -170,6 +170,7 @@ func findingWords(f judge.Finding) string {
 		judge.NotOnRoll: "by the device, and not on the roll", judge.UsedElsewhere: "used from elsewhere", judge.DeviceAfter: "by the device, when it should be out of use",
 		judge.TriedAfter: "tried after its death", judge.ValueTried: "its value offered as another account", judge.Changed: "changed an account",
 		judge.IndicatorMet: "met from an indicator's address", judge.Burst: "refused in a burst",
+		judge.LockedOut: "locked out",
 	}[f.Code]
 	if f.Code == judge.NotOnRoll || f.Code == judge.DeviceAfter || f.Code == judge.IndicatorMet {
 		words = map[bool]string{true: "let in: ", false: "tried: "}[f.Outcome == event.Accepted] + words

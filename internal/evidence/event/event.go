@@ -23,7 +23,29 @@ const (
 	Locked   Outcome = "locked"   // it was not, because the account is locked
 	Failed   Outcome = "failed"   // it was not, for a reason that is none of the value's
 	Unknown  Outcome = "unknown"  // the log does not say how it ended
+	// Barred: it was not, because the account or its password is expired,
+	// disabled, or restricted to times and machines. Active Directory says so
+	// of some of these only where the value was right.
+	Barred Outcome = "barred"
+	// Connected: an address was there, and did not log in. It is told of where
+	// indicators are looked for.
+	Connected Outcome = "connected"
 )
+
+// Words are what became of a login, behind the name of who tried.
+func (o Outcome) Words() string {
+	switch o {
+	case Unknown:
+		return "tried to log in, and the log does not say how that ended,"
+	case Failed:
+		return "failed to log in, for a reason that tells nothing of the value,"
+	case Barred:
+		return "was barred (expired, disabled or restricted, which some servers say only where the value was right)"
+	case Connected:
+		return "connected"
+	}
+	return "was " + string(o)
+}
 
 // Bad reports whether a value or a name was tried in vain.
 func (o Outcome) Bad() bool { return o == Refused || o == Locked }

@@ -46,7 +46,7 @@ type sameAccount struct {
 func (j *Judge) fromDevice() []taken.Account {
 	best := map[sameAccount]taken.Account{}
 	for k, g := range j.seen {
-		if g.place != device || k.change != "" || len(g.seen) == 0 || k.outcome == event.Failed {
+		if g.place != device || k.change != "" || len(g.seen) == 0 || k.outcome == event.Failed || k.outcome == event.Connected {
 			continue
 		}
 		of := taken.Account{Authority: k.authority, Form: k.account.form, Outcome: k.outcome, Address: k.address.String(), Count: g.Count,

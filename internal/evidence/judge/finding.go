@@ -22,6 +22,7 @@ const (
 	ValueTried    Code = "value-tried"          // the value of one credential, offered as another account
 	Changed       Code = "account-changed"      // by a credential of the roll, or from the device or an indicator's address
 	IndicatorMet  Code = "indicator"            // an address of the intruder's
+	LockedOut     Code = "locked-out"           // an account, by too many wrong tries
 	Burst         Code = "burst-of-failures"
 )
 
@@ -92,22 +93,37 @@ func (j *Judge) findings() (out []Finding) {
 }
 
 // baselines are the addresses from which each credential was let in before the
-// first window: its usual places.
-func (j *Judge) baselines() map[int]map[string]bool {
-	out := map[int]map[string]bool{}
+// first window: its usual places. Those of which the log does not say how that
+// ended are told apart.
+func (j *Judge) baselines() map[int]map[string]event.Outcome {
+	out := map[int]map[string]event.Outcome{}
 	for k, g := range j.seen {
-		if k.change != "" || k.perhaps || k.credential < 0 || k.phase != Before || k.outcome != event.Accepted || g.indicator != "" || !k.address.IsValid() || g.place == device {
+		if k.change != "" || k.perhaps || k.credential < 0 || k.phase != Before || g.indicator != "" || !k.address.IsValid() || g.place == device {
+			continue
+		}
+		if k.outcome != event.Accepted && k.outcome != event.Unknown {
 			continue
 		}
 		if out[k.credential] == nil {
-			out[k.credential] = map[string]bool{}
+			out[k.credential] = map[string]event.Outcome{}
 		}
-		out[k.credential][k.address.String()] = true
+		if at := k.address.String(); out[k.credential][at] != event.Accepted {
+			out[k.credential][at] = k.outcome
+		}
 	}
 	return out
 }
 
-func (j *Judge) finding(k key, g *group, known map[int]map[string]bool) (f Finding, ok bool) {
+func anyOf(places map[string]event.Outcome, outcome event.Outcome) bool {
+	for _, is := range places {
+		if is == outcome {
+			return true
+		}
+	}
+	return false
+}
+
+func (j *Judge) finding(k key, g *group, known map[int]map[string]event.Outcome) (f Finding, ok bool) {
 	f = Finding{Phase: k.phase, Outcome: k.outcome, Count: g.Count, First: g.First.UTC(), Last: g.Last.UTC(), Indicator: g.indicator, IndicatorAt: g.indicatorAt, Seen: g.seen, Moments: g.moments.list()}
 	if k.address.IsValid() {
 		f.Address = k.address.String()
@@ -118,18 +134,24 @@ func (j *Judge) finding(k key, g *group, known map[int]map[string]bool) (f Findi
 		f.Account = g.seen[0].Account
 	}
 	places := known[k.credential]
-	own := g.place == usual || places[k.address.String()]
+	own := g.place == usual || places[k.address.String()] == event.Accepted
+	any := len(j.o.Usual) > 0 || anyOf(places, event.Accepted)
+	if k.outcome == event.Unknown { // a log may never say how such logins end
+		own, any = own || places[k.address.String()] != "", any || len(places) > 0
+	}
 	switch {
 	case k.change != "":
 		f.Change, f.Target, f.Group = k.change, k.target, k.group
-		f.Code, f.Grade, f.Rule = changed(k, g, own, len(places) > 0 || len(j.o.Usual) > 0)
+		f.Code, f.Grade, f.Rule = changed(k, g, own, any)
 	case k.value >= 0:
 		f.Code, f.Grade, f.Rule, f.ValueOf = ValueTried, Confirmed, "the-value-itself", j.o.Credentials[k.value].ID
-	case k.credential < 0 && g.place == device:
+	case k.credential < 0 && k.lockOut:
+		f.Code, f.Grade, f.Rule = lockedOut(k, g, false, false)
+	case k.credential < 0 && g.place == device && k.outcome != event.Connected:
 		f.Code = NotOnRoll
 		f.Grade, f.Rule = notOnRoll(k)
 	case k.credential >= 0:
-		f.Code, f.Grade, f.Rule = onRoll(k, g, own, len(places) > 0 || len(j.o.Usual) > 0)
+		f.Code, f.Grade, f.Rule = onRoll(k, g, own, any)
 	}
 	if f.Code == "" && k.perhaps && g.place == device && k.outcome != event.Failed {
 		// It is the roll's, or one that the roll has not got.
@@ -138,7 +160,10 @@ func (j *Judge) finding(k key, g *group, known map[int]map[string]bool) (f Findi
 	}
 	if f.Code == "" && g.indicator != "" && k.change == "" {
 		f.Code, f.Grade, f.Rule = IndicatorMet, Possible, "indicator-tried"
-		if k.outcome == event.Accepted {
+		switch k.outcome {
+		case event.Connected:
+			f.Rule = "indicator-connected"
+		case event.Accepted:
 			f.Grade, f.Rule = Probable, "indicator-let-in"
 			if k.credential >= 0 {
 				f.Grade, f.Rule = Confirmed, "indicator-let-in-by-roll"
@@ -172,7 +197,7 @@ func changed(k key, g *group, own, any bool) (Code, Grade, string) {
 	case any:
 		return Changed, Probable, "new-place"
 	}
-	return Changed, Possible, "no-usual-places"
+	return Changed, Possible, noUsualPlaces
 }
 
 func notOnRoll(k key) (Grade, string) {
@@ -206,7 +231,11 @@ func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
 	case accepted && any:
 		return UsedElsewhere, Probable, "new-place"
 	case accepted:
-		return UsedElsewhere, Possible, "no-usual-places"
+		return UsedElsewhere, Possible, noUsualPlaces
+	case k.outcome == event.Unknown || k.outcome == event.Barred:
+		return unclear(k, g, own, any)
+	case k.outcome == event.Locked && k.phase != Rotated:
+		return lockedOut(k, g, own, any)
 	case !k.outcome.Bad() || k.phase != Rotated:
 		return "", "", ""
 	case g.indicator != "":
@@ -218,6 +247,51 @@ func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
 	}
 	return TriedAfter, Probable, "new-place"
 }
+
+// unclear judges a use of a credential of the roll of which the log does not
+// say whether the value was right.
+func unclear(k key, g *group, own, any bool) (Code, Grade, string) {
+	code, rule := UsedElsewhere, "outcome-not-known"
+	if k.outcome == event.Barred {
+		rule = "perhaps-the-right-value"
+	}
+	if k.phase == Rotated {
+		code = TriedAfter
+	}
+	switch {
+	case k.phase == Before || own || g.place == nowhere || g.place == device:
+		return "", "", ""
+	case g.indicator != "":
+		return code, Probable, "indicator"
+	case !any:
+		return code, Possible, noUsualPlaces
+	}
+	return code, Possible, rule
+}
+
+// lockedOut judges a lock-out. One that was before the first window is none of
+// the intruder's.
+func lockedOut(k key, g *group, own, any bool) (Code, Grade, string) {
+	switch {
+	case k.phase == Before:
+		return "", "", ""
+	case g.indicator != "":
+		return LockedOut, Probable, "indicator"
+	case k.credential < 0:
+		return LockedOut, Possible, "not-on-roll"
+	case own || g.place == device:
+		return LockedOut, Possible, "usual-place"
+	case g.place == nowhere:
+		return LockedOut, Possible, "no-address"
+	case any:
+		return LockedOut, Probable, "new-place"
+	}
+	return LockedOut, Possible, noUsualPlaces
+}
+
+// noUsualPlaces is the rule of what would be more if it were known from where a
+// credential is used.
+const noUsualPlaces = "no-usual-places"
 
 // thenLetIn is the rule of a burst of failures behind which somebody got in.
 const thenLetIn = "then-let-in"
@@ -255,6 +329,9 @@ func (f Finding) Words() string {
 		times = plural.Count(f.Count, "time", "times")
 	}
 	from := "an address that the logs do not show"
+	if len(f.Seen) > 0 && f.Seen[0].Client != "" {
+		from = fmt.Sprintf("a machine that calls itself %q", f.Seen[0].Client)
+	}
 	if f.Address != "" {
 		from = f.Address
 	}
@@ -262,17 +339,22 @@ func (f Finding) Words() string {
 	case Changed:
 		return f.changeWords(who, from, times)
 	case NotOnRoll:
-		return fmt.Sprintf("%s was %s from the device (%s), %s, and is not on the roll", who, f.Outcome, from, times)
+		return fmt.Sprintf("%s %s from the device (%s), %s, and is not on the roll", who, f.Outcome.Words(), from, times)
 	case UsedElsewhere:
-		return fmt.Sprintf("%s was used from %s, %s", who, from, times)
+		if f.Outcome == event.Accepted {
+			return fmt.Sprintf("%s was used from %s, %s", who, from, times)
+		}
+		return fmt.Sprintf("%s %s from %s, %s", who, f.Outcome.Words(), from, times)
+	case LockedOut:
+		return fmt.Sprintf("%s was locked out by who came from %s, %s", who, from, times)
 	case DeviceAfter:
-		return fmt.Sprintf("%s was %s from the device (%s), %s, when that should have been out of use", who, f.Outcome, from, times)
+		return fmt.Sprintf("%s %s from the device (%s), %s, when that should have been out of use", who, f.Outcome.Words(), from, times)
 	case TriedAfter:
-		return fmt.Sprintf("%s was %s from %s, %s, after its stolen value was dead", who, f.Outcome, from, times)
+		return fmt.Sprintf("%s %s from %s, %s, after its stolen value was dead", who, f.Outcome.Words(), from, times)
 	case ValueTried:
 		return fmt.Sprintf("the value of %s was offered as %s from %s, %s", f.ValueOf, who, from, times)
 	case IndicatorMet:
-		return fmt.Sprintf("%s was %s from %s, %s", who, f.Outcome, from, times)
+		return fmt.Sprintf("%s %s from %s, %s", who, f.Outcome.Words(), from, times)
 	}
 	if f.Address == "" {
 		return fmt.Sprintf("%s of %s from %s", plural.Count(f.Count, "refused login", "refused logins"), who, plural.Count(f.Addresses, "address", "addresses"))

@@ -48,6 +48,15 @@ func (x *Indicators) met(a netip.Addr) (indicator, at string, ok bool) {
 	return "", "", false
 }
 
+// Meets reports whether an address, or the name of a host, is one of them.
+func (x *Indicators) Meets(a netip.Addr, name string) bool {
+	if _, _, ok := x.met(a.Unmap()); ok {
+		return true
+	}
+	_, _, ok := x.metName(name)
+	return ok
+}
+
 // cannot are types of indicators that no log of these formats holds.
 var cannot = []string{"md5", "sha1", "sha256", "sha512", "hash", "url", "uri", "email", "email-src", "filename", "file", "mutex", "yara", "ja3", "cve"}
 

@@ -106,6 +106,7 @@ type key struct {
 	// indicator is one that a name met: other names may come from the same
 	// address, and from none.
 	indicator string
+	lockOut   bool // the server says that it locks it out, and not that it is
 }
 
 type group struct {
@@ -161,6 +162,9 @@ func (j *Judge) Add(e event.Event) { j.sort(e, j.count) }
 // sort finds out what an event is of, and gives it to take once for each
 // credential that it may be of.
 func (j *Judge) sort(e event.Event, take func(k key, g group, e event.Event)) {
+	if e.Outcome == event.Connected && !j.o.Indicators.Meets(e.Address, e.Client) {
+		return
+	}
 	folded, whole := j.o.Fold(e.Form, e.Account)
 	n := name{e.Form, folded}
 	on := j.onRoll(n, e.Authority)
@@ -189,8 +193,12 @@ func (j *Judge) sort(e event.Event, take func(k key, g group, e event.Event)) {
 		j.bursts.add(e, n, whole || len(on) > 0, indicator)
 	}
 	if len(on) == 0 {
-		if e.Outcome == event.Failed && e.Change == "" || at != device && indicator == "" && value < 0 {
+		switch {
+		case indicator != "" || locksOut(e):
+		case e.Outcome == event.Failed && e.Change == "", at != device && value < 0:
 			return
+		case e.Account == "" && !e.Outcome.Bad() && value < 0:
+			return // somebody's use, and of nobody who could be told
 		}
 		on = []int{-1}
 	}
@@ -205,6 +213,9 @@ func (j *Judge) sort(e event.Event, take func(k key, g group, e event.Event)) {
 		take(k, g, of)
 	}
 }
+
+// locksOut reports whether an event is one of a lock-out, and no try.
+func locksOut(e event.Event) bool { return e.Outcome == event.Locked && !e.Login && e.Change == "" }
 
 // hashed are the credentials of which one of the hashes is made.
 func (j *Judge) hashed(hashes []string, what string) (out []int) {
@@ -250,6 +261,7 @@ func (j *Judge) keyOf(i int, n name, value int, at place, e event.Event) key {
 			k.authority = e.Authority
 		}
 	}
+	k.lockOut = locksOut(e)
 	k.value, k.perhaps = value, i >= 0 && slices.Contains(e.Doubts, event.ByDomain)
 	k.phase = j.phase(e.At, rotated)
 	if at == device && !j.o.Contained.IsZero() && e.At.After(j.o.Contained) {

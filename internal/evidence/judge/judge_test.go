@@ -36,6 +36,13 @@ func at(d int, account, address string, o event.Outcome, doubts ...event.Doubt) 
 	return e
 }
 
+// lockOut is one as Windows tells of it (4740).
+func lockOut(d int, account string) event.Event {
+	e := at(d, account, "", event.Locked)
+	e.Login, e.Client, e.NameSaid = false, "KALI", true
+	return e
+}
+
 func TestEachRuleGivesItsGrade(t *testing.T) {
 	const a, b, other, dev, home, evil, new = "UID=A,dc=x", "uid=b,dc=x", "uid=c,dc=x", "192.0.2.10", "198.51.100.1", "203.0.113.9", "203.0.113.1"
 	before := at(5, a, home, event.Accepted)
@@ -43,33 +50,56 @@ func TestEachRuleGivesItsGrade(t *testing.T) {
 		events []event.Event
 		want   string // code grade rule, of all findings
 	}{
-		"the device uses what is not on the roll":           {[]event.Event{at(11, other, dev, event.Accepted)}, "not-on-roll confirmed let-in-from-device"},
-		"it did so outside the window":                      {[]event.Event{at(5, other, dev, event.Accepted)}, "not-on-roll probable let-in-from-device-outside-window"},
-		"it tried":                                          {[]event.Event{at(11, other, dev, event.Refused)}, "not-on-roll possible tried-from-device"},
-		"an address in doubt counts less":                   {[]event.Event{at(11, other, dev, event.Accepted, event.OverGap)}, "not-on-roll probable let-in-from-device"},
-		"one without a doubt is enough":                     {[]event.Event{at(11, other, dev, event.Accepted, event.OverGap), at(11, other, dev, event.Accepted)}, "not-on-roll confirmed let-in-from-device"},
-		"the device uses what is on it":                     {[]event.Event{at(11, b, dev, event.Accepted)}, ""},
-		"somebody else uses what is not on it":              {[]event.Event{at(11, other, new, event.Accepted)}, ""},
-		"from where it always was":                          {[]event.Event{before, at(11, a, home, event.Accepted)}, ""},
-		"from a new place in the window":                    {[]event.Event{before, at(11, a, new, event.Accepted)}, "used-elsewhere probable new-place"},
-		"from a new place, seen before what is usual":       {[]event.Event{at(11, a, new, event.Accepted), before}, "used-elsewhere probable new-place"},
-		"a use behind the window is found":                  {[]event.Event{before, at(21, a, new, event.Accepted)}, "used-elsewhere probable new-place"},
-		"nobody knows what is usual":                        {[]event.Event{at(11, b, new, event.Accepted)}, "used-elsewhere possible no-usual-places"},
-		"before the window a place is what it is":           {[]event.Event{at(5, a, new, event.Accepted)}, ""},
-		"from the intruder's address":                       {[]event.Event{before, at(11, a, evil, event.Accepted)}, "used-elsewhere confirmed indicator"},
-		"from the intruder's address before the window":     {[]event.Event{at(5, a, evil, event.Accepted)}, "indicator confirmed indicator-let-in-by-roll"},
-		"and that makes it no usual place":                  {[]event.Event{at(5, b, evil, event.Accepted), at(11, b, evil, event.Accepted)}, "indicator confirmed indicator-let-in-by-roll, used-elsewhere confirmed indicator"},
-		"the intruder as somebody else":                     {[]event.Event{at(11, other, evil, event.Accepted)}, "indicator probable indicator-let-in"},
-		"the intruder in vain":                              {[]event.Event{at(11, other, evil, event.Refused)}, "indicator possible indicator-tried"},
-		"the old value tried":                               {[]event.Event{at(26, a, new, event.Refused)}, "tried-after-rotation probable new-place"},
-		"the old value tried by the device":                 {[]event.Event{at(26, a, dev, event.Refused)}, "tried-after-rotation confirmed from-device"},
-		"the old value tried by a consumer that was missed": {[]event.Event{before, at(26, a, home, event.Refused)}, "tried-after-rotation possible usual-place"},
-		"before it was dead a refusal is a refusal":         {[]event.Event{at(24, a, new, event.Refused)}, ""},
-		"the device behind the window":                      {[]event.Event{at(21, b, dev, event.Accepted)}, "from-device-after probable let-in-behind-window"},
-		"the device in vain since it is contained":          {[]event.Event{at(29, b, dev, event.Refused)}, "from-device-after probable tried-since-containment"},
-		"the device since it is contained":                  {[]event.Event{at(29, b, dev, event.Accepted)}, "from-device-after confirmed let-in-since-containment"},
-		"without an address nothing is said of a place":     {[]event.Event{at(11, b, "", event.Accepted)}, ""},
-		"an answer that is missing is no success":           {[]event.Event{at(11, b, new, event.Unknown)}, ""},
+		"the device uses what is not on the roll":                {[]event.Event{at(11, other, dev, event.Accepted)}, "not-on-roll confirmed let-in-from-device"},
+		"it did so outside the window":                           {[]event.Event{at(5, other, dev, event.Accepted)}, "not-on-roll probable let-in-from-device-outside-window"},
+		"it tried":                                               {[]event.Event{at(11, other, dev, event.Refused)}, "not-on-roll possible tried-from-device"},
+		"an address in doubt counts less":                        {[]event.Event{at(11, other, dev, event.Accepted, event.OverGap)}, "not-on-roll probable let-in-from-device"},
+		"one without a doubt is enough":                          {[]event.Event{at(11, other, dev, event.Accepted, event.OverGap), at(11, other, dev, event.Accepted)}, "not-on-roll confirmed let-in-from-device"},
+		"the device uses what is on it":                          {[]event.Event{at(11, b, dev, event.Accepted)}, ""},
+		"somebody else uses what is not on it":                   {[]event.Event{at(11, other, new, event.Accepted)}, ""},
+		"from where it always was":                               {[]event.Event{before, at(11, a, home, event.Accepted)}, ""},
+		"from a new place in the window":                         {[]event.Event{before, at(11, a, new, event.Accepted)}, "used-elsewhere probable new-place"},
+		"from a new place, seen before what is usual":            {[]event.Event{at(11, a, new, event.Accepted), before}, "used-elsewhere probable new-place"},
+		"a use behind the window is found":                       {[]event.Event{before, at(21, a, new, event.Accepted)}, "used-elsewhere probable new-place"},
+		"nobody knows what is usual":                             {[]event.Event{at(11, b, new, event.Accepted)}, "used-elsewhere possible no-usual-places"},
+		"before the window a place is what it is":                {[]event.Event{at(5, a, new, event.Accepted)}, ""},
+		"from the intruder's address":                            {[]event.Event{before, at(11, a, evil, event.Accepted)}, "used-elsewhere confirmed indicator"},
+		"from the intruder's address before the window":          {[]event.Event{at(5, a, evil, event.Accepted)}, "indicator confirmed indicator-let-in-by-roll"},
+		"and that makes it no usual place":                       {[]event.Event{at(5, b, evil, event.Accepted), at(11, b, evil, event.Accepted)}, "indicator confirmed indicator-let-in-by-roll, used-elsewhere confirmed indicator"},
+		"the intruder as somebody else":                          {[]event.Event{at(11, other, evil, event.Accepted)}, "indicator probable indicator-let-in"},
+		"the intruder in vain":                                   {[]event.Event{at(11, other, evil, event.Refused)}, "indicator possible indicator-tried"},
+		"the old value tried":                                    {[]event.Event{at(26, a, new, event.Refused)}, "tried-after-rotation probable new-place"},
+		"the old value tried by the device":                      {[]event.Event{at(26, a, dev, event.Refused)}, "tried-after-rotation confirmed from-device"},
+		"the old value tried by a consumer that was missed":      {[]event.Event{before, at(26, a, home, event.Refused)}, "tried-after-rotation possible usual-place"},
+		"before it was dead a refusal is a refusal":              {[]event.Event{at(24, a, new, event.Refused)}, ""},
+		"the device behind the window":                           {[]event.Event{at(21, b, dev, event.Accepted)}, "from-device-after probable let-in-behind-window"},
+		"the device in vain since it is contained":               {[]event.Event{at(29, b, dev, event.Refused)}, "from-device-after probable tried-since-containment"},
+		"the device since it is contained":                       {[]event.Event{at(29, b, dev, event.Accepted)}, "from-device-after confirmed let-in-since-containment"},
+		"without an address nothing is said of a place":          {[]event.Event{at(11, b, "", event.Accepted)}, ""},
+		"an answer that is missing may have been a success":      {[]event.Event{at(11, b, new, event.Unknown)}, "used-elsewhere possible no-usual-places"},
+		"an answer that is missing, from a new place":            {[]event.Event{before, at(11, a, new, event.Unknown)}, "used-elsewhere possible outcome-not-known"},
+		"with no answer, from the intruder's address":            {[]event.Event{before, at(11, a, evil, event.Unknown)}, "used-elsewhere probable indicator"},
+		"a log that never says how it ends has usual places too": {[]event.Event{at(5, a, home, event.Unknown), at(11, a, home, event.Unknown)}, ""},
+		"and these are none of what was let in":                  {[]event.Event{at(5, a, new, event.Unknown), at(11, a, new, event.Accepted)}, "used-elsewhere possible no-usual-places"},
+		"barred, which may have been the right value":            {[]event.Event{before, at(11, a, new, event.Barred)}, "used-elsewhere possible perhaps-the-right-value"},
+		"barred after its death":                                 {[]event.Event{before, at(26, a, new, event.Barred)}, "tried-after-rotation possible perhaps-the-right-value"},
+		"barred at a usual place":                                {[]event.Event{before, at(11, a, home, event.Barred)}, ""},
+		"barred at the device":                                   {[]event.Event{before, at(11, a, dev, event.Barred)}, ""},
+		"a failure of somebody else's at the intruder's":         {[]event.Event{at(11, other, evil, event.Failed)}, "indicator possible indicator-tried"},
+		"a failure of somebody else's":                           {[]event.Event{at(11, other, dev, event.Failed)}, ""},
+		"let in without a name, at the intruder's":               {[]event.Event{at(11, "", evil, event.Accepted)}, "indicator probable indicator-let-in"},
+		"let in without a name":                                  {[]event.Event{at(11, "", dev, event.Accepted), at(11, "", new, event.Accepted)}, ""},
+		"the intruder connected":                                 {[]event.Event{at(11, "", evil, event.Connected)}, "indicator possible indicator-connected"},
+		"others connected":                                       {[]event.Event{at(11, "", dev, event.Connected), at(11, "", new, event.Connected)}, ""},
+		"locked out by a new place":                              {[]event.Event{before, at(11, a, new, event.Locked)}, "locked-out probable new-place"},
+		"locked out by a usual place":                            {[]event.Event{before, at(11, a, home, event.Locked)}, "locked-out possible usual-place"},
+		"locked out, nobody knows what is usual":                 {[]event.Event{at(11, b, new, event.Locked)}, "locked-out possible no-usual-places"},
+		"locked out by the intruder's":                           {[]event.Event{at(11, b, evil, event.Locked)}, "locked-out probable indicator"},
+		"locked out by the device":                               {[]event.Event{at(11, b, dev, event.Locked)}, ""},
+		"the lock-out itself has no address":                     {[]event.Event{lockOut(11, b)}, "locked-out possible no-address"},
+		"the lock-out of what is not on the roll":                {[]event.Event{lockOut(11, other)}, "locked-out possible not-on-roll"},
+		"a lock-out before the window":                           {[]event.Event{lockOut(5, other), lockOut(5, b)}, ""},
+		"tried at a lock, of what is not on the roll":            {[]event.Event{at(11, other, new, event.Locked)}, ""},
 	} {
 		o := options()
 		o.Contained = day(28)

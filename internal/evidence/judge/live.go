@@ -277,9 +277,11 @@ func networkOf(a netip.Addr) netip.Addr {
 func told(f Finding) bool {
 	switch f.Code {
 	case TriedAfter:
-		return f.Rule != "usual-place"
+		return f.Rule != "usual-place" && f.Rule != noUsualPlaces
 	case UsedElsewhere:
-		return f.Rule != "no-usual-places"
+		return f.Rule != noUsualPlaces
+	case LockedOut:
+		return f.Credential != "" && f.Rule != "usual-place" && f.Rule != noUsualPlaces
 	case Changed:
 		return f.Rule == "indicator" || f.Rule == "by-device"
 	}

@@ -92,7 +92,7 @@ type Untold struct {
 	Moments []Moment
 }
 
-func (j *Judge) sortOf(k key, g *group, known map[int]map[string]bool) Sort {
+func (j *Judge) sortOf(k key, g *group, known map[int]map[string]event.Outcome) Sort {
 	switch {
 	case k.outcome.Bad():
 		return WasRefused
@@ -102,7 +102,7 @@ func (j *Judge) sortOf(k key, g *group, known map[int]map[string]bool) Sort {
 		return FromDevice
 	case g.place == nowhere:
 		return FromNowhere
-	case g.place == usual || known[k.credential][k.address.String()]:
+	case g.place == usual || known[k.credential][k.address.String()] == event.Accepted:
 		return FromUsual
 	}
 	return FromElsewhere

@@ -67,8 +67,8 @@ func TestEachUseIsToldOnceInAFindingOrBesideThem(t *testing.T) {
 			untold[u.Sort] += m.Count
 		}
 	}
-	require.Equal(t, 3, told)
-	require.Equal(t, map[Sort]int{FromDevice: 1, FromUsual: 2, FromNowhere: 1, WasRefused: 1, WasUnclear: 1}, untold)
+	require.Equal(t, 4, told)
+	require.Equal(t, map[Sort]int{FromDevice: 1, FromUsual: 2, FromNowhere: 1, WasRefused: 1}, untold)
 	u := r.Uses[0]
 	require.Equal(t, 9, u.Device.Count+u.Usual.Count+u.Elsewhere.Count+u.Nowhere.Count+u.Refused.Count+u.Unclear.Count)
 }

@@ -21,6 +21,7 @@ type Sighting struct {
 	Server  string        `json:"server,omitempty"`
 	Account string        `json:"account,omitempty"`
 	Address string        `json:"address,omitempty"`
+	Client  string        `json:"client,omitempty"` // what it calls itself, where the log has no address
 	Port    uint16        `json:"port,omitempty"`
 	Method  string        `json:"method,omitempty"`
 	Outcome event.Outcome `json:"outcome"`
@@ -33,6 +34,8 @@ func sightingOf(e event.Event, named bool) Sighting {
 	s := Sighting{Place: e.Place, At: e.At.UTC(), Server: short(e.Server), Port: e.Port, Method: word(e.Method), Outcome: e.Outcome, Code: short(e.Code)}
 	if e.Address.IsValid() {
 		s.Address = e.Address.String()
+	} else if e.NameSaid {
+		s.Client = short(e.Client)
 	}
 	s.Account = Shown(e.Form, e.Account, named)
 	return s

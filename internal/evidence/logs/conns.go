@@ -216,6 +216,7 @@ func (c *conns) opens(r *run, number uint64, at time.Time, address netip.Addr, p
 	is.address, is.port, is.known, is.doubt, is.gap = address.Unmap().WithZone(""), port, true, r.doubt, r.gap
 	r.max = max(r.max, number)
 	c.table.Add(connKey{r.id, number}, is)
+	c.o.connected(place, at, r.server, is.address, port)
 	for _, e := range before {
 		if at.Sub(e.At) > early {
 			c.o.Note(event.NoAddress, e.Place, e.Server)

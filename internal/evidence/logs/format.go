@@ -5,6 +5,7 @@ package logs
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -51,8 +52,41 @@ type Options struct {
 	// "" where lines name none.
 	Event func(event.Event)
 	Note  func(n event.Note, at event.Place, server string)
+	// Meets reports whether an address, or else the name of a host, is one that
+	// is looked for wherever it stands. nil where none is.
+	Meets func(a netip.Addr, name string) bool
 	// Live: lines are read as they are written, and the end is far.
 	Live bool
+}
+
+// connected tells of an address that is looked for, and that did not log in.
+func (o Options) connected(place event.Place, at time.Time, server string, a netip.Addr, port uint16) {
+	if o.Meets != nil && o.Meets(a, "") {
+		o.Event(event.Event{Place: place, At: at, Server: server, Form: event.Other, Address: a.Unmap().WithZone(""), Port: port, Method: "connection", Outcome: event.Connected})
+	}
+}
+
+// Looked gives the first address or name in a text that is looked for.
+func (o Options) Looked(text string) (e event.Event, found bool) {
+	if o.Meets == nil {
+		return e, false
+	}
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(" \t[]()<>,;=\"'/", r) }) {
+		e = event.Event{Form: event.Other, Method: "connection", Outcome: event.Connected}
+		a, err := netip.ParseAddr(strings.TrimSuffix(word, ":"))
+		if from, asPort := netip.ParseAddrPort(word); err != nil && asPort == nil {
+			a, e.Port, err = from.Addr(), from.Port(), nil
+		}
+		if err == nil {
+			e.Address = a.Unmap().WithZone("")
+		} else if e.Client, e.NameSaid = cutName(strings.TrimRight(word, ":.")), true; !strings.Contains(e.Client, ".") {
+			continue
+		}
+		if o.Meets(e.Address, e.Client) {
+			return e, true
+		}
+	}
+	return e, false
 }
 
 func (o Options) clock() *Clock {

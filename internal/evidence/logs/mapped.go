@@ -214,6 +214,7 @@ func (p *mapped) take(get func(string) string, place event.Place) (Verdict, time
 		p.o.Note(event.NamesNobody, place, p.server)
 	default:
 		p.o.Note(event.InUnnamed, place, p.server)
+		p.o.Event(e)
 	}
 	if !e.Address.IsValid() {
 		p.o.Note(event.NoAddress, place, p.server)

@@ -263,8 +263,8 @@ func sambaAddress(text string) (netip.Addr, uint16) {
 	return address(text[:i]), port(text[i+1:])
 }
 
-// ntOutcome reads the name of a status of Windows ([MS-ERREF] 2.3.1). What says
-// that the account is barred does not say that the value was wrong.
+// ntOutcome reads the name of a status of Windows ([MS-ERREF] 2.3.1); see
+// winStatus.
 func ntOutcome(status string) event.Outcome {
 	switch strings.TrimPrefix(status, "NT_STATUS_") {
 	case "OK":
@@ -273,6 +273,8 @@ func ntOutcome(status string) event.Outcome {
 		return event.Refused
 	case "ACCOUNT_LOCKED_OUT":
 		return event.Locked
+	case "PASSWORD_EXPIRED", "PASSWORD_MUST_CHANGE", "ACCOUNT_DISABLED", "ACCOUNT_EXPIRED", "ACCOUNT_RESTRICTION", "INVALID_LOGON_HOURS", "INVALID_WORKSTATION":
+		return event.Barred
 	}
 	return event.Failed
 }

@@ -64,6 +64,10 @@ func (s *service) Line(line []byte, place event.Place) (Verdict, time.Time, erro
 	s.server, s.pid, s.place = h.host, h.host+"\x00"+h.pid, place
 	e, known := s.text(s, string(h.text))
 	if !known {
+		if e, found := s.o.Looked(string(h.text)); found {
+			e.Place, e.At, e.Server = place, at, h.host
+			s.o.Event(e)
+		}
 		return Read, at, nil
 	}
 	e.Place, e.At, e.Server, e.Login = place, at, h.host, true
@@ -80,6 +84,7 @@ func (s *service) Line(line []byte, place event.Place) (Verdict, time.Time, erro
 	default:
 		// It is somebody's use, and of nobody who could be told.
 		s.o.Note(event.InUnnamed, place, h.host)
+		s.o.Event(e)
 		return Read, at, nil
 	}
 	if !e.Address.IsValid() {

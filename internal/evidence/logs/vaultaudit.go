@@ -202,6 +202,7 @@ func (p *vaultAudit) answered(l *vaultLine, e event.Event) {
 		e.Outcome = event.Refused
 		p.token(l, &e)
 	default:
+		p.o.connected(e.Place, e.At, "", e.Address, e.Port)
 		return // asked without a token: sys/health and its kin
 	}
 	if e.Login && e.Account == "" && e.Outcome.Bad() {

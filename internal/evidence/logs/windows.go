@@ -321,14 +321,17 @@ func zero(code string) bool {
 	return code == "" || strings.Trim(strings.TrimPrefix(code, "0x"), "0") == ""
 }
 
-// winStatus reads a status ([MS-ERREF] 2.3.1). What says that an account is
-// barred does not say that the value was wrong.
+// winStatus reads a status ([MS-ERREF] 2.3.1). Barred is what says that a
+// password is expired or must be changed, an account disabled, expired or
+// restricted, its hours or its machine wrong.
 func winStatus(code string) event.Outcome {
 	switch strings.TrimPrefix(strings.ToLower(code), "0x") {
 	case "c000006a", "c0000064", "c000006d":
 		return event.Refused
 	case "c0000234":
 		return event.Locked
+	case "c0000071", "c0000224", "c0000072", "c0000193", "c000006e", "c000006f", "c0000070":
+		return event.Barred
 	}
 	if zero(code) {
 		return event.Accepted
@@ -344,6 +347,8 @@ func kerberosStatus(code string) event.Outcome {
 		return event.Accepted
 	case "6", "18": // no such client, wrong password
 		return event.Refused
+	case "17": // the password is expired
+		return event.Barred
 	}
 	return event.Failed
 }

@@ -32,7 +32,7 @@ func winCases() []winCase {
 		{"4624", []string{"TargetUserSid=S-1-5-21-1-2-3-1104", "TargetUserName=svc", "TargetDomainName=CORP", "TargetLogonId=0x1f", "LogonType=3", "IpAddress=::ffff:192.0.2.10", "IpPort=49254"}, try{`corp\svc`, "192.0.2.10", in}},
 		{"4625", []string{"TargetUserName=svc", "TargetDomainName=CORP", "Status=0xc000006d", "SubStatus=0xc000006a", "LogonType=8", "IpAddress=192.0.2.11", "IpPort=1"}, try{`corp\svc`, "192.0.2.11", no}},
 		{"4625", []string{"TargetUserName=svc", "TargetDomainName=CORP", "Status=0xc0000234", "SubStatus=0x0", "LogonType=3", "IpAddress=192.0.2.11", "IpPort=-"}, try{`corp\svc`, "192.0.2.11", locked}},
-		{"4625", []string{"TargetUserName=svc", "TargetDomainName=CORP", "Status=0xc000006e", "SubStatus=0xc0000072", "LogonType=3", "IpAddress=2001:db8::1", "IpPort=5"}, try{`corp\svc`, "2001:db8::1", failed}},
+		{"4625", []string{"TargetUserName=svc", "TargetDomainName=CORP", "Status=0xc000006e", "SubStatus=0xc0000072", "LogonType=3", "IpAddress=2001:db8::1", "IpPort=5"}, try{`corp\svc`, "2001:db8::1", event.Barred}},
 		{"4768", []string{"TargetUserName=svc", "TargetDomainName=corp.example.org", "TargetUserSid=S-1-5-21-1-2-3-1104", "Status=0x0", "IpAddress=::ffff:192.0.2.12", "IpPort=50135"}, try{`corp.example.org\svc`, "192.0.2.12", in}},
 		// Nobody showed a value: anybody is given such a ticket.
 		{"4768", []string{"TargetUserName=roast", "TargetDomainName=CORP", "TargetUserSid=S-1-5-21-1-2-3-1105", "Status=0x0", "PreAuthType=0", "IpAddress=::ffff:192.0.2.12", "IpPort=50135"}, try{`corp\roast`, "192.0.2.12", event.Unknown}},

@@ -245,7 +245,7 @@ var (
 	forms = []event.Form{event.DN, event.VaultLogin, event.Login, event.Other, event.Foreign}
 	// Grades, the surest first: those of a finding.
 	grades   = []string{"confirmed", "probable", "possible"}
-	outcomes = []event.Outcome{event.Accepted, event.Refused, event.Locked, event.Unknown}
+	outcomes = []event.Outcome{event.Accepted, event.Refused, event.Locked, event.Unknown, event.Barred}
 )
 
 // wrong says why an entry is not as evidence writes it, or "".
@@ -353,7 +353,7 @@ func (f Account) Rank() int {
 	switch f.Outcome {
 	case event.Accepted:
 		return n
-	case event.Unknown:
+	case event.Unknown, event.Barred:
 		return n + 1
 	}
 	return n + 2
