@@ -37,9 +37,17 @@ type Accept struct {
 	Door    string                 `json:"door,omitempty"`   // as the file calls it (Finding)
 	// On is when somebody looked at that place in Vault, or that server: the
 	// word is for what was there before.
-	On     time.Time `json:"on,omitzero"`
+	On time.Time `json:"on,omitzero"`
+	// Until is when what is said of a Door ends: who restarts it does so for
+	// the campaign that he knows of, and a later one warns anew. Line is where
+	// that stands in the file.
+	Until  time.Time `json:"until,omitzero"`
+	Line   int       `json:"line,omitempty"`
 	Reason string    `json:"reason"`
 }
+
+// longestWord is how far ahead Until may lie.
+const longestWord = 7 * 24 * time.Hour
 
 // Outdated says what a accepts, and why that does not answer what a login may
 // have made at a place in Vault, who reads or what lies there, or what became
@@ -109,7 +117,7 @@ var acceptable = []string{string(credential.SecondCopy), string(credential.CopyB
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept
 	for i, n := range top.list("accept") {
-		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "finding", "vault", "device", "host", "door", "on", "reason")
+		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "finding", "vault", "device", "host", "door", "on", "until", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
@@ -157,6 +165,7 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 				f.problem("finding", "missing: %s", credential.FindingOtherSpellings)
 			}
 			a.Finding = credential.FindingCode(f.oneOf("finding", "", []string{string(credential.FindingOtherSpellings)}))
+			a.Until, a.Line = f.wordUntil(), n.Line
 		case f.has("finding") && (!f.has("directory") || f.has("server")):
 			f.problem("finding", "goes with directory, without server: it is a warning that something of it is not shown, or not searched")
 		case f.has("on") && !f.has("vault") && !f.has("server"):
@@ -176,14 +185,41 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 				f.unknownDirectory(c, a.Directory, slices.Collect(maps.Keys(c.Systems))...)
 			}
 		}
+		if f.has("until") && !f.has("door") {
+			f.problem("until", "goes with door: it is until when that word counts")
+		}
 		a.On = f.past("on")
 		out = append(out, a)
 	}
 	return out
 }
 
+// wordUntil is when a person's word of a door ends. One that has ended is no
+// mistake of the file, for a campaign that it was for may still run: the next
+// listing tells it.
+func (f fields) wordUntil() time.Time {
+	if !f.has("until") {
+		f.problem("until", "missing: until when that counts, a week ahead at most, for example 2026-12-01T06:00:00Z; a later campaign sets other values, and warns anew")
+		return time.Time{}
+	}
+	t := f.instant("until")
+	if t.After(time.Now().Add(longestWord)) {
+		f.problem("until", "lies more than a week ahead: that word is for what is set now, and a later campaign warns anew")
+	}
+	return t
+}
+
 // past is a time, or the beginning of a day, that has been.
 func (f fields) past(key string) time.Time {
+	t := f.instant(key)
+	if t.After(time.Now()) {
+		f.problem(key, "lies in the future: write when that was")
+	}
+	return t
+}
+
+// instant is a time, or the beginning of a day; zero if there is none.
+func (f fields) instant(key string) time.Time {
 	s := f.str(key)
 	if s == "" {
 		return time.Time{}
@@ -192,11 +228,8 @@ func (f fields) past(key string) time.Time {
 	if err != nil {
 		t, err = time.Parse(time.DateOnly, s)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		f.problem(key, "not a time: write it like 2026-11-28T21:40:00Z, or 2026-11-29 for the beginning of that day (UTC)")
-	case t.After(time.Now()):
-		f.problem(key, "lies in the future: write when that was")
 	}
 	return t.UTC()
 }

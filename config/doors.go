@@ -97,6 +97,9 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 		d.Cache = time.Duration(f.duration("cache", 0, time.Second, 24*time.Hour))
 	}
 	d.Software = f.doorSoftware(d.Type)
+	if d.Software == door.KeepsNone && (f.has("cache") || f.has("flush")) {
+		f.problem("software", "none says that nothing is kept there, and cache or flush that something is: take one of them out")
+	}
 	d.Machines = f.integer("machines", 0, 1, door.MaxLooks)
 	d.Flush = l.doorFlush(f, c)
 	f.doorFurther(t, &d)
@@ -107,12 +110,7 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 // that type is refused: the door would be asked as that one has to be, which is
 // less.
 func (f fields) doorSoftware(kind string) string {
-	names := door.KeeperNames(kind)
-	if _, has := f.scalar("software"); has && len(names) == 0 {
-		f.problem("software", "nothing is known to keep old logins behind a door of type %s: take it out", kind)
-		return ""
-	}
-	return f.oneOf("software", "", names)
+	return f.oneOf("software", "", door.KeeperNames(kind))
 }
 
 // doorAddress is what is dialled: a name, or an address, or both, as servers

@@ -120,6 +120,13 @@ func TestWhatADoorKeepsAndWhatEndsIt(t *testing.T) {
 	}
 	_, err = withDoor(t, `type: imaps, address: mail.example.org, software: sssd`)
 	require.NoError(t, err, "PAM may stand behind any service")
+	c, err = withDoor(t, `type: vault, address: vault.example.org, mount: auth/a, software: none`)
+	require.NoError(t, err, "an application of one's own")
+	require.Zero(t, c.Doors["here"].Keeping())
+	for _, also := range []string{`cache: 30m`, `flush: {url: "https://automation.example.org/flush"}`} {
+		_, err = withDoor(t, imaps+`software: none, `+also)
+		require.ErrorContains(t, err, "doors.here.software: none says that nothing is kept there, and cache or flush that something is")
+	}
 	_, err = withDoor(t, `type: vault, address: vault.example.org, mount: auth/a, software: squid`)
 	require.ErrorContains(t, err, "doors.here.software: unknown: squid")
 	const atDevice = "device: esg-01\nexposure: [{from: 2022-10-10}]\ncontainment: {how: off, at: 2023-06-08T09:00:00Z, addresses: [192.0.2.10]}\ndoors:\n  here: {type: imaps, address: mail.example.org, for: rows, flush: {url: \"https://192.0.2.10/flush\"}}\nsources: [{type: vault-kv, prefix: kv/a}]\n"

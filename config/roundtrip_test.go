@@ -117,7 +117,7 @@ func anyCampaign(t *rapid.T) Campaign {
 			Source: text.Draw(t, "source"), Account: text.Draw(t, "account"), Batch: rapid.Int().Draw(t, "batch")}
 	})
 	accept := rapid.Custom(func(t *rapid.T) Accept {
-		return Accept{Account: text.Draw(t, "account"), Problem: credential.Problem(text.Draw(t, "problem")), Source: text.Draw(t, "source"), Directory: text.Draw(t, "directory"), Server: text.Draw(t, "server"), Vault: text.Draw(t, "vault"), On: when.Draw(t, "accepted on"), Reason: text.Draw(t, "reason")}
+		return Accept{Account: text.Draw(t, "account"), Problem: credential.Problem(text.Draw(t, "problem")), Source: text.Draw(t, "source"), Directory: text.Draw(t, "directory"), Server: text.Draw(t, "server"), Vault: text.Draw(t, "vault"), On: when.Draw(t, "accepted on"), Until: when.Draw(t, "accepted until"), Line: rapid.Int().Draw(t, "line"), Reason: text.Draw(t, "reason")}
 	})
 	exclude := rapid.Custom(func(t *rapid.T) Exclude {
 		return Exclude{Account: text.Draw(t, "account"), Path: text.Draw(t, "path"), Reason: text.Draw(t, "reason")}

@@ -33,6 +33,10 @@ type Keeps struct {
 	Refuses bool
 }
 
+// KeepsNone is the name of what keeps nothing, for which who writes the file
+// vouches: an application of one's own is in no table.
+const KeepsNone = "none"
+
 // Keepers were seen on Debian 12's packages (2026-11-28).
 var Keepers = []Keeps{
 	{"saslauthd", "saslauthd 2.1.28 with `-c` (Debian's default), behind Postfix 3.7.11", []string{"submission", "smtps"}, true,
@@ -65,6 +69,7 @@ var Keepers = []Keeps{
 		"`touch` of the file a second later, or `doveadm reload`; no flush", "no: it is refused", false, true},
 	{"pgbouncer", "PgBouncer 1.18.0 with `auth_file`", []string{"postgres"}, false, "until the file is changed and reloaded", 0,
 		"both, and `KILL` of its pools", "no", false, false},
+	{KeepsNone, "`software: none`, an application that keeps no login and asks its directory each time", nil, false, "not at all, as whoever writes the file vouches", 0, "", "", false, false},
 }
 
 // Words say what ends an old value that it took, and whether the new one does.
@@ -90,11 +95,11 @@ func Keeper(name string) (Keeps, bool) {
 }
 
 // KeeperNames are those that may be behind a door of that type, in the order of
-// the table. Another software's way to keep logins would have the door asked
-// less than it must be.
+// the table; what keeps nothing may be behind any. Another software's way to
+// keep logins would have the door asked less than it must be.
 func KeeperNames(kind string) (out []string) {
 	for _, k := range Keepers {
-		if slices.Contains(k.Types, kind) || k.Beneath && !Types[kind].Uncounted {
+		if k.Name == KeepsNone || slices.Contains(k.Types, kind) || k.Beneath && !Types[kind].Uncounted {
 			out = append(out, k.Name)
 		}
 	}

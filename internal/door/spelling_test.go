@@ -28,5 +28,6 @@ func TestADoorThatKeepsSpellingsApartSaysUntilWhenAndWhatEndsIt(t *testing.T) {
 	require.Contains(t, said, "restart; no reload, no wrong login")
 	require.Contains(t, Settings{Type: "https", Software: "nginx"}.OtherSpellings(), "nobody knows how long")
 	require.Empty(t, Settings{Type: "submission", Software: "dovecot"}.OtherSpellings())
+	require.Empty(t, Settings{Type: "https", Software: KeepsNone}.OtherSpellings(), "as who writes the file vouches")
 	require.Empty(t, Settings{Type: "ssh"}.OtherSpellings())
 }

@@ -104,7 +104,7 @@ func (e *Estate) DoorsYAML() string {
 	}
 	var b strings.Builder
 	if e.Relay != nil {
-		fmt.Fprintf(&b, "accept:\n  - {door: %s, finding: %s, reason: its saslauthd ends with these servers and they serve nobody else}\n", RelayDoor, credential.FindingOtherSpellings)
+		fmt.Fprintf(&b, "accept:\n  - {door: %s, finding: %s, until: %q, reason: its saslauthd ends with these servers and they serve nobody else}\n", RelayDoor, credential.FindingOtherSpellings, time.Now().UTC().Add(48*time.Hour).Format(time.DateOnly))
 	}
 	b.WriteString("doors:\n")
 	at := e.DoorPlaces()

@@ -129,6 +129,10 @@ func (a DoorAsker) Keeps(stop *protocol.Stop) *protocol.Stop {
 	}
 	s := a.Settings(stop.Server)
 	out := *stop
+	if s.Software == door.KeepsNone {
+		out.Detail += "; the campaign file vouches that nothing is kept there (software: none), which is not so: say what it is"
+		return &out
+	}
 	out.Detail += enders("; what ends it, if that is ", s.Keepers())
 	keeps := s.Keeping()
 	if keeps == 0 {

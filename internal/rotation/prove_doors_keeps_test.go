@@ -91,6 +91,7 @@ func TestADoorThatTakesAnOldValueIsSaidWithWhatEndsItThere(t *testing.T) {
 	require.Contains(t, unnamed, "`doveadm auth cache flush USER`", "it may be any of its type")
 	require.Contains(t, unnamed, "restart; no reload, no wrong login")
 	require.Empty(t, keeps(door.Settings{Type: "vault"}), "nothing is known to keep one there")
+	require.Contains(t, keeps(door.Settings{Type: "https", Software: door.KeepsNone}), "the campaign file vouches that nothing is kept there (software: none), which is not so")
 }
 
 // balanced is an address with two machines behind it, which take turns. The
