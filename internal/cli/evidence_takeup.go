@@ -32,6 +32,13 @@ func (a *app) campaignFile() (*config.Campaign, error) {
 	return cfg, err
 }
 
+// watchedFile is the campaign file of a watch. Its roll is a ledger's, so what
+// sources of type evidence read is no condition, and not told.
+func (a *app) watchedFile() (*config.Campaign, error) {
+	a.makesEvidence, a.saidLeftOut = true, true
+	return a.campaignFile()
+}
+
 // sayTakeUp says how what the device used comes onto the roll.
 func (a *app) sayTakeUp(cfg *config.Campaign, r *judge.Result) {
 	parts := (&taken.File{Accounts: r.FromDevice}).Parts()

@@ -42,7 +42,8 @@ func (w *written) String() string {
 	return w.b.String()
 }
 
-// watchedCampaign begins the campaign files of what is watched.
+// watchedCampaign begins the campaign files of what is watched. The result of
+// evidence that it names is being made: a watch takes its roll of a ledger.
 const watchedCampaign = `device: esg-01
 exposure:
   - {from: 2026-11-20, to: 2026-11-23}
@@ -58,6 +59,7 @@ directories:
     bind: {dn: "cn=rollcall,dc=example,dc=org", password: "kv/rollcall/bind#password"}
 sources:
   - {name: accounts, type: directory, directory: corp, filter: "(uid=svc-*)"}
+  - {type: evidence, file: evidence-esg-01.json}
 `
 
 const watchedFile = watchedCampaign + `ledger:

@@ -81,7 +81,7 @@ func (a *app) evidenceWatch(ctx context.Context, f watchFlags, args []string) er
 	if f.again < time.Second {
 		return fmt.Errorf("--again %s: a second at least", f.again)
 	}
-	cfg, err := config.Load(a.file)
+	cfg, err := a.watchedFile()
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func (b *besides) once(ctx context.Context, file string) (device string, err err
 	own := *b.app
 	a := &own
 	a.file, a.In = file, strings.NewReader("")
-	cfg, err := config.Load(file)
+	cfg, err := a.watchedFile()
 	if err != nil {
 		return "", err
 	}
