@@ -207,5 +207,6 @@ var evidenceNotes = map[string]string{
 	"changed-by-unknown":  "changes of which the log has the number of who made them, and no login before that names him: older logs may",
 	"cut-off":             "the log ends in the middle of a record, which is not read: it was taken while it was written, or cut",
 	"let-in-unnamed":      "logins were let in of which the log does not have the name: whose they were is in the log of what checked the password",
+	"too-many-stretches":  "the log has lines in more stretches of time, with silence between them, than are kept apart: the shortest are not kept and count as gaps, so more may be covered than is said",
 	"no-logins":           "not one login is in the log: perhaps it is not logged at that level, or the log is of something else",
 }

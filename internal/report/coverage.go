@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/evidence/event"
+	"rollcall/internal/evidence/judge"
 	"rollcall/internal/ledger"
 )
 
@@ -76,6 +78,7 @@ type authorityCover struct {
 	gaps    []credential.LogGap
 	// Of so many servers of the authority so many have a log that is known.
 	servers, logged int
+	short           int // stretches with lines that count as gaps
 }
 
 // share is how much of the exposure is covered: servers of which no log is
@@ -94,7 +97,7 @@ func coverageOf(s *ledger.State) (c coverage) {
 	var exposed []credential.Interval
 	var order []string
 	sources := map[string][]string{}
-	noLog := map[string]bool{}
+	noLog, short := map[string]bool{}, map[string]int{}
 	for _, r := range s.Readings {
 		windows := windowsOf(r, r.ReadAt)
 		exposed = append(exposed, windowsOf(r, slices.MaxFunc([]time.Time{r.ReadAt, s.StartedAt}, time.Time.Compare))...)
@@ -110,6 +113,7 @@ func coverageOf(s *ledger.State) (c coverage) {
 				noLog[x.Authority] = true
 				continue
 			}
+			short[x.Authority] += shortOnes(x)
 			var not []credential.Interval
 			for _, g := range x.Gaps {
 				not = append(not, credential.Interval{From: g.From, To: g.To})
@@ -125,9 +129,15 @@ func coverageOf(s *ledger.State) (c coverage) {
 		}
 	}
 	c.exposed = spansOf(exposed)
+	for _, name := range unread(s, order) {
+		order, noLog[name] = append(order, name), true
+		for _, x := range c.exposed {
+			gaps[name] = append(gaps[name], credential.LogGap{From: x.From, To: x.To, Reason: string(judge.NoLog)})
+		}
+	}
 	slices.Sort(order)
 	for _, name := range order {
-		a := authorityCover{name: name, sources: sources[name], gaps: gaps[name], noLog: noLog[name] && len(sources[name]) == 0, servers: len(s.Servers[name])}
+		a := authorityCover{name: name, sources: sources[name], gaps: gaps[name], noLog: noLog[name] && len(sources[name]) == 0, servers: len(s.Servers[name]), short: short[name]}
 		if len(sources[name]) > 0 {
 			a.covered = c.exposed
 			for at, some := range covered {
@@ -142,6 +152,29 @@ func coverageOf(s *ledger.State) (c coverage) {
 		c.of = append(c.of, a)
 	}
 	return c
+}
+
+// shortOnes are the stretches with lines that count as gaps, since there were
+// more than a reading or an entry of the ledger keeps.
+func shortOnes(x credential.LogCoverage) int {
+	n := x.Joined
+	for _, note := range x.Notes {
+		if note.Note == string(event.TooMany) {
+			n += note.Count
+		}
+	}
+	return n
+}
+
+// unread are the authorities of the roll that no reading knew, since they came
+// onto it later.
+func unread(s *ledger.State, known []string) (out []string) {
+	for _, l := range s.Credentials {
+		if l.Authority != "" && !l.Kind.ByHand() && !slices.Contains(known, l.Authority) && !slices.Contains(out, l.Authority) {
+			out = append(out, l.Authority)
+		}
+	}
+	return out
 }
 
 // windowsOf are the windows of a reading until a time.
@@ -193,6 +226,9 @@ func (c coverage) lines(zone *time.Location) (out []coverLine) {
 		line := coverLine{Authority: a.name, Words: fmt.Sprintf("%s: %s of the exposure is covered (%s)", a.name, percent(a.share(), c.exposed.length()), strings.Join(a.sources[:min(named, len(a.sources))], "; "))}
 		if a.logged < a.servers {
 			line.Words += fmt.Sprintf("; no log is known of %d of its %s", a.servers-a.logged, Plural(a.servers, "server", "servers"))
+		}
+		if a.short > 0 {
+			line.Words += fmt.Sprintf("; %s with lines, the shortest of more than are kept, count as gaps", Plural(a.short, "stretch", "stretches"))
 		}
 		if a.noLog {
 			line.Words = a.name + ": no log of it is known"

@@ -100,12 +100,29 @@ func TestNoMoreIsSaidToBeCoveredThanLogsShow(t *testing.T) {
 	}
 	const one = "corp: 45 % of the exposure is covered (ldap1 openldap, 4000 lines); no log is known of 1 of its 2 servers"
 	require.Equal(t, one, line(func(r *ledger.ReadLogs) { r.Coverage = r.Coverage[1:2] }), "each server logs for itself")
+	short := line(func(r *ledger.ReadLogs) {
+		r.Coverage[1].Joined, r.Coverage[2].Notes = 3, []credential.LogNote{{Note: "too-many-stretches", Count: 4}, {Note: "cut-off", Count: 9}}
+	})
+	require.Contains(t, short, "; 7 stretches with lines, the shortest of more than are kept, count as gaps")
 	none := line(func(r *ledger.ReadLogs) { r.Coverage[1].Logins = 0 })
 	require.Contains(t, none, "corp: 0 % of the exposure is covered (ldap1 openldap, 4000 lines, no login in it;")
 	lasts := line(func(r *ledger.ReadLogs) {
 		r.ReadAt, r.Windows = dayOf(100), []credential.Interval{{From: dayOf(0)}}
 	})
 	require.Regexp(t, `^corp: (less than 1|\d|[1-6]\d) % of the exposure`, lasts, "what came behind the reading is not covered")
+}
+
+// An authority that came onto the roll behind the reading is in no result.
+func TestAnAuthorityOfTheRollThatTheReadingDidNotKnowHasNoLogAtAll(t *testing.T) {
+	s := sampleLogs().fold()
+	r := s.Readings[0]
+	r.Coverage = r.Coverage[:len(r.Coverage)-1] // without vault
+	c := coverageOf(s)
+	require.Equal(t, "the logs cover 40 % of the exposure; 3 gaps", c.words())
+	lines := c.lines(time.UTC)
+	require.Len(t, lines, 2)
+	require.Equal(t, "vault: no log of it is known", lines[1].Words)
+	require.Equal(t, []string{"2022-10-10 00:00:00Z to 2023-01-18 00:00:00Z (no-log)"}, lines[1].Gaps)
 }
 
 func TestWithoutLogsNothingIsSaidOfThem(t *testing.T) {

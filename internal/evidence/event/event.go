@@ -158,7 +158,7 @@ const (
 	ByUnknown   Note = "changed-by-unknown"  // a change whose maker's login is not in the logs
 	CutOff      Note = "cut-off"             // the log ends in the middle of a record
 	NotMapped   Note = "outcome-not-mapped"  // the campaign file does not say what this outcome is
-	TooMany     Note = "too-many"            // more accounts and addresses than are kept apart
+	TooMany     Note = "too-many-stretches"  // with lines: the shortest are not kept, and count as gaps
 )
 
 // Limit is something that no log of a format can show.

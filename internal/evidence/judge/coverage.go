@@ -15,14 +15,15 @@ type Stretch struct {
 	To   time.Time `json:"to"`
 }
 
-// maxStretches are kept apart of one source; beyond them the nearest are
-// joined, and told as too-many.
+// maxStretches are kept of one source. Where there are more, the shortest are
+// dropped and counted: what they covered is a gap then, and no gap is covered.
 const maxStretches = 10_000
 
 // Stretches are those of one source, in order.
 type Stretches struct {
-	quiet time.Duration
-	all   []Stretch
+	quiet   time.Duration
+	all     []Stretch
+	dropped int
 }
 
 // Add takes the time of a line.
@@ -43,9 +44,29 @@ func (s *Stretches) Add(at time.Time) {
 	s.join(max(0, i-1))
 	s.join(i)
 	if len(s.all) > maxStretches {
-		s.all[0].To = s.all[1].To
-		s.all = slices.Delete(s.all, 1, 2)
+		s.drop(maxStretches / 10) // at once, for it looks at each
 	}
+}
+
+// drop takes out the shortest n.
+func (s *Stretches) drop(n int) {
+	length := func(x Stretch) time.Duration { return x.To.Sub(x.From) }
+	byLength := slices.Clone(s.all)
+	slices.SortFunc(byLength, func(a, b Stretch) int { return cmp.Or(cmp.Compare(length(a), length(b)), a.From.Compare(b.From)) })
+	longest, alike := length(byLength[n-1]), n
+	for _, x := range byLength[:n] {
+		if length(x) < longest {
+			alike--
+		}
+	}
+	s.all = slices.DeleteFunc(s.all, func(x Stretch) bool {
+		if length(x) == longest {
+			alike--
+			return alike >= 0
+		}
+		return length(x) < longest
+	})
+	s.dropped += n
 }
 
 // join puts a stretch and those behind it together where no silence parts them.
@@ -193,6 +214,9 @@ func (s *Source) NotRead(at event.Place) {
 func (s *Source) finish(windows []Window, now time.Time) {
 	s.Covered = s.stretches.all
 	s.Gaps = gaps(windows, s.Covered, now)
+	if n := s.stretches.dropped; n > 0 {
+		s.Notes = append(s.Notes, Noted{event.TooMany, n, event.Place{File: s.Files[0], Line: 1}})
+	}
 	if s.Logins == 0 {
 		s.Note(event.NoLogins, event.Place{File: s.Files[0], Line: 1})
 	}

@@ -217,6 +217,36 @@ func TestNoRecordIsNeverCalledUnused(t *testing.T) {
 
 // Whatever lines there are, gaps and what is covered make up the window, each
 // moment once.
+// Who may write lines of any time parts a log into as many stretches as he
+// likes: what is not kept of them is no covered time.
+func TestMoreStretchesThanAreKeptAreNeverCalledCovered(t *testing.T) {
+	const n = 3 * maxStretches
+	began := time.Date(2022, 10, 10, 0, 0, 0, 0, time.UTC)
+	s := NewSource("corp", "ldap1", "openldap", time.Hour)
+	s.Files = []string{"slapd.log"}
+	at := func(i int) time.Time { return began.Add(time.Duration(i) * 3 * time.Hour) }
+	for i := range n {
+		s.Line(at(i))
+		if i%10 == 0 {
+			s.Line(at(i).Add(30 * time.Minute))
+		}
+	}
+	s.Logins = 1
+	s.finish([]Window{{From: began, To: at(n)}}, at(n))
+	require.LessOrEqual(t, len(s.Covered), maxStretches)
+	long := 0
+	for _, c := range s.Covered {
+		require.LessOrEqual(t, c.To.Sub(c.From), 30*time.Minute)
+		if c.To.After(c.From) {
+			long++
+		}
+	}
+	require.Equal(t, n/10, long, "the longest are kept")
+	require.Len(t, s.Notes, 1)
+	require.Equal(t, event.TooMany, s.Notes[0].Note)
+	require.Equal(t, n-len(s.Covered), s.Notes[0].Count)
+}
+
 func TestGapsAndStretchesMakeUpEachWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		hour := func(n int) time.Time { return day(1).Add(time.Duration(n) * time.Hour) }
