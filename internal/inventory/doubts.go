@@ -70,6 +70,9 @@ func (d *doubts) see(c *credential.Credential, p credential.Path, h held) {
 		itself = true // who else is named there is of something else
 	}
 	for _, name := range calls(p) {
+		if slices.ContainsFunc(d.names[c.ID], func(own string) bool { return shortFor(name, own) }) {
+			continue
+		}
 		note(&of.loose, d.besideOf(c, name, true, "it is called after another account"))
 	}
 	if itself {
@@ -152,16 +155,33 @@ func (d *doubts) why(of doubt, known accounts) string {
 }
 
 // another reports whether accounts that a name means are others than a
-// credential's.
+// credential's, of which one may have a password.
 func (d *doubts) another(c *credential.Credential, found []Account) bool {
 	is := false
 	for _, a := range found {
 		if a.Subject == c.Subject {
 			return false
 		}
-		is = is || a.facts == nil || !slices.Contains([]credential.Problem{credential.NotAnAccount, credential.IsAlias, credential.NoPassword}, a.facts.noAccount().code)
+		is = is || !a.passwordless()
 	}
 	return is
+}
+
+// passwordless reports whether an account has no password, as its authority
+// shows it: an entry that is no account, a group of a database.
+func (a Account) passwordless() bool {
+	var shown []credential.Problem
+	if a.facts != nil {
+		shown = append(shown, a.facts.noAccount().code)
+	}
+	if a.system != nil {
+		for _, p := range a.system.Problems {
+			shown = append(shown, p.Code)
+		}
+	}
+	return slices.ContainsFunc(shown, func(p credential.Problem) bool {
+		return slices.Contains([]credential.Problem{credential.NotAnAccount, credential.IsAlias, credential.NoPassword}, p)
+	})
 }
 
 // lookUp asks each authority once whom the names mean, as many as there are in

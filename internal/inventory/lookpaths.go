@@ -193,6 +193,8 @@ func (k *pathsLook) state(p credential.Path, h held, named bool) {
 		k.find(credential.FindingPlace, "%s: its current version is deleted; it is left as it is, for `vault kv undelete` brings it back, and the new value goes to %s", p, c.Spare)
 	case h.found:
 		k.usable++
+	case h.exists && slices.Contains(h.keys, p.Field):
+		k.find(credential.FindingPlace, "%s: the field %q is empty, and it is left as it is: nobody reads a password there%s", p, p.Field, ways(c, p, nameField(c, p)))
 	case !h.exists && named:
 		k.usable++
 		if u, asked := k.made.at(c, p); asked {

@@ -62,7 +62,7 @@ func (j *job) noteDetail(f credential.Finding) {
 // findings travel through Temporal. asked: the account was asked in this look
 // which old value is in force.
 func (j *job) placesSeen(ctx context.Context, asked bool) (out []credential.Finding, err error) {
-	var left, before, stale []string
+	var left, before, stale, empty []string
 	why := ""
 	for i, p := range j.paths {
 		if j.parts[i] != apart {
@@ -77,7 +77,9 @@ func (j *job) placesSeen(ctx context.Context, asked bool) (out []credential.Find
 		}
 		n := fmt.Sprint(i + 1)
 		if left = append(left, n); since == ownmount.NotActivated {
-			stale = append(stale, n)
+			if stale = append(stale, n); j.lives[i].Version > 0 && !j.lives[i].Found && j.lives[i].Problem == "" {
+				empty = append(empty, n)
+			}
 			continue
 		}
 		if before = append(before, n); why == "" {
@@ -112,7 +114,11 @@ func (j *job) placesSeen(ctx context.Context, asked bool) (out []credential.Find
 			refused(before)
 		}
 		if len(stale) > 0 {
-			out = append(out, credential.Finding{Code: credential.FindingStalePath, Detail: j.numbered(stale)})
+			detail := j.numbered(stale)
+			if len(empty) > 0 {
+				detail += "; nothing is in the field of " + j.numbered(empty)
+			}
+			out = append(out, credential.Finding{Code: credential.FindingStalePath, Detail: detail})
 		}
 	}
 	if asked && slices.Contains(j.parts[:len(j.c.Paths)], kept) && len(j.c.Confirmed) > 0 && len(j.accepted) == 0 {

@@ -253,3 +253,27 @@ func TestOn389DirectoryServerBothPathsOfAnAccountWithTwoValuesGetTheNewOne(t *te
 		r.bothDead(v, a, logsIn, first)
 	}
 }
+
+// An empty field beside a user's name is nobody's: the path is left, and keeps
+// no account open that has another.
+func TestAPathWhoseFieldIsEmptyBesideAUsersNameIsLeftAlone(t *testing.T) {
+	r := newReal(t, lab.SlapdOptions{})
+	v := startRealVault(t)
+	c := r.credential(0)
+	good, empty := v.at("kv", "apps/svc"), v.at("kv", "apps/svc-later")
+	v.puts(good, r.accounts[0].Password)
+	v.write("kv/data/"+empty.Path, map[string]any{"data": map[string]any{"password": "", "username": "svc"}})
+	c.Paths = []credential.Path{empty, good}
+	c.Named = c.Paths
+	rot := r.rotator()
+	rot.Store = v.store
+	p := rot.Prepare(t.Context(), c)
+	require.Nil(t, p.Stop)
+	a := rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
+	require.True(t, a.Dead(), "%+v", a.Stop)
+	require.Equal(t, []credential.Finding{{Code: credential.FindingStalePath, Detail: "path 1 of 2; nothing is in the field of path 1 of 2"}}, a.Findings)
+	require.True(t, r.logsIn(r.slapd, c.Name, v.gets(good)))
+	live, err := v.store.ReadLive(t.Context(), empty, 0)
+	require.NoError(t, err)
+	require.Equal(t, 1, live.Version)
+}

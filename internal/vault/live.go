@@ -139,7 +139,7 @@ func liveTo(e Entry, field string, users []string) Live {
 		l.Problem = credential.UnusableValue
 		return l
 	}
-	if text == "" && slices.ContainsFunc(l.Keys, func(key string) bool { return key != field && key != OwnerField }) {
+	if text == "" && slices.ContainsFunc(l.Keys, func(key string) bool { return key != field && key != OwnerField && mayBeRead(key, e.Data[key]) }) {
 		l.Problem = credential.NoField // what consumers read is in another one
 		return l
 	}
@@ -168,6 +168,13 @@ func liveTo(e Entry, field string, users []string) Live {
 	}
 	l.Other, l.other = otherOf(text, secret, around)
 	return l
+}
+
+// mayBeRead reports whether a field beside an empty one may be what consumers
+// read: it holds something, and is not called a user's name.
+func mayBeRead(key string, v any) bool {
+	text, is := v.(string)
+	return v != nil && (!is || text != "" && !isUserKey(key))
 }
 
 // AsItLies is the field as whoever asks Vault for it gets it, without the end

@@ -36,6 +36,9 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 		{"an empty field", func(p credential.Path) { vaulttest.SeedLive(t, p, map[string]any{"password": ""}) }, 0, Live{Version: 1}},
 		{"an empty field beside others", func(p credential.Path) { vaulttest.SeedLive(t, p, map[string]any{"password": "", "pw": "x"}) }, 0,
 			Live{Version: 1, Problem: credential.NoField, Keys: []string{"password", "pw"}}},
+		{"an empty field beside a user's name", func(p credential.Path) {
+			vaulttest.SeedLive(t, p, map[string]any{"password": "", "username": "svc", "note": ""})
+		}, 0, Live{Version: 1, Keys: []string{"note", "password", "username"}}},
 		{"nothing in the field, beside others", func(p credential.Path) { vaulttest.SeedLive(t, p, map[string]any{"password": nil, "pw": "x"}) }, 0,
 			Live{Version: 1, Problem: credential.NoField, Keys: []string{"password", "pw"}}},
 		{"a nested object", func(p credential.Path) {
