@@ -56,7 +56,7 @@ func (g *ground) slapd(o lab.SlapdOptions) *lab.Slapd {
 func (g *ground) directory(base string, servers ...string) config.Directory {
 	return config.Directory{
 		Driver: config.OpenLDAP, Servers: servers, Base: base, CA: string(g.ca.PEM), Bind: g.bind,
-		StartTLS: strings.HasPrefix(servers[0], "ldap://"), Timeout: config.Duration(20 * time.Second),
+		StartTLS: strings.HasPrefix(servers[0], "ldap://"), Timeout: config.Duration(time.Minute),
 	}
 }
 
@@ -223,7 +223,7 @@ func TestOneClusterInTwoSectionsIsRefusedByWhateverAddress(t *testing.T) {
 	t.Cleanup(vip.Close)
 	login := []authority.Login{{Name: db.Admin, Secret: g.secretAt("db", db.AdminPassword)}}
 	at := func(server string) settings.Cluster {
-		return settings.Cluster{Servers: []string{server}, CA: string(g.ca.PEM), Database: "postgres", Bind: login, Connections: 2, Timeout: 10 * time.Second}
+		return settings.Cluster{Servers: []string{server}, CA: string(g.ca.PEM), Database: "postgres", Bind: login, Connections: 2, Timeout: time.Minute}
 	}
 	spec := *g.spec
 	spec.Directories = nil

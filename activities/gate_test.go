@@ -92,7 +92,7 @@ func newOutage(t *testing.T, accounts int) *outage {
 		Directories: map[string]config.Directory{"corp": {
 			Driver: config.OpenLDAP, Servers: []string{o.slapd.LDAPS()}, Base: o.slapd.BaseDN(), CA: o.slapd.CA, Set: "exop",
 			Bind:        config.Bind{DN: o.slapd.BinderDN, Password: credential.Path{Mount: "kv", Path: "bind", Field: "password"}},
-			Connections: outageConnections, Timeout: config.Duration(10 * time.Second), Password: config.PasswordPolicy{Length: 24},
+			Connections: outageConnections, Timeout: config.Duration(time.Minute), Password: config.PasswordPolicy{Length: 24},
 		}},
 		Sources: []config.Source{{Name: "apps", Type: config.VaultKV, Prefix: "kv/apps"}},
 	}

@@ -69,7 +69,7 @@ func TestA389DirectoryServerIsOneInTheFilesOfAllDevicesByWhateverNameAndAddress(
 	consumer := start(lab.DS389Options{ReplicaOf: supplier})
 	f := newFiles(t)
 	f.oneDirectory(config.Directory{
-		Driver: config.DS389, Base: supplier.BaseDN(), CA: supplier.CA, Timeout: config.Duration(20 * time.Second),
+		Driver: config.DS389, Base: supplier.BaseDN(), CA: supplier.CA, Timeout: config.Duration(time.Minute),
 		Bind: f.login(supplier.BinderDN, "ds", supplier.BinderPassword),
 	}, supplier.LDAPS(), consumer.LDAPS())
 }
@@ -84,7 +84,7 @@ func TestADomainIsOneInTheFilesOfAllDevicesByWhateverNameAndController(t *testin
 	t.Cleanup(func() { _ = pair.Stop(context.Background()) })
 	f := newFiles(t)
 	f.oneDirectory(config.Directory{
-		Driver: config.ActiveDirectory, Base: pair.First.BaseDN(), CA: pair.First.CA, Timeout: config.Duration(20 * time.Second),
+		Driver: config.ActiveDirectory, Base: pair.First.BaseDN(), CA: pair.First.CA, Timeout: config.Duration(time.Minute),
 		Bind: f.login(pair.First.BinderDN, "ad", pair.First.BinderPassword),
 	}, pair.First.LDAPS(), pair.Second.LDAPS())
 }

@@ -183,7 +183,7 @@ func TestAClusterIsOneInTheFilesOfAllDevicesByWhateverNameAndAddress(t *testing.
 	login := []authority.Login{{Name: db.Admin, Secret: f.secretAt("db", db.AdminPassword)}}
 	in := func(device, name, server string) *config.Campaign {
 		spec := f.file(device)
-		spec.Systems[name] = settings.Cluster{Servers: []string{server}, CA: string(f.ca.PEM), Database: "postgres", Bind: login, Connections: 2, Timeout: 10 * time.Second}
+		spec.Systems[name] = settings.Cluster{Servers: []string{server}, CA: string(f.ca.PEM), Database: "postgres", Bind: login, Connections: 2, Timeout: time.Minute}
 		return spec
 	}
 	require.NoError(t, f.begin("c1", in("esg-01", "appdb", db.URL())))

@@ -64,7 +64,7 @@ func (p *page) tried(login string) []string {
 }
 
 func (p *page) door() door.Settings {
-	return door.Settings{Type: "http", Address: p.at, TLS: door.ClearText, Path: "/", Login: "{account}", Timeout: 10 * time.Second}
+	return door.Settings{Type: "http", Address: p.at, TLS: door.ClearText, Path: "/", Login: "{account}", Timeout: time.Minute}
 }
 
 // What a person changes has no server that could be asked; a door can. Both

@@ -59,7 +59,7 @@ func (f *signIn) take(login string, values ...string) {
 
 func (f *signIn) asking(p *peopled) tasks.Asking {
 	var doors opened.Doors
-	at := door.Settings{Type: "http", Address: f.at, TLS: door.ClearText, Path: "/", Login: "{account}", Timeout: 10 * time.Second, Auth: door.ByForm, Machines: 1,
+	at := door.Settings{Type: "http", Address: f.at, TLS: door.ClearText, Path: "/", Login: "{account}", Timeout: time.Minute, Auth: door.ByForm, Machines: 1,
 		Form: &door.Form{Body: "login={login}&value={value}", Success: door.Mark{Location: "/home"}, Failure: door.Mark{Body: "wrong name or password"}}}
 	return tasks.Asking{Store: p.store, Stopped: func() bool { return false }, DoorAsker: rotation.DoorAsker{Now: time.Now,
 		Settings: func(string) door.Settings { return at },

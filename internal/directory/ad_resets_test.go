@@ -4,13 +4,16 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
-	"rollcall/internal/directory/adacl"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
+
+	"rollcall/internal/directory/adacl"
 )
 
 // sidNumber is an account's or group's identifier in a domain.
@@ -193,9 +196,19 @@ func TestManyAccountsWithAListOfTheirOwnAreJudgedInTime(t *testing.T) {
 		accounts = append(accounts, accountFor{id: fmt.Sprint(i), dn: "CN=x,OU=y", sids: sids, sd: string(sd)})
 	}
 	accounts[7].sids[sidNumber(901)] = true
-	began := time.Now()
+	// What this thread takes of the processor: the machine may stand still, or
+	// do much besides.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	took := func() time.Duration {
+		var u unix.Rusage
+		require.NoError(t, unix.Getrusage(unix.RUSAGE_THREAD, &u))
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	before := took()
 	got := alike(accounts, nil)
+	needed := took() - before
 	require.Len(t, got, many)
 	require.Equal(t, []string{"7"}, got[0].By)
-	require.Less(t, time.Since(began), 20*time.Second)
+	require.Less(t, needed, 20*time.Second)
 }

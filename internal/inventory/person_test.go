@@ -28,7 +28,7 @@ userPassword: hers
 - {directory: corp, account: anna.schmidt}
 - {directory: corp, account: in-vault, path: kv/apps/in-vault#password}
 `)}}}
-	d := config.Directory{Driver: config.OpenLDAP, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA, Bind: config.Bind{DN: s.BinderDN}}
+	d := config.Directory{Driver: config.OpenLDAP, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA, Bind: config.Bind{DN: s.BinderDN}, Timeout: patience}
 	roll, _ := listLDAP(t, d, s.BinderPassword, c)
 	require.Len(t, roll.Credentials, 3)
 	for _, cr := range roll.Credentials {

@@ -121,12 +121,15 @@ func (v *Vault) open(ctx context.Context) error {
 	return v.prepareMounts(ctx)
 }
 
+// waits is how long a test waits for Vault: the machine does much besides.
+const waits = "5m"
+
 // UseIn has Vault's own client, and Rollcall's, take this server and token from
 // the environment, for as long as a test sets it.
 func (v *Vault) UseIn(t interface{ Setenv(key, value string) }, token string) {
 	for name, value := range map[string]string{
 		"VAULT_ADDR": v.Address(), "VAULT_TOKEN": token, "VAULT_CACERT": "", "VAULT_NAMESPACE": "",
-		"ROLLCALL_ROLE_ID": "", "ROLLCALL_SECRET_ID_FILE": "",
+		"ROLLCALL_ROLE_ID": "", "ROLLCALL_SECRET_ID_FILE": "", "VAULT_CLIENT_TIMEOUT": waits,
 	} {
 		t.Setenv(name, value)
 	}

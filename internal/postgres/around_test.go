@@ -19,7 +19,7 @@ import (
 // looking is the cluster as a role looks at it.
 func looking(t *testing.T, role, password string, servers ...*lab.Postgres) *System {
 	t.Helper()
-	c := settings.Cluster{CA: string(ca.PEM), Bind: []authority.Login{{Name: role}}, Connections: 4, Timeout: 10 * time.Second}
+	c := settings.Cluster{CA: string(ca.PEM), Bind: []authority.Login{{Name: role}}, Connections: 4, Timeout: time.Minute}
 	for _, s := range servers {
 		c.Servers = append(c.Servers, s.URL())
 	}

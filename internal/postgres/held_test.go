@@ -30,9 +30,16 @@ func TestASessionOfTheRoleThatHoldsItsRowIsEndedAndNobodyElses(t *testing.T) {
 		return conn
 	}
 	thief := hold(name, value.Reveal(), "ALTER ROLE CURRENT_USER PASSWORD 'of-the-thief'")
+	// A machine that stands still may leave too little time for one.
+	sets := func(value string) (err error) {
+		await(t, func() bool {
+			_, err = client.SetPassword(t.Context(), id, name, credential.NewSecret(value))
+			return !IsUnreachable(err)
+		})
+		return err
+	}
 	fresh := credential.NewSecret("a-new-one-for-all")
-	_, err := client.SetPassword(t.Context(), id, name, fresh)
-	require.NoError(t, err)
+	require.NoError(t, sets(fresh.Reveal()))
 	require.Error(t, thief.Ping(t.Context()), "it is ended")
 	for password, in := range map[string]bool{value.Reveal(): false, "of-the-thief": false, fresh.Reveal(): true} {
 		conn, err := primary.Connect(t.Context(), name, password, "postgres")
@@ -43,13 +50,12 @@ func TestASessionOfTheRoleThatHoldsItsRowIsEndedAndNobodyElses(t *testing.T) {
 	}
 
 	other := hold(primary.Super, primary.SuperPassword, `ALTER ROLE "`+name+`" CONNECTION LIMIT 5`)
-	_, err = client.SetPassword(t.Context(), id, name, credential.NewSecret("not-set"))
+	err := sets("not-set")
 	requireStop(t, err, protocol.ReasonHeld)
 	require.ErrorContains(t, err, "holds the role's row")
 	require.NotContains(t, err.Error(), name)
 	require.NoError(t, other.Ping(t.Context()), "it is not ours to end")
 	_, err = other.Exec(t.Context(), "ROLLBACK")
 	require.NoError(t, err)
-	_, err = client.SetPassword(t.Context(), id, name, credential.NewSecret("set-now"))
-	require.NoError(t, err)
+	require.NoError(t, sets("set-now"))
 }

@@ -153,5 +153,5 @@ func requireStop(t *testing.T, err error, reason protocol.Reason) {
 
 func await(t *testing.T, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, condition, 5*time.Minute, 10*time.Millisecond)
 }

@@ -17,7 +17,7 @@ import (
 func section(t *testing.T, s *lab.Postgres, password string, servers ...string) *System {
 	t.Helper()
 	out, err := OpenSystem("db", settings.Cluster{
-		Servers: servers, CA: string(ca.PEM), Database: "postgres", Connections: 2, Timeout: 10 * time.Second,
+		Servers: servers, CA: string(ca.PEM), Database: "postgres", Connections: 2, Timeout: time.Minute,
 		Bind: []authority.Login{{Name: s.Admin, Secret: conf().Admin.Password}},
 	}, held(password))
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 func TestAStandbyThatNoFileNamesIsToldUntilAPersonAccountsForIt(t *testing.T) {
 	t.Parallel()
 	others := func(servers []*lab.Postgres, accepted ...string) authority.Others {
-		c := settings.Cluster{CA: string(ca.PEM), Bind: []authority.Login{{Name: primary.Admin}}, Connections: 2, Timeout: 10 * time.Second}
+		c := settings.Cluster{CA: string(ca.PEM), Bind: []authority.Login{{Name: primary.Admin}}, Connections: 2, Timeout: time.Minute}
 		for _, s := range servers {
 			c.Servers = append(c.Servers, s.URL())
 		}
@@ -40,7 +40,7 @@ func TestAStandbyThatNoFileNamesIsToldUntilAPersonAccountsForIt(t *testing.T) {
 func system(t *testing.T, role, password string) *System {
 	t.Helper()
 	s, err := OpenSystem("db", settings.Cluster{Servers: []string{primary.URL(), replica.URL()}, Database: "postgres", CA: primary.CA,
-		Bind: []authority.Login{{Name: role}}, Connections: 4, Timeout: 10 * time.Second}, held(password))
+		Bind: []authority.Login{{Name: role}}, Connections: 4, Timeout: time.Minute}, held(password))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

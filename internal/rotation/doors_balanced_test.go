@@ -98,7 +98,7 @@ func TestLooksMeetEachMachineBehindAWebDoor(t *testing.T) {
 					t.Cleanup(at.Close)
 					var doors opened.Doors
 					d, err := doors.Open(door.Settings{Type: "http", Address: strings.TrimPrefix(at.URL, "http://"), TLS: door.ClearText, Path: map[bool]string{true: "/form", false: "/"}[as == door.ByForm],
-						Auth: as, Header: "X-Api-Key", Timeout: 10 * time.Second, Form: &door.Form{Body: "value={value}", Success: door.Mark{Location: "/in"}, Failure: door.Mark{Body: "password"}}})
+						Auth: as, Header: "X-Api-Key", Timeout: time.Minute, Form: &door.Form{Body: "value={value}", Success: door.Mark{Location: "/in"}, Failure: door.Mark{Body: "password"}}})
 					require.NoError(t, err)
 					with := atDoors{new: credential.NewSecret("new"), olds: []credential.Secret{credential.NewSecret("old")}}
 					ev, stop := askDoor(t.Context(), asking{door: d, as: credential.DoorLogin{Door: "web", Login: "a"}, with: with, wrong: &wrongLogins{}, looks: door.MaxLooks, now: time.Now})

@@ -34,6 +34,7 @@ func startRealVault(t *testing.T, mounts ...string) *realVault {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("VAULT_ADDR", v.Address())
 	t.Setenv("VAULT_TOKEN", v.RootToken().Reveal())
+	t.Setenv("VAULT_CLIENT_TIMEOUT", "5m") // the machine does much besides
 	out := &realVault{T: t, api: v.Client().Logical(), sys: v.Client().Sys()}
 	for _, name := range append([]string{"rollcall"}, mounts...) {
 		require.NoError(t, v.Client().Sys().MountWithContext(t.Context(), name, &vaultapi.MountInput{Type: "kv", Options: map[string]string{"version": "2"}}))

@@ -108,7 +108,7 @@ func TestWhatCodesMean(t *testing.T) {
 		"220 a\r\n331 b\r\n530-c\r\n":                             protocol.Unreachable,
 		"220 a\r\n331 b\r\n5300 c\r\n":                            protocol.Unreachable,
 	} {
-		at := door.Settings{TLS: door.ClearText, Address: doortest.Says(t, lines), Timeout: 10 * time.Second}
+		at := door.Settings{TLS: door.ClearText, Address: doortest.Says(t, lines), Timeout: time.Minute}
 		require.Equal(t, want, doortest.Ask(t, Open(at), "svc-0001", wrong), lines)
 	}
 }

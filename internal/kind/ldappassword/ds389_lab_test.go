@@ -58,7 +58,7 @@ func (w *world389) conf() config.Directory {
 			Password: credential.Path{Mount: "kv", Path: "rollcall/bind", Field: "password"}},
 		Set:         "replace",
 		Connections: 8,
-		Timeout:     config.Duration(10 * time.Second),
+		Timeout:     config.Duration(time.Minute),
 	}
 	if w.consumer != nil {
 		d.Servers = append(d.Servers, w.consumer.LDAPS())

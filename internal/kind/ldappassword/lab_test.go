@@ -66,7 +66,7 @@ func (w *world) binder() config.Directory {
 			Password: credential.Path{Mount: "kv", Path: "rollcall/bind", Field: "password"}},
 		Set:         "exop",
 		Connections: 8,
-		Timeout:     config.Duration(10 * time.Second),
+		Timeout:     config.Duration(time.Minute),
 	}
 	if w.replica != nil {
 		d.Servers = append(d.Servers, w.replica.LDAPS())

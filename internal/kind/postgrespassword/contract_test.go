@@ -44,7 +44,7 @@ func cluster(role string) settings.Cluster {
 	return settings.Cluster{
 		Servers: servers.URLs(), Database: "postgres", CA: primary.CA,
 		Bind:        []authority.Login{{Name: role, Secret: credential.Path{Mount: "kv", Path: "rollcall/db", Field: "password"}}},
-		Connections: 8, Timeout: 10 * time.Second,
+		Connections: 8, Timeout: time.Minute,
 	}
 }
 

@@ -78,7 +78,7 @@ func conf(s *lab.Samba) config.Directory {
 	return config.Directory{
 		Driver: config.ActiveDirectory, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
 		Bind:        config.Bind{DN: s.BinderDN, Password: credential.Path{Mount: "kv", Path: "rollcall/bind", Field: "password"}},
-		Connections: 8, Timeout: config.Duration(20 * time.Second),
+		Connections: 8, Timeout: config.Duration(time.Minute),
 	}
 }
 

@@ -62,7 +62,7 @@ func newWorld(t *testing.T) *world {
 	dir, err := directory.Open("corp", config.Directory{
 		Driver: config.OpenLDAP, Servers: []string{w.provider.LDAPS(), w.replica.LDAPS()}, Base: w.provider.BaseDN(), CA: w.provider.CA,
 		Bind: config.Bind{DN: w.provider.BinderDN, Password: credential.Path{Mount: "kv", Path: "bind", Field: "password"}},
-		Set:  "exop", Connections: 8, Timeout: config.Duration(10 * time.Second),
+		Set:  "exop", Connections: 8, Timeout: config.Duration(time.Minute),
 	}, func(context.Context) (credential.Secret, error) {
 		return credential.NewSecret(w.provider.BinderPassword), nil
 	})

@@ -36,7 +36,6 @@ func New(t *testing.T) Safe {
 	t.Cleanup(server.Kill)
 	t.Setenv("HOME", t.TempDir())
 	server.UseIn(t, server.RootToken().Reveal())
-	t.Setenv("VAULT_CLIENT_TIMEOUT", "5m") // the machine does much besides
 	s := Safe{Context: ctx, Vault: server, Spec: &config.Campaign{Device: "esg-01", Containment: Contained, Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}}
 	s.Store, err = ownmount.Open(ctx, ownmount.Settings{Mount: s.Spec.Vault.Mount, Transit: s.Spec.Vault.Transit})
 	require.NoError(t, err)
