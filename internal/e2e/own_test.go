@@ -149,8 +149,8 @@ func (u *user) killedAt(what string, p *faultproxy.Proxy, fault faultproxy.Fault
 	hook := func(r faultproxy.Request) {
 		if match(r) && seen.Add(1) == int64(nth) {
 			<-begun
+			close(met) // before it: who waits for its end may be quicker than this
 			_ = cmd.Process.Kill()
-			close(met)
 		}
 	}
 	p.Arm(faultproxy.Plan{At: nth, Fault: fault, Match: match})

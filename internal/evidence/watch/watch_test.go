@@ -246,7 +246,7 @@ func TestAThiefWhoGuessesIsOneFindingWithItsCount(t *testing.T) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		n := len(r.told)
-		return n > 0 && r.told[n-1].Alerts[0].Count == 10_000
+		return n > 0 && len(r.told[n-1].Alerts) > 0 && r.told[n-1].Alerts[0].Count == 10_000
 	}, soon, time.Millisecond)
 	// At once, and then after waits each of which is twice the last.
 	waits := bits.Len(uint(time.Since(began) / o.Again))
