@@ -37,6 +37,9 @@ func (s *session) workflowStatus(ctx context.Context) (enumspb.WorkflowExecution
 // was none.
 func (s *session) describe(ctx context.Context) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	d, err := s.engine.DescribeWorkflowExecution(ctx, workflows.CampaignID(s.cfg.Device), "")
+	if late(err) && ctx.Err() == nil { // this process may have stood still, and not Temporal
+		d, err = s.engine.DescribeWorkflowExecution(ctx, workflows.CampaignID(s.cfg.Device), "")
+	}
 	var none *serviceerror.NotFound
 	if errors.As(err, &none) {
 		return nil, nil
@@ -113,11 +116,16 @@ func (s *session) queryOnce(ctx context.Context) (converter.EncodedValue, error)
 	within, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	v, err := s.engine.QueryWorkflow(within, workflows.CampaignID(s.cfg.Device), "", workflows.QueryStatus)
-	var late *serviceerror.DeadlineExceeded
-	if err != nil && (within.Err() != nil || errors.As(err, &late)) {
+	if err != nil && (within.Err() != nil || late(err)) {
 		err = errSilent
 	}
 	return v, err
+}
+
+// late reports whether an answer of Temporal did not come in time.
+func late(err error) bool {
+	var late *serviceerror.DeadlineExceeded
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late)
 }
 
 // addRunningWave asks a running wave, which may end in between: then the
