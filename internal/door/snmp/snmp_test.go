@@ -41,7 +41,7 @@ func newOffice(t *testing.T) *office {
 }
 
 func (s *office) settings(kind string) door.Settings {
-	return door.Settings{Type: kind, Address: s.Address(), TLS: door.Types[kind].TLS[0], Timeout: 16 * time.Second} // of which each answer has a second
+	return door.Settings{Type: kind, Address: s.Address(), TLS: door.Types[kind].TLS[0], Timeout: time.Minute} // of which each answer has a second
 }
 
 func (s *office) ask(at door.Settings, login string, value credential.Secret) protocol.Reply {
