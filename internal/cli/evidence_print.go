@@ -63,7 +63,14 @@ func (p *evidencePrinter) findings(all []judge.Finding) {
 	if len(all) == 0 {
 		p.line("", "nothing was found in what the logs cover")
 	}
-	for _, f := range all {
+	shown := map[judge.Grade]int{}
+	for i, f := range all { // the surest first
+		if shown[f.Grade]++; shown[f.Grade] > mostFindings {
+			if i+1 == len(all) || all[i+1].Grade != f.Grade {
+				p.line(string(f.Grade)+": ", "and %d more; -o json has all", shown[f.Grade]-mostFindings)
+			}
+			continue
+		}
 		p.line(string(f.Grade)+": ", "%s: %s; %s (rule %s)", f.Code, f.Words(), p.span(f.First, f.Last), f.Rule)
 		if f.Indicator != "" && f.IndicatorAt != "" {
 			p.line("    ", "it is the indicator %s of %s", f.Indicator, f.IndicatorAt)
@@ -162,6 +169,9 @@ func (p *evidencePrinter) coverage(r *judge.Result) {
 		p.line("coverage: ", "indicators that are not looked for: %d of type %s", r.LeftOut[kind], kind)
 	}
 }
+
+// mostFindings of a grade are written out; JSON has all.
+const mostFindings = 200
 
 // mostShown stretches and gaps of a source are written out; JSON has all.
 const mostShown = 12

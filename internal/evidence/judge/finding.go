@@ -53,8 +53,11 @@ type Finding struct {
 	Count      int           `json:"count"`
 	Accounts   int           `json:"accounts,omitempty"`  // of a burst
 	Addresses  int           `json:"addresses,omitempty"` // of a burst
-	First      time.Time     `json:"first"`
-	Last       time.Time     `json:"last"`
+	// Further: from more addresses than are kept apart, each beside those that
+	// are in findings of their own.
+	Further bool      `json:"further_addresses,omitempty"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
 	// Change is what was done to Target, and Group the one that it was put
 	// into.
 	Change event.Change `json:"change,omitempty"`
@@ -124,7 +127,7 @@ func anyOf(places map[string]event.Outcome, outcome event.Outcome) bool {
 }
 
 func (j *Judge) finding(k key, g *group, known map[int]map[string]event.Outcome) (f Finding, ok bool) {
-	f = Finding{Phase: k.phase, Outcome: k.outcome, Count: g.Count, First: g.First.UTC(), Last: g.Last.UTC(), Indicator: g.indicator, IndicatorAt: g.indicatorAt, Seen: g.seen, Moments: g.moments.list()}
+	f = Finding{Phase: k.phase, Outcome: k.outcome, Count: g.Count, First: g.First.UTC(), Last: g.Last.UTC(), Indicator: g.indicator, IndicatorAt: g.indicatorAt, Seen: g.seen, Moments: g.moments.list(), Further: k.crowd.on}
 	if k.address.IsValid() {
 		f.Address = k.address.String()
 	}
@@ -329,7 +332,10 @@ func (f Finding) Words() string {
 		times = plural.Count(f.Count, "time", "times")
 	}
 	from := "an address that the logs do not show"
-	if len(f.Seen) > 0 && f.Seen[0].Client != "" {
+	switch {
+	case f.Further:
+		from = "further addresses"
+	case f.Address == "" && len(f.Seen) > 0 && f.Seen[0].Client != "":
 		from = fmt.Sprintf("a machine that calls itself %q", f.Seen[0].Client)
 	}
 	if f.Address != "" {

@@ -70,6 +70,7 @@ type Judge struct {
 	byName  map[name][]int
 	guessed map[guess]bool
 	seen    map[key]*group
+	rooms   rooms
 	tooMany int
 	bursts  *bursts
 }
@@ -84,9 +85,6 @@ type guess struct {
 	name
 	credential int
 }
-
-// maxGroups bounds what is kept apart.
-const maxGroups = 200_000
 
 // key is what makes events alike.
 type key struct {
@@ -107,6 +105,7 @@ type key struct {
 	// address, and from none.
 	indicator string
 	lockOut   bool // the server says that it locks it out, and not that it is
+	crowd     crowd
 }
 
 type group struct {
@@ -140,7 +139,7 @@ func New(o Options) *Judge {
 	if o.Indicators == nil {
 		o.Indicators = &Indicators{}
 	}
-	j := &Judge{o: o, byName: map[name][]int{}, guessed: map[guess]bool{}, seen: map[key]*group{}, bursts: newBursts()}
+	j := &Judge{o: o, byName: map[name][]int{}, guessed: map[guess]bool{}, seen: map[key]*group{}, rooms: newRooms(len(o.Credentials)), bursts: newBursts()}
 	for i, c := range o.Credentials {
 		for _, a := range c.Accounts {
 			folded, _ := o.Fold(a.Form, a.Name)
@@ -271,12 +270,19 @@ func (j *Judge) keyOf(i int, n name, value int, at place, e event.Event) key {
 }
 
 func (j *Judge) count(k key, fresh group, e event.Event) {
+	if isTally(k, &fresh) {
+		k.address = netip.Addr{}
+	}
 	g := j.seen[k]
-	if g == nil {
-		if len(j.seen) >= maxGroups {
+	if g == nil && !j.rooms.take(k, fresh.indicator != "") {
+		if k.credential < 0 || k.change != "" {
 			j.tooMany++
 			return
 		}
+		k.address, k.crowd = netip.Addr{}, crowd{true, fresh.place, fresh.indicator != ""}
+		g = j.seen[k]
+	}
+	if g == nil {
 		first := fresh // and not fresh itself, which would be made anew each time
 		g = &first
 		j.seen[k] = g

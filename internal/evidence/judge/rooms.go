@@ -1,0 +1,69 @@
+package judge
+
+import "rollcall/internal/evidence/event"
+
+// What is kept apart. Who floods a log with tries of one sort, or of one
+// credential, fills that room alone: what was let in has one of its own.
+const (
+	maxRoom = 50_000 // groups of one sort, and as many as the roll has credentials besides
+	// Addresses of one credential: those behind them count together.
+	mostLetIn = 2_000
+	mostTried = 1_000
+)
+
+// room is a sort of what is kept apart.
+type room struct {
+	roll, letIn, change, indicator bool
+}
+
+// ofOne are the addresses of one credential.
+type ofOne struct {
+	credential int
+	letIn      bool
+}
+
+// crowd are events from further addresses than are kept apart, of one sort of
+// places.
+type crowd struct {
+	on        bool
+	place     place
+	indicator bool
+}
+
+type rooms struct {
+	all       map[room]int
+	addresses map[ofOne]int
+	roll      int // credentials
+}
+
+func newRooms(roll int) rooms {
+	return rooms{all: map[room]int{}, addresses: map[ofOne]int{}, roll: roll}
+}
+
+// take reports whether there is room for one more.
+func (r *rooms) take(k key, indicator bool) bool {
+	letIn := k.outcome == event.Accepted
+	in, of := room{k.credential >= 0, letIn, k.change != "", indicator}, ofOne{k.credential, letIn}
+	most := mostTried
+	if letIn {
+		most = mostLetIn
+	}
+	alone := k.credential >= 0 && k.change == "" && !indicator && k.address.IsValid()
+	if r.all[in] >= maxRoom+r.roll || alone && r.addresses[of] >= most {
+		return false
+	}
+	r.all[in]++
+	if alone {
+		r.addresses[of]++
+	}
+	return true
+}
+
+// isTally reports whether events can come to no finding, whatever their
+// address: a refusal of a value that is not dead, and a failure.
+func isTally(k key, g *group) bool {
+	if k.credential < 0 || k.change != "" || k.value >= 0 || k.perhaps || g.indicator != "" || g.place == device {
+		return false
+	}
+	return k.outcome == event.Failed || k.outcome == event.Refused && k.phase != Rotated
+}

@@ -1,0 +1,93 @@
+package judge
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/evidence/event"
+)
+
+// many is the n-th of many addresses.
+func many(n int) netip.Addr {
+	a := netip.MustParseAddr("2001:db8::").As16()
+	binary.BigEndian.PutUint32(a[4:], uint32(n))
+	return netip.AddrFrom16(a)
+}
+
+func TestAFloodOfTriesHidesNothingThatWasLetIn(t *testing.T) {
+	const evil = "203.0.113.9"
+	for what, flood := range map[string]event.Event{
+		"of a value that is not dead": at(11, "uid=a,dc=x", "", event.Refused), "of one that is": at(26, "uid=a,dc=x", "", event.Refused),
+		"of a locked one": at(11, "uid=b,dc=x", "", event.Locked), "let in": at(12, "uid=b,dc=x", "", event.Accepted),
+		"of what is on no roll, through the device": at(11, "uid=%,dc=x", "192.0.2.10", event.Refused),
+	} {
+		o := options()
+		o.Indicators = &Indicators{}
+		require.NoError(t, o.Indicators.Read("iocs", strings.NewReader(evil+"\n")))
+		j := New(o)
+		j.Add(at(5, "uid=a,dc=x", "198.51.100.1", event.Accepted))
+		const tries = maxRoom + 10_000
+		for n := range tries {
+			e := flood
+			if !e.Address.IsValid() {
+				e.Address = many(n)
+			}
+			e.Account = strings.ReplaceAll(e.Account, "%", e.Address.String()+many(n).String())
+			j.Add(e)
+		}
+		j.Add(at(12, "uid=a,dc=x", evil, event.Accepted))
+		change := at(12, "uid=a,dc=x", evil, event.Accepted)
+		change.Change, change.Target = event.Reset, "uid=boss,dc=x"
+		j.Add(change)
+		j.Add(at(13, "uid=c,dc=x", "192.0.2.10", event.Accepted))
+		require.Less(t, len(j.seen), maxRoom+1_000, what)
+		r := j.Finish(nil, nil)
+		var confirmed []Code
+		counted := 0
+		for _, f := range r.Findings {
+			if f.Grade == Confirmed {
+				confirmed = append(confirmed, f.Code)
+			} else if f.Code != Burst {
+				counted += f.Count
+			}
+			if f.Further {
+				require.Contains(t, f.Words(), "further addresses", what)
+			}
+		}
+		require.ElementsMatch(t, []Code{UsedElsewhere, Changed, NotOnRoll}, confirmed, what)
+		for _, u := range r.Uses {
+			for _, of := range u.Untold {
+				for _, m := range of.Moments {
+					counted += m.Count
+				}
+			}
+		}
+		require.Equal(t, tries, counted-1+r.TooMany, "%s: none is lost, the good one at the beginning aside", what)
+	}
+}
+
+func TestAPlaceOfACredentialsOwnIsInNoCrowd(t *testing.T) {
+	o := options()
+	o.Usual = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+	j := New(o)
+	for n := range 3 * mostLetIn {
+		e := at(12, "uid=b,dc=x", "", event.Accepted)
+		e.Address = many(n)
+		j.Add(e)
+	}
+	for range 7 {
+		j.Add(at(12, "uid=b,dc=x", "198.51.100.9", event.Accepted))
+		j.Add(at(12, "uid=b,dc=x", "192.0.2.10", event.Accepted))
+	}
+	r := j.Finish(nil, nil)
+	require.Len(t, r.Findings, mostLetIn+1)
+	for _, u := range r.Uses {
+		if u.Credential == "corp/b" {
+			require.Equal(t, []int{7, 7, 3 * mostLetIn}, []int{u.Usual.Count, u.Device.Count, u.Elsewhere.Count})
+		}
+	}
+}
