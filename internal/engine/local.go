@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -58,7 +59,7 @@ func findOrStart(ctx context.Context, o Options) (*local, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	starting, taken := func() {}, 0
+	starting, again := func() {}, 0
 	if o.Starting != nil {
 		starting = sync.OnceFunc(o.Starting)
 	}
@@ -76,10 +77,10 @@ func findOrStart(ctx context.Context, o Options) (*local, error) {
 				return l, nil
 			}
 			_ = lock.Close()
-			if errors.Is(err, errTaken) {
-				taken++
+			if errors.Is(err, errAgain) {
+				again++
 			}
-			if !errors.Is(err, errOthers) && !errors.Is(err, errTaken) || taken == maxTaken {
+			if !errors.Is(err, errOthers) && !errors.Is(err, errAgain) || again == maxAgain {
 				return nil, err
 			}
 		} else if addr, ok := running(dir); ok {
@@ -97,13 +98,18 @@ func findOrStart(ctx context.Context, o Options) (*local, error) {
 var (
 	// errOthers: an engine that is not ours holds the database.
 	errOthers = errors.New("another engine holds the database")
-	// errTaken: somebody took a port that the engine had chosen, before it did.
-	// It chooses another one the next time.
-	errTaken = errors.New("another program took a port of the engine's")
+	// errAgain: the engine ended for what may be over the next time.
+	errAgain = errors.New("the engine was started again and again in vain")
 )
 
-// maxTaken is how often an engine is started that finds a port taken.
-const maxTaken = 5
+// maxAgain is how often an engine is started that ended so.
+const maxAgain = 5
+
+// passes are words of an engine that ended for what may be over the next time:
+// somebody took a port that it had chosen, before it did, and it chooses
+// another one; or the machine stood still while it came up, and one part of it
+// took another one for silent.
+var passes = []string{"address already in use", "failed reaching server: context deadline exceeded"}
 
 // startAs starts an engine and leaves word for which device.
 func startAs(ctx context.Context, dir, device string, lock *os.File) (*local, error) {
@@ -215,8 +221,8 @@ func start(ctx context.Context, dir string) (*local, error) {
 				return nil, errOthers
 			}
 			err := fmt.Errorf("%s ended at once (%s): %s; its log is %s", binary, cmd.ProcessState, said, filepath.Join(dir, "engine.log"))
-			if strings.Contains(said.String(), "address already in use") {
-				err = fmt.Errorf("%w: %w", errTaken, err)
+			if slices.ContainsFunc(passes, func(words string) bool { return strings.Contains(said.String(), words) }) {
+				err = fmt.Errorf("%w: %w", errAgain, err)
 			}
 			return nil, err
 		case <-ctx.Done():

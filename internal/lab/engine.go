@@ -60,9 +60,10 @@ func (e *Engine) Restart(ctx context.Context) error {
 		return err
 	}
 	// Another engine may take one of the ports that it has chosen before it
-	// does.
+	// does, and its parts wait for each other ten seconds and not longer.
 	for range 5 {
-		if err = e.start(ctx, program); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "address already in use") {
+		if err = e.start(ctx, program); err == nil || ctx.Err() != nil ||
+			!strings.Contains(err.Error(), "address already in use") && !strings.Contains(err.Error(), "failed reaching server: context deadline exceeded") {
 			break
 		}
 	}
