@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,12 +69,23 @@ func (j *job) accepts(ctx context.Context, server string, used bool) (protocol.R
 }
 
 // offered are the old values that the proof offers: none where one refusal
-// locks.
+// locks. Nor what never was the account's, where the authority shows that
+// without a login: each is a wrong one, and where logins are counted the new
+// value is looked up, which does not end the count.
 func (j *job) offered() []credential.Secret {
 	if j.account.Locks == 1 {
 		return nil
 	}
-	return j.olds
+	if _, shows := kind.As[kind.Lookup](j.Authority); !shows {
+		return j.olds
+	}
+	was := slices.DeleteFunc(slices.Clone(j.olds), func(old credential.Secret) bool {
+		return !j.took(old) && (j.apartOnly(old) || slices.ContainsFunc(j.tried, old.Equal))
+	})
+	if len(was) == 0 {
+		return j.olds
+	}
+	return was
 }
 
 // stopUnlessDead words the answer that broke the proof off.

@@ -1,6 +1,7 @@
 package approlesecretid
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -27,15 +28,19 @@ func TestBothPathsOfARoleWithTwoSecretIDsGetTheNewOne(t *testing.T) {
 		{name: "as usual"},
 		{name: "killed after Set", killed: true},
 		{name: "their logins are counted", first: map[string]any{"num_uses": 3}, second: map[string]any{"num_uses": 9}, uses: 8},
+		{name: "their logins are counted, and killed after Set", first: map[string]any{"num_uses": 3}, second: map[string]any{"num_uses": 9}, uses: 8, killed: true},
 		{name: "those of one are counted", first: map[string]any{"num_uses": 3}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c, first := withSecretID(t, nil, row.first)
 			second := credential.NewSecret(admin(t, "auth/approle/role/"+c.Name+"/secret-id", row.second).Data["secret_id"].(string))
-			values := []credential.Secret{first, credential.NewSecret("stale"), second, credential.NewSecret("stale too")}
-			for i, name := range []string{"a", "stale", "b", "stale-too"} {
-				p := credential.Path{Mount: "rollcall", Path: "device/" + c.Name + "/" + name, Field: "secret_id"}
-				_, err := store.Activate(t.Context(), p, vault.Live{}, values[i], "")
+			values := []credential.Secret{first, credential.NewSecret("stale"), second}
+			for n := range 4 { // with the others more than Vault counts before it locks a role
+				values = append(values, credential.NewSecret(fmt.Sprint("stale ", n)))
+			}
+			for i, value := range values {
+				p := credential.Path{Mount: "rollcall", Path: fmt.Sprint("device/", c.Name, "/", i), Field: "secret_id"}
+				_, err := store.Activate(t.Context(), p, vault.Live{}, value, "")
 				require.NoError(t, err)
 				c.Paths = append(c.Paths, p)
 			}
@@ -58,7 +63,7 @@ func TestBothPathsOfARoleWithTwoSecretIDsGetTheNewOne(t *testing.T) {
 			for _, f := range a.Findings {
 				require.NotEqual(t, credential.FindingExtraSecretIDs, f.Code, "whoever reads either path goes on")
 				if f.Code == credential.FindingStalePath {
-					require.Equal(t, "path 2, 4 of 4", f.Detail)
+					require.Equal(t, "path 2, 4, 5, 6, 7 of 7", f.Detail)
 				}
 			}
 			one, err := store.ReadLive(t.Context(), c.Paths[0], 0)
