@@ -215,6 +215,7 @@ var evidenceNotes = map[string]string{
 	"connections-dropped": "more logins of one connection at once than are remembered: some are counted without an answer",
 	"outcome-not-mapped":  "logins have an outcome of which the campaign file (logs) does not say what it is: whether they were let in is not known",
 	"changed-by-unknown":  "changes of which the log has the number of who made them, and no login before that names him: older logs may",
+	"names-not-known":     "credentials of which the campaign's ledger does not say what this log calls them, for an older version wrote it: their logins here are not found. Without --campaign the roll is listed afresh, and knows",
 	"cut-off":             "the log ends in the middle of a record, which is not read: it was taken while it was written, or cut",
 	"let-in-unnamed":      "logins were let in of which the log does not have the name: whose they were is in the log of what checked the password",
 	"too-many-stretches":  "the log has lines in more stretches of time, with silence between them, than are kept apart: the shortest are not kept and count as gaps, so more may be covered than is said",

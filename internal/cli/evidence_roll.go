@@ -35,7 +35,7 @@ func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidence
 				return err
 			}
 			var at []heldAt
-			o.Judge.Credentials, at = rollForEvidence(roll)
+			o.Judge.Credentials, at = rollForEvidence(roll, o.Domains)
 			if err := s.nameDomains(ctx, o.Domains); err != nil {
 				return err
 			}
@@ -82,19 +82,13 @@ func (s *session) nameDomains(ctx context.Context, domains map[string]evidence.D
 	return nil
 }
 
-func rollForEvidence(roll *credential.Roll) (out []judge.Credential, at []heldAt) {
+func rollForEvidence(roll *credential.Roll, domains map[string]evidence.Domain) (out []judge.Credential, at []heldAt) {
 	for _, c := range roll.Credentials {
 		if c.Kind.ByHand() || c.Subject == "" {
 			continue
 		}
-		logins := []judge.Account{{Form: event.Login, Name: c.Short}}
-		if c.Short == "" {
-			logins = loginsOf(c.Name, false)
-		}
-		is := credentialForEvidence(c.ID, c.Name, c.Authority, logins)
-		for _, login := range c.VaultLogins() {
-			is.Accounts = append(is.Accounts, judge.Account{Form: event.VaultLogin, Name: login})
-		}
+		_, domain := domains[c.Authority]
+		is := credentialForEvidence(c.ID, c.Name, c.Authority, loginsOf(c.Name, c.LoginNames, domain), c.VaultLogins())
 		for _, p := range c.Paths {
 			at = append(at, heldAt{len(out), p, 0})
 		}
@@ -109,7 +103,8 @@ func ledgerForEvidence(state *ledger.State, domains map[string]evidence.Domain) 
 			continue
 		}
 		_, domain := domains[c.Authority]
-		is := credentialForEvidence(c.ID, c.Name, c.Authority, loginsOf(c.Name, domain))
+		is := credentialForEvidence(c.ID, c.Name, c.Authority, loginsOf(c.Name, c.Logins, domain), c.VaultLogins)
+		is.Unnamed = len(c.Logins) == 0 && !c.Kind.OpensVault() && (domain || state.Rules < ledger.RulesNamed && isDN(c.Name))
 		is.Rotated, is.Begun, is.Set = c.DeadAt, c.AnnouncedAt, c.SetAt
 		for _, p := range c.Paths {
 			if v := c.From[p.String()]; v > 0 {
@@ -121,28 +116,43 @@ func ledgerForEvidence(state *ledger.State, domains map[string]evidence.Domain) 
 	return out, at
 }
 
-func credentialForEvidence(id, name, authority string, logins []judge.Account) judge.Credential {
+func credentialForEvidence(id, name, authority string, logins []judge.Account, atVault []string) judge.Credential {
 	is := judge.Credential{ID: id, Name: name, Authority: authority}
 	if authority == credential.VaultAuthority {
 		is.Accounts = []judge.Account{{Form: event.VaultLogin, Name: strings.TrimPrefix(id, credential.VaultAuthority+"/")}, {Form: event.VaultLogin, Name: name}}
 	} else {
 		is.Accounts = append([]judge.Account{{Form: event.DN, Name: name}}, logins...)
 	}
+	for _, login := range atVault {
+		is.Accounts = append(is.Accounts, judge.Account{Form: event.VaultLogin, Name: login})
+	}
 	return is
 }
 
-// loginsOf are the names by which an entry is called for short: those of its
-// DN's first part. What is no DN is a name already. In a domain that part is
-// the CN, and another account may log in by it.
-func loginsOf(name string, domain bool) (out []judge.Account) {
-	dn, err := directory.ParseDN(name)
-	if err != nil || len(dn.RDNs) == 0 {
+// loginsOf are the names by which an entry is called for short: its logins, or
+// where nobody knows them those of its DN's first part. What is no DN is a name
+// already. In a domain that part is the CN, and another account may log in by
+// it; so it may by what stands before the @ of a userPrincipalName.
+func loginsOf(name string, logins []string, domain bool) (out []judge.Account) {
+	for _, login := range logins {
+		out = append(out, judge.Account{Form: event.Login, Name: login, Guess: domain && strings.Contains(login, "@")})
+	}
+	if len(out) > 0 {
+		return out
+	}
+	if !isDN(name) {
 		return []judge.Account{{Form: event.Login, Name: name}}
 	}
+	dn, _ := directory.ParseDN(name)
 	for _, a := range dn.RDNs[0].Attributes {
 		out = append(out, judge.Account{Form: event.Login, Name: a.Value, Guess: domain})
 	}
 	return out
+}
+
+func isDN(name string) bool {
+	dn, err := directory.ParseDN(name)
+	return err == nil && len(dn.RDNs) > 0
 }
 
 // hashValues has Vault hash what was stolen, where an audit device is named.

@@ -157,6 +157,11 @@ type Credential struct {
 	// people, who may come to Vault by another way with the same password.
 	Names []string `json:"names,omitempty"`
 
+	// LoginNames are those with which a directory's account logs in there (uid,
+	// sAMAccountName, userPrincipalName): logs call it so. None where it is no
+	// domain's, and its DN begins with it.
+	LoginNames []string `json:"login_names,omitempty"`
+
 	// Wave orders the campaign: waves run one after the other, lowest first.
 	Wave int `json:"wave"`
 

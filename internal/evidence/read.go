@@ -89,6 +89,7 @@ func Read(ctx context.Context, o Options) (*judge.Result, error) {
 			return nil, err
 		}
 	}
+	r.notNamed()
 	result := found.Finish(r.sources, r.missing())
 	result.Logs = append(result.Logs, r.logs...)
 	return result, nil
@@ -467,6 +468,33 @@ func (r *reading) authorityOf(g *group, format logs.Format) string {
 		return could[0]
 	}
 	return ""
+}
+
+// notNamed counts for each source the credentials that it may call by a name
+// that the roll has not got.
+func (r *reading) notNamed() {
+	byAuthority := map[string]int{}
+	for _, c := range r.Options.Judge.Credentials {
+		if c.Unnamed {
+			byAuthority[c.Authority]++
+		}
+	}
+	for _, s := range r.sources {
+		format, err := logs.Named(s.Format, r.Mapped...)
+		if err != nil {
+			continue
+		}
+		for authority, n := range byAuthority {
+			_, domain := r.Domains[authority]
+			its := domain && (format.Domains || format.InFront) && (s.Authority == "" || s.Authority == authority)
+			for range n {
+				if !its && !format.Vault {
+					break
+				}
+				s.Note(event.NotNamed, event.Place{File: s.Files[0], Line: 1})
+			}
+		}
+	}
 }
 
 // missing are authorities of the roll of which no log is known to be.

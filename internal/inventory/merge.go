@@ -156,12 +156,30 @@ func (m *merger) complete(d *draft) {
 		}
 	}
 	d.withoutDoors()
+	if in, ok := m.c.Directories[d.Authority]; ok && d.Subject != "" {
+		d.LoginNames = loginNames(d, in.HasDomains())
+	}
 	if m.lost.tasks && d.Subject != "" {
 		d.Names = slices.Clone(d.logins)
 		if rdn := rdnValue(d.Name); rdn != "" {
 			d.Names = append(d.Names, rdn)
 		}
 	}
+}
+
+// Bounds of LoginNames: an attribute may have any number of values, and an
+// entry of the ledger holds them.
+const mostLoginNames, longestLoginName = 16, 256
+
+// loginNames are those of an account. A servicePrincipalName is no login's.
+func loginNames(d *draft, domain bool) []string {
+	out := slices.DeleteFunc(slices.Clone(d.logins), func(name string) bool {
+		return len(name) > longestLoginName || domain && strings.Contains(name, "/")
+	})
+	if !domain && len(out) == 1 && strings.EqualFold(out[0], rdnValue(d.Name)) {
+		return nil
+	}
+	return out[:min(len(out), mostLoginNames)]
 }
 
 // tidy sorts what is a set and drops repeats.

@@ -96,6 +96,12 @@ func (r *lineReader) listed(e *Entry) {
 	if r.has(`,"used_by":`) {
 		e.UsedBy = list(r, r.word)
 	}
+	if r.has(`,"logins":`) {
+		e.Logins = list(r, r.text)
+	}
+	if r.has(`,"vault_logins":`) {
+		e.VaultLogins = list(r, r.text)
+	}
 	if r.has(`,"dead_before":`) {
 		e.DeadBefore = r.deadBefore()
 	}

@@ -41,6 +41,7 @@ func anyEntry(t *rapid.T) Entry {
 		e.Paths = append(e.Paths, credential.Path{Mount: texts(t, "mount"), Path: texts(t, "path"), Field: texts(t, "field")})
 		e.Reasons = append(e.Reasons, credential.Reason{Source: texts(t, "source"), Type: texts(t, "type"), Detail: texts(t, "why"), Owner: texts(t, "owner"), Due: texts(t, "due")})
 		e.UsedBy = rapid.SliceOfN(rapid.String(), 0, 2).Draw(t, "used by")
+		e.Logins, e.VaultLogins = rapid.SliceOfN(rapid.String(), 0, 2).Draw(t, "logins"), rapid.SliceOfN(rapid.String(), 0, 2).Draw(t, "logins at Vault")
 		e.Lines = append(e.Lines, credential.LineRef{Line: texts(t, "line"), By: credential.LineBy(texts(t, "by"))})
 		e.Doors, e.Owner = rapid.SliceOfN(rapid.String(), 0, 2).Draw(t, "doors"), texts(t, "sees to it")
 		if is("before") {

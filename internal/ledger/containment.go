@@ -9,6 +9,10 @@ import (
 	"rollcall/internal/plural"
 )
 
+// RulesNamed: beside what RulesContained says, what is listed says what logs
+// call it (Entry.Logins).
+const RulesNamed = 2
+
 // RulesContained: the ledger says how the device is contained before anything
 // is announced. Ledgers of builds before have lower rules, and stay what they
 // were.

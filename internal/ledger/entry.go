@@ -87,6 +87,14 @@ type Entry struct {
 	Reasons    []credential.Reason `json:"reasons,omitempty"` // provenance
 	UsedBy     []string            `json:"used_by,omitempty"` // of a listed credential: consumers that read it, as the campaign file says
 
+	// Logins, of a listed account of a directory, are the names with which it
+	// logs in there, and VaultLogins those at auth mounts of Vault that ask the
+	// directory (mount/name). By RulesNamed none says that its DN begins with
+	// its login, in a directory that is no domain; and that it has none at
+	// Vault.
+	Logins      []string `json:"logins,omitempty"`
+	VaultLogins []string `json:"vault_logins,omitempty"`
+
 	// DeadBefore, of a listed credential: an earlier campaign had called a
 	// value of it dead. Not in ledgers of earlier versions.
 	DeadBefore *credential.DeadBefore `json:"dead_before,omitempty"`

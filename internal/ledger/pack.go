@@ -50,6 +50,8 @@ func (p *packer) pack(c *CredentialState) (packed string, ok bool) {
 	packList(p, c.Signs, p.sign)
 	packList(p, c.Lines, func(x credential.LineRef) { p.word(x.Line); p.word(string(x.By)) })
 	packList(p, c.UsedBy, p.word)
+	packList(p, c.Logins, p.text)
+	packList(p, c.VaultLogins, p.text)
 	p.word(c.Owner)
 	p.time(c.Due)
 	if b := c.DeadBefore; b != nil {
@@ -119,6 +121,7 @@ func (p *packer) unpack(packed string) *CredentialState {
 		return credential.LineRef{Line: u.word(), By: credential.LineBy(u.word())}
 	})
 	c.UsedBy = unpackList(&u, u.word)
+	c.Logins, c.VaultLogins = unpackList(&u, u.text), unpackList(&u, u.text)
 	c.Owner, c.Due = u.word(), u.time()
 	if u.number() == 1 {
 		c.DeadBefore = &credential.DeadBefore{Campaign: u.word(), At: u.time()}

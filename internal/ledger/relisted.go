@@ -12,6 +12,7 @@ import (
 func (c *CredentialState) list(e *Entry) {
 	c.Name, c.Kind, c.Authority, c.Wave = e.Name, e.Kind, e.Authority, e.Wave
 	c.Paths, c.Reasons, c.Lines, c.Doors, c.DoorEnds, c.UsedBy = e.Paths, e.Reasons, e.Lines, e.Doors, e.DoorEnds, e.UsedBy
+	c.Logins, c.VaultLogins = e.Logins, e.VaultLogins
 	c.DeadBefore, c.Owner, c.Due = e.DeadBefore, e.Owner, e.Due
 	if c.Since.IsZero() {
 		c.Since = e.At

@@ -95,6 +95,8 @@ type CredentialState struct {
 	Lines     []credential.LineRef // of the profile that it answers
 	UsedBy    []string             // consumers that read it, as the campaign file says
 
+	Logins, VaultLogins []string // with which it logs in, see Entry
+
 	Owner string    // who sees to it if it stays open, as it was listed; empty where nobody says
 	Due   time.Time // until when; zero where nobody says
 

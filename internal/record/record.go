@@ -24,7 +24,7 @@ func Started(in wire.Roll, about credential.Incident, contained *credential.Cont
 	}
 	entries := []ledger.Entry{start}
 	if c := contained; c != nil {
-		entries[0].Rules = ledger.RulesContained
+		entries[0].Rules = ledger.RulesNamed
 		if c.By == "" {
 			c.By = in.Actor
 		}
@@ -70,11 +70,18 @@ func waveNames(waves []credential.WaveIndex) map[int]string {
 	return names
 }
 
+// mostVaultLogins are told of one credential: an entry has an end.
+const mostVaultLogins = 32
+
 // listed is a credential as the roll has it.
 func listed(campaign string, c credential.Credential, event ledger.Event, which string, now time.Time) ledger.Entry {
 	e := ledger.About(campaign, c, event, which, now)
 	e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines, e.UsedBy = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines, c.UsedBy
 	e.DeadBefore, e.Owner, e.Due = c.DeadBefore, c.Owner, c.Due
+	if e.Logins = c.LoginNames; !c.Kind.OpensVault() {
+		logins := c.VaultLogins()
+		e.VaultLogins = logins[:min(len(logins), mostVaultLogins)]
+	}
 	for _, d := range c.Doors {
 		e.Doors = append(e.Doors, d.Door)
 		if d.End != "" {

@@ -157,6 +157,7 @@ const (
 	InUnnamed   Note = "let-in-unnamed"      // a login was let in, and its name is not in the logs
 	ByUnknown   Note = "changed-by-unknown"  // a change whose maker's login is not in the logs
 	CutOff      Note = "cut-off"             // the log ends in the middle of a record
+	NotNamed    Note = "names-not-known"     // credentials of which the roll does not say what this log calls them
 	NotMapped   Note = "outcome-not-mapped"  // the campaign file does not say what this outcome is
 	TooMany     Note = "too-many-stretches"  // with lines: the shortest are not kept, and count as gaps
 )

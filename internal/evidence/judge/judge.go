@@ -18,6 +18,9 @@ type Credential struct {
 	Authority string
 	// Accounts are what logs may call it.
 	Accounts []Account
+	// Unnamed: what its logins are called is not known beyond Accounts, for the
+	// roll is of a ledger that does not say it.
+	Unnamed bool
 	// Rotated is when the stolen value was proved dead; zero where it was not,
 	// or nobody knows.
 	Rotated time.Time

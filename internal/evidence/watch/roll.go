@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rollcall/internal/evidence/judge"
+	"rollcall/internal/plural"
 )
 
 // rollEvery is how long a ledger rests between two looks at it.
@@ -66,6 +67,12 @@ func (w *watcher) takeRoll(got rolled) {
 	}
 	if got.changed {
 		w.live.Roll(got.all)
+		w.unnamed = unnamed(got.all)
+	}
+	if w.unnamed > 0 {
+		w.has(NotNamed, "", "the campaign's ledger does not say of %s with what name they log in, for an older version wrote it: their logins are not seen where a log has no DN (Windows, Samba, mail, Vault's ldap mounts). A campaign of this version has the names", plural.Count(w.unnamed, "credential", "credentials"))
+	} else {
+		w.over(NotNamed, "", "the campaign's ledger says with what names its credentials log in")
 	}
 	w.over(RollUnread, "", "the campaign's ledger is read again")
 	if doubt != nil {
@@ -73,4 +80,15 @@ func (w *watcher) takeRoll(got rolled) {
 		return
 	}
 	w.over(RollDoubted, "", "the campaign's ledger verifies again")
+}
+
+// unnamed counts credentials of which the ledger does not say what logs call
+// them.
+func unnamed(all []judge.Credential) (n int) {
+	for _, c := range all {
+		if c.Unnamed {
+			n++
+		}
+	}
+	return n
 }

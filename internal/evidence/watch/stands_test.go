@@ -208,3 +208,19 @@ func TestWhatAKilledWatchLeftHalfWrittenIsTakenAway(t *testing.T) {
 	require.NoFileExists(t, half)
 	require.FileExists(t, other)
 }
+
+func TestAWatchSaysThatItsLedgerDoesNotNameLogins(t *testing.T) {
+	o := options(t, logAt(t, ""))
+	known := o.Roll
+	o.Roll = func(ctx context.Context) ([]judge.Credential, bool, error) {
+		all, changed, err := known(ctx)
+		for i := range all {
+			all[i].Unnamed = true
+		}
+		return all, changed, err
+	}
+	r := start(t, o).begun()
+	r.until("names-not-known")
+	r.stop()
+	require.NoError(t, r.err)
+}

@@ -19,6 +19,7 @@ const (
 	InputEnded    Code = "input-ended"        // standard input did, while files are followed
 	RollUnread    Code = "roll-unreadable"    // the ledger cannot be read again
 	RollDoubted   Code = "roll-not-verified"  // the ledger can be read and not be believed
+	NotNamed      Code = "names-not-known"    // the ledger does not say what logs call what it lists
 	NotShown      Code = "not-shown"          // standard output takes nothing
 	NotKept       Code = "state-not-kept"     // the state cannot be written
 	PostsRefused  Code = "posts-refused"      // somebody shows no right token, or posts what cannot be taken

@@ -118,6 +118,7 @@ type watcher struct {
 	unsaved            string
 	inEnded            bool
 	inErr              error // of standard input
+	unnamed            int   // credentials of the roll
 	rolls              chan rolled
 	screen             *screen
 }
@@ -175,6 +176,7 @@ func (w *watcher) begin(ctx context.Context) (err error) {
 		known.Fold = evidence.Fold()
 	}
 	w.live = judge.NewLive(known, w.o.Again, w.state.Memory, w.o.Now())
+	w.unnamed = unnamed(all)
 	w.takeRoll(rolled{err: err})
 	for i, f := range w.o.Files {
 		if slices.ContainsFunc(w.o.Files[:i], func(g evidence.File) bool { return sameFile(g.Path, f.Path) }) {
