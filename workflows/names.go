@@ -81,6 +81,10 @@ const (
 	// changeWatched marks campaigns that ask the device while they wait.
 	changeWatched = "watched"
 
+	// changeStays marks campaigns that stay for a person where the campaign
+	// file says so.
+	changeStays = "stays"
+
 	// SignalControl tells a wave what its campaign was told.
 	SignalControl = "control"
 )

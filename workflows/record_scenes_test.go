@@ -86,6 +86,17 @@ var scenes = []struct {
 	// The same, by a version that looks at what goes on in its own wave alone
 	// when the campaign ends.
 	{name: "goeson", settings: slowly, during: correctedMeanwhile},
+	// Nothing is left but what only a person can put right. He corrects one of
+	// them, and leaves the others open.
+	{name: "stays", settings: func(s *Settings) { s.Wait = time.Hour }, when: staysForPerson, during: func(ctx context.Context, s *stage) error {
+		if err := s.correct(ctx); err != nil {
+			return err
+		}
+		return errors.Join(s.tell(ctx, UpdateRelist, wire.RelistAsk{Proposal: "again", Actor: operator}),
+			s.tell(ctx, UpdateTakeUp, wire.TakeUp{Proposal: "again", Actor: operator, Reason: "a secret named the wrong account"}),
+			s.await(ctx, staysForPerson),
+			s.tell(ctx, UpdateClose, wire.Acceptance{Actor: operator, Reason: "they go anyway", Owner: "whoever runs it"}))
+	}},
 	// A login to Vault that cannot be tried from here. What it could read waits
 	// until a person says that it may go on.
 	{name: "accepted", settings: func(s *Settings) { s.Deadline = 20 * time.Second }, when: func(st Status, w WaveStatus) bool {
@@ -215,6 +226,8 @@ func (s *stage) comesBack(ctx context.Context, workflow string, events int) erro
 	}
 	return s.device.Silence()
 }
+
+func staysForPerson(st Status, _ WaveStatus) bool { return !st.Stays.IsZero() }
 
 func waitsForPeople(st Status, _ WaveStatus) bool { return st.People }
 

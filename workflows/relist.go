@@ -100,7 +100,7 @@ func (c *campaign) mayListAgain() error {
 	case c.control.Paused && !c.status.Held:
 		return refuse("the campaign is paused: resume it first")
 	case c.status.Held:
-		return refuse("it waits behind what was tried first: resume it, or abort it and run again")
+		return refuse("it waits behind what was tried first, and the others were not tried yet: `rollcall resume` goes on with them, and after their first pass it can be listed again. What must be listed otherwise before that takes an abort, and another run")
 	}
 	for i, w := range c.roll.Waves {
 		st := c.status.Waves[i]

@@ -27,6 +27,9 @@ type Settings struct {
 	RetryMin    time.Duration `json:"retry_min"`
 	RetryMax    time.Duration `json:"retry_max"`
 	Deadline    time.Duration `json:"deadline"`
+	// Wait is how long a campaign stays for a person, once nothing but what
+	// only he can put right is left; 0: it ends.
+	Wait time.Duration `json:"wait,omitempty"`
 }
 
 // Status answers QueryStatus and every update.
@@ -56,6 +59,9 @@ type Status struct {
 	Tried []Trial `json:"tried,omitempty"`
 	// People: all else has ended, and people have tasks that are not done.
 	People bool `json:"people,omitempty"`
+	// Stays is until when the campaign waits for a person, who may list again
+	// or close it: nothing more of it can be tried. Zero while it does not.
+	Stays time.Time `json:"stays,omitzero"`
 	// Again: it was listed again while it runs.
 	Again *ListedAgain `json:"again,omitempty"`
 }
@@ -240,8 +246,10 @@ type waveState struct {
 	// sent may still arrive.
 	Unheard bool `json:"unheard,omitempty"`
 	// CameBack: something was not set because the device answered.
-	CameBack bool        `json:"came_back,omitempty"`
-	Unclean  []cleanTodo `json:"unclean,omitempty"` // to be cleaned again
+	CameBack bool `json:"came_back,omitempty"`
+	// Person: something ended open that a person can put right.
+	Person  bool        `json:"person,omitempty"`
+	Unclean []cleanTodo `json:"unclean,omitempty"` // to be cleaned again
 
 	Answered int `json:"answered,omitempty"` // of control.Release
 }
@@ -262,4 +270,7 @@ type waveResult struct {
 	Unheard bool `json:"unheard,omitempty"`
 	// CameBack: something was not set because the device answered.
 	CameBack bool `json:"came_back,omitempty"`
+	// Person: something ended open that a person can put right, and nobody
+	// else.
+	Person bool `json:"person,omitempty"`
 }

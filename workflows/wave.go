@@ -302,6 +302,7 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 				t.Items[i] = *it.Before
 			}
 			w.state.Unheard = w.state.Unheard || it.Unheard
+			w.state.Person = w.state.Person || it.Reason.Final() && it.Reason != protocol.ReasonSuperseded
 		}
 		err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordExceptions, wire.ExceptionInput{
 			Batch: w.batches[t.Batch], Items: t.Items, Why: why,
@@ -315,7 +316,7 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 	if err := w.cleanRest(ctx); err != nil {
 		return waveResult{}, err
 	}
-	return waveResult{Dead: w.state.Dead, Open: w.state.Ended, Aside: w.state.Aside, CameBack: w.state.CameBack, Unheard: w.state.Unheard}, nil
+	return waveResult{Dead: w.state.Dead, Open: w.state.Ended, Aside: w.state.Aside, CameBack: w.state.CameBack, Unheard: w.state.Unheard, Person: w.state.Person}, nil
 }
 
 // full reports whether this run has done enough for one history.

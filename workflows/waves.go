@@ -66,7 +66,10 @@ func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 			return cmpErr(err, r.err)
 		}
 	}
-	return c.ends(steady)
+	if err := c.ends(steady); err != nil {
+		return err
+	}
+	return c.stays(ctx, steady)
 }
 
 // passesTried is after how many passes what is tried first is held although
@@ -182,6 +185,7 @@ func (c *campaign) watch(ctx, steady workflow.Context, r *runningWave) {
 	c.status.Open += done.Open
 	c.status.Aside += done.Aside
 	c.cameBack, c.unheard = c.cameBack || done.CameBack, c.unheard || done.Unheard
+	c.person = c.person || done.Person
 	st := &c.status.Waves[r.index]
 	st.Dead, st.Open, st.Ended = done.Dead, done.Open, true
 }

@@ -191,7 +191,12 @@ func batchOf(c *config.Campaign) int {
 }
 
 func settings(c *config.Campaign) workflows.Settings {
+	var wait time.Duration
+	if c.Open != nil {
+		wait = time.Duration(c.Open.Wait)
+	}
 	return workflows.Settings{
+		Wait:  wait,
 		Batch: batchOf(c), Parallel: c.Limits.Parallel, Concurrency: c.Limits.Concurrency,
 		RetryMin: time.Duration(c.Limits.RetryMin), RetryMax: time.Duration(c.Limits.RetryMax), Deadline: time.Duration(c.Limits.Deadline),
 	}

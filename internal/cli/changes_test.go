@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 )
 
@@ -26,4 +27,18 @@ func TestAPlanMarksEachSecretThatIsMade(t *testing.T) {
 	rows := notThere([]credential.Finding{{Code: credential.FindingNewSecret, Detail: "kv/mail/rely#password"}, {Code: credential.FindingAudit}})
 	require.Len(t, rows, 1)
 	require.False(t, rows[0].OK)
+}
+
+// Whoever reads the password of a listed account at a place that nobody named
+// would be cut off: a plan says where was looked, and that this is all.
+func TestAPlanSaysWhereInVaultNobodyLooked(t *testing.T) {
+	roll := &credential.Roll{Waves: []credential.Wave{{Name: "all"}}, Credentials: []credential.Credential{{ID: "corp/1", Name: "uid=a,dc=example", Kind: credential.LDAPPassword, Authority: "corp"}}}
+	said := func(sources ...config.Source) string {
+		var out bytes.Buffer
+		p := planOf(&config.Campaign{Device: "esg-01", Sources: sources}, roll)
+		require.NoError(t, p.print(&out, 400))
+		return out.String()
+	}
+	require.Contains(t, said(config.Source{Type: config.VaultKV, Prefix: "kv/apps/esg-01"}), "in Vault: the passwords of these accounts were looked for only below kv/apps/esg-01, and at the places that manifests name. Who reads one elsewhere in Vault keeps the old value and is cut off")
+	require.Contains(t, said(), "only at the places that manifests name")
 }

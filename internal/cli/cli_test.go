@@ -197,6 +197,10 @@ func TestAWaitIsExplained(t *testing.T) {
 	st.Waves[0].Ended = true
 	text, _ = waits(st, time.UTC)
 	require.Empty(t, text, "a pass runs")
+	st.Stays, st.Open = until, 2
+	text, _ = waits(st, time.UTC)
+	require.Contains(t, text, "2 open need a person, and nothing more is tried: `rollcall relist` ")
+	require.Contains(t, text, "at 16:40:00Z it ends by itself")
 	st.Phase = ledger.Paused
 	text, _ = waits(st, time.UTC)
 	require.Contains(t, text, "`rollcall resume`")

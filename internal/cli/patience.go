@@ -238,6 +238,10 @@ func waits(st workflows.Status, zone *time.Location) (text, about string) {
 	if st.Phase == ledger.Paused {
 		return "the campaign is paused: `rollcall resume` goes on with it", "paused"
 	}
+	if !st.Stays.IsZero() {
+		return fmt.Sprintf("%d open %s a person, and nothing more is tried: `rollcall relist` takes up what was corrected, `rollcall close` leaves the rest open, with an owner, and ends the campaign; at %s it ends by itself",
+			st.Open, plural.Pick(st.Open, "needs", "need"), at(st.Stays)), "stays"
+	}
 	var parts []string
 	later := 0
 	for i, w := range st.Waves {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -128,6 +129,9 @@ type plan struct {
 	left map[credential.Problem][]stays
 	// Warnings of the listing, as in the roll.
 	Warnings []credential.Finding `json:"warnings,omitempty"`
+	// LookedBelow are the places in Vault that were searched: what lies
+	// elsewhere for one of these accounts was not looked for.
+	LookedBelow []string `json:"looked_below,omitempty"`
 	// Reach is what logins to Vault could read of the new values, by a reading
 	// of their policies.
 	Reach   []credential.Reach `json:"reach,omitempty"`
@@ -178,6 +182,11 @@ type planLane struct {
 
 func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Reach: roll.Reach, rotated: inventory.Rotated(roll), Profile: roll.Profile, Containment: roll.Containment, Changes: changesOf(roll), Wrong: []doctorRow{}, LogsRead: roll.Readings}
+	for _, src := range cfg.Sources {
+		if src.Prefix != "" {
+			p.LookedBelow = append(p.LookedBelow, src.Prefix)
+		}
+	}
 	for _, w := range roll.Waves {
 		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, batchOf(cfg)), indexed: map[string]*planLane{}})
 	}
@@ -227,6 +236,19 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 	return p
 }
 
+// printLookedBelow says where else nobody looked: whoever reads the password of
+// one of these accounts there would be cut off.
+func (p plan) printLookedBelow(w io.Writer, width int) {
+	if p.Rotate == 0 {
+		return
+	}
+	where := "only at the places that manifests name"
+	if len(p.LookedBelow) > 0 {
+		where = "only below " + strings.Join(p.LookedBelow, ", ") + ", and at the places that manifests name"
+	}
+	fmt.Fprint(w, report.Wrap(report.Clean("the passwords of these accounts were looked for "+where+". Who reads one elsewhere in Vault keeps the old value and is cut off: add that place as a source or as a row of a manifest"), "in Vault: ", width))
+}
+
 // servers are those of each directory with something to rotate.
 func (p plan) servers() map[string][]string {
 	out := map[string][]string{}
@@ -272,6 +294,7 @@ func (p plan) print(w io.Writer, width int) error {
 	p.printFirst(w, width)
 	p.printLeft(w, width)
 	p.printFindings(w, width)
+	p.printLookedBelow(w, width)
 	if err := printReach(w, p.Reach, p.rotated, width); err != nil {
 		return err
 	}

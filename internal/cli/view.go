@@ -110,14 +110,15 @@ func (v *view) showNow() {
 		if at := [2]int{width, height}; at != v.size {
 			v.size, v.drawn = at, 0 // where the last frame stands by now nobody knows
 		}
-		foot := ""
+		var feet []string
 		if now.Phase != ledger.Closed {
-			foot = "\n  Ctrl-C leaves, and the same command goes on\n"
+			feet = []string{"\n  Ctrl-C leaves, and the same command goes on\n"}
 			if v.waits != "" {
-				foot = "\n" + report.Wrap(report.Clean(v.waits), "  ", width) + foot
+				waits := "\n" + report.Wrap(report.Clean(v.waits), "  ", width)
+				feet = []string{waits + feet[0], waits}
 			}
 		}
-		v.draw(fits(report.RenderProgress(now, width, true), foot, height))
+		v.draw(fits(report.RenderProgress(now, width, true), height, feet...))
 		return
 	}
 	for _, line := range report.ProgressLines(v.last, now) {
@@ -127,13 +128,15 @@ func (v *view) showNow() {
 }
 
 // fits cuts a frame that is higher, with its foot, than the terminal: it could
-// not be drawn over, for what has left the screen stays as it is. The foot is
-// cut only where nothing of the frame would be left.
-func fits(frame, foot string, height int) string {
-	if left := height - strings.Count(foot, "\n"); left >= 4 {
-		return cut(frame, left) + foot
+// not be drawn over, for what has left the screen stays as it is. It gets the
+// first foot that leaves room for some of it.
+func fits(frame string, height int, feet ...string) string {
+	for _, foot := range feet {
+		if left := height - strings.Count(foot, "\n"); left >= 4 {
+			return cut(frame, left) + foot
+		}
 	}
-	return cut(frame+foot, height)
+	return cut(frame+strings.Join(feet[:min(1, len(feet))], ""), height)
 }
 
 func cut(frame string, height int) string {
