@@ -98,10 +98,12 @@ func TestOneIsTriedForRealAndTheOthersWaitUntilSomebodyLetsThemGoOn(t *testing.T
 func TestMoreIsTriedFromTheCommandLineWhileTheOthersWait(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 6, AppRoles: 1})
+	e.Directory = waitsLong
 	directory, _ := proxied(t, e)
 	file, err := e.CampaignFile([]string{directory.URL()}, unhurried)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
+	u.env = append(u.env, vaultWaitsLong)
 	u.must("init")
 	name := func(n int) string { return fmt.Sprintf("svc-esg-%04d", n) }
 	takesStolen := func(n int) bool {

@@ -63,6 +63,7 @@ var sharedPlaces = []sharedPlace{
 // first password, and it may be the other one's only copy.
 func TestAPathThatNamesAnotherAccountIsNotWrittenOver(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 1, Tagged: len(sharedPlaces) + 4, Bystanders: len(sharedPlaces)})
+	e.Directory = waitsLong
 	var own, other []stolenAccount
 	for _, s := range e.Stolen {
 		if strings.Contains(s.DN, "uid=svc-mass-") {
@@ -146,6 +147,7 @@ func TestAPathThatNamesAnotherAccountIsNotWrittenOver(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "sources:\n", "sources:\n  - {name: rows, type: manifest, file: rows.csv}\n", 1)), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(file), "rows.csv"), []byte(rows), 0o600))
 	u := newUser(t, e, file)
+	u.env = append(u.env, vaultWaitsLong)
 	u.must("init")
 	listed := decode[struct {
 		Findings map[string][]credential.Finding `json:"findings"`

@@ -23,6 +23,7 @@ func TestWhoeverWaitsIsToldForWhat(t *testing.T) {
 		t.Skip("a disk that is full takes root")
 	}
 	e := startEstate(t, estate.Options{Accounts: 2, Replica: true})
+	e.Directory = waitsLong
 	disk := t.TempDir()
 	said, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk).CombinedOutput()
 	require.NoError(t, err, string(said))
@@ -30,6 +31,7 @@ func TestWhoeverWaitsIsToldForWhat(t *testing.T) {
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 5m, retry_max: 5m, deadline: 1h}\nledger: {dir: '"+filepath.Join(disk, "ledger")+"'}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
+	u.env = append(u.env, vaultWaitsLong)
 	u.must("init")
 	e.Replica.PauseReplication()
 	run := u.follow("run")

@@ -45,6 +45,7 @@ func startSSHD(t *testing.T, e *estate.Estate) *lab.SSHD {
 func TestNoCampaignBeginsWithADoorThatIsNotTheOneOfItsFile(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 1})
+	e.Directory = waitsLong
 	m, s := startDovecot(t, e, 0), startSSHD(t, e)
 	public, _, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
@@ -72,6 +73,7 @@ func TestNoCampaignBeginsWithADoorThatIsNotTheOneOfItsFile(t *testing.T) {
 		return 0
 	}
 	u := newUser(t, e, file)
+	u.env = append(u.env, vaultWaitsLong)
 	u.must("init")
 	says := []string{
 		fmt.Sprintf("door shell (line %d of the campaign file, ssh://%s): its host key is %s (ssh-ed25519), and not the one of host_key, %s (ssh-ed25519); somebody in between", lineOf("shell"), s.Address("password"), ssh.FingerprintSHA256(real), ssh.FingerprintSHA256(other)),

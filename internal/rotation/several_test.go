@@ -225,7 +225,7 @@ func TestOn389DirectoryServerBothPathsOfAnAccountWithTwoValuesGetTheNewOne(t *te
 	}
 	for n, set := range []string{"replace", "exop"} {
 		c, err := directory.Open("unix", config.Directory{
-			Driver: config.DS389, Servers: []string{ds.LDAPS()}, Base: ds.BaseDN(), CA: ds.CA, Set: set, Connections: 4, Timeout: config.Duration(10 * time.Second),
+			Driver: config.DS389, Servers: []string{ds.LDAPS()}, Base: ds.BaseDN(), CA: ds.CA, Set: set, Connections: 4, Timeout: config.Duration(time.Minute),
 			Bind: config.Bind{DN: ds.BinderDN, Password: credential.Path{Mount: "kv", Path: "bind", Field: "password"}},
 		}, func(context.Context) (credential.Secret, error) { return credential.NewSecret(ds.BinderPassword), nil })
 		require.NoError(t, err)
