@@ -160,6 +160,22 @@ func TestEachDoorOfACredentialHasToShut(t *testing.T) {
 	require.False(t, w.Dead())
 }
 
+// A refusal of the new value behind the old one is a wrong login as well, and
+// two are all that an account in another directory can bear.
+func TestANewValueThatIsRefusedAfterTheOldOneWasRefused(t *testing.T) {
+	notes := &vaultNotes{}
+	mail := &service{answers: map[string][]protocol.Reply{"a/new": {protocol.Accepted, protocol.Refused}}}
+	asked := []int{}
+	for range 4 {
+		v := atServers("a", "mail")
+		rot := &Rotator{Now: time.Now, Authority: willing{}, Campaign: "c", Refusals: &Refusals{Notes: notes}} // as another worker
+		rot.AskDoors(t.Context(), []Verdict{v}, DoorAsker{Open: func(string) (*opened.Door, error) { return &opened.Door{Door: mail}, nil }, Now: time.Now}, func() bool { return false })
+		require.Equal(t, protocol.ReasonDoorRefusesNew, v.Stop.Reason)
+		asked = append(asked, len(mail.asked))
+	}
+	require.Equal(t, []int{3, 4, 4, 4}, asked, "new, old, new; new; and nothing any more")
+}
+
 // Where the thief gets in now is what people are told, whatever is wrong at
 // another door, wherever that stands in the list.
 func TestADoorThatIsNotAskedHidesNoOtherThatTakesTheStolenValue(t *testing.T) {

@@ -302,18 +302,20 @@ func (r *Refusals) note(ctx context.Context, campaign, door, id string) {
 }
 
 // saw takes one door's evidence, as it came at a time. A value that could not
-// be shown there was not refused.
+// be shown there was not refused; one that was taken first, and refused after
+// the old one, was.
 func (r *Refusals) saw(ctx context.Context, campaign, id string, ev protocol.DoorEvidence, now time.Time) {
 	if r == nil || ev.First == protocol.NotAsked || ev.First == protocol.Unreachable || ev.First == protocol.NotCarried {
 		return
 	}
-	if ev.First != protocol.Accepted && r.Notes != nil {
+	took := ev.First == protocol.Accepted && ev.New != protocol.Refused
+	if !took && r.Notes != nil {
 		r.note(ctx, campaign, ev.Door, id)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at, key := r.at(campaign, id), [3]string{campaign, id, ev.Door}
-	if ev.First == protocol.Accepted {
+	if took {
 		if at[ev.Door] > 0 && r.Notes != nil {
 			_, _ = r.Notes.NoteOnce(ctx, campaign, tookNew, ev.Door, id)
 		}
@@ -322,7 +324,7 @@ func (r *Refusals) saw(ctx context.Context, campaign, id string, ev protocol.Doo
 		return
 	}
 	at[ev.Door]++
-	if ev.First == protocol.Refused && at[ev.Door] == 1 {
+	if ev.RefusedNew() && at[ev.Door] == 1 {
 		if r.since == nil {
 			r.since = map[[3]string]time.Time{}
 		}
