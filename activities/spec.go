@@ -76,16 +76,20 @@ func (r *Rotation) loadSpec(ctx context.Context, campaign string, key ownmount.S
 }
 
 // withoutOverride is the specification of a schedule without a person's word
-// that a campaign may run although the device is not contained: that was said
-// of one day, and builds before kept it for every run to come.
+// that a campaign may run although the device is not contained, or with doors
+// that are other ones: that was said of one day, and builds before kept it for
+// every run to come.
 func withoutOverride(spec []byte) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(spec, &fields); err != nil {
 		return nil, err
 	}
-	if _, has := fields["override"]; !has {
+	had := len(fields)
+	for _, word := range []string{"override", "unfit_doors"} {
+		delete(fields, word)
+	}
+	if len(fields) == had {
 		return spec, nil
 	}
-	delete(fields, "override")
 	return json.Marshal(fields)
 }

@@ -42,6 +42,9 @@ type Campaign struct {
 	// Override: whoever started the campaign goes on although the device may
 	// not be contained. No campaign file has it.
 	Override *Word `json:"override,omitempty"`
+	// UnfitDoors: whoever started the campaign goes on with doors that are not
+	// what the file says. No campaign file has it.
+	UnfitDoors *Word `json:"unfit_doors,omitempty"`
 
 	// Profile is what a device of its type can hold; nil where the file names
 	// none.

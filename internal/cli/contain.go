@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +22,11 @@ import (
 	"rollcall/internal/wholefile"
 )
 
-func (a *app) overrideFlag(c *cobra.Command) {
-	c.Flags().Var(&a.override, "override", "go on although the device may not be contained, or a door is not what the campaign file says, for this reason; the ledger has it, and the campaign ends with exit code 2")
+// overrideFlags are two, for two dangers: who answers for the one has not
+// looked at the other.
+func (a *app) overrideFlags(c *cobra.Command) {
+	c.Flags().Var(&a.override, "override", "go on although the device may not be contained, for this reason; the ledger has it, and the campaign ends with exit code 2")
+	c.Flags().Var(&a.unfitDoors, "unfit-doors", "go on with doors that are not what the campaign file says, which are not asked, for this reason; the ledger has it, and the campaign ends with exit code 2")
 }
 
 func (a *app) containCommand() *cobra.Command {
@@ -117,12 +121,10 @@ func statementText(device string, c *config.Containment) string {
 // nothing of the campaign is at an address of it, or a person goes on all the
 // same. found are the servers; it may be empty where they are not known.
 func (s *session) requireContainment(ctx context.Context, found listing.Servers) error {
-	if err := discloses("--override", s.override.text); err != nil {
+	if err := cmp.Or(discloses("--override", s.override.text), discloses("--unfit-doors", s.unfitDoors.text)); err != nil {
 		return err
 	}
-	if s.override.text != "" {
-		s.cfg.Override = &config.Word{Reason: s.override.text, By: actor()}
-	}
+	s.cfg.Override, s.cfg.UnfitDoors = s.override.word(), s.unfitDoors.word()
 	others := map[string]string{"Vault": s.store.Address()}
 	if s.engine != nil && !s.engine.Local {
 		others["Temporal"] = s.engine.Address

@@ -74,6 +74,7 @@ type app struct {
 
 	unanswered because // go on with lines of the profile that nobody answered
 	override   because // go on although the device may not be contained
+	unfitDoors because // go on with doors that are not what the campaign file says
 
 	kept     *inventory.Kept // what is read ahead of a listing; nil: nothing is
 	starting func()          // called when the local engine is about to be started; nil: nobody waits

@@ -63,7 +63,7 @@ abort, in another terminal, needs a run that is alive.`,
 	}
 	a.takeOverFlag(c)
 	a.unansweredFlag(c)
-	a.overrideFlag(c)
+	a.overrideFlags(c)
 	metricsFlag(c, &metricsAt)
 	a.yesFlag(c)
 	a.first.flags(c, "try a part first")

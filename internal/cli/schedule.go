@@ -52,7 +52,8 @@ schedule list says so. Its manifests
 and the answers to the device's profile stay as they are today; directories and Vault are read
 afresh each time. A run ends before it changes anything where a newer build's profile has lines
 that nobody was asked about, where an answer "later" has fallen due, or where the device answers
-at an address of it. There is no --override here: it would hold for every run to come.`,
+at an address of it. There is no --override here, and no --unfit-doors: they would hold for every
+run to come.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			spec := client.ScheduleSpec{TimeZoneName: zone}

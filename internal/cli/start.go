@@ -39,7 +39,7 @@ of a campaign that is held, and rollcall resume goes on with the others.`,
 	a.yesFlag(c)
 	a.first.flags(c, "try a part first")
 	a.unansweredFlag(c)
-	a.overrideFlag(c)
+	a.overrideFlags(c)
 	return c
 }
 

@@ -29,6 +29,14 @@ func (b *because) Set(s string) error {
 	return nil
 }
 
+// word is whose reason it is; nil where there is none.
+func (b *because) word() *config.Word {
+	if b.text == "" {
+		return nil
+	}
+	return &config.Word{Reason: b.text, By: actor()}
+}
+
 func (a *app) unansweredFlag(c *cobra.Command) {
 	c.Flags().Var(&a.unanswered, "unanswered", "go on with lines of the profile that have no answer, for this reason; the ledger has it, and the campaign ends with exit code 2")
 }
@@ -57,7 +65,7 @@ func (s *session) requireAnswers(ctx context.Context) error {
 		return err
 	}
 	if s.unanswered.text != "" {
-		s.cfg.Unanswered = &config.Word{Reason: s.unanswered.text, By: actor()}
+		s.cfg.Unanswered = s.unanswered.word()
 	}
 	roll, err := s.listed(ctx)
 	if err != nil {

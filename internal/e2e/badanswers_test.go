@@ -102,7 +102,7 @@ func TestEachMistakeInWhatPeopleSayOfTheDeviceIsToldWithItsFileAndLine(t *testin
 	require.Equal(t, 1, future.code)
 	require.Contains(t, future.err, "--at lies in the future")
 	require.Contains(t, u.run("contain", "--how", "off", "--at", "2023-06-08T08:00:00Z", "--note", "as https://jo:"+planted+"@fw says").err, "--note holds an address with a login in it")
-	for flag, why := range map[string]string{"--override": "--override holds a token of Vault", "--unanswered": "--unanswered holds a token of Vault"} {
+	for flag, why := range map[string]string{"--override": "--override holds a token of Vault", "--unfit-doors": "--unfit-doors holds a token of Vault", "--unanswered": "--unanswered holds a token of Vault"} {
 		r := u.run("run", flag, "hvs."+strings.Repeat("CAESIPL4", 6))
 		require.Equal(t, 1, r.code, r.out+r.err)
 		require.Contains(t, r.err, why)

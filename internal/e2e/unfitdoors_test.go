@@ -95,7 +95,10 @@ func TestNoCampaignBeginsWithADoorThatIsNotTheOneOfItsFile(t *testing.T) {
 	require.True(t, binds(t, e, e.Slapd.LDAPS(), a.DN, credential.NewSecret(a.Password)), "nothing was changed")
 
 	const why = "the mail team mends its certificate tomorrow"
-	r := u.run("run", "--override", why)
+	r := u.run("run", "--override", "the mail must flow")
+	require.Equal(t, 1, r.code, "who answers for the device has not looked at doors")
+	require.Contains(t, r.err, "--unfit-doors")
+	r = u.run("run", "--unfit-doors", why)
 	require.Equal(t, 2, r.code, "%s%s", r.out, r.err)
 	c := u.ledger().Credentials[0]
 	require.Contains(t, []protocol.Reason{protocol.ReasonDoorSilent, protocol.ReasonDoorGuest}, c.Reason)

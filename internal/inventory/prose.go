@@ -51,7 +51,7 @@ func (l *lister) proseOf() *prose {
 		add(at.Note, "%s", inFile(at.File, "containment.note", "note"))
 		add(at.By, "%s", inFile(at.File, "containment.by", "by"))
 	}
-	for flag, word := range map[string]*config.Word{"--override": c.Override, "--unanswered": c.Unanswered} {
+	for flag, word := range map[string]*config.Word{"--override": c.Override, "--unfit-doors": c.UnfitDoors, "--unanswered": c.Unanswered} {
 		if word != nil {
 			add(word.Reason, "%s", flag)
 		}

@@ -44,6 +44,7 @@ func TestATextThatHoldsASecretOfTheRollIsRefusedWithItsPlaceAlone(t *testing.T) 
 			c.Confirm = []config.Confirm{{Account: "approle/prose", Reason: secret + "."}}
 		},
 		"--override":       func(c *config.Campaign) { c.Override = &config.Word{Reason: "it is " + secret} },
+		"--unfit-doors":    func(c *config.Campaign) { c.UnfitDoors = &config.Word{Reason: secret} },
 		"--unanswered":     func(c *config.Campaign) { c.Unanswered = &config.Word{Reason: secret} },
 		"containment.note": func(c *config.Campaign) { c.Containment = &config.Containment{Note: secret} },
 		"contained-esg-01.yaml: note": func(c *config.Campaign) {

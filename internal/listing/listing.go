@@ -126,7 +126,11 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	roll.Warnings = append(roll.Warnings, usedByNothing(spec, roll)...)
 	seenTo(spec, roll.Credentials, roll.ListedAt)
 	roll.Told = spec.Told()
-	unfit := asking(ctx, doorsOpened, spec, roll, asked)
+	once := campaign
+	if at.Running != nil {
+		once = ""
+	}
+	unfit := asking(ctx, doorsOpened, spec, roll, asked, once)
 	found.Notes = append(found.Notes, unsure...)
 	more, err := otherServers(ctx, kinds, spec, dialled, roll, known, asked)
 	if err != nil {

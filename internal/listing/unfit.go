@@ -54,15 +54,17 @@ func AskNobody(ctx context.Context, d *opened.Door, settings door.Settings) (doo
 }
 
 // asking begins to ask the doors of a roll, beside the rest of the listing, and
-// gives what waits for what is wrong with them.
-func asking(ctx context.Context, doors *opened.Doors, spec *config.Campaign, roll *credential.Roll, contained func() *credential.Containment) func() []credential.UnfitDoor {
+// gives what waits for what is wrong with them. A listing that is tried again
+// asks only those that gave no answer; once is the campaign that begins by it,
+// "" where one lists again, and whoever mended a door is believed by a look.
+func asking(ctx context.Context, doors *opened.Doors, spec *config.Campaign, roll *credential.Roll, contained func() *credential.Containment, once string) func() []credential.UnfitDoor {
 	if doors == nil || len(spec.Doors) == 0 {
 		return func() []credential.UnfitDoor { return nil }
 	}
 	used, at, others := doorsUsed(roll), roll.Doors, roll.Containment.Others
 	wait := sync.OnceValue(func() []credential.UnfitDoor {
 		taken := credential.Containment{Others: others}
-		return unfitDoors(ctx, doors, spec, at, used, slices.Concat(contained().Hosts(), taken.Taken()))
+		return unfitDoors(ctx, doors, spec, at, used, slices.Concat(contained().Hosts(), taken.Taken()), once)
 	})
 	go wait()
 	return wait
@@ -81,7 +83,7 @@ func doorsUsed(roll *credential.Roll) map[string]bool {
 // unfitDoors asks the doors of a roll side by side. What is at a compromised
 // device is not asked, nor what this build cannot open: either is told
 // elsewhere.
-func unfitDoors(ctx context.Context, doors *opened.Doors, spec *config.Campaign, at map[string][]string, used map[string]bool, taken []string) []credential.UnfitDoor {
+func unfitDoors(ctx context.Context, doors *opened.Doors, spec *config.Campaign, at map[string][]string, used map[string]bool, taken []string, once string) []credential.UnfitDoor {
 	all := AtAddresses(spec, at).Doors
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(all)), func(name string) bool { return !used[name] || Dialled(all[name], taken) != nil })
 	found := make([]*credential.UnfitDoor, len(names))
@@ -89,7 +91,7 @@ func unfitDoors(ctx context.Context, doors *opened.Doors, spec *config.Campaign,
 	g.SetLimit(doorsAtOnce)
 	for i, name := range names {
 		g.Go(func() error {
-			found[i] = unfit(ctx, doors, name, all[name])
+			found[i] = unfit(ctx, doors, name, all[name], once)
 			return nil
 		})
 	}
@@ -104,14 +106,14 @@ func unfitDoors(ctx context.Context, doors *opened.Doors, spec *config.Campaign,
 	return out
 }
 
-func unfit(ctx context.Context, doors *opened.Doors, name string, settings door.Settings) *credential.UnfitDoor {
+func unfit(ctx context.Context, doors *opened.Doors, name string, settings door.Settings, once string) *credential.UnfitDoor {
 	d, err := doors.Open(settings)
 	if err != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(settings.Timeout, doorPatience))
 	defer cancel()
-	said, err := AskNobody(ctx, d, settings)
+	said, err := d.Once(once, func() (door.Said, error) { return AskNobody(ctx, d, settings) })
 	if err != nil {
 		return nil
 	}
@@ -133,7 +135,7 @@ func lineOf(spec *config.Campaign, name string) int {
 func unfitWarnings(spec *config.Campaign, all []credential.UnfitDoor) (out []credential.Finding) {
 	for _, u := range all {
 		detail := u.Text()
-		if o := spec.Override; o != nil {
+		if o := spec.UnfitDoors; o != nil {
 			detail += fmt.Sprintf("; %s went on all the same: %s", o.By, o.Reason)
 		}
 		out = append(out, credential.Finding{Code: credential.FindingUnfitDoor, Detail: detail})
@@ -151,14 +153,14 @@ func (u *UnfitDoors) Error() string {
 	for _, d := range u.Doors {
 		b.WriteString("\n" + d.Text())
 	}
-	b.WriteString("\nmend that, take the door out of the campaign file, or go on with `rollcall run --override \"reason\"`: such a door is not asked then, and what it takes stays open")
+	b.WriteString("\nmend that, take the door out of the campaign file, or go on with `rollcall run --unfit-doors \"reason\"`: such a door is not asked then, and what it takes stays open")
 	return b.String()
 }
 
 // RequireDoors is *UnfitDoors if doors of a roll are not what the campaign file
 // says, unless a person goes on all the same.
 func RequireDoors(spec *config.Campaign, roll *credential.Roll) error {
-	if len(roll.Unfit) == 0 || spec.Override != nil {
+	if len(roll.Unfit) == 0 || spec.UnfitDoors != nil {
 		return nil
 	}
 	return &UnfitDoors{roll.Unfit}

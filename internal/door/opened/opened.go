@@ -20,6 +20,7 @@ import (
 	"rollcall/internal/door/smb"
 	"rollcall/internal/door/snmp"
 	"rollcall/internal/door/web"
+	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 )
 
@@ -112,4 +113,20 @@ type Door struct {
 	door.Door
 	// Turn is held for as long as one account is asked about.
 	Turn sync.Mutex
+
+	looks sync.Map // of Once, to what the door said
+}
+
+// Once gives what look came to for somebody, and makes it for him the first
+// time alone; each time for nobody (""). A door that gave no answer is looked
+// at anew. Another process knows nothing of it.
+func (d *Door) Once(by string, look func() (door.Said, error)) (door.Said, error) {
+	if said, is := d.looks.Load(by); is && by != "" {
+		return said.(door.Said), nil
+	}
+	said, err := look()
+	if err == nil && (said.Reply != protocol.Unreachable || said.Fault != "") {
+		d.looks.Store(by, said)
+	}
+	return said, err
 }
