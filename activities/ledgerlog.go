@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rollcall/internal/ledger"
+	"rollcall/internal/vault/ownmount"
 )
 
 // Shut releases every folder of l. It is no method, because every exported
@@ -80,16 +81,30 @@ func (l *Ledger) log(ctx context.Context, campaign string) (*ledger.Log, error) 
 	if log, ok := l.logs[campaign]; ok {
 		return log, nil
 	}
-	signer, err := l.Store.Signer(ctx, ledger.Origin(campaign))
+	log, err := OpenLedger(ctx, l.Store, l.Dir, campaign)
 	if err != nil {
 		return nil, err
 	}
-	key, err := l.Store.VerifierKey(ctx, ledger.Origin(campaign))
+	if l.logs == nil {
+		l.logs = map[string]*ledger.Log{}
+	}
+	l.logs[campaign] = log
+	return log, nil
+}
+
+// OpenLedger becomes the one writer of a ledger below dir, signed and anchored
+// through Vault. What it gives outlives ctx, and needs the store.
+func OpenLedger(ctx context.Context, store *ownmount.Store, dir, campaign string) (*ledger.Log, error) {
+	signer, err := store.Signer(ctx, ledger.Origin(campaign))
 	if err != nil {
 		return nil, err
 	}
-	folder := filepath.Join(l.Dir, campaign)
-	anchored, err := l.Store.Anchored(ctx, campaign)
+	key, err := store.VerifierKey(ctx, ledger.Origin(campaign))
+	if err != nil {
+		return nil, err
+	}
+	folder := filepath.Join(dir, campaign)
+	anchored, err := store.Anchored(ctx, campaign)
 	if err != nil {
 		return nil, err
 	}
@@ -99,17 +114,8 @@ func (l *Ledger) log(ctx context.Context, campaign string) (*ledger.Log, error) 
 			return nil, err
 		}
 	}
-	// The log outlives this activity.
-	log, err := ledger.Open(context.WithoutCancel(ctx), folder, campaign, signer, key,
-		func(ctx context.Context, checkpoint []byte) error { return l.Store.Anchor(ctx, campaign, checkpoint) })
-	if err != nil {
-		return nil, err
-	}
-	if l.logs == nil {
-		l.logs = map[string]*ledger.Log{}
-	}
-	l.logs[campaign] = log
-	return log, nil
+	return ledger.Open(context.WithoutCancel(ctx), folder, campaign, signer, key,
+		func(ctx context.Context, checkpoint []byte) error { return store.Anchor(ctx, campaign, checkpoint) })
 }
 
 func (l *Ledger) release(campaign string) error {

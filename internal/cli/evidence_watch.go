@@ -23,6 +23,7 @@ type watchFlags struct {
 	evidenceFlags
 	state     string
 	fromStart bool
+	unwritten bool
 	again     time.Duration
 
 	saidQuiet, saidAgain bool
@@ -64,6 +65,7 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, or standard input did and nothing was 
 	fl.BoolVar(&f.here, "device-is-here", false, "an address of this machine is really the device's")
 	fl.StringVar(&f.state, "state", "", "folder in which is kept how far each file was read and what was told; one below --state-dir by default")
 	fl.BoolVar(&f.fromStart, "from-start", false, "read files that no watch read before from their beginning")
+	fl.BoolVar(&f.unwritten, "no-record", false, "write nothing into the ledger of the device's evidence")
 	fl.DurationVar(&f.again, "again", watch.DefaultAgain, "after how long a finding that goes on is told again")
 	a.timeZoneFlag(c)
 	return c
@@ -95,8 +97,17 @@ func (a *app) evidenceWatch(ctx context.Context, f watchFlags, args []string) er
 	if err := roll.open(ctx, f.campaign); err != nil {
 		return err
 	}
-	o.Roll = roll.read
+	o.Roll, o.Campaign = roll.read, roll.campaign
 	o.Show = a.showWatched(asJSON, zone)
+	switch {
+	case f.unwritten:
+	case roll.elsewhere:
+		a.say("note: nothing is written into a ledger: those of this device are on another machine. Watch there, or post lines to a watch there (docs/evidence.md)")
+	default:
+		kept := a.evidenceLedger(cfg, cfg.LedgerDir)
+		defer kept.close()
+		o.Record = kept.record
+	}
 	a.warns = true // of receivers that are not told
 	stop, err := a.tellWatched(cfg, roll.campaign, &o, secrets)
 	if err != nil {

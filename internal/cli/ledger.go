@@ -100,7 +100,11 @@ func (a *app) printVerified(r ledger.Report, profile string) {
 	if !r.OK() {
 		verdict = "NOT VERIFIED"
 	}
-	a.result("%s: campaign %s, %s, root %s", verdict, r.Campaign, plural.Count(r.Size, "entry", "entries"), r.Root)
+	what := "campaign " + r.Campaign
+	if r.Device != "" {
+		what = "what logs show of device " + report.Clean(r.Device)
+	}
+	a.result("%s: %s, %s, root %s", verdict, what, plural.Count(r.Size, "entry", "entries"), r.Root)
 	a.result("key: %s", r.KeySource)
 	how := "consistent"
 	if !r.OK() {
@@ -120,7 +124,7 @@ func (a *app) printVerified(r ledger.Report, profile string) {
 		a.result("%s", profile)
 	}
 	for _, of := range r.Readings {
-		what := "of logs as they are written"
+		what := "of logs as they are written, against the roll of " + report.Clean(of.Roll)
 		if of.SHA256 != "" {
 			what = "of the file with sha256 " + of.SHA256
 		}
@@ -132,7 +136,7 @@ func (a *app) printVerified(r ledger.Report, profile string) {
 	if r.More > 0 {
 		a.result("and %s", report.Plural(r.More, "more problem", "more problems"))
 	}
-	if !r.Closed {
+	if !r.Closed && r.Device == "" {
 		a.result("the campaign has not ended: %s without an end", report.Plural(len(r.Open), "credential is", "credentials are"))
 	}
 }

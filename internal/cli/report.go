@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,6 +73,10 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	if state.OfEvidence {
+		return a.reportEvidence(f, report.InZone(state, zone), folder, verified)
+	}
+	a.takeEvidence(ctx, folder, state)
 	shown := report.InZone(state, zone)
 	if f.html != "" {
 		if f.summary {
@@ -101,6 +106,44 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 		err = report.Text(a.Out, shown, verified, width)
 	}
 	return cmp.Or(err, unproved(folder, verified))
+}
+
+// reportEvidence shows the ledger of what logs show of a device.
+func (a *app) reportEvidence(f reportFlags, s *ledger.State, folder string, v report.Verification) error {
+	if f.html != "" || f.csv != "" || f.summary || f.out.format == "csv" {
+		return fmt.Errorf("%s is the ledger of what logs show of device %s, which is shown as text or with -o json; the report of a campaign has what was held against its roll", folder, s.Device)
+	}
+	var err error
+	if f.out.format == "json" {
+		err = report.EvidenceLedgerJSON(a.Out, s, v)
+	} else {
+		width, _ := terminal(a.Out)
+		err = report.EvidenceLedgerText(a.Out, s, v, width)
+	}
+	return cmp.Or(err, unproved(folder, v))
+}
+
+// takeEvidence adds to a campaign what the ledger of its device's evidence,
+// which lies beside its own, has against its roll. One that cannot be believed
+// is said, and not shown.
+func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.State) {
+	name := ledger.EvidenceOf(state.Device)
+	beside := filepath.Join(filepath.Dir(folder), name)
+	if filepath.Base(beside) != name || missing(beside) { // a forged ledger may name any device
+		return
+	}
+	of, verified, err := readLedger(ctx, beside)
+	if err == nil && len(verified.Problems) > 0 {
+		err = fmt.Errorf("it does not verify: %s", verified.Problems[0])
+	}
+	if err == nil && (!of.OfEvidence || of.Device != state.Device) {
+		err = errors.New("it is another ledger")
+	}
+	if err != nil {
+		a.say("WARNING: what a watch found since is in %s, and is not shown: %v", beside, err)
+		return
+	}
+	state.TakeEvidence(of)
 }
 
 // unproved is the end of a command that showed what a ledger says that does not

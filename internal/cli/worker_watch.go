@@ -122,6 +122,9 @@ func (b *besides) once(ctx context.Context, file string) (device string, err err
 	if err != nil {
 		return device, err
 	}
+	kept := a.evidenceLedger(cfg, b.ledgers)
+	defer kept.close()
+	o.Record, o.Campaign = kept.record, roll.campaign
 	o.Roll, o.Show, o.Say = roll.read, a.logWatched(device), func(format string, args ...any) {
 		a.say("watch of %s: %s", device, fmt.Sprintf(format, args...))
 	}

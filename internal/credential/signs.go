@@ -1,6 +1,9 @@
 package credential
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Grade says how far a sign of use bears.
 type Grade string
@@ -153,6 +156,42 @@ func JoinCounts(s, more Sign) Sign {
 	}
 	if more.Last.After(s.Last) {
 		s.Last = more.Last
+	}
+	return s
+}
+
+// MostAddresses of a sign are named, and so many doubts.
+const MostAddresses, mostDoubts = 16, 64
+
+// JoinSigns is a sign with more of it: of one address, or of none. fresh says
+// that nothing of it before had that address.
+func JoinSigns(s, more Sign, fresh bool) Sign {
+	s.Addresses = slices.Clone(s.Addresses)
+	if s.Count == 0 || more.First.Before(s.First) {
+		s.First, s.Outcome, s.At = more.First, more.Outcome, more.At
+		if len(more.Addresses) > 0 { // the first first
+			named := len(s.Addresses)
+			s.Addresses = slices.DeleteFunc(s.Addresses, func(a string) bool { return a == more.Addresses[0] })
+			if !fresh && len(s.Addresses) == named { // it was one of those that are not named
+				s.MoreAddresses--
+			}
+			s.Addresses = slices.Insert(s.Addresses, 0, more.Addresses[0])
+		}
+	} else if fresh {
+		s.Addresses = append(s.Addresses, more.Addresses...)
+	}
+	if n := len(s.Addresses); n > MostAddresses {
+		s.Addresses = s.Addresses[:MostAddresses]
+		s.MoreAddresses++
+	}
+	if more.Last.After(s.Last) {
+		s.Last = more.Last
+	}
+	s.Findings, s.Count = s.Findings+more.Findings, s.Count+more.Count
+	for _, d := range more.Doubts {
+		if !slices.Contains(s.Doubts, d) && len(s.Doubts) < mostDoubts {
+			s.Doubts = append(slices.Clone(s.Doubts), d)
+		}
 	}
 	return s
 }

@@ -64,7 +64,8 @@ var known = map[Event]bool{
 	Relisted: true, TakenUp: true, Added: true, Replaced: true,
 	ProfileNamed: true, LineAnswered: true, DeviceContained: true,
 	TaskOpened: true, TaskReminded: true, TaskOverdue: true, TaskReassigned: true, EndAttested: true, TaskRenewed: true, TaskHandedOver: true,
-	ReadingBegun: true, LogRead: true, LogsCover: true, SignFound: true, ReadingEnded: true,
+	EvidenceOpened: true,
+	ReadingBegun:   true, LogRead: true, LogsCover: true, SignFound: true, ReadingEnded: true,
 }
 
 // bareState is of whom takes each entry once: the audit.
@@ -125,7 +126,12 @@ func (a *audit) take(index int64, e *Entry, written bool) {
 }
 
 func (a *audit) check(index int64, e *Entry) {
+	if a.state.OfEvidence && !aboutLogs[e.Event] {
+		a.rep.add(index, e.Credential, "%s in a ledger of what logs show, which is of no campaign", e.Event)
+	}
 	switch e.Event {
+	case EvidenceOpened:
+		a.evidenceOpened(index, e)
 	case CampaignStarted:
 		a.start(index)
 	case Listed:
@@ -322,6 +328,9 @@ func (a *audit) authorityOf(e *Entry) authority {
 // finish checks what only the whole shows.
 func (a *audit) finish() {
 	a.rep.Closed = a.state.Phase == Closed
+	if a.state.OfEvidence {
+		a.rep.Device = a.state.Device
+	}
 	if p := a.state.Profile; p != nil {
 		a.rep.Profile = &VerifiedProfile{Name: p.Name, Reviewed: p.Reviewed, SHA256: p.Digest}
 	}

@@ -20,6 +20,7 @@ type readingTold struct {
 	told      credential.ReadingCounts
 	signed    map[string]bool // credentials that have a sign in it
 	elsewhere map[string]bool // code and grade of counts
+	before    map[string]bool // signs that were told, of a reading that follows
 }
 
 // reading asks of what logs are said to show that nothing of it is missing or
@@ -72,7 +73,7 @@ func (a *audit) readingBegun(index int64, e *Entry, told *readingTold) {
 	case of.ReadAt.IsZero():
 		a.rep.add(index, "", "reading %s does not say when the logs were read", e.Reading.ID)
 	}
-	a.readings[e.Reading.ID] = &readingTold{of: *of, began: index, ended: noIndex, signed: map[string]bool{}, elsewhere: map[string]bool{}}
+	a.readings[e.Reading.ID] = &readingTold{of: *of, began: index, ended: noIndex, signed: map[string]bool{}, elsewhere: map[string]bool{}, before: map[string]bool{}}
 }
 
 // digestFits: what is read while it is written has none.
@@ -151,15 +152,20 @@ func (a *audit) signFound(index int64, e *Entry, told *readingTold) {
 		switch {
 		case e.Name != "" || s.At != nil || len(s.Addresses) > 0:
 			a.rep.add(index, "", "reading %s says more than a count of what is about no credential of the roll", id)
-		case told.elsewhere[key]:
+		case told.elsewhere[key] && !told.of.Follows:
 			a.rep.add(index, "", "reading %s counts %s twice", id, key)
 		}
 		told.elsewhere[key] = true
 		return
 	}
-	told.told.Signs++
+	if !told.again(e) {
+		told.told.Signs++
+	}
 	told.signed[e.Credential] = true
-	if a.state.Credential(e.Credential) == nil && !a.gap {
+	switch {
+	case a.state.OfEvidence && (e.Name == "" || told.of.Roll == ""):
+		a.rep.add(index, e.Credential, "a finding of reading %s of a credential without a name, or without the campaign on whose roll it is", id)
+	case !a.state.OfEvidence && a.state.Credential(e.Credential) == nil && !a.gap:
 		a.rep.add(index, e.Credential, "a finding of reading %s, and this credential is not on the roll", id)
 	}
 	a.signPlace(index, e, told)
@@ -219,7 +225,10 @@ func (a *audit) unended(index int64) {
 // read names what was read, for who compares digests.
 func (a *audit) read() {
 	for _, r := range a.state.Readings {
-		if c := r.Counts; c != nil {
+		told := a.readings[r.ID]
+		if c := r.Counts; r.Follows && told != nil {
+			a.rep.Readings = append(a.rep.Readings, VerifiedReading{ID: r.ID, Roll: r.Roll, Logs: len(told.logs), Signs: told.told.Signs, Credentials: len(told.signed)})
+		} else if c != nil {
 			a.rep.Readings = append(a.rep.Readings, VerifiedReading{ID: r.ID, SHA256: r.SHA256, Logs: c.Logs, Signs: c.Signs, Credentials: c.Credentials})
 		}
 	}

@@ -54,6 +54,7 @@ const (
 	LogsCover       Event = "evidence-coverage" // Reading.Coverage: which part of the windows the log of one server covers
 	SignFound       Event = "evidence-finding"  // Reading.Sign: of Credential; or without one how many findings are about no credential of the roll
 	ReadingEnded    Event = "evidence-ended"    // Reading.Counts: nothing of it can be missing above
+	EvidenceOpened  Event = "evidence-opened"   // of a ledger of what logs show of Device, which is of no campaign: its first
 	Anchored        Event = "anchored"          // where in Vault the checkpoints are copied: Detail names the place
 )
 

@@ -36,6 +36,10 @@ func (s *State) add(index uint64, e *Entry) {
 	if e.At.After(s.LatestAt) {
 		s.LatestAt = e.At
 	}
+	if s.OfEvidence && e.Event == SignFound && e.Credential != "" {
+		s.signed(e)
+		return
+	}
 	if e.Credential != "" && e.Event != Excluded && e.Event != LoginAccepted {
 		s.addToLine(index, e)
 		return
@@ -49,6 +53,8 @@ func (s *State) add(index uint64, e *Entry) {
 		s.Device, s.Actor, s.Program, s.Exposure, s.Servers, s.Waves = e.Device, e.Actor, e.Program, e.Detail, e.Servers, e.Waves
 		s.StartedAt, s.ClosedAt, s.Rules = e.At, time.Time{}, e.Rules
 		s.Doors, s.Spec = e.DoorPlaces, e.Spec
+	case EvidenceOpened:
+		s.OfEvidence, s.Device, s.Program, s.signedAt = true, e.Device, e.Program, map[string]int{}
 	case DeviceContained:
 		if s.Containment == nil {
 			s.Containment = e.Containment

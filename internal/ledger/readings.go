@@ -31,6 +31,7 @@ type ReadLogs struct {
 	Actor    string    // who had it read while the campaign ran; empty of what it began with
 	Why      string    // in his words
 	Index    uint64    // of its first entry
+	Ledger   string    // that has it; empty of the campaign's own
 	Logs     []credential.ReadLog
 	Coverage []credential.LogCoverage
 	// Elsewhere counts findings that are about no credential of the roll.
@@ -70,6 +71,11 @@ func (s *State) read(index uint64, e *Entry) {
 	case e.Event == LogsCover && is.Coverage != nil:
 		r.Coverage = append(r.Coverage, *is.Coverage)
 	case e.Event == SignFound && is.Sign != nil:
+		for i := range r.Elsewhere {
+			if r.Follows && become(&r.Elsewhere[i], *is.Sign) {
+				return
+			}
+		}
 		r.Elsewhere = append(r.Elsewhere, *is.Sign)
 	case e.Event == ReadingEnded:
 		r.Counts = is.Counts
@@ -237,5 +243,5 @@ func (u *unpacker) sign() (x credential.SignOf) {
 // ReadFirst reports whether logs were read before the campaign set anything, in
 // which case credentials with signs went first.
 func (s *State) ReadFirst() bool {
-	return slices.ContainsFunc(s.Readings, func(r *ReadLogs) bool { return r.Actor == "" && !r.Follows })
+	return slices.ContainsFunc(s.Readings, func(r *ReadLogs) bool { return r.Actor == "" && !r.Follows && r.Ledger == "" })
 }

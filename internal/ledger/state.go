@@ -35,6 +35,8 @@ type State struct {
 	OpenAccepted *Acceptance // a person left what is open open; nil where nobody did
 	TookOver     []TookFrom  // campaigns that this one ended
 	Readings     []*ReadLogs // of logs, in the order of the log
+	OfEvidence   bool        // it is of what logs show of the device, and of no campaign
+	Signed       []*Signed   // then: what logs show of credentials of campaigns' rolls
 	Actions      []Action    // what people did with the campaign as a whole, in the order of the log
 
 	// Rules that the writer keeps to: from RulesContained on nothing is
@@ -49,6 +51,7 @@ type State struct {
 	End     *End // as the campaign closed; nil before, and without a profile
 
 	byID       map[string]int              // into Credentials
+	signedAt   map[string]int              // into Signed
 	seen       map[idKey]struct{}          // ids of the entries so far; nil where whoever adds them sees to that
 	early      map[string]*CredentialState // told of before they were listed
 	rollClosed bool

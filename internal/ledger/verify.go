@@ -32,10 +32,12 @@ type Report struct {
 	Anchored    uint64    `json:"anchored,omitempty"` // size of the newest anchored checkpoint that was compared; 0 without one
 	Anchors     int       `json:"anchors,omitempty"`  // anchored checkpoints that were given
 	Closed      bool      `json:"closed"`             // the campaign is over
+	// Device of which it is the ledger of evidence; empty of a campaign's.
+	Device string `json:"evidence_of,omitempty"`
 
 	Profile *VerifiedProfile `json:"profile,omitempty"` // of the device, as the ledger names it; absent where it names none
 
-	Readings []VerifiedReading `json:"readings,omitempty"` // of logs, that ended
+	Readings []VerifiedReading `json:"readings,omitempty"` // of logs, that ended or follow
 
 	Problems []Problem        `json:"problems"`
 	More     int              `json:"more_problems,omitempty"` // beyond those that Problems lists
@@ -56,7 +58,8 @@ type VerifiedProfile struct {
 // can compare its digest.
 type VerifiedReading struct {
 	ID          string `json:"id"`
-	SHA256      string `json:"sha256,omitempty"` // of what `rollcall evidence -o json` wrote
+	SHA256      string `json:"sha256,omitempty"` // of what `rollcall evidence -o json` wrote; empty of one that follows logs
+	Roll        string `json:"roll,omitempty"`   // campaign against whose roll logs are followed
 	Logs        int    `json:"logs"`
 	Signs       int    `json:"signs"`
 	Credentials int    `json:"credentials"`

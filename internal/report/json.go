@@ -73,14 +73,20 @@ func documentLogs(s *ledger.State) *DocumentLogs {
 	for _, a := range c.of {
 		d.Covered = append(d.Covered, DocumentCover{a.name, a.noLog, a.share().Seconds(), c.exposed.length().Seconds(), append([]credential.LogGap{}, a.gaps...)})
 	}
+	d.Readings = readingsOf(s)
+	return d
+}
+
+func readingsOf(s *ledger.State) []credential.LogsRead {
+	all := make([]credential.LogsRead, 0, len(s.Readings))
 	for _, r := range s.Readings {
 		read := credential.LogsRead{ID: r.ID, Of: r.LogReading, Logs: r.Logs, Coverage: r.Coverage, Elsewhere: r.Elsewhere}
 		if r.Counts != nil {
 			read.Counts = *r.Counts
 		}
-		d.Readings = append(d.Readings, read)
+		all = append(all, read)
 	}
-	return d
+	return all
 }
 
 // DocumentTimes are absent where nothing was measured.
@@ -166,6 +172,10 @@ type DocumentVerified struct {
 	Problems    []string `json:"problems"`
 }
 
+func documentVerified(v Verification) DocumentVerified {
+	return DocumentVerified{At: rfc3339(v.At), VerifierKey: v.VerifierKey, Problems: append([]string{}, v.Problems...)}
+}
+
 // JSON writes the Document, indented and with a final newline.
 func JSON(w io.Writer, s *ledger.State, v Verification) error {
 	f := figuresOf(s)
@@ -174,7 +184,7 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 		Actor: s.Actor, TookOver: s.TookOver, Program: s.Program, Exposure: s.Exposure, ByProof: map[string]int{},
 		Roll: []DocumentLine{}, Excluded: []DocumentExclusion{}, HandOver: []DocumentHandOver{}, Findings: append([]credential.Finding{}, s.Findings...),
 		Spec: s.Spec, Servers: s.Servers, Actions: []DocumentAction{}, DeadBefore: f.Again,
-		Verified: DocumentVerified{At: rfc3339(v.At), VerifierKey: v.VerifierKey, Problems: append([]string{}, v.Problems...)},
+		Verified: documentVerified(v),
 	}
 	if f.All.Dead > 0 {
 		d.Times.FirstDead, d.Times.LastDead = seconds(f.FirstDead), seconds(f.LastDead)

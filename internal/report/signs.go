@@ -82,9 +82,15 @@ func logsOf(s *ledger.State, most int) *logsShown {
 	out.Covered, out.Headline = c.lines(zoneOf(s)), logsHeadline(out.Signed, byGrade, c)
 	for _, r := range s.Readings {
 		out.Readings = append(out.Readings, readLine{r.ID, readingWords(r, zoneOf(s)), r.Logs[:min(mostLogLines, len(r.Logs))], max(0, len(r.Logs)-mostLogLines)})
-		for _, e := range r.Elsewhere {
-			out.Others = append(out.Others, fmt.Sprintf("%s %s: %s (%s)", e.Grade, e.Code, Plural(e.Findings, "finding", "findings"), Plural(e.Count, "event", "events")))
-		}
+		out.Others = append(out.Others, elsewhereLines(r)...)
+	}
+	return out
+}
+
+// elsewhereLines count what a reading has about no credential of the roll.
+func elsewhereLines(r *ledger.ReadLogs) (out []string) {
+	for _, e := range r.Elsewhere {
+		out = append(out, fmt.Sprintf("%s %s: %s (%s)", e.Grade, e.Code, Plural(e.Findings, "finding", "findings"), Plural(e.Count, "event", "events")))
 	}
 	return out
 }
@@ -156,6 +162,9 @@ func readingWords(r *ledger.ReadLogs, zone *time.Location) string {
 	}
 	if r.SHA256 != "" {
 		words += "; sha256 of the result " + r.SHA256
+	}
+	if r.Ledger != "" {
+		words += "; in ledger " + r.Ledger
 	}
 	if r.Counts != nil && r.Counts.NotKept > 0 {
 		words += fmt.Sprintf("; %s of more accounts and addresses than are kept apart are in no finding", Plural(r.Counts.NotKept, "event", "events"))

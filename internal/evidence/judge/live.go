@@ -179,6 +179,16 @@ func (l *Live) Roll(all []Credential) {
 	}
 }
 
+// NameOf is what the roll calls a credential.
+func (l *Live) NameOf(id string) string {
+	for _, c := range l.o.Credentials {
+		if c.ID == id {
+			return c.Name
+		}
+	}
+	return ""
+}
+
 // Add takes one event.
 func (l *Live) Add(e event.Event) { l.j.sort(e, l.take) }
 

@@ -86,8 +86,8 @@ func (t *File) addLog(l Log) string {
 	return ""
 }
 
-// baseName is a file without its folder, which is the operator's own.
-func baseName(file string) string {
+// BaseName is a file without its folder, which is the operator's own.
+func BaseName(file string) string {
 	name := file[strings.LastIndexAny(file, `/\`)+1:]
 	if name == "" {
 		return "log"
@@ -101,7 +101,7 @@ func baseName(file string) string {
 // readLogs are the logs as a ledger has them.
 func (t *File) readLogs() (out []credential.ReadLog) {
 	for i, l := range t.logs {
-		out = append(out, credential.ReadLog{Number: i + 1, Name: baseName(l.File), SHA256: l.SHA256, Size: l.Size, Format: l.Format, Authority: l.Authority, Server: l.Server,
+		out = append(out, credential.ReadLog{Number: i + 1, Name: BaseName(l.File), SHA256: l.SHA256, Size: l.Size, Format: l.Format, Authority: l.Authority, Server: l.Server,
 			Lines: l.Lines, NotRead: l.NotRead, First: l.First.UTC(), Last: l.Last.UTC()})
 	}
 	return out

@@ -39,13 +39,13 @@ func TestFindingsThatAreAlikeAreOneSignWithEachAddressOnce(t *testing.T) {
 	seen := map[string]bool{}
 	for n := range 40 {
 		address := fmt.Sprintf("192.0.2.%d", 1+(39-n)%20) // each of twenty twice, the first ones last
-		s = with(s, finding{Address: address, Count: 2, First: day(100 - n), Last: day(101 - n)}, !seen[address], credential.LogPlace{Log: 1, Line: 1 + n})
+		s = credential.JoinSigns(s, credential.Sign{Addresses: []string{address}, Findings: 1, Count: 2, First: day(100 - n), Last: day(101 - n), At: &credential.LogPlace{Log: 1, Line: 1 + n}}, !seen[address])
 		seen[address] = true
 	}
 	require.Equal(t, []any{40, 80, day(61), day(101), 40}, []any{s.Findings, s.Count, s.First, s.Last, s.At.Line})
-	require.Len(t, s.Addresses, mostAddresses)
+	require.Len(t, s.Addresses, credential.MostAddresses)
 	require.Equal(t, "192.0.2.1", s.Addresses[0], "the first first")
-	require.Equal(t, 20-mostAddresses, s.MoreAddresses)
+	require.Equal(t, 20-credential.MostAddresses, s.MoreAddresses)
 }
 
 // Whoever makes a result up makes no roll too large with it, and no ledger.

@@ -78,9 +78,9 @@ type signs struct {
 	ofOne     map[string]int // signs of a credential
 }
 
-// mostAddresses of a sign are named. A result has some ten codes and a few
-// rules for each: whoever writes more of either has made them up.
-const mostAddresses, mostCodes, mostOfOne = 16, 64, 64
+// A result has some ten codes and a few rules for each: whoever writes more of
+// either has made them up.
+const mostCodes, mostOfOne = 64, 64
 
 func (t *File) addFinding(f finding) string {
 	if what := f.wrong(t); what != "" {
@@ -110,40 +110,15 @@ func (t *File) addFinding(f finding) string {
 	fresh := f.Address != "" && !t.signs.addresses[seen]
 	t.signs.addresses[seen] = true
 	place := t.places[f.Seen[0].File]
-	t.signs.list[n] = with(t.signs.list[n], f, fresh, credential.LogPlace{Log: place, Name: baseName(f.Seen[0].File), Line: f.Seen[0].Line})
-	return ""
-}
-
-// with is a sign with one finding more. fresh says that none before it had its
-// address.
-func with(s credential.Sign, f finding, fresh bool, at credential.LogPlace) credential.Sign {
-	if s.Findings == 0 || f.First.Before(s.First) {
-		s.First, s.Outcome, s.At = f.First.UTC(), string(f.Outcome), &at
-		if f.Address != "" { // the first first
-			named := len(s.Addresses)
-			s.Addresses = slices.DeleteFunc(s.Addresses, func(a string) bool { return a == f.Address })
-			if !fresh && len(s.Addresses) == named { // it was one of those that are not named
-				s.MoreAddresses--
-			}
-			s.Addresses = slices.Insert(s.Addresses, 0, f.Address)
-		}
-	} else if fresh {
-		s.Addresses = append(s.Addresses, f.Address)
+	more := credential.Sign{Findings: 1, Count: f.Count, First: f.First.UTC(), Last: f.Last.UTC(), Outcome: string(f.Outcome), At: &credential.LogPlace{Log: place, Name: BaseName(f.Seen[0].File), Line: f.Seen[0].Line}}
+	if f.Address != "" {
+		more.Addresses = []string{f.Address}
 	}
-	if n := len(s.Addresses); n > mostAddresses {
-		s.Addresses = s.Addresses[:mostAddresses]
-		s.MoreAddresses++
-	}
-	if f.Last.After(s.Last) {
-		s.Last = f.Last.UTC()
-	}
-	s.Findings, s.Count = s.Findings+1, s.Count+f.Count
 	for _, d := range f.Doubts {
-		if !slices.Contains(s.Doubts, string(d)) && len(s.Doubts) < mostNotes {
-			s.Doubts = append(s.Doubts, string(d))
-		}
+		more.Doubts = append(more.Doubts, string(d))
 	}
-	return s
+	t.signs.list[n] = credential.JoinSigns(t.signs.list[n], more, fresh)
+	return ""
 }
 
 // count adds to what is about no credential.

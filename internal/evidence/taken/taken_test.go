@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
 )
 
 const small = `{"evidence": {"layout": 2, "device": "esg-01", "addresses": ["192.0.2.10/32"], "read_at": "2026-01-01T00:00:00Z"},
@@ -75,7 +77,7 @@ func fitsALedger(t *testing.T, r *Record) {
 		for _, s := range of.Signs {
 			require.Equal(t, r.Logs[s.At.Log-1].Name, s.At.Name)
 			require.LessOrEqual(t, s.At.Line, r.Logs[s.At.Log-1].Lines)
-			require.LessOrEqual(t, len(s.Addresses), mostAddresses)
+			require.LessOrEqual(t, len(s.Addresses), credential.MostAddresses)
 			require.GreaterOrEqual(t, s.MoreAddresses, 0)
 			require.Positive(t, s.Count)
 			fits(s)

@@ -31,6 +31,9 @@ type state struct {
 	// Telling was about to be told when this was written: it is told again,
 	// under the same ids.
 	Telling *Batch `json:"telling,omitempty"`
+	// Readings are what a ledger is told, the newest last: others of an earlier
+	// campaign's roll, of which it has not all.
+	Readings []*reading `json:"readings,omitempty"`
 	// Unshown was told to receivers, and is to be shown yet.
 	Unshown []Batch `json:"unshown,omitempty"`
 }

@@ -21,6 +21,7 @@ const (
 	RollDoubted   Code = "roll-not-verified"  // the ledger can be read and not be believed
 	NotNamed      Code = "names-not-known"    // the ledger does not say what logs call what it lists
 	NotShown      Code = "not-shown"          // standard output takes nothing
+	NotRecorded   Code = "not-recorded"       // the ledger takes nothing
 	NotKept       Code = "state-not-kept"     // the state cannot be written
 	PostsRefused  Code = "posts-refused"      // somebody shows no right token, or posts what cannot be taken
 	PostsHeld     Code = "posts-held-back"    // what is posted cannot be kept now

@@ -32,6 +32,7 @@ import (
 	"slices"
 	"time"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/evidence"
 	"rollcall/internal/evidence/follow"
 	"rollcall/internal/evidence/judge"
@@ -61,6 +62,12 @@ type Options struct {
 	// watch, later ones are told; a NotVerified comes beside the roll, and is
 	// told.
 	Roll func(ctx context.Context) (all []judge.Credential, changed bool, err error)
+	// Record writes what is new of a reading into a ledger, with the signs of
+	// some credentials; nil where nothing is recorded. It is given again what
+	// it failed to write, and after a crash perhaps what it wrote. Campaign is
+	// the one whose roll Roll is.
+	Record   func(ctx context.Context, r credential.LogsRead, of []credential.Credential) error
+	Campaign string
 	// Tell and Show are given what was found. Tell keeps it and returns; nil
 	// where nobody is told. Show may take as long as it likes, and is given a
 	// batch again until it has shown it. Say is for notes to the operator.
@@ -121,6 +128,7 @@ type watcher struct {
 	unnamed            int   // credentials of the roll
 	rolls              chan rolled
 	screen             *screen
+	recorder           recorder
 }
 
 // Run watches until ctx ends or standard input does and no file is followed. It
@@ -143,7 +151,9 @@ func Run(ctx context.Context, o Options) (found int, err error) {
 		return 0, err
 	}
 	defer lock.Close()
-	w := &watcher{o: o, screen: newScreen(o.Show)}
+	recording, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	w := &watcher{o: o, screen: newScreen(o.Show), recorder: recorder{ctx: recording, done: make(chan error, 1)}}
 	defer close(w.screen.give)
 	defer w.close()
 	if err := w.begin(ctx); err != nil {
@@ -259,6 +269,7 @@ func (w *watcher) end(ctx context.Context) error {
 	w.endPosts(ctx)
 	w.screen.next = time.Time{}
 	w.show(lastPatience)
+	w.record(lastRecord)
 	err := w.save(true)
 	if err != nil {
 		err = fmt.Errorf("what was read could not be kept, so the next watch reads it again: %w", err)
@@ -302,6 +313,7 @@ func (w *watcher) turn(ctx context.Context) (more bool) {
 	}
 	w.readRoll(ctx)
 	w.flush(now)
+	w.record(0)
 	w.show(0)
 	return more
 }
@@ -379,6 +391,7 @@ func (w *watcher) flush(now time.Time) {
 	}
 	b.ID = hex.EncodeToString(sum.Sum(nil)[:16])
 	w.troubles = nil
+	w.note(alerts)
 	w.state.Telling = &b
 	_ = w.save(true)
 	w.deliver(b)

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"rollcall/activities"
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/version"
+)
+
+// evidenceLedger is the writer of the ledger of what logs show of a device. It
+// is opened when there is something to write, and anew after an error: so it
+// waits for Vault, for room on the disk and for another writer's end.
+type evidenceLedger struct {
+	dir, device string
+	secrets     *lateSecrets // of its own: what signs lives as long as its login
+
+	mu  sync.Mutex
+	log *ledger.Log
+}
+
+func (a *app) evidenceLedger(cfg *config.Campaign, dir string) *evidenceLedger {
+	return &evidenceLedger{dir: dir, device: cfg.Device, secrets: a.lateSecrets(cfg)}
+}
+
+// record writes a reading of logs, or what is new of it. Once it returns
+// without an error it is signed, on the disk, and anchored in Vault. What was
+// written before is not written again.
+func (l *evidenceLedger) record(ctx context.Context, r credential.LogsRead, of []credential.Credential) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	entries := ledger.EvidenceEntries(l.device, version.Current().String(), r, of, time.Now().UTC())
+	err := l.secrets.with(ctx, func(store *ownmount.Store) (err error) {
+		if l.log == nil {
+			dir, err := filepath.Abs(l.dir)
+			if err != nil {
+				return err
+			}
+			if l.log, err = activities.OpenLedger(ctx, store, dir, ledger.EvidenceOf(l.device)); err != nil {
+				return err
+			}
+		}
+		_, err = l.log.Append(ctx, entries)
+		return err
+	})
+	if err != nil {
+		l.letGo(ctx)
+		return fmt.Errorf("ledger %s: %w", ledger.EvidenceOf(l.device), err)
+	}
+	return nil
+}
+
+func (l *evidenceLedger) letGo(ctx context.Context) {
+	if l.log != nil {
+		_ = l.log.Close(ctx)
+		l.log = nil
+	}
+}
+
+// close lets go of the ledger.
+func (l *evidenceLedger) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), ledgerPatience)
+	defer cancel()
+	l.letGo(ctx)
+	l.secrets.close()
+}
+
+// ledgerPatience is for a commit that is in hand when a ledger is let go.
+const ledgerPatience = 10 * time.Second
