@@ -3,6 +3,8 @@ package watch
 import (
 	"context"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"rollcall/internal/evidence"
 	"rollcall/internal/evidence/posted"
@@ -24,6 +26,7 @@ func postedPath(source string) string { return "post:" + source }
 
 // beginPosts follows what is posted, and what was and is not read yet.
 func (w *watcher) beginPosts(ctx context.Context) (err error) {
+	w.sweepPosts(w.o.Now())
 	if w.o.Posts == nil {
 		return nil
 	}
@@ -47,6 +50,40 @@ func (w *watcher) beginPosts(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// sweepEvery is how often lines of sources are looked for that are no more.
+const sweepEvery = time.Hour
+
+// sweepPosts takes lines away of sources that the campaign file has no more,
+// and says so. They hold what people typed, and nothing reads them.
+func (w *watcher) sweepPosts(now time.Time) {
+	if now.Before(w.nextSweep) {
+		return
+	}
+	first := w.nextSweep.IsZero()
+	w.nextSweep = now.Add(sweepEvery)
+	var names []string
+	if w.o.Posts != nil {
+		for _, s := range w.o.Posts.Sources {
+			names = append(names, s.Path)
+		}
+	}
+	folder := filepath.Join(w.o.Folder, postsFolder)
+	gone, kept, err := posted.Sweep(folder, names, now)
+	if len(gone) > 0 {
+		w.o.Say("note: the campaign file has no such source any more, so the lines that were posted of it were taken away: %s", strings.Join(gone, ", "))
+		for _, name := range gone {
+			delete(w.state.Logs, postedPath(name))
+		}
+		w.changed = true
+	}
+	if len(kept) > 0 && first {
+		w.o.Say("note: lines in %s are of sources that the campaign file has no more, are not read, and are taken away a week after the last of them: %s", folder, strings.Join(kept, ", "))
+	}
+	if err != nil && first {
+		w.o.Say("WARNING: lines of sources that the campaign file has no more stay: %v", err)
+	}
 }
 
 // listen begins to take posts.

@@ -122,6 +122,7 @@ type watcher struct {
 
 	changed            bool // what would be kept
 	nextBeat, nextSave time.Time
+	nextSweep          time.Time
 	unsaved            string
 	inEnded            bool
 	inErr              error // of standard input
@@ -310,6 +311,7 @@ func (w *watcher) turn(ctx context.Context) (more bool) {
 			l.look(now)
 		}
 		w.lookAtPosts()
+		w.sweepPosts(now)
 	}
 	w.readRoll(ctx)
 	w.flush(now)
