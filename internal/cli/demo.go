@@ -8,10 +8,10 @@ func (a *app) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Show all of it on this machine: real servers, an intruder, a campaign, the proof",
 		Long: `demo starts an OpenLDAP server and its replica, Vault and Temporal on 127.0.0.1, lets an intruder
-in with everything that an appliance knew, who reads Vault with it all the time, runs a campaign,
-and asks the intruder what is left to it. It takes seconds, stops everything that it started and
-throws it away, also on Ctrl-C. The ledger and the report stay, in ./rollcall-demo; they hold no
-secret.
+in with everything that an appliance knew, who reads Vault with it all the time, shows by the
+servers' logs what he had used before, runs a campaign, and asks the intruder what is left to it.
+It takes seconds, stops everything that it started and throws it away, also on Ctrl-C. The ledger,
+the report and a picture of the logs stay, in ./rollcall-demo; they hold no secret.
 
 It needs Linux, slapd and postgresql-15 (Debian: scripts/setup.sh) and, beside this
 program, rollcall-engine and rollcall-devvault (make build), but no root. With

@@ -44,7 +44,7 @@ const patience = 15 * time.Minute
 
 // company is what the demo plays on.
 var company = estate.Options{
-	Accounts: 36, Replica: true, Odd: true, Profile: true, AppRoles: 2, Users: 2, Bystanders: 6, Plant: true, Postgres: 6, PostgresBystanders: 2,
+	Accounts: 36, Replica: true, Logs: true, Odd: true, Profile: true, AppRoles: 2, Users: 2, Bystanders: 6, Plant: true, Postgres: 6, PostgresBystanders: 2,
 	Policy: lab.SlapdPolicy{
 		History: 5, MinAge: 24 * time.Hour,
 		// The intruder stays below it, as a careful one would: of its last
@@ -78,8 +78,10 @@ type demo struct {
 	env      []string
 	people   map[string]string // tokens of those whom the script plays
 	raid     *raid
-	crew     *crew // with Keep
-	hour     *hour // with ShowSingleReset, if there is a domain
+	crew     *crew  // with Keep
+	hour     *hour  // with ShowSingleReset, if there is a domain
+	past     past   // before the campaign
+	more     string // of the campaign file, behind what the estate writes
 
 	folder  string // the campaign's ledger
 	state   *ledger.State
@@ -187,6 +189,8 @@ func (d *demo) tell(ctx context.Context) error {
 			"and esg-01, a mail gateway that knew some of the logins and was broken into.", d.startEstate},
 		{"rollcall init", "Vault gets the key that signs the record and never leaves it, and a policy of least rights, " +
 			"with which the campaign below works.", d.init},
+		{"rollcall evidence", "Before all this somebody had logged in from " + thiefAddress + " with some of it, and esg-01 itself from " + deviceAddress + ". The servers' own logs " +
+			"have to show that, nothing else, and the hours of which there is no log. It goes into the record.", d.evidence},
 		{"rollcall answers check", "What else can such a gateway hold? Its profile asks of each line, and a campaign does not start before each " +
 			"is covered by credentials, none for a reason, or left to somebody for later.", d.answers},
 		{"rollcall intruder", "A process of its own that holds every value esg-01 knew and learns nothing of Rollcall. " +
@@ -228,13 +232,22 @@ func (d *demo) startEstate(ctx context.Context) (string, error) {
 		return "", err
 	}
 	d.estate = e
-	if d.campaign, err = e.CampaignFile(nil, fmt.Sprintf("ledger: {dir: %q}\n\n%s\n%s\n%s", d.Dir, e.DoorsYAML(), waves, limits)); err != nil {
+	if err := d.setEnvironment(); err != nil {
 		return "", err
 	}
-	if err := d.listTasks(); err != nil {
+	if err := d.before(ctx); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s, %d logins that esg-01 knew, %d it did not", servers, len(d.stolen()), len(e.Bystanders)), d.setEnvironment()
+	e.Exposure, e.Containment = d.past.exposure(), d.past.containment()
+	d.more = fmt.Sprintf("ledger: {dir: %q}\n\n%s\n%s\n%s", d.Dir, e.DoorsYAML(), waves, limits)
+	return fmt.Sprintf("%s, %d logins that esg-01 knew, %d it did not", servers, len(d.stolen()), len(e.Bystanders)), d.writeCampaign()
+}
+
+func (d *demo) writeCampaign() (err error) {
+	if d.campaign, err = d.estate.CampaignFile(nil, d.more); err != nil {
+		return err
+	}
+	return d.listTasks()
 }
 
 // stop ends everything that still runs and removes the temporary folder. It

@@ -29,6 +29,12 @@ func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
 		`53 listed · 49 dead · 2 attested by people · 2 open\n`,
 		`open +svc-esg-vanished: no-account\. The demo planted it`,
 		`open +uid=app-0001,ou=people,dc=example,dc=org: unproved-path\. The intruder\s+planted it`,
+		`3 values were used from 127\.0\.0\.66, and 6 by the device itself; each finding is one`,
+		`evidence  3 stolen values used from 127\.0\.0\.66 before the campaign, as servers' logs have it:`,
+		`uid=svc-esg-0010\s+\(probable, [0-9:]+\s+UTC,\s+(ldap1|mail)\.log:[0-9]+\)`,
+		`approle/esg-01-login-1\s+\(probable,\s+[0-9:]+\s+UTC,\s+vault-audit\.log:[0-9]+\)`,
+		`uid=svc-esg-0002\s+\(probable,\s+[0-9:]+\s+UTC,\s+ldap2\.log:[0-9]+\)`,
+		`no log    [0-9:]+ to [0-9:]+ UTC of corp, vault; none at all of appdb\n`,
 		`every line answered: 26 lines, 6 covered, 17 none, 3 for later`,
 		`profile +every line answered: barracuda-esg, 26 lines, `,
 		`people +2 of 2 tasks done \(.*\), by a script that plays two people`,
@@ -44,6 +50,7 @@ func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
 		`others +8 of 8 untouched`,
 		`ledger +verified, [0-9]+ entries`,
 		`report +rollcall-demo/esg-01-[0-9TZ]+\.html\n`,
+		`picture +rollcall-demo/esg-01-[0-9TZ]+\.evidence\.html\n`,
 		`record +rollcall-demo/esg-01-[0-9TZ]+\n`,
 	} {
 		require.Regexp(t, want, said)
@@ -53,7 +60,15 @@ func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
 
 	html, err := filepath.Glob(filepath.Join(s.dir, "rollcall-demo", "*.html"))
 	require.NoError(t, err)
-	require.Len(t, html, 1)
+	require.Len(t, html, 2)
+	for says, page := range map[string]string{
+		"used-elsewhere, 2 times, ": html[1], "from 127.0.0.66 (ldap2.log:": html[1], "before-first-line": html[1],
+		"× used from elsewhere (probable)": html[0], "× tried after its death (probable)": html[0], "ldap2.log": html[0],
+	} {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		require.Contains(t, string(text), says, page)
+	}
 	t.Run("the command on the last screen verifies it when all servers are gone", func(t *testing.T) {
 		line := regexp.MustCompile(`verify it +(.*)\n`).FindStringSubmatch(said)
 		require.NotNil(t, line)

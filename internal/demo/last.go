@@ -34,6 +34,8 @@ func (d *demo) lastScreen() {
 	if found := d.findings(); found != "" {
 		line("findings", "%s", found)
 	}
+	line("evidence", "%s", d.evidenceLine())
+	line("no log", "%s", strings.Join(d.withoutLog(), "; "))
 	line("profile", "%s", d.profileLine())
 	line("covered", "%s", strings.Join(d.covered(), ", "))
 	line("people", "%s", d.peopleLine())
@@ -58,6 +60,7 @@ func (d *demo) lastScreen() {
 	line("others", "%s", d.bystandersLine())
 	line("ledger", "%s", d.ledgerLine())
 	line("report", "%s", d.short(d.folder+".html"))
+	line("picture", "%s", d.short(d.pictureFile()))
 	line("record", "%s", d.short(d.folder))
 	// In one line, to be copied.
 	s.say("  %s%s ledger verify --ledger %s --key %s --anchor %s", s.dim(fmt.Sprintf("%-10s", "verify it")),

@@ -32,18 +32,6 @@ type raid struct {
 // breakIn starts the intruder, hands it everything that was stolen, and
 // returns once every server has let it in with each credential.
 func (d *demo) breakIn(ctx context.Context) (string, error) {
-	r := &raid{}
-	cmd := d.command(nil, "intruder")
-	cmd.Stdout, cmd.Stderr = &r.heard, d.Err
-	var err error
-	if r.in, err = cmd.StdinPipe(); err != nil {
-		return "", err
-	}
-	if r.child, err = start(cmd); err != nil {
-		return "", err
-	}
-	d.raid = r
-	e := json.NewEncoder(r.in)
 	doors := 0
 	stolen := d.stolen()
 	lines := []any{
@@ -54,14 +42,16 @@ func (d *demo) breakIn(ctx context.Context) (string, error) {
 		if !s.Known {
 			doors += len(s.Servers)
 		}
+		if s.Kind != intruder.Postgres { // whose servers take nobody from elsewhere
+			s.From = thiefAddress
+		}
 		lines = append(lines, s)
 	}
-	for _, line := range lines {
-		if err := e.Encode(line); err != nil {
-			return "", fmt.Errorf("talking to the intruder: %w", err)
-		}
+	var err error
+	if d.raid, err = d.startRaid(lines...); err != nil {
+		return "", err
 	}
-	listening, err := r.awaitInside(ctx, doors)
+	listening, err := d.raid.awaitInside(ctx, doors, true)
 	also := ""
 	if n := len(d.estate.AtDoors); n > 0 {
 		also = fmt.Sprintf(", %d of them at %d doors too", n, len(d.estate.DoorPlaces()))
@@ -70,16 +60,38 @@ func (d *demo) breakIn(ctx context.Context) (string, error) {
 		len(stolen), len(stolen), also, listening.Places, listening.Tokens), err
 }
 
-// awaitInside waits until every login has succeeded and everything in Vault
-// that they let it read was read once.
-func (r *raid) awaitInside(ctx context.Context, doors int) (intruder.Listening, error) {
+// startRaid starts an intruder and hands it lines of input.
+func (d *demo) startRaid(lines ...any) (*raid, error) {
+	r := &raid{}
+	cmd := d.command(nil, "intruder")
+	cmd.Stdout, cmd.Stderr = &r.heard, d.Err
+	var err error
+	if r.in, err = cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if r.child, err = start(cmd); err != nil {
+		return nil, err
+	}
+	e := json.NewEncoder(r.in)
+	for _, line := range lines {
+		if err := e.Encode(line); err != nil {
+			r.kill()
+			return nil, fmt.Errorf("talking to the intruder: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// awaitInside waits until every login has succeeded and, of one that
+// eavesdrops, everything in Vault that they let it read was read once.
+func (r *raid) awaitInside(ctx context.Context, doors int, eavesdrops bool) (intruder.Listening, error) {
 	within, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		n, listening := r.heard.inside()
-		if n == doors && listening.Places > 0 {
+		if n == doors && (listening.Places > 0 || !eavesdrops) {
 			return listening, nil
 		}
 		select {

@@ -62,6 +62,11 @@ func (d *demo) command(login []string, args ...string) *exec.Cmd {
 // must runs a short command to its end and returns what it printed. An exit
 // code other than 0 is an error that holds the command's own words.
 func (d *demo) must(ctx context.Context, login []string, args ...string) (string, error) {
+	return d.ends(ctx, 0, login, args...)
+}
+
+// ends is must for a command with another exit code.
+func (d *demo) ends(ctx context.Context, with int, login []string, args ...string) (string, error) {
 	var out, said bytes.Buffer
 	cmd := d.command(login, args...)
 	cmd.Stdout, cmd.Stderr = &out, &said
@@ -70,7 +75,7 @@ func (d *demo) must(ctx context.Context, login []string, args ...string) (string
 		return "", err
 	}
 	code, err := c.wait(ctx)
-	if err == nil && code != 0 {
+	if err == nil && code != with {
 		err = fmt.Errorf("rollcall %s ended with exit code %d: %s%s", args[0], code, &out, &said)
 	}
 	return out.String(), err

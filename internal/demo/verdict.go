@@ -68,6 +68,7 @@ func (d *demo) checkCampaign(code int) {
 	if code != 2 {
 		d.wrong("rollcall run ended with exit code %d, not 2", code)
 	}
+	d.checkSigns()
 	if d.state.Profile == nil || d.unanswered() > 0 {
 		d.wrong("not every line of the device's profile has an answer in the record")
 	}
@@ -189,6 +190,9 @@ func (d *demo) verify(ctx context.Context) (string, error) {
 	}
 	if !d.verified.OK() || !d.verified.Closed || d.verified.KeySource != ledger.KeyGiven || d.verified.Anchored != d.verified.Size {
 		d.wrong("the ledger is not verified as a whole with key and checkpoint from Vault")
+	}
+	if err := d.draw(ctx); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("%d entries, none changed, none missing, each listed one brought to its end", d.verified.Size), nil
 }

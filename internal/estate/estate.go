@@ -46,7 +46,7 @@ type Options struct {
 	DS389       int // accounts of a 389 Directory Server and its consumer that are tied to the device
 	DS389Policy lab.DS389Policy
 	File        bool // Vault keeps its data on disk, to be killed and restarted
-	Logs        bool // slapd writes what it is asked
+	Logs        bool // each slapd writes what it is asked
 	Profile     bool // the campaign file names the device's profile, and every line has an answer
 	// Doors is how the accounts' names begin that log in at a mail server with
 	// a cache of logins and at a file server too; "" is neither server.
@@ -102,6 +102,11 @@ type Estate struct {
 	Directory string
 	// Cluster is the same for the PostgreSQL cluster.
 	Cluster string
+	// Sources is YAML for more sources, two spaces deep.
+	Sources string
+	// Exposure and Containment are what the campaign file says of the device,
+	// as YAML on one line.
+	Exposure, Containment string
 	// Live is where Vault keeps each stolen credential, by ledger id; adopted
 	// ones are missing.
 	Live map[string]credential.Path
@@ -138,7 +143,7 @@ type account struct {
 
 // Start starts the servers and seeds them. On an error everything is stopped.
 func Start(ctx context.Context, o Options) (e *Estate, err error) {
-	e = &Estate{Dir: o.Dir, opts: o, Bystanders: map[string]credential.Secret{}, Live: map[string]credential.Path{}, HandOver: map[string]credential.Path{}, uuids: map[string]string{}, ownIDs: map[string]string{}, ownRoles: map[string]string{}}
+	e = &Estate{Dir: o.Dir, opts: o, Exposure: "[{from: 2022-10-10, to: 2023-06-08}]", Containment: Contained, Bystanders: map[string]credential.Secret{}, Live: map[string]credential.Path{}, HandOver: map[string]credential.Path{}, uuids: map[string]string{}, ownIDs: map[string]string{}, ownRoles: map[string]string{}}
 	defer func() {
 		if err != nil {
 			e.Stop(context.WithoutCancel(ctx))
@@ -229,7 +234,7 @@ func (e *Estate) startServers(ctx context.Context) (err error) {
 		return err
 	}
 	if e.opts.Replica {
-		e.Replica, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(e.Dir, "slapd-replica"), CA: e.CA, ReplicaOf: e.Slapd, ShowsReplicators: true})
+		e.Replica, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(e.Dir, "slapd-replica"), CA: e.CA, ReplicaOf: e.Slapd, ShowsReplicators: true, Stats: e.opts.Logs})
 		if err != nil {
 			return err
 		}
@@ -312,7 +317,7 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "device: %s\nexposure:\n  - {from: 2022-10-10, to: 2023-06-08}\ncontainment: %s\n%s\n", Device, Contained, e.profileYAML())
+	fmt.Fprintf(&b, "device: %s\nexposure: %s\ncontainment: %s\n%s\n", Device, e.Exposure, e.Containment, e.profileYAML())
 	fmt.Fprintf(&b, "directories:\n  corp:\n    driver: openldap\n    servers:\n")
 	for _, s := range servers {
 		fmt.Fprintf(&b, "      - %s\n", s)
@@ -334,7 +339,7 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	if e.opts.Users > 0 {
 		fmt.Fprintf(&b, "  - name: users\n    type: vault-userpass\n    user: %s-*\n", Device)
 	}
-	b.WriteString("\n" + e.singleYAML() + more)
+	b.WriteString(e.Sources + "\n" + e.singleYAML() + more)
 	if err := e.writeAnswers(); err != nil {
 		return "", err
 	}

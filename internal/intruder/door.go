@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -40,7 +41,7 @@ type opener interface {
 	close()
 }
 
-type doorKey struct{ server, kind, ca string }
+type doorKey struct{ server, kind, ca, from string }
 
 // door is one server that is tried, with all credentials that may open it.
 type door struct {
@@ -77,6 +78,9 @@ func newDoor(key doorKey) (*door, error) {
 			return nil, fmt.Errorf("ca_pem for server %s holds no certificate", u.Host)
 		}
 	}
+	if key.from != "" && (net.ParseIP(key.from) == nil || key.kind == Postgres || key.kind == Service && protocols[u.Scheme].login == nil) {
+		return nil, fmt.Errorf("from is no IP address, or %s cannot be tried from one", u.Scheme)
+	}
 	for range maxConns {
 		switch key.kind {
 		case LDAP:
@@ -90,6 +94,15 @@ func newDoor(key doorKey) (*door, error) {
 		}
 	}
 	return d, nil
+}
+
+// dialer dials from where its credentials are tried.
+func (d *door) dialer() *net.Dialer {
+	dialer := new(net.Dialer)
+	if d.key.from != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(d.key.from)}
+	}
+	return dialer
 }
 
 func (d *door) add(t *target) {

@@ -60,6 +60,11 @@ type Stolen struct {
 	// with this login, "kv/apps/esg-01". Others are found by asking Vault.
 	Reads []string `json:"reads,omitempty"`
 
+	// From is an address of this machine from which it is tried; empty is
+	// whichever the system takes. PostgreSQL and services that a library logs
+	// in to have none.
+	From string `json:"from,omitempty"`
+
 	Password string `json:"password,omitempty"` // or the AppRole's secret-id
 	// Known is an account that is known and not stolen: values that were read
 	// are tried there too. It has no password.
@@ -237,7 +242,7 @@ func (r *raid) add(ctx context.Context, s Stolen) error {
 
 // doorOf is where a credential is tried, at one of its servers.
 func (r *raid) doorOf(s Stolen, server string) (d *door, fresh bool, err error) {
-	key := doorKey{server: server, kind: s.Kind, ca: s.CAPEM}
+	key := doorKey{server: server, kind: s.Kind, ca: s.CAPEM, from: s.From}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d = r.doors[key]
@@ -343,7 +348,7 @@ func (r *raid) knock(ctx context.Context, d *door, t *target) {
 // tryOnce tries what it was not given, at one server of an account. It leaves
 // no trace in the results.
 func (r *raid) tryOnce(ctx context.Context, s Stolen, server string) answer {
-	d, _, err := r.doorOf(Stolen{Kind: s.Kind, CAPEM: s.CAPEM, Known: true}, server)
+	d, _, err := r.doorOf(Stolen{Kind: s.Kind, CAPEM: s.CAPEM, From: s.From, Known: true}, server)
 	if err != nil {
 		return noAnswer
 	}

@@ -3,7 +3,6 @@ package intruder
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -60,7 +59,8 @@ var temporary = map[uint16]bool{
 
 func (o *ldapOpener) dial() error {
 	o.close()
-	dialer := &net.Dialer{Timeout: o.door.patience()}
+	dialer := o.door.dialer()
+	dialer.Timeout = o.door.patience()
 	conn, err := ldap.DialURL(o.door.key.server, ldap.DialWithTLSConfig(o.door.tls), ldap.DialWithDialer(dialer))
 	if err != nil {
 		return err

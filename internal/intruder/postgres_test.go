@@ -65,7 +65,7 @@ func TestASessionThatIsAskedWhileItHangsUpIsASessionStill(t *testing.T) {
 	s, err := lab.StartPostgres(ctx, lab.PostgresOptions{Dir: t.TempDir(), CA: ca, Accounts: []lab.Account{a}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
-	d, err := newDoor(doorKey{s.URL(), Postgres, s.CA})
+	d, err := newDoor(doorKey{server: s.URL(), kind: Postgres, ca: s.CA})
 	require.NoError(t, err)
 	defer d.sessions.end()
 	o := <-d.pool

@@ -61,7 +61,7 @@ func (o *serviceOpener) try(ctx context.Context, t *target) (answer, string, str
 		a, detail := libraries[o.scheme](o, ctx, t)
 		return a, detail, ""
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", o.host)
+	conn, err := o.door.dialer().DialContext(ctx, "tcp", o.host)
 	if err != nil {
 		return noAnswer, "cannot connect", ""
 	}

@@ -56,7 +56,7 @@ func TestTheIntruderGetsInAtEachServiceWithTheRightValueAlone(t *testing.T) {
 	} {
 		server, end := row.server, row.end
 		t.Run(server, func(t *testing.T) {
-			d, err := newDoor(doorKey{server, Service, string(ca.PEM)})
+			d, err := newDoor(doorKey{server: server, kind: Service, ca: string(ca.PEM)})
 			require.NoError(t, err)
 			try := func(user, value string) answer {
 				a, detail, _ := (<-d.pool).try(t.Context(), newTarget(Stolen{User: user, Password: value, Shared: network.Secret}, server, Login))

@@ -69,7 +69,7 @@ func (s *street) stolen(uid string) []Stolen {
 // login is one with a value of its own, as the owner of the account has.
 func (s *street) login(t *testing.T, server, uid, value string) answer {
 	t.Helper()
-	d, err := newDoor(doorKey{server, Service, string(s.ca.PEM)})
+	d, err := newDoor(doorKey{server: server, kind: Service, ca: string(s.ca.PEM)})
 	require.NoError(t, err)
 	a, detail, _ := (<-d.pool).try(t.Context(), newTarget(Stolen{User: uid, Password: value}, server, Login))
 	t.Logf("%s: %s %s", server, a, detail)

@@ -22,7 +22,7 @@ type vaultOpener struct {
 
 func newVaultOpener(d *door) *vaultOpener {
 	return &vaultOpener{door: d, client: &http.Client{
-		Transport: &http.Transport{TLSClientConfig: d.tls, MaxIdleConnsPerHost: 1},
+		Transport: &http.Transport{TLSClientConfig: d.tls, MaxIdleConnsPerHost: 1, DialContext: d.dialer().DialContext},
 		Timeout:   lastPatience, // each call has a context besides
 	}}
 }
