@@ -9,8 +9,10 @@ import (
 	"rollcall/internal/evidence/event"
 )
 
-// Dovecot writes a login when it is let in, and a refused one when its
-// connection ends: with how many tries, and the last name alone.
+// Dovecot writes a login when it is let in (2.3: Login, 2.4: Logged in; a proxy,
+// which hands it on: started proxying), and a refused one when its connection
+// ends: with how many tries, and the last name alone
+// (src/login-common/client-common.c and client-common-auth.c).
 func dovecot() service {
 	return service{mine: called("dovecot"), own: cutDovecot, text: dovecotText}
 }
@@ -67,15 +69,17 @@ func dovecotText(s *service, text string) (e event.Event, known bool) {
 	}
 	e.Account, e.Method = strings.TrimSuffix(name, ">"), method
 	switch {
-	case what == "Login":
+	case what == "Login", what == "Logged in", strings.Contains(what, "tarted proxying to "):
 		e.Outcome = event.Accepted
 	case strings.Contains(what, "(auth failed, "):
 		e.Outcome = event.Refused
 		if _, tries, _ := strings.Cut(what, "(auth failed, "); !strings.HasPrefix(tries, "1 ") && e.Account != "" {
 			s.o.Note(event.NamesNobody, s.place, s.server)
 		}
-	default:
-		return e, false
+	case e.Account == "", strings.Contains(what, "(no auth attempts"), strings.Contains(what, "): disconnecting "):
+		return e, false // nobody logged in, or a proxy's session ends
+	default: // too many connections, an error of the server, or none that is known
+		e.Outcome = event.Unknown
 	}
 	return e, true
 }

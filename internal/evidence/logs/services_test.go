@@ -167,6 +167,34 @@ func TestWhatDovecotWritesIsReadLineForLine(t *testing.T) {
 	require.Equal(t, "host1", events[0].Server)
 }
 
+// In the words of Dovecot 2.4, and of proxies of 2.3 and since: no such server
+// wrote these here.
+func TestALoginIsFoundHoweverDovecotSaysThatItWasLetIn(t *testing.T) {
+	behind := ": user=<svc>, method=PLAIN, rip=192.0.2.1, lip=192.0.2.2, TLS, session=<abc>"
+	for says, want := range map[string]event.Outcome{
+		"Login": event.Accepted, "Logged in": event.Accepted, "Login (something new)": event.Unknown,
+		"proxy(svc): started proxying to 192.0.2.3:143": event.Accepted, "Started proxying to <192.0.2.3> (0.001 secs)": event.Accepted,
+		"proxy(svc): disconnecting 192.0.2.3 (Disconnected by client)":                               "",
+		"Disconnected: Connection closed (auth failed, 1 attempts in 2 secs)":                        event.Refused,
+		"Login aborted: Connection closed (auth failed, 1 attempts in 2 secs) (auth_failed)":         event.Refused,
+		"Login aborted: Connection closed (no auth attempts in 2 secs) (no_auth_attempts)":           "",
+		"Maximum number of connections from user+IP exceeded (mail_max_userip_connections=10)":       event.Unknown,
+		"Disconnected: Internal login failure (pid=4 id=1) (internal failure, 1 successful auths)":   event.Unknown,
+		"Disconnected: Logged out (auth failed, 1 attempts in 2 secs) Logged in: user=<x>, rip=::1,": event.Refused,
+	} {
+		for head, o := range map[string]Options{"2026-01-01T10:00:00Z h dovecot: imap-login: ": {}, "Jan  1 10:00:00 submission-login: Info: ": {Year: 2026, Zone: time.UTC}} {
+			events, _, unreadable := read(t, "dovecot", o, map[string]string{"log": head + says + behind}, "log")
+			require.Empty(t, unreadable)
+			var got event.Outcome
+			for _, e := range events {
+				require.Equal(t, "192.0.2.1", e.Address.String())
+				got = e.Outcome
+			}
+			require.Equal(t, want, got, says)
+		}
+	}
+}
+
 func TestWhatPostfixWritesIsReadLineForLineAndALoginWithoutAMailHasNoName(t *testing.T) {
 	ctx, ca, d := office(t)
 	checker, err := lab.StartSaslauthd(ctx, lab.SaslauthdOptions{Dir: t.TempDir(), Directory: d})
