@@ -62,7 +62,8 @@ func (s *service) Line(line []byte, place event.Place) (Verdict, time.Time, erro
 		return Foreign, at, nil
 	}
 	s.server, s.pid, s.place = h.host, h.host+"\x00"+h.pid, place
-	e, known := s.text(s, string(h.text))
+	text, times := repeated(string(h.text))
+	e, known := s.text(s, text)
 	if !known {
 		if e, found := s.o.Looked(string(h.text)); found {
 			e.Place, e.At, e.Server = place, at, h.host
@@ -90,8 +91,30 @@ func (s *service) Line(line []byte, place event.Place) (Verdict, time.Time, erro
 	if !e.Address.IsValid() {
 		s.o.Note(event.NoAddress, place, h.host)
 	}
-	s.o.Event(e)
+	if times > maxRepeated {
+		s.o.Note(event.TooMany, place, h.host)
+	}
+	for range min(times, maxRepeated) {
+		s.o.Event(e)
+	}
 	return Read, at, nil
+}
+
+// maxRepeated bounds what one line says that there were.
+const maxRepeated = 10_000
+
+// repeated is the text of a line, and how often it came: rsyslog writes
+// `message repeated 3 times: [ text]` in place of lines that are like the one
+// before (RepeatedMsgReduction, which Ubuntu comes with).
+func repeated(text string) (string, int) {
+	rest, ok := strings.CutPrefix(text, "message repeated ")
+	number, rest, ok2 := strings.Cut(rest, " times: [")
+	said, ok3 := strings.CutSuffix(rest, "]")
+	times, err := strconv.Atoi(number)
+	if !ok || !ok2 || !ok3 || err != nil || times < 1 {
+		return text, 1
+	}
+	return strings.TrimPrefix(said, " "), times
 }
 
 // recognises reports whether a line is a login of the server's for certain.
@@ -102,7 +125,8 @@ func (s service) recognises(line []byte) bool {
 	}
 	s.o.Note = func(event.Note, event.Place, string) {}
 	s.named, _ = simplelru.NewLRU[string, bool](1, nil)
-	_, known := s.text(&s, string(h.text))
+	text, _ := repeated(string(h.text))
+	_, known := s.text(&s, text)
 	return known
 }
 

@@ -298,6 +298,17 @@ func TestWhatFreeRADIUSWritesIsReadLineForLine(t *testing.T) {
 	}
 }
 
+// As rsyslog writes them, where it is told to (RepeatedMsgReduction).
+func TestALoginThatIsRepeatedCountsAsOftenAsItWas(t *testing.T) {
+	for times, want := range map[string]int{"40": 40, "99999999": maxRepeated, "0": 0, "-3": 0, "99999999999999999999": 0, "x": 0} {
+		events, notes, unreadable := readText(t, "sshd", "2026-01-01T10:00:00Z h sshd[1]: message repeated "+times+" times: [ Failed password for root from 192.0.2.1 port 5 ssh2]\n"+
+			"2026-01-01T10:00:00Z h sshd[1]: message repeated "+times+" times: [ Connection closed by 192.0.2.1 port 5]")
+		require.Len(t, events, want)
+		require.Equal(t, want == maxRepeated, notes[event.TooMany] == 1, "what is not counted is told")
+		require.Empty(t, unreadable)
+	}
+}
+
 // The first four lines are those that a vsftpd 3.0.3 wrote.
 func TestVSFTPDsOwnFileIsRead(t *testing.T) {
 	events, _, unreadable := read(t, "vsftpd", Options{Zone: time.UTC}, map[string]string{"log": `Sun Nov 29 22:21:30 2026 [pid 31691] CONNECT: Client "127.0.0.2"
