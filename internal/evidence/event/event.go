@@ -160,6 +160,7 @@ const (
 	NotNamed    Note = "names-not-known"     // credentials of which the roll does not say what this log calls them
 	NotMapped   Note = "outcome-not-mapped"  // the campaign file does not say what this outcome is
 	TooMany     Note = "too-many-stretches"  // with lines: the shortest are not kept, and count as gaps
+	TooOften    Note = "too-often"           // a line says more repetitions of itself than are counted
 )
 
 // Limit is something that no log of a format can show.

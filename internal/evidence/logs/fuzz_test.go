@@ -118,7 +118,7 @@ func FuzzPostfix(f *testing.F) {
 }
 
 func FuzzSSHD(f *testing.F) {
-	fuzz(f, "sshd", "Nov 29 22:10:28 h sshd[1]: Accepted password for alice from 127.0.0.2 port 50705 ssh2\n2026-11-29T22:10:28Z h sshd[1]: Failed keyboard-interactive/pam for invalid user bob from 9.9.9.9 port 5 ssh2 from 127.0.0.3 port 57721 ssh2\nNov 29 22:10:28 h sshd[1]: message repeated 3 times: [ Failed password for bob from 127.0.0.3 port 5 ssh2]\n")
+	fuzz(f, "sshd", "Nov 29 22:10:28 h sshd[1]: Accepted password for alice from 127.0.0.2 port 50705 ssh2\n2026-11-29T22:10:28Z h sshd[1]: Failed keyboard-interactive/pam for invalid user bob from 9.9.9.9 port 5 ssh2 from 127.0.0.3 port 57721 ssh2\nNov 29 22:10:28 h sshd[1]: message repeated 3 times: [ Failed password for bob from 127.0.0.3 port 5 ssh2]\n<38>1 2022-10-12T10:00:01Z h sshd 9 - [a x=\"]\"] Accepted password for a from ::1 port 5 ssh2\nWed 2022-10-12 10:00:01 CEST h sshd[9]: [ID 7 auth.info] Accepted password for a from ::1 port 5 ssh2\n1665568801.000000 h sshd[9]: Failed password for a from ::1 port 5 ssh2\n")
 }
 
 func FuzzProFTPD(f *testing.F) {

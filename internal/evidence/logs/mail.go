@@ -9,9 +9,9 @@ import (
 	"rollcall/internal/evidence/event"
 )
 
-// Dovecot writes a login when it is let in (2.3: Login, 2.4: Logged in; a proxy,
-// which hands it on: started proxying), and a refused one when its connection
-// ends: with how many tries, and the last name alone
+// Dovecot writes a login when it is let in (2.3: Login, 2.4: Logged in; a
+// proxy, which hands it on: started proxying), and a refused one when its
+// connection ends: with how many tries, and the last name alone
 // (src/login-common/client-common.c and client-common-auth.c).
 func dovecot() service {
 	return service{mine: called("dovecot"), own: cutDovecot, text: dovecotText}

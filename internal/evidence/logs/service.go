@@ -92,7 +92,7 @@ func (s *service) Line(line []byte, place event.Place) (Verdict, time.Time, erro
 		s.o.Note(event.NoAddress, place, h.host)
 	}
 	if times > maxRepeated {
-		s.o.Note(event.TooMany, place, h.host)
+		s.o.Note(event.TooOften, place, h.host)
 	}
 	for range min(times, maxRepeated) {
 		s.o.Event(e)

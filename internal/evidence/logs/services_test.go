@@ -304,7 +304,7 @@ func TestALoginThatIsRepeatedCountsAsOftenAsItWas(t *testing.T) {
 		events, notes, unreadable := readText(t, "sshd", "2026-01-01T10:00:00Z h sshd[1]: message repeated "+times+" times: [ Failed password for root from 192.0.2.1 port 5 ssh2]\n"+
 			"2026-01-01T10:00:00Z h sshd[1]: message repeated "+times+" times: [ Connection closed by 192.0.2.1 port 5]")
 		require.Len(t, events, want)
-		require.Equal(t, want == maxRepeated, notes[event.TooMany] == 1, "what is not counted is told")
+		require.Equal(t, want == maxRepeated, notes[event.TooOften] == 1, "what is not counted is told")
 		require.Empty(t, unreadable)
 	}
 }

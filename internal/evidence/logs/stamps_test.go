@@ -20,6 +20,9 @@ func TestAStampIsReadAsTimeParseReadsItWhateverStoodBeforeIt(t *testing.T) {
 		for range 8 {
 			text := second.Draw(t, "second") + fraction.Draw(t, "fraction") + zone.Draw(t, "zone")
 			want, err := time.Parse(time.RFC3339Nano, text)
+			if err != nil {
+				want, err = time.Parse("2006-01-02T15:04:05-0700", text)
+			}
 			got, ok := s.stamp([]byte(text))
 			require.Equal(t, err == nil, ok, text)
 			if ok {

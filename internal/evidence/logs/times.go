@@ -123,8 +123,9 @@ type syslogParts struct {
 	host, program, pid, text []byte
 }
 
-// cutSyslog reads `Nov 29 18:50:35 host program[pid]: text`, with a time of RFC
-// 3339 in its place, with or without a priority before it.
+// cutSyslog reads `Nov 29 18:50:35 host program[pid]: text` (RFC 3164), with a
+// time of RFC 3339 in its place, with or without a priority before it, and the
+// forms of syslogforms.go.
 func cutSyslog(line []byte) (h syslogHead, has dated, ok bool) {
 	p, ok := (&stamps{}).syslogOf(line)
 	if !ok {
@@ -141,7 +142,8 @@ type stamps struct {
 	at     time.Time
 }
 
-// stamp is time.Parse.
+// stamp is time.Parse, and takes a zone without its colon: +0100, as journalctl
+// writes it up to version 254.
 func (s *stamps) stamp(text []byte) (time.Time, bool) {
 	const whole = len("2006-01-02T15:04:05")
 	fraction, end := 0, whole
@@ -157,7 +159,9 @@ func (s *stamps) stamp(text []byte) (time.Time, bool) {
 	}
 	at, err := time.Parse(time.RFC3339Nano, string(text))
 	if err != nil {
-		return at, false
+		if at, err = time.Parse("2006-01-02T15:04:05-0700", string(text)); err != nil {
+			return at, false
+		}
 	}
 	if len(text) > end && at.Nanosecond() == fraction {
 		s.second, s.zone = append(s.second[:0], text[:whole]...), append(s.zone[:0], text[end:]...)
@@ -166,13 +170,16 @@ func (s *stamps) stamp(text []byte) (time.Time, bool) {
 	return at, true
 }
 
+// syslogOf takes a line apart. What most syslogs write comes first.
 func (s *stamps) syslogOf(line []byte) (h syslogParts, ok bool) {
 	if len(line) > 2 && line[0] == '<' {
 		if end := bytes.IndexByte(line, '>'); end > 0 && end < 6 {
 			line = line[end+1:]
+			if rest, ok := bytes.CutPrefix(line, []byte("1 ")); ok {
+				return s.protocolOf(rest)
+			}
 		}
 	}
-	rest := line
 	switch {
 	case len(line) > 20 && line[4] == '-' && line[10] == 'T':
 		word, after, found := bytes.Cut(line, []byte(" "))
@@ -180,7 +187,8 @@ func (s *stamps) syslogOf(line []byte) (h syslogParts, ok bool) {
 		if !found || !ok {
 			return h, false
 		}
-		h.at, rest, h.has = at, after, zoned
+		h.at, h.has = at, zoned
+		return h, h.from(after)
 	case len(line) > 16 && line[3] == ' ' && line[6] == ' ' && line[9] == ':':
 		end := 15
 		if line[15] == '.' { // slapd's own file has fractions
@@ -191,13 +199,19 @@ func (s *stamps) syslogOf(line []byte) (h syslogParts, ok bool) {
 		if err != nil || end >= len(line) || line[end] != ' ' {
 			return h, false
 		}
-		h.at, rest = at, line[end+1:]
-	default:
-		return h, false
+		h.at = at
+		if h.from(line[end+1:]) {
+			return h, true
+		}
 	}
+	return otherOf(line)
+}
+
+// from reads what stands behind the time: host program[pid]: text.
+func (h *syslogParts) from(rest []byte) bool {
 	var found bool
 	if h.host, rest, found = bytes.Cut(rest, []byte(" ")); !found {
-		return h, false
+		return false
 	}
 	// An Email Security Gateway writes two blanks behind the host.
 	for len(rest) > 0 && rest[0] == ' ' {
@@ -208,7 +222,7 @@ func (s *stamps) syslogOf(line []byte) (h syslogParts, ok bool) {
 	for {
 		i := bytes.IndexByte(rest[end:], ':')
 		if end += i; i < 0 || end+1 >= len(rest) {
-			return h, false
+			return false
 		}
 		if rest[end+1] == ' ' {
 			break
@@ -217,11 +231,11 @@ func (s *stamps) syslogOf(line []byte) (h syslogParts, ok bool) {
 	}
 	tag := rest[:end]
 	if bytes.IndexByte(tag, ' ') >= 0 || bytes.IndexByte(tag, '=') >= 0 {
-		return h, false
+		return false
 	}
-	h.text = rest[end+2:]
+	h.text = withoutID(rest[end+2:])
 	h.program, h.pid, _ = bytes.Cut(bytes.TrimSuffix(tag, []byte("]")), []byte("["))
-	return h, true
+	return true
 }
 
 // cutDebug reads `6b0c73fb.1fd75a33 0x7f13a5e1f200 text`, as slapd writes it
