@@ -30,6 +30,7 @@ type File struct {
 	first    time.Time
 	hostless bool
 	syslog   bool // many programs may write into it
+	yearless bool // its year is the operator's to say
 	info     os.FileInfo
 }
 
@@ -50,10 +51,11 @@ func (o *Options) look(f *File) (err error) {
 	}
 	defer in.Close()
 	lines := logfile.NewLines(io.LimitReader(in, headBytes))
+	clock := o.clock(o.year(f))
 	var p logs.Parser
 	begin := func(format logs.Format) {
 		f.format = format
-		p = format.New(o.parser(func(event.Event) {}, func(event.Note, event.Place, string) {}, logs.NewClock(o.year(f), o.Zone)))
+		p = format.New(o.parser(func(event.Event) {}, func(event.Note, event.Place, string) {}, clock))
 	}
 	if o.Format != "" {
 		format, err := logs.Named(o.Format, o.Mapped...)
@@ -87,6 +89,7 @@ func (o *Options) look(f *File) (err error) {
 		if verdict == logs.Read && placed(at) {
 			f.first, f.hostless = at, f.format.Hostless(line)
 			_, f.syslog = logs.ByProgram(line)
+			f.yearless = clock.Yearless
 			return nil
 		}
 	}

@@ -44,12 +44,11 @@ const DefaultQuiet = time.Hour
 // lines of several threads are not in order.
 const backwards = time.Minute
 
-// year is that of a file's first line, as the operator says.
-func (o *Options) year(f *File) int {
-	if y, ok := o.Years[f.Path]; ok {
-		return y
-	}
-	return o.Year
+// clock places times in years that have been.
+func (o *Options) clock(year int) *logs.Clock {
+	clock := logs.NewClock(year, o.Zone)
+	clock.Now = o.Judge.Now
+	return clock
 }
 
 func (o *Options) parser(e func(event.Event), n func(event.Note, event.Place, string), clock *logs.Clock) logs.Options {
@@ -77,6 +76,9 @@ func Read(ctx context.Context, o Options) (*judge.Result, error) {
 			return nil, err
 		}
 		total += files[i].info.Size()
+	}
+	if err := o.yearsFit(files); err != nil {
+		return nil, err
 	}
 	all, err := groups(files)
 	if err != nil {
@@ -110,7 +112,7 @@ type reading struct {
 
 // group reads the files of one server, or one syslog, through one parser.
 func (r *reading) group(ctx context.Context, g *group) error {
-	clock := logs.NewClock(0, r.Zone)
+	clock := r.clock(0)
 	of := r.begin(g, g.format, clock)
 	var before *File
 	for _, f := range g.files {

@@ -2,6 +2,8 @@ package evidence
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -36,5 +38,49 @@ func TestALongNameOfAServerIsCut(t *testing.T) {
 		require.NoError(t, err)
 		_, err = taken.Read(text)
 		require.NoError(t, err)
+	}
+}
+
+// accepts is a file of one connection at a time without a year.
+func accepts(t *testing.T, name, at string) string {
+	return write(t, name, at+" ldap1 slapd[7]: conn=1 fd=1 ACCEPT from IP=192.0.2.10:1 (IP=0.0.0.0:389)\n")
+}
+
+// A wrong year makes an intruder's address a usual one: where it can be seen
+// that one is wrong, nothing is read.
+func TestAYearThatCannotBeRightIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name, at string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.Rename(accepts(t, name, at), path))
+		return path
+	}
+	older, newer := in("syslog.2", "Nov 30 10:00:00"), in("syslog.1", "Jan  2 10:00:00")
+	dated, later := in("m-20221201", "Nov 30 10:00:00"), in("m-20230108", "Jan  2 10:00:00")
+	now, packed := in("syslog", "Jan  1 10:00:00"), in("syslog.10", "Feb 29 10:00:00")
+	for name, row := range map[string]struct {
+		files []string
+		year  int
+		years map[string]int
+		says  string
+	}{
+		"by its number":         {files: []string{newer, older}, year: 2022, says: newer + " follows " + older + " by its name, and begins before it by its times (2022-01-02, 2022-11-30): say the year of its first line, as in --year " + newer + "=2023"},
+		"the newest":            {files: []string{older, now}, year: 2022, says: now + " follows " + older},
+		"by its date":           {files: []string{dated, later}, year: 2022, says: later + " follows " + dated},
+		"said of each":          {files: []string{newer, older}, year: 2022, years: map[string]int{dir + "/./syslog.1": 2023}},
+		"of no file":            {files: []string{older}, year: 2022, years: map[string]int{dir + "/syslog.9": 2023}, says: "--year " + dir + "/syslog.9=2023: no file that is read is called so"},
+		"to come":               {files: []string{older}, year: 2031, says: older + " line 1: its time has no year that has been: by --year it would be of 2031-11-30"},
+		"no such day":           {files: []string{packed}, year: 2023, says: packed + " line 1: its time has no day in 2023 (29 February): say another year"},
+		"a day that there was":  {files: []string{packed}, year: 2024},
+		"two digits are a name": {files: []string{packed, older}, year: 2024},
+	} {
+		o := optionsFor(row.files...)
+		o.Zone, o.Year, o.Years = time.UTC, row.year, row.years
+		_, err := Read(t.Context(), o)
+		if row.says == "" {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorContains(t, err, row.says, name)
 	}
 }

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -17,6 +18,11 @@ type Clock struct {
 	zone        *time.Location
 	file        string
 	last        time.Time
+	// Now is when the log is read, where that is known: a time without a year
+	// that would be of more than a day later is refused.
+	Now time.Time
+	// Yearless says that a time was placed that had no year.
+	Yearless bool
 	// now is set where lines are read as they are written.
 	now func() time.Time
 }
@@ -101,6 +107,13 @@ func (y *Clock) place(t time.Time, at event.Place) (time.Time, error) {
 	case out.Sub(y.last) > half:
 		out = in(y.year - 1) // a line of before the turn that came late
 	}
+	switch {
+	case !y.Now.IsZero() && out.Sub(y.Now) > ahead:
+		return t, &NoTime{Place: at, Needs: fmt.Sprintf("year that has been: by --year it would be of %s. Say that of the file's first line", out.Format(time.DateOnly))}
+	case out.Month() != t.Month():
+		return t, &NoTime{Place: at, Needs: fmt.Sprintf("day in %d (29 February): say another year of the file's first line, with --year", out.Year())}
+	}
+	y.Yearless = true
 	if out.After(y.last) {
 		y.last, y.year = out, out.Year()
 	}
