@@ -167,6 +167,7 @@ type ofGroup struct {
 
 // early are lines from before any line that says which server the log is of.
 type early struct {
+	read       int
 	foreign    int
 	unreadable []event.Place
 	more       int // of these, beyond those that are named
@@ -297,7 +298,7 @@ func (g *ofGroup) foreign() {
 // too.
 func (g *ofGroup) isOf(s *server) {
 	g.current = s
-	s.Lines += g.early.foreign + g.early.more
+	s.Lines += g.early.read + g.early.foreign + g.early.more
 	s.Foreign += g.early.foreign
 	s.Unreadable += g.early.more
 	for _, at := range g.early.unreadable {
@@ -401,14 +402,19 @@ func (g *ofGroup) judged(line []byte, place event.Place, verdict logs.Verdict, a
 		return nil
 	}
 	s := g.current
+	if at.IsZero() { // a head, or a part of a record: it says nothing of a server
+		if s == nil {
+			g.early.read++
+		} else {
+			s.Line(at)
+		}
+		return nil
+	}
 	if name := g.parser.Server(); s == nil || name != g.named || g.path != g.namedIn {
 		g.isOf(g.at(name))
 		g.named, g.namedIn, s = name, g.path, g.current
 	}
 	s.Line(at)
-	if at.IsZero() {
-		return nil
-	}
 	if g.log != nil {
 		g.log.See(at, s.Server)
 	}

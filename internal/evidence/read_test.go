@@ -128,6 +128,23 @@ func TestLinesBeforeTheFirstOfTheServerMakeNoServerOfTheirOwn(t *testing.T) {
 	require.Empty(t, s.Notes)
 }
 
+func TestTheHeadOfAnExportIsNoServerOfItsOwn(t *testing.T) {
+	record := `<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Microsoft-Windows-Security-Auditing'/><EventID>4776</EventID><TimeCreated SystemTime='` + hour(12).Format(time.RFC3339) +
+		`'/><Channel>Security</Channel><Computer>dc1.x</Computer></System><EventData><Data Name='TargetUserName'>svc</Data><Data Name='Status'>0x0</Data></EventData></Event>` + "\n"
+	for name, text := range map[string]string{
+		"a.xml": "<?xml version=\"1.0\"?>\n<Events>\n" + record + "</Events>\n",
+		"b.xml": strings.ReplaceAll(record, "><", ">\n  <"),
+		"c.csv": "\"Message\",\"Id\",\"MachineName\",\"TimeCreated\"\n\"A logon.\n\nLogon Account:\tsvc\nSource Workstation:\tx\nError Code:\t0x0\n\",\"4776\",\"dc1.x\",\"" + hour(12).Format(time.RFC3339) + "\"\n",
+	} {
+		r, err := Read(t.Context(), optionsFor(write(t, name, text)))
+		require.NoError(t, err)
+		require.Len(t, r.Sources, 1, name)
+		s := r.Sources[0]
+		require.Equal(t, fmt.Sprint("dc1.x ", strings.Count(text, "\n"), " 1"), fmt.Sprint(s.Server, " ", s.Lines, " ", s.Logins), name)
+		require.Empty(t, s.Notes, name)
+	}
+}
+
 func TestInAMergedSyslogEachServerHasItsOwnNotesAndCoverage(t *testing.T) {
 	lost := syslog(hour(12), "ldap2", `conn=1000 op=0 BIND dn="" method=163`) + syslog(hour(12), "ldap2", "conn=1000 op=0 RESULT tag=97 err=49 text=SASL(-13): x")
 	r, err := Read(t.Context(), optionsFor(write(t, "syslog", session(hour(11), "ldap1", 1000, "192.0.2.10", "uid=svc,dc=x", 0)+lost+syslog(hour(13), "ldap1", "conn=1000 fd=1 closed"))))

@@ -150,7 +150,7 @@ func (s *Stream) Close() {
 
 func (s *Stream) count() (out Seen) {
 	out.Foreign = s.of.early.foreign
-	out.Lines = s.of.early.foreign + s.of.early.more + len(s.of.early.unreadable)
+	out.Lines = s.of.early.read + s.of.early.foreign + s.of.early.more + len(s.of.early.unreadable)
 	out.Unreadable = s.of.early.more + len(s.of.early.unreadable)
 	for _, source := range s.of.sources {
 		out.Lines += source.Lines
