@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,7 +46,8 @@ func TestWhatIsTakenApartAheadIsReadInTheOrderOfItsLines(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cpus))
 		o := Options{Quiet: time.Hour}
 		f := File{Path: path}
-		require.NoError(t, o.look(&f))
+		unknown, err := o.look(t.Context(), &f, "")
+		require.NoError(t, errors.Join(unknown, err))
 		r := &reading{Options: &o, take: func(e event.Event) { events = append(events, e) }}
 		require.NoError(t, r.group(t.Context(), &group{format: f.format, files: []*File{&f}}))
 		return events, fmt.Sprintf("%+v", *r.sources[0])

@@ -3,6 +3,8 @@
 package evidence
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,50 +32,67 @@ type File struct {
 	first    time.Time
 	hostless bool
 	syslog   bool // many programs may write into it
+	guessed  bool // and no line at its head is of the format
 	yearless bool // its year is the operator's to say
 	info     os.FileInfo
 }
 
-// How much of a file is looked at to find its format.
+// How much of a syslog is looked at to find its format.
 const (
 	headLines = 2_000
 	headBytes = 8 << 20
 )
 
-// look finds the format of a file and its first time.
-func (o *Options) look(f *File) (err error) {
+// look finds the format of a file and its first time. A syslog whose first
+// lines are of no program that is read is taken for one in which such a program
+// comes later; of any other file all lines are looked at. unknown is why the
+// format was not found.
+func (o *Options) look(ctx context.Context, f *File, format string) (unknown, err error) {
 	if f.info, err = os.Stat(f.Path); err != nil {
-		return err
+		return nil, err
 	}
 	in, err := logfile.Open(f.Path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer in.Close()
-	lines := logfile.NewLines(io.LimitReader(in, headBytes))
+	lines := logfile.NewLines(in)
 	clock := o.clock(o.year(f))
 	var p logs.Parser
 	begin := func(format logs.Format) {
 		f.format = format
 		p = format.New(o.parser(func(event.Event) {}, func(event.Note, event.Place, string) {}, clock))
 	}
-	if o.Format != "" {
-		format, err := logs.Named(o.Format, o.Mapped...)
+	if format != "" {
+		named, err := logs.Named(format, o.Mapped...)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		begin(format)
+		begin(named)
 	}
-	for range headLines {
+	var syslog syslogHead
+	for read := 0; ; {
 		line, n, tooLong, err := lines.Next()
+		if errors.Is(err, io.EOF) || n > headLines || read > headBytes {
+			if syslog.is(f.format) {
+				return nil, syslog.take(f, clock)
+			}
+		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.Path, err)
+		if err == nil && n%4096 == 0 {
+			err = ctx.Err()
 		}
-		if tooLong {
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Path, err)
+		}
+		if read += len(line); tooLong {
 			continue
+		}
+		place := event.Place{File: f.Path, Line: n}
+		if syslog.see(line); syslog.first == nil && logs.IsSyslog(line) {
+			syslog.first, syslog.place = bytes.Clone(line), place
 		}
 		if p == nil {
 			format, ok := logs.Recognise(line, o.Mapped...)
@@ -82,21 +101,21 @@ func (o *Options) look(f *File) (err error) {
 			}
 			begin(format)
 		}
-		verdict, at, err := p.Line(line, event.Place{File: f.Path, Line: n})
+		verdict, at, err := p.Line(line, place)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if verdict == logs.Read && placed(at) {
 			f.first, f.hostless = at, f.format.Hostless(line)
 			_, f.syslog = logs.ByProgram(line)
 			f.yearless = clock.Yearless
-			return nil
+			return nil, nil
 		}
 	}
 	if p != nil {
-		return fmt.Errorf("%s: its first %d lines hold none of %s with a time", f.Path, headLines, f.format.Name)
+		return fmt.Errorf("%s: its lines hold none of %s with a time", f.Path, f.format.Name), nil
 	}
-	return fmt.Errorf("%s is no log that Rollcall reads, by its first lines: %s", f.Path, known(o.Mapped))
+	return fmt.Errorf("%s is no log that Rollcall reads, by its lines: %s", f.Path, known(o.Mapped)), nil
 }
 
 // known names the formats for people.
@@ -113,6 +132,7 @@ type group struct {
 	format            logs.Format
 	authority, server string
 	files             []*File
+	guessed           bool // the format is one of several that may come
 }
 
 // groups puts files that belong together in order.
@@ -128,8 +148,11 @@ func groups(files []*File) (out []*group, err error) {
 			return same && g.authority == f.Authority && g.server == f.Server
 		})
 		if at < 0 {
-			out = append(out, &group{format: f.format, authority: f.Authority, server: f.Server})
+			out = append(out, &group{format: f.format, authority: f.Authority, server: f.Server, guessed: f.guessed})
 			at = len(out) - 1
+		}
+		if out[at].guessed && !f.guessed {
+			out[at].format, out[at].guessed = f.format, false
 		}
 		out[at].files = append(out[at].files, f)
 	}

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,14 +69,29 @@ func Read(ctx context.Context, o Options) (*judge.Result, error) {
 	if o.Judge.Fold == nil {
 		o.Judge.Fold = newFolder().fold
 	}
-	files := make([]*File, len(o.Files))
+	files, unknown := make([]*File, len(o.Files)), make([]error, len(o.Files))
 	var total int64
+	var err error
 	for i := range o.Files {
 		files[i] = &o.Files[i]
-		if err := o.look(files[i]); err != nil {
+		if unknown[i], err = o.look(ctx, files[i], o.Format); err != nil {
 			return nil, err
 		}
 		total += files[i].info.Size()
+	}
+	for i, f := range files { // rotated away without one line that shows what it is
+		if unknown[i] == nil {
+			continue
+		}
+		at := slices.IndexFunc(files, func(other *File) bool {
+			return other.format.New != nil && unknown[slices.Index(files, other)] == nil && (f.follows(other) || other.follows(f))
+		})
+		if at < 0 {
+			return nil, unknown[i]
+		}
+		if again, err := o.look(ctx, f, files[at].format.Name); again != nil || err != nil {
+			return nil, cmp.Or(err, unknown[i])
+		}
 	}
 	if err := o.yearsFit(files); err != nil {
 		return nil, err
@@ -126,7 +142,14 @@ func (r *reading) group(ctx context.Context, g *group) error {
 		before = f
 		r.done += f.info.Size()
 	}
-	for _, each := range append(of.beside, of) {
+	all := append(of.beside, of)
+	if g.guessed && of.current == nil {
+		if err := of.wasAnother(); err != nil {
+			return err
+		}
+		all = of.beside
+	}
+	for _, each := range all {
 		if each.current == nil {
 			each.isOf(each.at(each.parser.Server()))
 		}
@@ -298,16 +321,21 @@ func (g *ofGroup) foreign() {
 // too.
 func (g *ofGroup) isOf(s *server) {
 	g.current = s
-	s.Lines += g.early.read + g.early.foreign + g.early.more
-	s.Foreign += g.early.foreign
-	s.Unreadable += g.early.more
-	for _, at := range g.early.unreadable {
+	s.takes(g.early)
+	g.early = early{}
+}
+
+// takes counts lines from before.
+func (s *server) takes(g early) {
+	s.Lines += g.read + g.foreign + g.more
+	s.Foreign += g.foreign
+	s.Unreadable += g.more
+	for _, at := range g.unreadable {
 		s.NotRead(at)
 	}
-	for _, n := range g.early.notes {
+	for _, n := range g.notes {
 		s.Note(n.note, n.at)
 	}
-	g.early = early{}
 }
 
 func (g *ofGroup) file(ctx context.Context, f *File) error {

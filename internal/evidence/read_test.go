@@ -167,7 +167,7 @@ func TestWhatCannotBeReadForSureIsRefusedWithFileAndLine(t *testing.T) {
 		texts []string
 		says  string
 	}{
-		"no log":               {[]string{"dear diary\nnothing\n"}, "is no log that Rollcall reads, by its first lines: there are openldap ("},
+		"no log":               {[]string{"dear diary\nnothing\n"}, "is no log that Rollcall reads, by its lines: there are openldap ("},
 		"empty":                {[]string{""}, "an empty log says nothing"},
 		"two formats in one":   {[]string{good + vault}, "line 5 is of another format (vault-audit) than the lines before it (openldap)"},
 		"the other way round":  {[]string{vault + good}, "line 2 is of another format (openldap) than the lines before it (vault-audit)"},

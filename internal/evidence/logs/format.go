@@ -195,6 +195,17 @@ func IsSyslog(line []byte) bool {
 	return ok
 }
 
+// SyslogTime is that of a line of a syslog; *NoTime where it cannot be placed.
+func SyslogTime(line []byte, clock *Clock, place event.Place) (time.Time, error) {
+	h, has, _ := cutSyslog(line)
+	return clock.whole(h.at, has, place)
+}
+
+// OfSyslog is a format that a syslog may have, of which nothing else is known.
+func OfSyslog() Format {
+	return formats[slices.IndexFunc(formats, func(f Format) bool { return f.Program != nil })]
+}
+
 func called(names ...string) func(string) bool {
 	return func(name string) bool { return slices.Contains(names, name) }
 }

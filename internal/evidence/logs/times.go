@@ -223,8 +223,8 @@ func (s *stamps) syslogOf(line []byte) (h syslogParts, ok bool) {
 // from reads what stands behind the time: host program[pid]: text.
 func (h *syslogParts) from(rest []byte) bool {
 	var found bool
-	if h.host, rest, found = bytes.Cut(rest, []byte(" ")); !found {
-		return false
+	if h.host, rest, found = bytes.Cut(rest, []byte(" ")); !found || bytes.HasSuffix(h.host, []byte(":")) {
+		return false // Dovecot's own file has no host
 	}
 	// An Email Security Gateway writes two blanks behind the host.
 	for len(rest) > 0 && rest[0] == ' ' {
