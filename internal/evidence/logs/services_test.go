@@ -331,6 +331,24 @@ Sun Nov 29 22:10:32 2026 : Auth: Login incorrect (ldap: Can't contact LDAP serve
 	require.Equal(t, []try{{"alice", "invalid IP", event.Accepted}, {"host/pc1.example.org", "invalid IP", event.Refused}, {"bob", "invalid IP", event.Failed}}, triesOf(events))
 }
 
+// In the words of FreeRADIUS's and ProFTPD's sources; no server of these wrote
+// them here.
+func TestLoginsThatAreWrittenInRarerWordsAreRead(t *testing.T) {
+	for text, want := range map[string]event.Outcome{
+		"(4)   Login OK: [svc] (from client nas port 0 cli 192.0.2.1 via TLS tunnel)": event.Accepted,
+		"(5) Invalid user: [svc] (from client nas port 0 cli 192.0.2.1)":              event.Refused,
+		"Invalid user (x): [svc] (from client nas port 0 cli 192.0.2.1)":              event.Refused,
+		"(6) Rejected in post-auth: [svc] (from client nas port 0 cli 192.0.2.1)":     event.Failed,
+		"Rejected in post-auth (x): [svc] (from client nas port 0 cli 192.0.2.1)":     event.Failed,
+		"(7) Login incorrect (x): [svc] (from client nas port 0 cli 192.0.2.1)":       event.Refused,
+	} {
+		events, _, _ := read(t, "freeradius", Options{Zone: time.UTC}, map[string]string{"log": "Sun Nov 29 22:10:32 2026 : Auth: " + text}, "log")
+		require.Equal(t, []try{{"svc", "192.0.2.1", want}}, triesOf(events), text)
+	}
+	events, _, _ := readText(t, "proftpd", "2026-01-01T10:00:00Z ftp proftpd[77]: ftp.example.com (c[192.0.2.1]) - USER svc: Login successful.")
+	require.Equal(t, []try{{"svc", "192.0.2.1", event.Accepted}}, triesOf(events))
+}
+
 func TestEachServicesLinesAreRecognisedAndNoOthers(t *testing.T) {
 	for want, line := range map[string]string{
 		"dovecot":    "Nov 29 22:10:24 imap-login: Info: Login: user=<alice>, method=PLAIN, rip=127.0.0.2, lip=127.0.0.1, mpid=3789, TLS, session=<u5Vcj3FhQ+Z/AAAC>",

@@ -76,6 +76,9 @@ func cutProFTPD(line []byte) (h syslogHead, has dated, ok bool) {
 func proftpdText(_ *service, text string) (e event.Event, known bool) {
 	at, rest, ok := inBrackets(text)
 	said, ok2 := strings.CutPrefix(rest, "): USER ")
+	if !ok2 {
+		said, ok2 = strings.CutPrefix(rest, ") - USER ") // by syslog, up to 1.3.5
+	}
 	if !ok || !ok2 {
 		return e, false
 	}
@@ -158,16 +161,26 @@ func cutFreeRADIUS(line []byte) (h syslogHead, has dated, ok bool) {
 func freeRADIUSText(_ *service, text string) (e event.Event, known bool) {
 	if strings.HasPrefix(text, "(") { // the number of the request
 		_, text, _ = strings.Cut(text, ") ")
+		text = strings.TrimLeft(text, " ") // the login within EAP's tunnel is indented
 	}
 	said, ok := strings.CutPrefix(text, "Login OK: ")
 	e.Outcome = event.Accepted
 	if !ok {
-		if said, ok = strings.CutPrefix(text, "Login incorrect"); !ok {
+		// "Rejected in post-auth" stands behind a value that was right, and
+		// "Invalid user" is of one that no module knows (src/main/auth.c).
+		reason := ""
+		if said, ok = strings.CutPrefix(text, "Rejected in post-auth"); ok {
+			reason = "Failed to"
+		} else if said, ok = strings.CutPrefix(text, "Invalid user"); !ok {
+			said, ok = strings.CutPrefix(text, "Login incorrect")
+		}
+		if !ok {
 			return e, false
 		}
-		reason := ""
 		if strings.HasPrefix(said, " (") {
-			reason, said, ok = strings.Cut(said, "): ")
+			var why string
+			why, said, ok = strings.Cut(said, "): ")
+			reason += why
 		} else {
 			said, ok = strings.CutPrefix(said, ": ")
 		}

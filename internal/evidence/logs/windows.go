@@ -158,6 +158,10 @@ func winAccount(r *winRecord, e *event.Event, name, domain string) bool {
 		e.Form = event.Other // the machine's own, of whatever name
 	}
 	e.Account = account
+	if isDN(account) { // of a simple bind
+		e.Form = event.DN
+		return true
+	}
 	if of != "" && !strings.Contains(account, "@") {
 		e.Account = of + `\` + account
 	}

@@ -169,6 +169,12 @@ func TestAChangeInWindowsIsFromTheAddressOfItsLogon(t *testing.T) {
 	require.Equal(t, []done{{`corp\other`, "invalid IP", event.Reset, "x", ""}}, donesOf(events, "invalid IP"))
 }
 
+func TestABindByADNIsOfThatEntry(t *testing.T) {
+	events, _ := byFile(t, "windows-xml", Options{}, []byte(winCase{"2889", []string{"=192.0.2.1:4000", "=CN=svc,OU=s,DC=corp", "=0"}, try{}}.asXML(1)))
+	require.Equal(t, []try{{"cn=svc,ou=s,dc=corp", "192.0.2.1", event.Unknown}}, triesOf(events))
+	require.Equal(t, event.DN, events[0].Form)
+}
+
 func TestANumberOfALogonIsAnotherOneWhenWindowsHasStarted(t *testing.T) {
 	change := winCase{"4724", []string{"TargetUserName=admin", "TargetDomainName=CORP", "SubjectUserSid=S-1-5-21-1-2-3-1104", "SubjectUserName=svc", "SubjectDomainName=CORP", "SubjectLogonId=0x1F"}, try{}}
 	text := winCases()[0].asXML(0) + change.asXML(1) + winCase{id: winStart}.asXML(2) + change.asXML(3)
