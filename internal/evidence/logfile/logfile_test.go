@@ -114,6 +114,12 @@ func TestALineOfTenMegabytesIsToldAndTakesNoMoreThanItsBound(t *testing.T) {
 	require.Len(t, line, MaxLine-1)
 }
 
+func gzipped(t *testing.T, text string) string {
+	out, err := os.ReadFile(packed(t, "gzip", []byte(text)))
+	require.NoError(t, err)
+	return string(out)
+}
+
 func TestWhatIsNoLogIsRefusedWithWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	for name, want := range map[string]struct{ text, says string }{
@@ -121,6 +127,9 @@ func TestWhatIsNoLogIsRefusedWithWhatToDo(t *testing.T) {
 		"bz":    {"BZh91AY", "bzip2"},
 		"zip":   {"PK\x03\x04", "ZIP archive"},
 		"gz":    {"\x1f\x8bnot", "gz: "},
+		"tar":   {"var/log/syslog" + strings.Repeat("\x00", 243) + "ustar  \x00" + strings.Repeat("\x00", 247) + "a line\n", "tar archive"},
+		"tgz":   {gzipped(t, "x"+strings.Repeat("\x00", 256)+"ustar\x0000"), "tar archive"},
+		"twice": {gzipped(t, gzipped(t, "a line\n")), "packed twice"},
 		"xz":    {"\xfd7zXZ\x00" + strings.Repeat("\x00", 40), "xz: "},
 		// A dictionary of 4 GiB: 0x21 is LZMA2, 40 its size.
 		"huge": {"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46" + "\x02\x00\x21\x01\x28\x00\x00\x00" + strings.Repeat("\x00", 80), "MiB of memory"},

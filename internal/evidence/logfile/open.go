@@ -99,12 +99,17 @@ func open(name string, sum *summer) (f *File, err error) {
 // mark of UTF-8 is left out.
 func (f *File) decode() error {
 	in := bufio.NewReaderSize(unpacked{f}, 1<<16)
-	head, err := in.Peek(3)
+	const magic = 257 // of a tar's first header (POSIX, ustar)
+	head, err := in.Peek(magic + len("ustar"))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	f.text = in
 	switch {
+	case len(head) > magic && string(head[magic:]) == "ustar":
+		return errors.New("it is a tar archive, with a header before each file: unpack it and give its files")
+	case f.Packed != "" && bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		return errors.New("it is packed twice: unpack it once")
 	case bytes.HasPrefix(head, []byte{0xff, 0xfe}):
 		f.text = transform.NewReader(in, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder())
 	case bytes.HasPrefix(head, []byte{0xfe, 0xff}):
