@@ -151,9 +151,7 @@ sources:
 		"no proof of the campaign of esg-01 asks ldaps://ldap2.example.org:636 any more: that it refuses the stolen values is seen by nobody": {"leave-out", "--server", "ldaps://ldap2.example.org", "--reason", "it-is-gone"},
 	} {
 		for typed, says := range map[string]string{
-			"yes Enter":    "esg-01 was not typed; nothing was done",
 			"esg-02 Enter": "esg-01 was not typed; nothing was done",
-			"Enter":        "esg-01 was not typed; nothing was done",
 			"C-d":          "esg-01 was not typed; nothing was done",
 			"esg-01 Enter": "check VAULT_ADDR",
 		} {
