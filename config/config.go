@@ -112,11 +112,20 @@ func (c *Campaign) Exposed() string {
 	for _, i := range c.Exposure {
 		to := "now"
 		if !i.To.IsZero() {
-			to = i.To.Format(time.DateOnly)
+			to = when(i.To, true)
 		}
-		out = append(out, i.From.Format(time.DateOnly)+" to "+to)
+		out = append(out, when(i.From, false)+" to "+to)
 	}
 	return strings.Join(out, ", ")
+}
+
+// when is a time as parseWhen reads it: a date alone where it says it all.
+func when(t time.Time, end bool) string {
+	date := t.Format(time.DateOnly)
+	if whole, err := parseWhen(date, end); err == nil && whole.Equal(t) {
+		return date
+	}
+	return t.Format(time.RFC3339)
 }
 
 // Interval is a span of time; To is zero while it lasts.

@@ -41,3 +41,10 @@ func TestWhatWasThereWhileTheDeviceWasInForeignHandsIsToldByTimes(t *testing.T) 
 		require.Equal(t, row.want, c.InForeignHands(row.from, row.until), name)
 	}
 }
+
+func TestAnExposureIsWordedWithItsHours(t *testing.T) {
+	c, err := load("c.yaml", t.TempDir(), []byte("device: esg-01\nexposure: [{from: 2022-10-10, to: 2023-06-08}, {from: 2023-07-01T09:00:00Z, to: 2023-07-01T12:00:00Z}, {from: 2023-07-02}]\n"+
+		"sources:\n  - {type: vault-kv, prefix: kv/a}\n"))
+	require.NoError(t, err)
+	require.Equal(t, "2022-10-10 to 2023-06-08, 2023-07-01T09:00:00Z to 2023-07-01T12:00:00Z, 2023-07-02 to now", c.Exposed())
+}

@@ -125,6 +125,11 @@ func (b *evidenceBuild) tries() []timeline.Event {
 	return b.found(func(f judge.Finding) bool { return f.Code == judge.TriedAfter })
 }
 
+// signs are those of use by somebody else, of whatever grade.
+func (b *evidenceBuild) signs() []timeline.Event {
+	return b.found(func(f judge.Finding) bool { return f.Code != judge.TriedAfter && f.Code != judge.Burst })
+}
+
 type turnLane struct {
 	label  string
 	events []timeline.Event
@@ -169,7 +174,7 @@ func (b *evidenceBuild) closeUp() *closeUp {
 		return slices.DeleteFunc(slices.Clone(events), func(e timeline.Event) bool { return e.To.Before(axis.From) || e.From.After(axis.To) })
 	}
 	c := &closeUp{Head: axis.Head(nil)}
-	for _, l := range append(lanes, turnLane{"Tried after death", b.tries()}) {
+	for _, l := range append(lanes, turnLane{"Signs of use", b.signs()}, turnLane{"Tried after death", b.tries()}) {
 		events := append([]timeline.Event{}, within(l.events)...)
 		if len(events) > 0 {
 			c.Lanes = append(c.Lanes, lane{l.label, counted(total(events)), axis.Draw(timeline.Track{Marks: events})})

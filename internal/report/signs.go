@@ -117,8 +117,8 @@ func SignLine(s credential.Sign, zone *time.Location) string {
 		times = Plural(s.Count, "time", "times")
 	}
 	line := fmt.Sprintf("%s, %s, %s, %s", s.Grade, s.Code, times, clock(s.First.In(zone)))
-	if s.Last.After(s.First) {
-		line += " to " + clock(s.Last.In(zone))
+	if last := clock(s.Last.In(zone)); last != clock(s.First.In(zone)) {
+		line += " to " + last
 	}
 	if n := len(s.Addresses); n > 0 {
 		const most = 3

@@ -144,3 +144,8 @@ func TestAShareIsNeverSaidToBeMoreThanItIs(t *testing.T) {
 		require.Equal(t, row.says, percent(row.part, row.whole))
 	}
 }
+
+func TestASignOfOneSecondHasOneTime(t *testing.T) {
+	s := credential.Sign{Code: "used-elsewhere", Grade: credential.Probable, Rule: "new-place", Count: 2, First: dayOf(1), Last: dayOf(1).Add(300 * time.Millisecond)}
+	require.Equal(t, "probable, used-elsewhere, 2 times, 2022-10-11 00:00:00Z, by rule new-place", SignLine(s, time.UTC))
+}
