@@ -73,7 +73,7 @@ a window has no log, or something was not understood.`,
 	fl.StringVar(&f.auditDevice, "audit-device", "", "have Vault hash the values of the roll as this audit device does, and look for them")
 	fl.BoolVar(&f.here, "device-is-here", false, "an address of this machine is really the device's")
 	a.timeZoneFlag(c)
-	c.AddCommand(a.evidenceWatchCommand())
+	c.AddCommand(a.evidenceWatchCommand(), a.evidenceRecordCommand())
 	return c
 }
 

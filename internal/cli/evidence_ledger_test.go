@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -149,6 +150,36 @@ func TestWhatAWatchFindsIsInTheLedgerOfTheDevicesEvidence(t *testing.T) {
 	out, _, _ = run("report", campaign)
 	require.Contains(t, strings.Join(strings.Fields(out), " "), "tried-after-rotation, 3 times")
 	require.Contains(t, strings.Join(strings.Fields(out), " "), "in ledger esg-01-evidence")
+	// A reading that comes when the campaign is over is in the same ledger.
+	result, said, code := run("evidence", "--campaign", campaign, "--device", "192.0.2.10", "--usual", "198.51.100.0/24", "-o", "json", "corp/ldap1="+log)
+	require.Equal(t, exitExceptions, code, said)
+	json := filepath.Join(dir, "evidence.json")
+	require.NoError(t, os.WriteFile(json, []byte(result), 0o600))
+	for range 2 {
+		out, said, code = run("evidence", "record", json)
+		require.Equal(t, exitOK, code, said)
+		require.Contains(t, out, "is in ledger esg-01-evidence: 1 log, 1 sign of 1 credential, 0 findings about nobody on the roll of "+campaign)
+	}
+	out, said, code = run("ledger", "verify", "--ledger", evidence, "--key", filepath.Join(dir, "key"), "--anchor", filepath.Join(dir, "anchor"))
+	require.Equal(t, exitOK, code, out+said)
+	require.Contains(t, out, "of the file with sha256 "+fmt.Sprintf("%x", sha256.Sum256([]byte(result)))+": 1 log, 1 sign of 1 credential")
+	require.Len(t, state().Readings, 3)
+	out, _, _ = run("report", campaign)
+	require.Contains(t, out, fmt.Sprintf("%x", sha256.Sum256([]byte(result))))
+	for says, text := range map[string]string{
+		"listed afresh":              strings.Replace(result, `"campaign": "`+campaign+`",`, "", 1),
+		"is of device esg-02":        strings.Replace(result, `"device": "esg-01"`, `"device": "esg-02"`, 1),
+		"holds no ledger of":         strings.Replace(result, `"campaign": "`+campaign, `"campaign": "esg-01-20261124T120000Z`, 1),
+		"a campaign that is none of": strings.Replace(result, `"campaign": "`+campaign, `"campaign": "../`+campaign, 1),
+		"evidence.json:1: ":          "x",
+	} {
+		require.NoError(t, os.WriteFile(json, []byte(text), 0o600))
+		_, said, code = run("evidence", "record", json)
+		require.Equal(t, exitError, code)
+		require.Contains(t, said, says)
+		require.Contains(t, said, "nothing was recorded")
+	}
+
 	out, said, code = run("ledger", "cat", "esg-01-evidence")
 	require.Equal(t, exitOK, code, said)
 	require.NotContains(t, out, dir, "no folder of the operator's")

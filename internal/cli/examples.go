@@ -19,6 +19,7 @@ var examples = map[string]string{
 	"rollcall demo":                "rollcall demo\nrollcall demo --keep",
 	"rollcall doctor":              `rollcall doctor -f esg.yaml`,
 	"rollcall evidence":            "rollcall evidence -f esg.yaml --campaign latest /var/log/slapd.log* vault/audit.log.gz\nrollcall evidence --window 2022-10-10..2023-05-20 --device 192.0.2.10 --usual 192.0.2.64/27 ldap1=access ldap2=access.2\nrollcall evidence --campaign latest --html evidence.html --time-zone Europe/Berlin slapd.log\nrollcall evidence --zone Europe/Berlin --year 2022 syslog.1.xz -o json | jq '.findings[] | select(.grade == \"confirmed\")'",
+	"rollcall evidence record":     "rollcall evidence record -f esg.yaml evidence-esg-01.json",
 	"rollcall evidence watch":      "rollcall evidence watch -f esg.yaml --usual 10.20.0.0/16 --indicators iocs.txt /var/log/slapd.log",
 	"rollcall init":                "rollcall init -f esg.yaml\nrollcall init -f esg.yaml --print",
 	"rollcall relist":              `rollcall relist --reason "two secrets named the wrong account"`,

@@ -204,11 +204,22 @@ func (s *session) listAgain(ctx context.Context) (found relisted, err error) {
 		found.now = append(found.now, it.Now)
 	}
 	found.warnings = p.Warnings
+	s.sayNotRecorded(was)
 	if found.refused, err = s.refuseExcludes(ctx, index, p); err != nil {
 		return found, err
 	}
 	found.changes, err = s.relistChanges(ctx, index, p, found.seen)
 	return found, err
+}
+
+// sayNotRecorded says of results of evidence with which the campaign did not
+// begin that accounts alone are taken from them.
+func (s *session) sayNotRecorded(was *config.Campaign) {
+	for _, now := range s.cfg.Sources {
+		if now.Record != nil && !slices.ContainsFunc(was.Sources, func(b config.Source) bool { return b.Record != nil && b.Record.ID == now.Record.ID }) {
+			s.say("note: from %s accounts alone are taken up. What it shows of others' use is not in the campaign's ledger, which has what the campaign began with: `rollcall evidence record FILE` writes it beside", now.Name)
+		}
+	}
 }
 
 func (s *session) askRelist(ctx context.Context, ask wire.RelistAsk) (seen wire.RelistSeen, err error) {

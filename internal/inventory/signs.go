@@ -5,7 +5,11 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/evidence/taken"
 )
+
+// Read notes on a roll what one reading of logs shows.
+func Read(roll *credential.Roll, r *taken.Record) { signed(roll, []config.Source{{Record: r}}) }
 
 // signed notes on the roll what logs show of its credentials, and puts what has
 // signs of use first in its wave, the surest before all: what is known to be
