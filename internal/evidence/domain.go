@@ -36,6 +36,13 @@ func (d Domain) has(domain string) (own, sure bool) {
 	return own, own
 }
 
+// typedForOwn reports whether a client types that domain where it was given
+// none: a domain controller takes it for its own. Of what was not let in the
+// domain is the one that was typed.
+func typedForOwn(domain, client string) bool {
+	return domain == "." || strings.EqualFold(domain, "WORKGROUP") || client != "" && strings.EqualFold(domain, client)
+}
+
 // ofDomain marks an event whose account is of another domain than the
 // authority's, or may be: a server's own log has the domain that it found, and
 // other domains have accounts of the same short names.
@@ -57,6 +64,8 @@ func (d Domain) ofDomain(e *event.Event) {
 	own, sure := d.has(domain)
 	switch {
 	case own:
+	case e.Outcome != event.Accepted && typedForOwn(domain, e.Client):
+		e.Doubts = append(e.Doubts, event.ByDomain)
 	case sure && !suffix:
 		e.Form = event.Foreign
 	default: // a userPrincipalName may end in any domain

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -196,7 +197,7 @@ func (p *mapped) take(get func(string) string, place event.Place) (Verdict, time
 	if len(e.Account) > maxName {
 		e.Account = e.Account[:maxName]
 	}
-	e.Address = address(get(p.m.Address))
+	e.Address, e.Port, e.Doubts = mappedAddress(get(p.m.Address))
 	switch word := get(p.m.Outcome); {
 	case slices.Contains(p.m.Accepted, word):
 		e.Outcome = event.Accepted
@@ -220,6 +221,23 @@ func (p *mapped) take(get func(string) string, place event.Place) (Verdict, time
 		p.o.Note(event.NoAddress, place, p.server)
 	}
 	return Read, at, nil
+}
+
+// mappedAddress reads one with or without a port. Of several, as proxies write
+// them, the first is what who asks may have written himself.
+func mappedAddress(text string) (a netip.Addr, port uint16, doubts []event.Doubt) {
+	first, _, several := strings.Cut(text, ",")
+	first = strings.TrimSpace(first)
+	if several {
+		doubts = []event.Doubt{event.BySaying}
+	}
+	if at, err := netip.ParseAddrPort(first); err == nil {
+		return at.Addr().Unmap().WithZone(""), at.Port(), doubts
+	}
+	if a = address(first); !a.IsValid() {
+		return a, 0, nil
+	}
+	return a, 0, doubts
 }
 
 // Server is what the line before said.

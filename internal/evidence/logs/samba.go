@@ -36,6 +36,13 @@ type sambaLine struct {
 	PasswordChange *sambaChange
 	GroupChange    *sambaChange
 	DSDBChange     *sambaEntry `json:"dsdbChange"`
+	Authorization  *struct {
+		RemoteAddress string
+		AuthType      string `json:"authType"`
+		Domain        string
+		Account       string
+		SID           string `json:"sid"`
+	}
 	Authentication *struct {
 		Status        string
 		RemoteAddress string
@@ -112,6 +119,8 @@ func (p *samba) Line(line []byte, place event.Place) (Verdict, time.Time, error)
 	switch {
 	case l.Type == "Authentication" && l.Authentication != nil:
 		p.login(&l, at, place)
+	case l.Type == "Authorization" && l.Authorization != nil:
+		p.session(&l, at, place)
 	case l.Type == "passwordChange" && l.PasswordChange != nil:
 		p.change(l.PasswordChange, at, place)
 	case l.Type == "groupChange" && l.GroupChange != nil:
@@ -150,6 +159,21 @@ func (p *samba) login(l *sambaLine, at time.Time, place event.Place) {
 	}
 	if !e.Address.IsValid() {
 		p.o.Note(event.NoAddress, place, "")
+	}
+	p.o.Event(e)
+}
+
+// session is a ticket that is used, which may come of another controller: of
+// each other login there is an Authentication line before.
+func (p *samba) session(l *sambaLine, at time.Time, place event.Place) {
+	a := l.Authorization
+	if a.AuthType != "krb5" || a.Account == "" || a.SID == "S-1-5-7" || a.SID == "S-1-5-18" {
+		return
+	}
+	e := event.Event{Place: place, At: at, Form: event.Login, Method: "session", Outcome: event.Accepted, Account: cutName(inDomain(a.Domain, a.Account))}
+	e.Address, e.Port = sambaAddress(a.RemoteAddress)
+	if a.SID != "" {
+		p.accounts.Add(a.SID, inDomain(a.Domain, a.Account))
 	}
 	p.o.Event(e)
 }

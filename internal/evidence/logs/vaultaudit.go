@@ -70,17 +70,24 @@ type vaultAuth struct {
 	ClientToken string            `json:"client_token"`
 	DisplayName string            `json:"display_name"`
 	Metadata    map[string]string `json:"metadata"`
+	MFA         json.RawMessage   `json:"mfa_requirement"`
 }
 
 func isVaultAudit(line []byte) bool {
-	if !bytes.HasPrefix(line, []byte("{")) || !bytes.Contains(line, []byte(`"request"`)) {
+	if !bytes.Contains(line, []byte(`"request"`)) {
 		return false
 	}
 	l, at := readVault(line)
 	return !at.IsZero() && (l.Type == "request" || l.Type == "response")
 }
 
+// longestPrefix may stand before an object.
+const longestPrefix = 256
+
 func readVault(line []byte) (l vaultLine, at time.Time) {
+	if i := bytes.IndexByte(line, '{'); i > 0 && i < longestPrefix { // of syslog, or the device's own
+		line = line[i:]
+	}
 	if json.Unmarshal(line, &l) != nil || l.Request == nil || l.Request.Path == "" {
 		return l, at
 	}
@@ -150,9 +157,13 @@ func (p *vaultAudit) event(l *vaultLine, at time.Time, place event.Place) event.
 	return e
 }
 
+// hashed begins what Vault made of a secret. A device with log_raw writes the
+// secret itself, which goes nowhere from here.
+const hashed = "hmac-sha256:"
+
 func appendHash(to []string, raw json.RawMessage) []string {
 	var s string
-	if len(raw) == 0 || json.Unmarshal(raw, &s) != nil || !strings.HasPrefix(s, "hmac-sha256:") {
+	if len(raw) == 0 || json.Unmarshal(raw, &s) != nil || !strings.HasPrefix(s, hashed) {
 		return to
 	}
 	return append(to, s)
@@ -185,6 +196,8 @@ func (p *vaultAudit) answered(l *vaultLine, e event.Event) {
 	case e.Login && live:
 		e.Outcome = event.Accepted
 		p.accounts.Add(l.Auth.ClientToken, e.Account)
+	case e.Login && l.Response != nil && l.Response.Auth != nil && len(l.Response.Auth.MFA) > 0:
+		e.Code = "mfa" // the value was right, and how it went on is not told of this request
 	case e.Login && l.Error == "permission denied":
 		// A lock of Vault's own; a disabled entity and a bound address say so
 		// too.
@@ -225,7 +238,7 @@ func (p *vaultAudit) token(l *vaultLine, e *event.Event) {
 		outer, _ = p.outer.Get(inner)
 	}
 	for _, h := range []string{outer, inner} {
-		if h != "" && (len(e.Hashes) == 0 || e.Hashes[0] != h) {
+		if strings.HasPrefix(h, hashed) && (len(e.Hashes) == 0 || e.Hashes[0] != h) {
 			e.Hashes = append(e.Hashes, h)
 		}
 	}
