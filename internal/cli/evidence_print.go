@@ -205,6 +205,8 @@ var evidenceLimits = map[string]string{
 var evidenceNotes = map[string]string{
 	"no-address":          "logins whose connection began before the logs do, or in a file that is missing: from where they came is not known, and they are in no finding of a place",
 	"names-nobody":        "refused logins of which the server writes no name (SASL; an AppRole, of which --audit-device may tell): whose they were is not in the log",
+	"none-let-in":         "all of its many logins were refused: it may be set to log failures alone (Samba: auth_json_audit at 2; an export of 4625 by itself), and then nobody's use is in it",
+	"lines-lost":          "rsyslogd or journald says that it left lines out (a limit on their rate): what was in them is not known",
 	"no-result":           "logins of which the answer is not in the logs: whether they were let in is not known",
 	"no-question":         "answers to logins whose own line is not in the logs: whose they were may not be known",
 	"not-as-whom":         "a name was let in, and the line in which the server says as whom is not there: a name without a password, which is nobody's, or a line was lost. It counts as no use",

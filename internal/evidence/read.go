@@ -239,11 +239,7 @@ func (g *ofGroup) event(e event.Event) {
 	if g.format.Domains {
 		g.Domains[g.authority].ofDomain(&e)
 	}
-	s := g.at(e.Server)
-	s.Events++
-	if e.Login {
-		s.Logins++
-	}
+	g.at(e.Server).Event(e)
 	g.take(e)
 }
 
@@ -412,6 +408,9 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 func (g *ofGroup) judged(line []byte, place event.Place, verdict logs.Verdict, at time.Time) error {
 	switch verdict {
 	case logs.Foreign:
+		if logs.SaysLost(line) {
+			g.note(event.LinesLost, place, g.parser.Server())
+		}
 		if other := g.other(line); other != nil {
 			other.path = g.path
 			return other.line(line, place, false)
@@ -442,7 +441,11 @@ func (g *ofGroup) judged(line []byte, place event.Place, verdict logs.Verdict, a
 		g.isOf(g.at(name))
 		g.named, g.namedIn, s = name, g.path, g.current
 	}
-	s.Line(at)
+	if verdict == logs.Aside {
+		s.Aside(at)
+	} else {
+		s.Line(at)
+	}
 	if g.log != nil {
 		g.log.See(at, s.Server)
 	}

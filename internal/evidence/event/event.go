@@ -154,6 +154,8 @@ const (
 	NoResponse  Note = "no-response"         // a request to Vault whose response is not in the logs
 	Evicted     Note = "connections-dropped" // more logins at once than are remembered
 	NoLogins    Note = "no-logins"           // the source has lines, and none is of a login
+	NoneLetIn   Note = "none-let-in"         // many logins, and each was refused
+	LinesLost   Note = "lines-lost"          // what wrote the log says that it left lines out
 	InUnnamed   Note = "let-in-unnamed"      // a login was let in, and its name is not in the logs
 	ByUnknown   Note = "changed-by-unknown"  // a change whose maker's login is not in the logs
 	CutOff      Note = "cut-off"             // the log ends in the middle of a record

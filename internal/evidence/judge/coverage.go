@@ -69,6 +69,11 @@ func (s *Stretches) drop(n int) {
 	s.dropped += n
 }
 
+// within reports whether a line lies between two times.
+func (s *Stretches) within(from, to time.Time) bool {
+	return slices.ContainsFunc(s.all, func(x Stretch) bool { return x.From.Before(to) && x.To.After(from) })
+}
+
 // join puts a stretch and those behind it together where no silence parts them.
 func (s *Stretches) join(i int) {
 	for i+1 < len(s.all) && s.all[i+1].From.Sub(s.all[i].To) <= s.quiet {
@@ -88,6 +93,7 @@ const (
 	AfterLast   GapReason = "after-last-line"   // the log ends, or was taken before
 	NoLine      GapReason = "no-line"           // nothing happened, or nothing was logged
 	NoLog       GapReason = "no-log"            // of an authority of the roll there is none
+	NotLogged   GapReason = "logins-not-logged" // there are lines, and none of the level at which logins are told
 )
 
 // Question is what the operator is asked about a gap.
@@ -99,6 +105,8 @@ func (r GapReason) Question() string {
 		return "is there a newer log of it, and did it log until the end?"
 	case NoLine:
 		return "was it off, was it asked nothing, or is a file missing?"
+	case NotLogged:
+		return "was it set to log logins then (slapd: loglevel stats), and is that in another file?"
 	}
 	return "where does it log, and who has that?"
 }
@@ -172,12 +180,13 @@ type Source struct {
 	Covered    []Stretch     `json:"covered"`
 	Gaps       []Gap         `json:"gaps,omitempty"`
 
-	stretches Stretches
+	stretches, aside Stretches
+	letIn            int
 }
 
 // NewSource begins one.
 func NewSource(authority, server, format string, quiet time.Duration, cannotShow ...event.Limit) *Source {
-	return &Source{Authority: authority, Server: server, Format: format, CannotShow: cannotShow, stretches: Stretches{quiet: quiet}}
+	return &Source{Authority: authority, Server: server, Format: format, CannotShow: cannotShow, stretches: Stretches{quiet: quiet}, aside: Stretches{quiet: quiet}}
 }
 
 // Note counts.
@@ -193,11 +202,35 @@ func (s *Source) Note(n event.Note, at event.Place) {
 
 const mostPlaces = 5
 
+// mostRefused logins are there without one that was let in: behind them it is
+// told that these may not be logged.
+const mostRefused = 50
+
+// Event counts one that a line is of.
+func (s *Source) Event(e event.Event) {
+	s.Events++
+	if e.Login {
+		s.Logins++
+	}
+	if e.Outcome == event.Accepted {
+		s.letIn++
+	}
+}
+
 // Line counts one that was read, at its time if it has one.
 func (s *Source) Line(at time.Time) {
 	s.Lines++
 	if !at.IsZero() {
 		s.stretches.Add(at)
+	}
+}
+
+// Aside counts one that is written whether logins are logged or not: it covers
+// nothing.
+func (s *Source) Aside(at time.Time) {
+	s.Lines++
+	if !at.IsZero() {
+		s.aside.Add(at)
 	}
 }
 
@@ -214,11 +247,19 @@ func (s *Source) NotRead(at event.Place) {
 func (s *Source) finish(windows []Window, now time.Time) {
 	s.Covered = s.stretches.all
 	s.Gaps = gaps(windows, s.Covered, now)
+	for i := range s.Gaps {
+		if g := &s.Gaps[i]; s.aside.within(g.From, g.To) {
+			g.Reason, g.Ask = NotLogged, NotLogged.Question()
+		}
+	}
 	if n := s.stretches.dropped; n > 0 {
 		s.Notes = append(s.Notes, Noted{event.TooMany, n, event.Place{File: s.Files[0], Line: 1}})
 	}
 	if s.Logins == 0 {
 		s.Note(event.NoLogins, event.Place{File: s.Files[0], Line: 1})
+	}
+	if s.Logins >= mostRefused && s.letIn == 0 && !slices.Contains(s.CannotShow, event.RefusedOnly) {
+		s.Note(event.NoneLetIn, event.Place{File: s.Files[0], Line: 1})
 	}
 	slices.SortFunc(s.Notes, func(a, b Noted) int { return cmp.Compare(a.Note, b.Note) })
 }

@@ -21,6 +21,7 @@ const (
 	Read       Verdict = iota // understood, whatever it says
 	Foreign                   // of another program in the same file
 	Unreadable                // not understood
+	Aside                     // understood, and written whether logins are or not
 )
 
 // Parser reads the lines of one source, in order, across its files. Nothing of

@@ -65,7 +65,7 @@ func (p *openLDAP) line(l *slapdLine, line []byte, place event.Place) (Verdict, 
 		return p.said(p.c.at("", "", l.at), l, l.at, place), l.at, nil
 	case notSlapds:
 		if p.banner && bytes.HasPrefix(line, []byte("\t")) {
-			return Read, time.Time{}, nil
+			return Aside, time.Time{}, nil
 		}
 		p.banner = false
 		return Unreadable, time.Time{}, nil
@@ -117,6 +117,9 @@ func (p *openLDAP) said(r *run, l *slapdLine, at time.Time, place event.Place) V
 		p.passmod(r, l.conn, l.op, string(l.body), at, place)
 	case saysGarbled:
 		return Unreadable
+	}
+	if l.aside {
+		return Aside
 	}
 	return Read
 }

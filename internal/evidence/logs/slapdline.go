@@ -22,6 +22,7 @@ type slapdLine struct {
 	op     int64
 	body   []byte // of a change: what is said of it
 	banner bool
+	aside  bool         // of no connection: slapd writes such at every level
 	change event.Change // of an entry
 
 	address netip.Addr // of a connection's first line
@@ -98,11 +99,11 @@ func (l *slapdLine) cut(line []byte, stamps *stamps) {
 // text takes apart what slapd says.
 func (l *slapdLine) text(text []byte) {
 	if bytes.HasPrefix(text, []byte("slapd starting")) {
-		l.says = saysStart
+		l.says, l.aside = saysStart, true
 		return
 	}
 	rest, ok := bytes.CutPrefix(text, []byte("conn="))
-	if !ok {
+	if l.aside = !ok; !ok {
 		return
 	}
 	number, rest, ok := cutNumber(rest)

@@ -1,0 +1,49 @@
+package evidence
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/evidence/event"
+	"rollcall/internal/evidence/judge"
+)
+
+func TestLinesThatAreWrittenAtEveryLevelCoverNothing(t *testing.T) {
+	text := session(hour(10), "ldap1", 1000, "198.51.100.1", "uid=svc,dc=x", 0)
+	for m := range 9 * 6 {
+		text += syslog(hour(10).Add(time.Duration(m+1)*10*time.Minute), "ldap1", "do_syncrep2: rid=001 LDAP_RES_INTERMEDIATE - SYNC_ID_SET")
+	}
+	r, err := Read(t.Context(), optionsFor(write(t, "a.log", text+session(hour(19), "ldap1", 1001, "198.51.100.1", "uid=svc,dc=x", 0))))
+	require.NoError(t, err)
+	require.Len(t, r.Sources, 1)
+	var reasons []judge.GapReason
+	for _, g := range r.Sources[0].Gaps {
+		reasons = append(reasons, g.Reason)
+		require.NotEmpty(t, g.Ask)
+	}
+	require.Equal(t, []judge.GapReason{judge.NotLogged, judge.AfterLast}, reasons)
+	require.True(t, r.Sources[0].Gaps[0].From.Equal(hour(10)))
+	require.True(t, r.Sources[0].Gaps[0].To.Equal(hour(19)))
+	require.Equal(t, 2*4+9*6, r.Sources[0].Lines)
+}
+
+func TestALogOfFailuresAloneAndOneThatLostLinesSaySo(t *testing.T) {
+	text := ""
+	for n := range 60 {
+		text += said(hour(10).Add(time.Duration(n)*10*time.Minute), "sshd[9]", "Failed password for svc from 198.51.100.1 port 5 ssh2")
+	}
+	text += said(hour(11), "rsyslogd", "imuxsock[pid 99]: begin to drop messages due to rate-limiting") +
+		said(hour(11), "systemd-journald[1]", "Suppressed 5000 messages from slapd.service") + said(hour(11), "rsyslogd", "start")
+	o := byLogin(optionsFor(write(t, "auth.log", text)))
+	o.Year = 2026
+	r, err := Read(t.Context(), o)
+	require.NoError(t, err)
+	require.Len(t, r.Sources, 1)
+	got := map[event.Note]int{}
+	for _, n := range r.Sources[0].Notes {
+		got[n.Note] = n.Count
+	}
+	require.Equal(t, map[event.Note]int{event.NoneLetIn: 1, event.LinesLost: 2}, got)
+}
