@@ -125,6 +125,9 @@ func (p *evidencePrinter) uses(r *judge.Result) {
 			}
 		}
 		p.line("uses: ", "%s: %s", u.Name, strings.Join(said, ", "))
+		if n := len(u.Places); n > 0 {
+			p.line("  usual: ", "%s, where it was let in before the first window: is each of them yours?", named(u.Places[:min(n, mostShown)], n))
+		}
 	}
 	if none > 0 {
 		p.line("uses: ", "no record of %s, which says nothing about its use: see what is not covered", report.Plural(none, "credential", "credentials"))
@@ -187,6 +190,15 @@ func (p *evidencePrinter) gaps(all []judge.Gap) {
 		p.line("  GAP: ", "%s (%s): %s", p.span(g.From, g.To), g.Reason, g.Ask)
 	}
 	p.more("  GAP: ", len(all))
+}
+
+// named is the first few of a list, and how many more there are.
+func named(some []string, of int) string {
+	out := strings.Join(some, ", ")
+	if more := of - len(some); more > 0 {
+		out += fmt.Sprintf(" and %d more", more)
+	}
+	return out
 }
 
 // evidenceLimits say what no log of a format holds.

@@ -119,6 +119,19 @@ func TestEachRuleGivesItsGrade(t *testing.T) {
 	}
 }
 
+func TestThePlacesThatCountAsUsualByTheLogsAreNamed(t *testing.T) {
+	j := New(options())
+	for _, e := range []event.Event{
+		at(5, "uid=a,dc=x", "198.51.100.2", event.Accepted), at(6, "uid=a,dc=x", "198.51.100.1", event.Accepted), at(6, "uid=a,dc=x", "203.0.113.7", event.Refused),
+		at(5, "uid=a,dc=x", "203.0.113.8", event.Unknown), at(11, "uid=a,dc=x", "203.0.113.9", event.Accepted), at(5, "uid=a,dc=x", "192.0.2.10", event.Accepted),
+	} {
+		j.Add(e)
+	}
+	r := j.Finish(nil, nil)
+	require.Equal(t, []string{"198.51.100.1", "198.51.100.2"}, r.Uses[0].Places)
+	require.Empty(t, r.Uses[1].Places)
+}
+
 func TestAValueThatIsOfferedAsSomebodyElseIsFoundByItsHash(t *testing.T) {
 	o := options()
 	o.Hashes = map[string][]HashOf{"h": {{0, OfValue}}, "r": {{1, OfRole}}}

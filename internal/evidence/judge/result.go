@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/taken"
 )
 
@@ -22,6 +23,11 @@ type Use struct {
 	Refused    Tally  `json:"refused"`
 	Unclear    Tally  `json:"unclear"` // failed for another reason, or without an answer
 	Record     bool   `json:"record"`  // there is any
+	// Places are the addresses from which it was let in before the first
+	// window, which therefore count as usual: an intruder who came earlier than
+	// anybody knows has made one of his own. Places that the operator named are
+	// not among them.
+	Places []string `json:"usual_places_by_logs,omitempty"`
 	// Untold are those of them that are in no finding.
 	Untold []Untold `json:"-"`
 }
@@ -107,6 +113,14 @@ func (j *Judge) uses() []Use {
 		out[i] = Use{Credential: c.ID, Name: c.Name}
 	}
 	known := j.baselines()
+	for i, places := range known {
+		for at, outcome := range places {
+			if outcome == event.Accepted {
+				out[i].Places = append(out[i].Places, at)
+			}
+		}
+		slices.Sort(out[i].Places)
+	}
 	for k, g := range j.seen {
 		if k.credential < 0 || k.change != "" {
 			continue
