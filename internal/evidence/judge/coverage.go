@@ -181,7 +181,7 @@ type Source struct {
 	Gaps       []Gap         `json:"gaps,omitempty"`
 
 	stretches, aside Stretches
-	letIn            int
+	letIn, refused   int
 }
 
 // NewSource begins one.
@@ -202,8 +202,8 @@ func (s *Source) Note(n event.Note, at event.Place) {
 
 const mostPlaces = 5
 
-// mostRefused logins are there without one that was let in: behind them it is
-// told that these may not be logged.
+// mostRefused tries are there without one that was let in: behind them it is
+// told that those may not be logged.
 const mostRefused = 50
 
 // Event counts one that a line is of.
@@ -212,8 +212,11 @@ func (s *Source) Event(e event.Event) {
 	if e.Login {
 		s.Logins++
 	}
-	if e.Outcome == event.Accepted {
+	switch {
+	case e.Outcome == event.Accepted:
 		s.letIn++
+	case e.Outcome.Bad():
+		s.refused++
 	}
 }
 
@@ -258,7 +261,7 @@ func (s *Source) finish(windows []Window, now time.Time) {
 	if s.Logins == 0 {
 		s.Note(event.NoLogins, event.Place{File: s.Files[0], Line: 1})
 	}
-	if s.Logins >= mostRefused && s.letIn == 0 && !slices.Contains(s.CannotShow, event.RefusedOnly) {
+	if s.refused >= mostRefused && s.letIn == 0 && !slices.Contains(s.CannotShow, event.RefusedOnly) {
 		s.Note(event.NoneLetIn, event.Place{File: s.Files[0], Line: 1})
 	}
 	slices.SortFunc(s.Notes, func(a, b Noted) int { return cmp.Compare(a.Note, b.Note) })
