@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -96,6 +97,8 @@ func (c *campaign) mayPause() error {
 		return refuse("the campaign is paused already" + by(c.by.paused))
 	case c.status.Phase == ledger.Listing:
 		return refuse("the campaign is still listing; pause it once it runs, or abort it")
+	case !c.status.Stays.IsZero():
+		return refuse("nothing of the campaign is being worked on: it waits until " + c.status.Stays.UTC().Format(time.RFC3339) + " for whoever corrects what is open (rollcall relist) or leaves it open (rollcall close), and a pause would not prolong that")
 	}
 	return nil
 }

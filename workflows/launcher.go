@@ -50,8 +50,10 @@ func Launcher(ctx workflow.Context, in LauncherInput) (Launched, error) {
 		// A launcher that is terminated leaves its campaign alone.
 		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
 	})
+	settings := in.Settings
+	settings.Wait = 0 // nobody watches it, and runs that are due would be skipped
 	future := workflow.ExecuteChildWorkflow(child, CampaignWorkflow, CampaignInput{
-		Campaign: id, Device: in.Device, Actor: in.Actor, Settings: in.Settings,
+		Campaign: id, Device: in.Device, Actor: in.Actor, Settings: settings,
 	})
 	if err := future.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 		// The record that was opened is left to the next campaign to close: one

@@ -22,6 +22,18 @@ func TestALauncherStaysUntilItsCampaignEnds(t *testing.T) {
 	require.Equal(t, []string{f.roll.Campaign}, f.closed)
 }
 
+func TestACampaignOfAScheduleStaysForNobody(t *testing.T) {
+	f := human()
+	f.roll.Campaign = "esg-01-20260301T120000Z"
+	env := f.env(t)
+	began := env.Now()
+	in := firing
+	in.Settings.Wait = 4 * time.Hour
+	env.ExecuteWorkflow(LauncherWorkflow, in)
+	require.Equal(t, 1, result[Launched](t, env).Result.Open)
+	require.Less(t, env.Now().Sub(began), time.Hour)
+}
+
 func TestALauncherWhoseScheduleHasNoSpecificationFailsBeforeAnythingStarts(t *testing.T) {
 	f := newFake(waveOf(0, 3))
 	f.fails["OpenScheduled"] = broken("Vault")

@@ -10,8 +10,8 @@ import (
 
 // stays keeps the campaign, where its file says so, for whoever puts right what
 // only a person can: he has it listed again, or closes it. What he takes up is
-// brought to its end. Nobody waits for what does not concern him: where nothing
-// of the kind is open the campaign goes on to its end.
+// brought to its end. Where nothing of the kind ended open the campaign goes on
+// to its end.
 func (c *campaign) stays(ctx, steady workflow.Context) error {
 	if c.in.Settings.Wait <= 0 || workflow.GetVersion(ctx, changeStays, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return nil

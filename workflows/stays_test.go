@@ -74,6 +74,37 @@ func TestACampaignStaysForNobodyWhereNothingNeedsAPerson(t *testing.T) {
 	}
 }
 
+// It has no account, whatever Vault was like at the last try.
+func TestAnOutageAtTheLastTryKeepsNobodyFromFindingTheCampaign(t *testing.T) {
+	f := human()
+	f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+		switch {
+		case at == place{0, 1} && try == 1:
+			return protocol.Precheck, protocol.ReasonNoAccount
+		case at == place{0, 1}:
+			return protocol.Precheck, protocol.ReasonVault
+		case at == place{0, 2}:
+			return protocol.Prove, protocol.ReasonLagging
+		}
+		return "", ""
+	}
+	env := f.env(t)
+	began := env.Now()
+	env.ExecuteWorkflow(CampaignWorkflow, waiting())
+	require.Equal(t, 2, result[Result](t, env).Open)
+	require.GreaterOrEqual(t, env.Now().Sub(began), 4*time.Hour)
+}
+
+func TestACampaignThatStaysCannotBePaused(t *testing.T) {
+	f := human()
+	env := f.env(t)
+	paused := update(env, UpdatePause, 2*time.Hour)
+	env.ExecuteWorkflow(CampaignWorkflow, waiting())
+	require.NoError(t, env.GetWorkflowError())
+	require.ErrorContains(t, paused.refused, "nothing of the campaign is being worked on: it waits until 2026-03-01T16:00:")
+	require.Equal(t, []ledger.Event{ledger.CampaignClosed}, f.told())
+}
+
 func TestAnAbortEndsTheWaitForAPerson(t *testing.T) {
 	f := human()
 	env := f.env(t)

@@ -302,7 +302,8 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 				t.Items[i] = *it.Before
 			}
 			w.state.Unheard = w.state.Unheard || it.Unheard
-			w.state.Person = w.state.Person || it.Reason.Final() && it.Reason != protocol.ReasonSuperseded
+			own := t.Items[i].Cause()
+			w.state.Person = w.state.Person || own != nil && own.Reason.Final() && own.Reason != protocol.ReasonSuperseded
 		}
 		err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordExceptions, wire.ExceptionInput{
 			Batch: w.batches[t.Batch], Items: t.Items, Why: why,

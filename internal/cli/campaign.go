@@ -190,13 +190,17 @@ func batchOf(c *config.Campaign) int {
 	return 0
 }
 
-func settings(c *config.Campaign) workflows.Settings {
-	var wait time.Duration
-	if c.Open != nil {
-		wait = time.Duration(c.Open.Wait)
+// waitOf is how long a campaign stays for a person; 0: it ends.
+func waitOf(c *config.Campaign) time.Duration {
+	if c.Open == nil {
+		return 0
 	}
+	return time.Duration(c.Open.Wait)
+}
+
+func settings(c *config.Campaign) workflows.Settings {
 	return workflows.Settings{
-		Wait:  wait,
+		Wait:  waitOf(c),
 		Batch: batchOf(c), Parallel: c.Limits.Parallel, Concurrency: c.Limits.Concurrency,
 		RetryMin: time.Duration(c.Limits.RetryMin), RetryMax: time.Duration(c.Limits.RetryMax), Deadline: time.Duration(c.Limits.Deadline),
 	}

@@ -199,11 +199,13 @@ func TestAWaitIsExplained(t *testing.T) {
 	require.Empty(t, text, "a pass runs")
 	st.Stays, st.Open = until, 2
 	text, _ = waits(st, time.UTC)
-	require.Contains(t, text, "2 open need a person, and nothing more is tried: `rollcall relist` ")
-	require.Contains(t, text, "at 16:40:00Z it ends by itself")
+	require.Contains(t, text, "nothing more of the 2 open is tried before a person has corrected it: `rollcall relist` ")
+	require.Contains(t, text, "at 2026-11-29 16:40:00Z it ends by itself", "that may be days from now")
+	require.Equal(t, "2026-11-29T16:40:00.000Z", countsOnly(st).Stays)
 	st.Phase = ledger.Paused
 	text, _ = waits(st, time.UTC)
 	require.Contains(t, text, "`rollcall resume`")
+	require.Contains(t, text, "at 2026-11-29 16:40:00Z it ends by itself", "paused or not")
 }
 
 // What a login could read is counted among what is picked.

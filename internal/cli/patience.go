@@ -235,12 +235,16 @@ func waits(st workflows.Status, zone *time.Location) (text, about string) {
 		names[w.Wave] = w.Name
 	}
 	at := func(t time.Time) string { return t.In(zone).Format("15:04:05Z07:00") }
-	if st.Phase == ledger.Paused {
-		return "the campaign is paused: `rollcall resume` goes on with it", "paused"
-	}
+	ends := ""
 	if !st.Stays.IsZero() {
-		return fmt.Sprintf("%d open %s a person, and nothing more is tried: `rollcall relist` takes up what was corrected, `rollcall close` leaves the rest open, with an owner, and ends the campaign; at %s it ends by itself",
-			st.Open, plural.Pick(st.Open, "needs", "need"), at(st.Stays)), "stays"
+		ends = "; at " + st.Stays.In(zone).Format("2006-01-02 15:04:05Z07:00") + " it ends by itself"
+	}
+	if st.Phase == ledger.Paused {
+		return "the campaign is paused: `rollcall resume` goes on with it" + ends, "paused"
+	}
+	if ends != "" {
+		return fmt.Sprintf("nothing more of the %d open is tried before a person has corrected it: `rollcall relist` takes that up, unless what Rollcall itself works with was rotated already; `rollcall close` leaves the rest open, with an owner, and ends the campaign%s",
+			st.Open, ends), "stays"
 	}
 	var parts []string
 	later := 0

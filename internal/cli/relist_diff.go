@@ -120,6 +120,10 @@ func notTakenUp(parts []string, begun, now *config.Campaign) (out []string) {
 			if other := otherHooks(begun, now); len(other) > 0 {
 				out = append(out, "used_by (reload of "+strings.Join(other, ", ")+": hooks are those that the campaign began with; leave reload out, and have these consumers read the new value by hand)")
 			}
+		case part == "open":
+			if waitOf(begun) != waitOf(now) {
+				out = append(out, "open (wait: a campaign stays for a person as long as it was begun with)")
+			}
 		case !slices.Contains(listing.AgainParts, part):
 			out = append(out, part)
 		}

@@ -79,7 +79,7 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 			out.LastSeen = alive.Seen.UTC().Format(time.RFC3339)
 		}
 		if alive.Status != nil {
-			addNext(out.Waves, *alive.Status)
+			addNext(&out, *alive.Status)
 		}
 		return cmp.Or(printJSON(a.Out, out), unproved(folder, verified))
 	}
@@ -167,17 +167,19 @@ func countsOnly(st workflows.Status) report.Status {
 		out.ByState["dead"] += row.Dead
 	}
 	out.ByOutcome["dead"], out.ByOutcome["exception"] = out.ByState["dead"], out.ByState["exception"]
-	addNext(out.Waves, st)
+	addNext(&out, st)
 	return out
 }
 
-// addNext says of each wave when what is open is tried again, and until when,
-// which the campaign knows and no ledger.
-func addNext(waves []report.StatusWave, st workflows.Status) {
+// addNext says until when the campaign waits for a person, and of each wave
+// when what is open is tried again, and until when, which the campaign knows
+// and no ledger.
+func addNext(out *report.Status, st workflows.Status) {
+	out.StaysFor(st.Stays)
 	for _, w := range st.Waves {
-		for i := range waves {
-			if waves[i].Wave == w.Wave && !w.Ended {
-				waves[i].TriedAgain(w.Next, w.Until)
+		for i := range out.Waves {
+			if out.Waves[i].Wave == w.Wave && !w.Ended {
+				out.Waves[i].TriedAgain(w.Next, w.Until)
 			}
 		}
 	}

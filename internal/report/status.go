@@ -56,10 +56,16 @@ type Status struct {
 	// the ledger: who asks Vault sets them.
 	LastSeen    string `json:"last_seen,omitempty"`
 	NobodyWorks bool   `json:"nobody_works,omitempty"`
+	// Stays is until when the campaign waits for a person (open.wait); empty
+	// while it does not. Only the campaign knows it.
+	Stays string `json:"stays,omitempty"`
 	// Elsewhere says why there was no ledger to read: then the counts are what
 	// Vault and Temporal have, and Open is empty.
 	Elsewhere string `json:"ledger_elsewhere,omitempty"`
 }
+
+// StaysFor sets until when the campaign waits for a person.
+func (s *Status) StaysFor(until time.Time) { s.Stays = rfc3339(until) }
 
 // StatusOpen is one credential that is not dead, and why.
 type StatusOpen struct {
