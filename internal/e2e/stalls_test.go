@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -42,9 +43,15 @@ func TestWhoeverWaitsIsToldForWhat(t *testing.T) {
 	soon(run, "2 lagging")
 	soon(run, "waiting: 2 open are tried again at ")
 
-	require.Contains(t, u.must("status"), "waiting: 2 open are tried again at ")
+	// It asks for some seconds, in which a machine may stand still.
+	require.Eventually(t, func() bool {
+		return strings.Contains(u.run("status").out, "waiting: 2 open are tried again at ")
+	}, patience, time.Second)
 	var st report.Status
-	require.NoError(t, json.Unmarshal([]byte(u.must("status", "-o", "json")), &st))
+	require.Eventually(t, func() bool {
+		err := json.Unmarshal([]byte(u.run("status", "-o", "json").out), &st)
+		return err == nil && len(st.Waves) > 0 && st.Waves[0].Next != ""
+	}, patience, time.Second)
 	next, err := time.Parse(time.RFC3339, st.Waves[0].Next)
 	require.NoError(t, err)
 	until, err := time.Parse(time.RFC3339, st.Waves[0].Until)
