@@ -58,7 +58,7 @@ func TestWhatAWatchFindsIsInTheLedgerOfTheDevicesEvidence(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_, err := os.Stat(filepath.Join(dir, state, "watch.json"))
 			return err == nil
-		}, time.Minute, time.Millisecond)
+		}, 5*time.Minute, time.Millisecond)
 		return w
 	}
 	shows := func(w *watching, text string) {
@@ -99,6 +99,7 @@ func TestWhatAWatchFindsIsInTheLedgerOfTheDevicesEvidence(t *testing.T) {
 
 	w := watch("state")
 	add(tries("203.0.113.9"))
+	shows(w, "tried-after-rotation")
 	sign := has("203.0.113.9")
 	require.Equal(t, []any{"tried-after-rotation", credential.Probable, "new-place", 1, "slapd.log"}, []any{sign.Code, sign.Grade, sign.Rule, sign.Count, sign.At.Name})
 	require.Equal(t, 1, strings.Count(w.out.String(), "tried-after-rotation"))
@@ -129,7 +130,10 @@ func TestWhatAWatchFindsIsInTheLedgerOfTheDevicesEvidence(t *testing.T) {
 
 	// The other one records what it found, as a reading of its own.
 	other = watch("other")
-	require.Eventually(t, func() bool { return len(state().Readings) == 2 && len(state().Signed[0].Signs) == 2 }, 5*time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		s := state()
+		return len(s.Readings) == 2 && len(s.Signed[0].Signs) == 2
+	}, 5*time.Minute, 10*time.Millisecond)
 	other.end()
 	require.Equal(t, exitOK, <-other.code)
 

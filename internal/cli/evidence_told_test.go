@@ -69,8 +69,9 @@ notify:
     - {name: soc, url: %q, secret: "kv/rollcall-notify#soc", ca_file: %q, events: [finding]}
 `
 
-// Vault is needed for a web hook's key alone: while it is sealed, findings are
-// shown at once, and the receiver is told when it is open again, once.
+// Where nothing is recorded, Vault is needed for a web hook's key alone: while
+// it is sealed, findings are shown at once, and the receiver is told when it is
+// open again, once.
 func TestAFindingOfLogsIsShownWhileVaultIsAwayAndToldByASignedWebHookAfterwards(t *testing.T) {
 	const key = "whsec_c2l4dGVlbi1ieXRlcy1vci1tb3JlLW9mLWtleQ=="
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -96,7 +97,9 @@ func TestAFindingOfLogsIsShownWhileVaultIsAwayAndToldByASignedWebHookAfterwards(
 		}
 		n := told{id: r.Header.Get("webhook-id")}
 		_ = json.Unmarshal(body, &n.Notice)
-		heard <- n
+		if len(n.Findings) > 0 && n.Findings[0].Evidence != nil { // and not that the ledger names no logins
+			heard <- n
+		}
 	}))
 	t.Cleanup(hook.Close)
 	dir := t.TempDir()
@@ -110,7 +113,7 @@ func TestAFindingOfLogsIsShownWhileVaultIsAwayAndToldByASignedWebHookAfterwards(
 	var stdout, stderr written
 	code := make(chan int, 1)
 	go func() {
-		code <- Run(ctx, []string{"evidence", "watch", "-f", file, "--state", filepath.Join(dir, "state"), "-"}, Streams{In: in, Out: &stdout, Err: &stderr})
+		code <- Run(ctx, []string{"evidence", "watch", "-f", file, "--no-record", "--state", filepath.Join(dir, "state"), "-"}, Streams{In: in, Out: &stdout, Err: &stderr})
 	}()
 	for _, text := range []string{"fd=1 ACCEPT from IP=203.0.113.9:5 (IP=192.0.2.2:389)", `op=0 BIND dn="uid=svc-1,dc=example,dc=org" method=128`, "op=0 RESULT tag=97 err=49 text="} {
 		_, err := fmt.Fprintf(out, "2026-11-24T10:00:00Z ldap1 slapd[7]: conn=1 %s\n", text)

@@ -168,7 +168,7 @@ sources:
 			soon := func(text string) {
 				t.Helper()
 				is := func() bool { return strings.Contains(words(), text) }
-				if !assert.Eventually(t, is, time.Minute, 50*time.Millisecond) {
+				if !assert.Eventually(t, is, 5*time.Minute, 50*time.Millisecond) {
 					require.Fail(t, "not shown", "%s: no %q in: %s", what, text, words())
 				}
 			}
