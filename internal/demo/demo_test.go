@@ -31,7 +31,7 @@ func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
 		`open +uid=app-0001,ou=people,dc=example,dc=org: unproved-path\. The intruder\s+planted it`,
 		`3 values were used from 127\.0\.0\.66, and 6 by the device itself; each finding is one`,
 		`evidence  3 stolen values used from 127\.0\.0\.66 before the campaign, as servers' logs have it:`,
-		`uid=svc-esg-0010\s+\(probable, [0-9:]+\s+UTC,\s+(ldap1|mail)\.log:[0-9]+\)`,
+		`uid=svc-esg-0010\s+\(probable,\s+[0-9:]+\s+UTC,\s+(ldap1|mail)\.log:[0-9]+\)`,
 		`approle/esg-01-login-1\s+\(probable,\s+[0-9:]+\s+UTC,\s+vault-audit\.log:[0-9]+\)`,
 		`uid=svc-esg-0002\s+\(probable,\s+[0-9:]+\s+UTC,\s+ldap2\.log:[0-9]+\)`,
 		`no log    [0-9:]+ to [0-9:]+ UTC of corp, vault; none at all of appdb\n`,
