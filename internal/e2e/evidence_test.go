@@ -49,7 +49,7 @@ func logged(t *testing.T, e *estate.Estate, address string, logins int) {
 func TestWhoUsedWhatWasStolenIsShownByTheLogsBeforeAndAfterItsRotation(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 3, AppRoles: 1, Bystanders: 1, Logs: true})
-	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2m}\n")
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")

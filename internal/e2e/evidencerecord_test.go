@@ -30,7 +30,7 @@ func TestWhatLogsShowIsInTheRecordAndWhatIsUsedGoesFirst(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 5, AppRoles: 1, Bystanders: 1, Logs: true})
 	e.Directory = waitsLong
-	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2m, batch: 1, parallel: 1}\n")
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m, batch: 1, parallel: 1}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.env = append(u.env, vaultWaitsLong)

@@ -27,7 +27,7 @@ import (
 func TestWhatTheDeviceUsedAndNoSourceListsIsTakenUpFromSlapdsLogAndDiesByAPersonsWord(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 3, AppRoles: 1, Bystanders: 3, Logs: true})
-	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2m}\n")
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5m}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")

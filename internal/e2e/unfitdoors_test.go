@@ -55,11 +55,11 @@ func TestNoCampaignBeginsWithADoorThatIsNotTheOneOfItsFile(t *testing.T) {
 	require.NoError(t, err)
 	vault := strings.TrimPrefix(strings.TrimPrefix(e.Vault.Client().Address(), "http://"), "https://")
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 5s, batch: 20}\n"+fmt.Sprintf(`doors:
-  shell: {type: ssh, address: %q, host_key: %q, for: [{directory: corp}]}
-  mail: {type: imaps, address: %q, server_name: mail.example.net, ca_file: ca.pem, for: [{directory: corp}]}
-  odd: {type: pop3, address: %q, ca_file: ca.pem, for: [{directory: corp}]}
-  page: {type: http, insecure: true, address: %q, path: /v1/sys/health, for: [{directory: corp}]}
-  gone: {type: imaps, address: %q, ca_file: ca.pem, for: [{directory: corp}]}
+  shell: {type: ssh, address: %q, host_key: %q, timeout: 1m, for: [{directory: corp}]}
+  mail: {type: imaps, address: %q, server_name: mail.example.net, ca_file: ca.pem, timeout: 1m, for: [{directory: corp}]}
+  odd: {type: pop3, address: %q, ca_file: ca.pem, timeout: 1m, for: [{directory: corp}]}
+  page: {type: http, insecure: true, address: %q, path: /v1/sys/health, timeout: 1m, for: [{directory: corp}]}
+  gone: {type: imaps, address: %q, ca_file: ca.pem, timeout: 1m, for: [{directory: corp}]}
 `, s.Address("password"), string(ssh.MarshalAuthorizedKey(other)), m.Address("imaps"), s.Address("password"), vault, freeAddress(t)))
 	require.NoError(t, err)
 	text, err := os.ReadFile(file)

@@ -141,7 +141,7 @@ func TestRolesInOneSecretStayKnownByWhatWasActivated(t *testing.T) {
 	b := &besides{v: startRealVault(t)}
 	c.exec(`CREATE ROLE keeper LOGIN CREATEROLE PASSWORD 'of-the-keeper' IN ROLE pg_signal_backend, pg_read_all_stats`, `GRANT SELECT (oid, xmin) ON pg_authid TO keeper`)
 	b.rot = func() *Rotator {
-		rot := c.as("keeper", "of-the-keeper", 10*time.Second)
+		rot := c.as("keeper", "of-the-keeper", time.Minute)
 		rot.Store = b.v.store
 		return rot
 	}

@@ -17,7 +17,7 @@ func TestARoleThatShowsNoMarkIsProvedInItsFirstPassAndAChangeOfItIsFound(t *test
 	x := c.role("app", "LOGIN PASSWORD 'stolen'", "stolen")
 	c.exec(`GRANT app TO blind WITH ADMIN OPTION`)
 	for _, changed := range []bool{false, true} {
-		rot := c.as("blind", "of-the-blind", 10*time.Second)
+		rot := c.as("blind", "of-the-blind", time.Minute)
 		prepared := rot.Prepare(t.Context(), x)
 		require.Nil(t, prepared.Stop)
 		applied := rot.Apply(t.Context(), x, prepared.Attempt, prepared.Fresh)

@@ -93,8 +93,8 @@ func TestARoleThatMayHaveNoPasswordIsGivenNone(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	c.exec(`CREATE ROLE blind LOGIN CREATEROLE PASSWORD 'of-the-blind' IN ROLE pg_signal_backend, pg_read_all_stats`)
-	blind := func() *Rotator { return c.as("blind", "of-the-blind", 10*time.Second) }
-	seeing := func() *Rotator { return c.as(c.pg.Admin, c.pg.AdminPassword, 10*time.Second) }
+	blind := func() *Rotator { return c.as("blind", "of-the-blind", time.Minute) }
+	seeing := func() *Rotator { return c.as(c.pg.Admin, c.pg.AdminPassword, time.Minute) }
 	hasNone := func(x credential.Credential) (none bool) {
 		c.scan("SELECT rolpassword IS NULL FROM pg_authid WHERE oid = "+x.Subject, &none)
 		return none
@@ -144,7 +144,7 @@ func TestAValueThatNoLoginCanCarryIsToldForWhatItIs(t *testing.T) {
 		x := c.role(name, "LOGIN PASSWORD 'stolen-"+name+"'", row.holds)
 		spare := credential.Path{Mount: "rollcall", Path: "device/" + name, Field: "password"}
 		x.Confirmed, x.Spare = nil, &spare
-		a := rotate(t.Context(), c.as("worker", "worker", 20*time.Second), x)
+		a := rotate(t.Context(), c.as("worker", "worker", time.Minute), x)
 		require.True(t, a.Dead(), "%+v", a.Stop)
 		require.Equal(t, row.holds, c.store.live[x.Paths[0].String()].Value.Reveal(), "it is left as it is")
 		require.Equal(t, protocol.ProofMetadata, a.Proof, "nobody was asked about the value")
