@@ -62,6 +62,10 @@ func TestALoginBehindTheEndOfItsConnectionIsFromNoAddressThatIsKnown(t *testing.
 		"389, disconnected":        {"389ds", ds389(lines([]line{connection, {0, "op=-1 fd=64 Disconnect - Cleanly Closed Connection - B1"}}, bind(3, 0))...), []string{"invalid IP"}, 1},
 		"389, an answer behind":    {"389ds", ds389(lines([]line{connection}, bind(0, 0)[:1], []line{{0, "op=1 fd=64 closed - U1"}}, bind(9, 0)[1:])...), []string{"192.0.2.10"}, 0},
 		"389, begin again":         {"389ds", ds389(lines([]line{connection}, bind(0, 0), bind(5, 0))...), []string{"192.0.2.10", "invalid IP"}, 1},
+		"opened anew":              {"openldap", slapd(lines(login(0, 3), []line{{0, "fd=1 closed"}, {9, accept.text}}, login(9, 0))...), []string{"192.0.2.10", "invalid IP"}, 1},
+		"389, opened anew":         {"389ds", ds389(lines(bind(0, 3), []line{{0, "op=4 fd=64 closed - U1"}, {9, connection.text}}, bind(9, 0))...), []string{"192.0.2.10", "invalid IP"}, 0},
+		"389, killed":              {"389ds", ds389(lines(bind(0, 3), []line{{9, connection.text}}, bind(9, 0))...), []string{"192.0.2.10", "invalid IP"}, 0},
+		"389, opened out of order": {"389ds", ds389(lines(bind(0, 0), []line{{0, "op=1 fd=64 closed - U1"}, {1, connection.text}})...), []string{"192.0.2.10"}, 0},
 	} {
 		events, notes, unreadable := readText(t, row.format, row.text)
 		var from []string

@@ -198,7 +198,7 @@ func (c *conns) opens(r *run, number uint64, at time.Time, address netip.Addr, p
 	const disorder = 64
 	key := connKey{r.id, number}
 	is, there := c.table.Get(key)
-	switch back := there && is.known || r.max > number+disorder; {
+	switch back := there && (is.known || is.again(true, 0, at)) || r.max > number+disorder; {
 	case c.unique:
 	case back && c.unmarked:
 		c.starts(r)
