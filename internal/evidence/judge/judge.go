@@ -250,7 +250,7 @@ func (j *Judge) onRoll(n name, authority string) []int {
 }
 
 func (j *Judge) keyOf(i int, n name, value int, at place, e event.Event) key {
-	k := key{credential: i, address: e.Address, outcome: e.Outcome, value: -1, change: e.Change, target: short(e.Target), group: short(e.Group)}
+	k := key{credential: i, address: e.Address, outcome: e.Outcome, value: -1, change: e.Change, target: j.entry(e, e.Target), group: j.entry(e, e.Group)}
 	if e.Change == event.Modified {
 		k.target = "" // of whatever entries: programs write many
 	}
@@ -270,6 +270,16 @@ func (j *Judge) keyOf(i int, n name, value int, at place, e event.Event) key {
 		k.phase = Contained
 	}
 	return k
+}
+
+// entry is what a change is of, as it may be shown. Who was refused may have
+// typed a password where the name of the entry goes.
+func (j *Judge) entry(e event.Event, name string) string {
+	if name == "" || e.Outcome == event.Accepted || e.Form != event.DN {
+		return short(name)
+	}
+	_, whole := j.o.Fold(event.DN, name)
+	return Shown(event.DN, name, whole)
 }
 
 func (j *Judge) count(k key, fresh group, e event.Event) {

@@ -389,6 +389,30 @@ func TestAChangeByACredentialOfTheRollIsGradedByItsPlace(t *testing.T) {
 	}
 }
 
+func TestAPasswordThatWasTypedAsTheNameOfAnEntryIsNotShown(t *testing.T) {
+	for typed, want := range map[string]string{"Summer2026!": "(masked, 11 characters)", "uid=v,dc=x": "uid=v,dc=x"} {
+		for _, outcome := range []event.Outcome{event.Failed, event.Unknown, event.Accepted} {
+			for _, what := range []event.Change{event.Reset, event.NewMember} {
+				j := New(options())
+				e := at(11, "uid=a,dc=x", "203.0.113.1", outcome)
+				e.Login, e.Change, e.Target = false, what, typed
+				if what == event.NewMember {
+					e.Target, e.Group = "", typed
+				}
+				j.Add(e)
+				all := j.Finish(nil, nil).Findings
+				require.Len(t, all, 1)
+				got := all[0].Target + all[0].Group
+				if outcome == event.Accepted {
+					require.Equal(t, typed, got, "the server knows it")
+					continue
+				}
+				require.Equal(t, want, got)
+			}
+		}
+	}
+}
+
 func TestChangesOfWhichTheLogSaysNothingAreOneFinding(t *testing.T) {
 	j := New(options())
 	for i := range 50 {
