@@ -51,6 +51,9 @@ func (j *Judge) fromDevice() []taken.Account {
 		}
 		of := taken.Account{Authority: k.authority, Form: k.account.form, Outcome: k.outcome, Address: k.address.String(), Count: g.Count,
 			First: g.First.UTC(), Last: g.Last.UTC(), At: g.seen[0].Place, More: g.moreSpelled}
+		if k.crowd.on { // of several addresses
+			of.Address = g.seen[0].Address
+		}
 		grade, rule := notOnRoll(k)
 		if !g.clear {
 			grade, of.Doubts = grade.lower(), slices.Sorted(slices.Values(g.doubts))

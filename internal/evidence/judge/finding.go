@@ -225,6 +225,8 @@ func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
 		return DeviceAfter, Probable, "let-in-behind-window"
 	case k.outcome.Bad() && k.phase == Contained:
 		return DeviceAfter, Probable, "tried-since-containment"
+	case k.phase == Contained && (k.outcome == event.Unknown || k.outcome == event.Barred):
+		return unclear(k, g, own, any)
 	case g.place == device && k.phase != Rotated:
 		return "", "", "" // where it belongs
 	case accepted && (g.place == nowhere || own || k.phase == Before):
@@ -258,14 +260,19 @@ func unclear(k key, g *group, own, any bool) (Code, Grade, string) {
 	if k.outcome == event.Barred {
 		rule = "perhaps-the-right-value"
 	}
-	if k.phase == Rotated {
+	switch k.phase {
+	case Rotated:
 		code = TriedAfter
+	case Contained:
+		code = DeviceAfter
 	}
 	switch {
-	case k.phase == Before || own || g.place == nowhere || g.place == device:
+	case k.phase == Before || own || g.place == nowhere:
 		return "", "", ""
 	case g.indicator != "":
 		return code, Probable, "indicator"
+	case g.place == device: // since it is contained, or behind the death
+		return code, Possible, rule
 	case !any:
 		return code, Possible, noUsualPlaces
 	}
@@ -352,7 +359,7 @@ func (f Finding) Words() string {
 		}
 		return fmt.Sprintf("%s %s from %s, %s", who, f.Outcome.Words(), from, times)
 	case LockedOut:
-		return fmt.Sprintf("%s was locked out by who came from %s, %s", who, from, times)
+		return fmt.Sprintf("%s was locked out when somebody came from %s, %s", who, from, times)
 	case DeviceAfter:
 		return fmt.Sprintf("%s %s from the device (%s), %s, when that should have been out of use", who, f.Outcome.Words(), from, times)
 	case TriedAfter:

@@ -91,3 +91,22 @@ func TestAPlaceOfACredentialsOwnIsInNoCrowd(t *testing.T) {
 		}
 	}
 }
+
+// What the device used is taken up with an address, however many it has.
+func TestADeviceOfManyAddressesHasOneOfThemInEachEntry(t *testing.T) {
+	o := options()
+	o.Device = []netip.Prefix{netip.MustParsePrefix("2001::/16")}
+	j := New(o)
+	add := func(d, n int) {
+		e := at(d, "uid=b,dc=x", "", event.Accepted)
+		e.Address = many(n)
+		j.Add(e)
+	}
+	for n := range mostLetIn {
+		add(12, n)
+	}
+	add(11, mostLetIn) // the first of all
+	all := j.Finish(nil, nil).FromDevice
+	require.Len(t, all, 1)
+	require.Equal(t, many(mostLetIn).String(), all[0].Address)
+}
