@@ -186,6 +186,8 @@ type ofGroup struct {
 	newest         time.Time // of a line, since a stream was asked for it
 	path           string
 	early          early
+	order          order // of the file that is read
+	alone          int   // lines in a row whose time cannot be
 }
 
 // early are lines from before any line that says which server the log is of.
@@ -345,7 +347,7 @@ func (g *ofGroup) file(ctx context.Context, f *File) error {
 		g.at(g.current.Server)
 	}
 	log := taken.Log{File: f.Path, Format: g.format.Name, Authority: g.authority, Server: g.group.server}
-	g.log = &log
+	g.log, g.order = &log, order{}
 	if p, ok := g.parser.(logs.Ahead); ok {
 		err = g.ahead(ctx, f, in, p)
 	} else {
@@ -356,6 +358,15 @@ func (g *ofGroup) file(ctx context.Context, f *File) error {
 	}
 	if log.SHA256, log.Size, err = in.Digest(); err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	for _, other := range g.logs {
+		if other.SHA256 == log.SHA256 {
+			return fmt.Errorf("%s is a copy of %s: each of its lines would count twice", f.Path, other.File)
+		}
+	}
+	if g.format.NeedsOrder && g.order.newestFirst() {
+		return fmt.Errorf("%s has its newest event first (%s, then back to %s), and what was done in a logon is told by the lines behind it: export it with the oldest first (Get-WinEvent … | Sort-Object TimeCreated; wevtutil qe … /rd:false)",
+			f.Path, g.order.first.UTC().Format(time.RFC3339), g.order.last.UTC().Format(time.RFC3339))
 	}
 	g.logs = append(g.logs, log)
 	return nil
@@ -448,6 +459,7 @@ func (g *ofGroup) judged(line []byte, place event.Place, verdict logs.Verdict, a
 	}
 	if g.log != nil {
 		g.log.See(at, s.Server)
+		g.order.see(at)
 	}
 	if s.last.Sub(at) > backwards {
 		s.Note(event.ClockBack, place)

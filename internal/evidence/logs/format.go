@@ -127,6 +127,9 @@ type Format struct {
 	// Program reports whether a program of that name writes it into a syslog,
 	// which many programs share; nil where none does.
 	Program func(name string) bool
+	// NeedsOrder: what a line says is told by those before it, and an export may
+	// have the newest first.
+	NeedsOrder bool
 	// Headed: a file begins with the names of its columns.
 	Headed bool
 	// InFront: it is the log of a server in front of an authority, which is not
@@ -158,8 +161,8 @@ func init() {
 		{Name: "389ds-json", Writes: "the access log of 389 Directory Server 3 with nsslapd-accesslog-log-format: json", Drivers: []string{"389ds"}, Recognises: isDS389JSON, Hostless: always, New: newDS389JSON},
 		{Name: "samba", Writes: "a domain controller of Samba's with auth_json_audit", Drivers: []string{"active-directory"}, Domains: true, Recognises: isSamba, Hostless: always, New: newSamba,
 			CannotShow: []event.Limit{event.ClearRefused}},
-		{Name: "windows-xml", Writes: "events of Windows as XML (wevtutil qe /f:xml, Event Viewer, Get-WinEvent with ToXml)", Drivers: []string{"active-directory"}, Domains: true, Recognises: isWindowsXML, Hostless: never, New: newWindowsXML, CannotShow: winLimits},
-		{Name: "windows-csv", Writes: "events of Windows as CSV (Get-WinEvent with Export-Csv, Event Viewer)", Drivers: []string{"active-directory"}, Domains: true, Recognises: isWindowsCSV, Headed: true, Hostless: always, New: newWindowsCSV, CannotShow: winLimits},
+		{Name: "windows-xml", Writes: "events of Windows as XML (wevtutil qe /f:xml, Event Viewer, Get-WinEvent with ToXml)", Drivers: []string{"active-directory"}, Domains: true, Recognises: isWindowsXML, Hostless: never, NeedsOrder: true, New: newWindowsXML, CannotShow: winLimits},
+		{Name: "windows-csv", Writes: "events of Windows as CSV (Get-WinEvent with Export-Csv, Event Viewer)", Drivers: []string{"active-directory"}, Domains: true, Recognises: isWindowsCSV, Headed: true, Hostless: always, NeedsOrder: true, New: newWindowsCSV, CannotShow: winLimits},
 		{Name: "dovecot", Writes: "Dovecot, by syslog or to its own file (log_path)", InFront: true, Recognises: isDovecot, Hostless: notSyslog, New: newDovecot, Program: called("dovecot"),
 			CannotShow: []event.Limit{event.LastNameOnly, event.ClearRefused}},
 		{Name: "postfix", Writes: "Postfix's smtpd, by syslog or to its own file (maillog_file)", InFront: true, Recognises: isPostfix, Hostless: notSyslog, New: newPostfix, Program: isPostfixProgram,
