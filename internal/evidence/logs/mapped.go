@@ -210,13 +210,12 @@ func (p *mapped) take(get func(string) string, place event.Place) (Verdict, time
 	}
 	switch {
 	case e.Account != "":
-		p.o.Event(e)
 	case e.Outcome.Bad():
 		p.o.Note(event.NamesNobody, place, p.server)
 	default:
 		p.o.Note(event.InUnnamed, place, p.server)
-		p.o.Event(e)
 	}
+	p.o.Event(e)
 	if !e.Address.IsValid() {
 		p.o.Note(event.NoAddress, place, p.server)
 	}

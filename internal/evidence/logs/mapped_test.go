@@ -42,7 +42,7 @@ func TestALogOfOnesOwnIsReadByItsMapping(t *testing.T) {
 		`{"who":"svc","from":"here","at":{"t":1767265200123},"how":"locked","kind":"login"}`,
 		`{"who":"svc","from":"192.0.2.1","at":{"t":1767265200123},"how":"perhaps","kind":"login"}`,
 		`{"who":{"x":1},"at":{"t":1767265200123},"how":"no","kind":"login"}`, `{"who":"svc","at":"never"}`, `nonsense`)
-	require.Equal(t, []try{{"svc", "192.0.2.1", event.Accepted}, {"svc", "invalid IP", event.Locked}, {"svc", "192.0.2.1", event.Unknown}}, triesOf(events))
+	require.Equal(t, []try{{"svc", "192.0.2.1", event.Accepted}, {"svc", "invalid IP", event.Locked}, {"svc", "192.0.2.1", event.Unknown}, {"", "invalid IP", event.Refused}}, triesOf(events))
 	require.Equal(t, "2026-01-01T11:00:00.123Z", events[0].At.Format(time.RFC3339Nano))
 	require.Equal(t, map[event.Note]int{event.NoAddress: 2, event.NotMapped: 1, event.NamesNobody: 1}, notes)
 	require.Equal(t, 2, unreadable)
