@@ -227,7 +227,7 @@ var evidenceNotes = map[string]string{
 	"salt-changed":        "the audit device was enabled anew: hashes of before are others, and values are not found there",
 	"no-response":         "requests to Vault whose response is not in the logs: how they ended is not known",
 	"connections-dropped": "more logins of one connection at once than are remembered: some are counted without an answer",
-	"too-often":           "a line says that a login was repeated more often than is counted of one line (10,000)",
+	"too-often":           "a line says that a login was repeated more often than is counted of one line (100)",
 	"outcome-not-mapped":  "logins have an outcome of which the campaign file (logs) does not say what it is: whether they were let in is not known",
 	"changed-by-unknown":  "changes of which the log has the number of who made them, and no login before that names him: older logs may",
 	"names-not-known":     "credentials of which the campaign's ledger does not say what this log calls them, for an older version wrote it: their logins here are not found. Without --campaign the roll is listed afresh, and knows",

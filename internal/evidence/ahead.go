@@ -145,10 +145,7 @@ func (g *ofGroup) batch(f *File, p logs.Ahead, b *batch) error {
 			continue
 		}
 		verdict, at, err := p.Cut(b.cuts, i, line, place)
-		if err != nil {
-			return err
-		}
-		if err := g.judged(line, place, verdict, at); err != nil {
+		if err := g.said(line, place, verdict, at, err); err != nil {
 			return err
 		}
 	}

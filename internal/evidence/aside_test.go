@@ -47,3 +47,12 @@ func TestALogOfFailuresAloneAndOneThatLostLinesSaySo(t *testing.T) {
 	}
 	require.Equal(t, map[event.Note]int{event.NoneLetIn: 1, event.LinesLost: 2}, got)
 }
+
+func TestLinesThatWereLostBeforeTheFirstOfAServerAreCounted(t *testing.T) {
+	text := many(3, "rsyslogd", "imuxsock[pid 99]: begin to drop messages due to rate-limiting") + many(1, "sshd[9]", "Accepted password for svc from 198.51.100.1 port 5 ssh2")
+	r, err := Read(t.Context(), byLogin(optionsFor(write(t, "auth.log", text))))
+	require.NoError(t, err)
+	require.Len(t, r.Sources, 1)
+	require.Equal(t, []judge.Noted{{Note: event.LinesLost, Count: 3, First: event.Place{File: r.Logs[0].File, Line: 1}}}, r.Sources[0].Notes)
+	require.Equal(t, 4, r.Sources[0].Lines)
+}

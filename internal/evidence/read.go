@@ -196,12 +196,16 @@ type early struct {
 	foreign    int
 	unreadable []event.Place
 	more       int // of these, beyond those that are named
-	notes      []earlyNote
+	notes      []judge.Noted
 }
 
-type earlyNote struct {
-	note event.Note
-	at   event.Place
+// note counts.
+func (e *early) note(n event.Note, at event.Place) {
+	i := slices.IndexFunc(e.notes, func(x judge.Noted) bool { return x.Note == n })
+	if i < 0 {
+		i, e.notes = len(e.notes), append(e.notes, judge.Noted{Note: n, First: at})
+	}
+	e.notes[i].Count++
 }
 
 // mostEarly are named of them.
@@ -247,7 +251,7 @@ func (g *ofGroup) event(e event.Event) {
 
 func (g *ofGroup) note(n event.Note, at event.Place, server string) {
 	if g.current == nil {
-		g.early.notes = append(g.early.notes, earlyNote{n, at})
+		g.early.note(n, at)
 		return
 	}
 	g.at(server).Note(n, at)
@@ -332,7 +336,9 @@ func (s *server) takes(g early) {
 		s.NotRead(at)
 	}
 	for _, n := range g.notes {
-		s.Note(n.note, n.at)
+		for range n.Count {
+			s.Note(n.Note, n.First)
+		}
 	}
 }
 
@@ -409,10 +415,26 @@ func (g *ofGroup) line(line []byte, place event.Place, tooLong bool) error {
 		return nil
 	}
 	verdict, at, err := g.parser.Line(line, place)
-	if err != nil {
+	return g.said(line, place, verdict, at, err)
+}
+
+// mostAlone lines in a row have a time that cannot be. Whoever can write into a
+// syslog can write one; of a wrong year there are more.
+const mostAlone = 100
+
+// said takes what a parser says of a line.
+func (g *ofGroup) said(line []byte, place event.Place, verdict logs.Verdict, at time.Time, err error) error {
+	var lacks *logs.NoTime
+	switch {
+	case err == nil:
+		g.alone = 0
+		return g.judged(line, place, verdict, at)
+	case g.live || g.alone >= mostAlone || !errors.As(err, &lacks) || !lacks.Alone:
 		return err
 	}
-	return g.judged(line, place, verdict, at)
+	g.alone++
+	g.notRead(place)
+	return nil
 }
 
 // judged counts a line by what its parser says of it.
@@ -492,7 +514,11 @@ func (g *ofGroup) other(line []byte) *ofGroup {
 			return b
 		}
 	}
-	if _, looked := g.parserOptions.Looked(string(line)); !looked && !format.Recognises(line) {
+	looked := false
+	if g.parserOptions.Meets != nil {
+		_, looked = g.parserOptions.Looked(string(line))
+	}
+	if !looked && !format.Recognises(line) {
 		return nil
 	}
 	b := g.begin(g.group, format, g.clock)

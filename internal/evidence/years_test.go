@@ -84,3 +84,23 @@ func TestAYearThatCannotBeRightIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, row.says, name)
 	}
 }
+
+// Whoever can write into a syslog can write a time that is to come, and that
+// stops no reading. Where line upon line is so, the year is wrong.
+func TestALineOfATimeThatCannotBeStopsNoReading(t *testing.T) {
+	for program, text := range map[string]string{"slapd[7]": "conn=1 fd=1 ACCEPT from IP=192.0.2.10:1 (IP=0.0.0.0:389)", "sshd[7]": "Accepted password for svc from 198.51.100.1 port 5 ssh2"} {
+		of := func(at string) string { return at + " h " + program + ": " + text + "\n" }
+		const early, late, toCome, never = "Jan  1 10:00:00", "Jan  1 11:00:00", "Mar  1 10:00:00", "Feb 29 10:00:00"
+		o := byLogin(optionsFor(write(t, "a.log", of(early)+of(toCome)+of(late)+of(never)+of(late))))
+		o.Zone, o.Year = time.UTC, 2026
+		r, err := Read(t.Context(), o)
+		require.NoError(t, err)
+		require.Len(t, r.Sources, 1)
+		require.Equal(t, []int{5, 2}, []int{r.Sources[0].Lines, r.Sources[0].Unreadable})
+		require.Equal(t, hour(11), r.Logs[0].Last)
+		o = byLogin(optionsFor(write(t, "a.log", of(early)+strings.Repeat(of(toCome), mostAlone+1))))
+		o.Zone, o.Year = time.UTC, 2026
+		_, err = Read(t.Context(), o)
+		require.ErrorContains(t, err, "its time has no year that has been")
+	}
+}

@@ -101,6 +101,8 @@ func (o Options) clock() *Clock {
 type NoTime struct {
 	Place event.Place
 	Needs string // what the operator has to say
+	// Alone: one line may be so, whatever the operator said.
+	Alone bool
 }
 
 func (e *NoTime) Error() string {
@@ -127,8 +129,8 @@ type Format struct {
 	// Program reports whether a program of that name writes it into a syslog,
 	// which many programs share; nil where none does.
 	Program func(name string) bool
-	// NeedsOrder: what a line says is told by those before it, and an export may
-	// have the newest first.
+	// NeedsOrder: what a line says is told by those before it, and an export
+	// may have the newest first.
 	NeedsOrder bool
 	// Headed: a file begins with the names of its columns.
 	Headed bool

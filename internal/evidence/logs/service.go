@@ -100,18 +100,23 @@ func (s *service) Line(line []byte, place event.Place) (Verdict, time.Time, erro
 	return Read, at, nil
 }
 
-// maxRepeated bounds what one line says that there were.
-const maxRepeated = 10_000
+// maxRepeated bounds what one line says that there were, and with it the work
+// that one makes: whoever can write into a syslog writes any number. A
+// connection has few tries.
+const maxRepeated = 100
 
 // repeated is the text of a line, and how often it came: rsyslog writes
 // `message repeated 3 times: [ text]` in place of lines that are like the one
 // before (RepeatedMsgReduction, which Ubuntu comes with).
 func repeated(text string) (string, int) {
 	rest, ok := strings.CutPrefix(text, "message repeated ")
-	number, rest, ok2 := strings.Cut(rest, " times: [")
-	said, ok3 := strings.CutSuffix(rest, "]")
+	if !ok {
+		return text, 1
+	}
+	number, rest, ok := strings.Cut(rest, " times: [")
+	said, ends := strings.CutSuffix(rest, "]")
 	times, err := strconv.Atoi(number)
-	if !ok || !ok2 || !ok3 || err != nil || times < 1 {
+	if !ok || !ends || err != nil || times < 1 {
 		return text, 1
 	}
 	return strings.TrimPrefix(said, " "), times

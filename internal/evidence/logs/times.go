@@ -109,9 +109,9 @@ func (y *Clock) place(t time.Time, at event.Place) (time.Time, error) {
 	}
 	switch {
 	case !y.Now.IsZero() && out.Sub(y.Now) > ahead:
-		return t, &NoTime{Place: at, Needs: fmt.Sprintf("year that has been: by --year it would be of %s. Say that of the file's first line", out.Format(time.DateOnly))}
+		return t, &NoTime{at, fmt.Sprintf("year that has been: by --year it would be of %s. Say that of the file's first line", out.Format(time.DateOnly)), true}
 	case out.Month() != t.Month():
-		return t, &NoTime{Place: at, Needs: fmt.Sprintf("day in %d (29 February): say another year of the file's first line, with --year", out.Year())}
+		return t, &NoTime{at, fmt.Sprintf("day in %d (29 February): say another year of the file's first line, with --year", out.Year()), true}
 	}
 	y.Yearless = true
 	if out.After(y.last) {
