@@ -46,7 +46,7 @@ func TestALoginToVaultThatEndsIsSaidInTime(t *testing.T) {
 	})
 	require.NoError(t, e.Vault.Seal(t.Context()))
 	soon("what it waits for is said, though nothing can be recorded", func() bool {
-		return run.said("Vault is sealed; unseal it") && run.said("waiting (tried ")
+		return run.said("waiting: Vault at " + e.Vault.Address() + " is sealed: unseal it")
 	})
 	require.NoError(t, e.Vault.Unseal(t.Context()))
 
