@@ -124,7 +124,7 @@ func (h *hand) Account(_ context.Context, name string, c credential.Credential) 
 		}
 		a := kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark, Exact: h.w.grace, Locks: h.w.locks}
 		if e.showsFails {
-			a.Failed = e.fails
+			a.Failed, a.NeverSet = e.fails, e.fails > 0 && strings.HasPrefix(e.mark, "/")
 		}
 		if h.w.grace {
 			a.Since = e.since

@@ -46,6 +46,9 @@ func (j *job) offerRest(ctx context.Context, good protocol.Reply) (last protocol
 		if j.wrong >= j.spare() {
 			return good, true, nil
 		}
+		if err := j.keepUnsent(ctx, nil); err != nil {
+			return good, false, err // a wrong login may move the mark by which a next look would know that
+		}
 		reply, err := j.offer(ctx, j.writeServer(), old)
 		switch {
 		case err != nil:

@@ -95,8 +95,8 @@ func (j *job) offerOlds(ctx context.Context) (last protocol.Reply, spared bool, 
 			continue
 		}
 		if j.wrong >= j.spare() {
-			if j.wrong == 0 {
-				j.ration()
+			if len(j.tried) == 0 {
+				j.ration() // those of others, and that of the staged value, have left none
 			}
 			return last, true, nil
 		}

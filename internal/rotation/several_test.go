@@ -93,6 +93,45 @@ func TestEachPathThatTheAccountAcceptsTakesPart(t *testing.T) {
 	}
 }
 
+// TestNoFailureHasAPathLeftThatTheAccountAccepts where a few wrong logins lock
+// it, and each moves the mark of an account whose password is older than what
+// keeps when it was set.
+func TestNoFailureHasAPathLeftThatTheAccountAccepts(t *testing.T) {
+	for name, story := range map[string]func() *world{
+		"one value, and a stale path": func() *world {
+			w := newWorld(1, "P0")
+			w.addPath("second", "stale")
+			return w
+		},
+		"three values": func() *world { return several(1) },
+	} {
+		for _, locks := range []int{2, 3} {
+			at := func(call int, f fault) *world {
+				w := story().counts(locks)
+				w.own = append(w.own, w.cred.Paths[0])
+				w.write().mark = "/" + w.csn(0)
+				w.faults[call] = f
+				if _, dead := w.run(false); dead {
+					w.ended()
+				} else if w.write().inForce() != "P0" {
+					w.fail("it was set, and is not at its end")
+				}
+				return w
+			}
+			synctest.Test(t, func(t *testing.T) {
+				for call := range at(0, none).calls {
+					for _, f := range allFaults {
+						w := at(call+1, f)
+						what := fmt.Sprintf("%s, the login number %d locks, call %d: %s", name, locks, call+1, f)
+						require.Zero(t, w.lockouts, "%s\n%s", what, w.story())
+						w.kept(t, what)
+					}
+				}
+			})
+		}
+	}
+}
+
 // TestAPathThatWasNotAskedAboutIsNotLeftForStale, beside one that takes part
 // whatever the account says.
 func TestAPathThatWasNotAskedAboutIsNotLeftForStale(t *testing.T) {
