@@ -28,15 +28,9 @@ func (j *job) offerRest(ctx context.Context, good protocol.Reply) (last protocol
 		if !j.mayShowAPath(old) {
 			continue
 		}
-		if k, ok := kind.As[kind.Lookup](j.Authority); ok {
-			has, err := k.Has(ctx, j.account, old)
-			if err != nil {
-				return good, false, err
-			}
-			if !has {
-				j.tried = append(j.tried, old)
-				continue
-			}
+		if j.lacks(ctx, old) {
+			j.tried = append(j.tried, old)
+			continue
 		}
 		if j.wrong >= j.spare() && good == protocol.Accepted {
 			if err := j.recount(ctx); err != nil {
@@ -73,6 +67,17 @@ func (j *job) offerRest(ctx context.Context, good protocol.Reply) (last protocol
 		}
 	}
 	return good, false, nil
+}
+
+// lacks reports whether the authority says without a login that it has not got
+// a value. One that cannot be asked says so to a login.
+func (j *job) lacks(ctx context.Context, value credential.Secret) bool {
+	k, shows := kind.As[kind.Lookup](j.Authority)
+	if !shows {
+		return false
+	}
+	has, err := k.Has(ctx, j.account, value)
+	return err == nil && !has
 }
 
 // recounts is how often it is looked, after a pause twice as long each time,

@@ -94,6 +94,10 @@ func (j *job) offerOlds(ctx context.Context) (last protocol.Reply, spared bool, 
 			last = protocol.Refused // by an earlier look
 			continue
 		}
+		if j.lacks(ctx, old) {
+			last, j.tried = protocol.Refused, append(j.tried, old)
+			continue
+		}
 		if j.wrong >= j.spare() {
 			if len(j.tried) == 0 {
 				j.ration() // those of others, and that of the staged value, have left none

@@ -82,7 +82,7 @@ func (j *job) offered() []credential.Secret {
 	was := slices.DeleteFunc(slices.Clone(j.olds), func(old credential.Secret) bool {
 		return !j.took(old) && (j.apartOnly(old) || slices.ContainsFunc(j.tried, old.Equal))
 	})
-	if len(was) == 0 {
+	if len(was) == 0 && !j.weak() {
 		return j.olds
 	}
 	return was

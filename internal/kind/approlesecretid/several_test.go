@@ -85,3 +85,53 @@ func TestBothPathsOfARoleWithTwoSecretIDsGetTheNewOne(t *testing.T) {
 		})
 	}
 }
+
+// Five wrong logins lock a role, and where its secret-ids are counted no good
+// one ends the count: none is made with what its paths hold and it never had,
+// neither before Set nor in the proof.
+func TestWhatARoleNeverHadLocksItNowhere(t *testing.T) {
+	store := openStore(t)
+	for _, row := range []struct {
+		name  string
+		stale int // paths before the one that is good, by far more than lock it
+		good  bool
+		proof protocol.Proof
+	}{
+		{"the good one is the last", 6, true, protocol.ProofBind},
+		{"none is good", 6, false, protocol.ProofRevoked},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c, first := withSecretID(t, nil, map[string]any{"num_uses": 50})
+			var values []credential.Secret
+			for n := range row.stale {
+				values = append(values, credential.NewSecret(fmt.Sprint("stale-", n)))
+			}
+			if row.good {
+				values = append(values, first)
+			}
+			at := func(name any) credential.Path {
+				return credential.Path{Mount: "rollcall", Path: fmt.Sprint("device/", c.Name, "/", name), Field: "secret_id"}
+			}
+			for i, value := range values {
+				_, err := store.Activate(t.Context(), at(i), vault.Live{}, value, "")
+				require.NoError(t, err)
+				c.Paths = append(c.Paths, at(i))
+			}
+			spare := at("own")
+			c.Named, c.Spare = c.Paths, &spare
+			r := &rotation.Rotator{Store: store, Authority: New(server.Client(), "vault"), Campaign: c.Name, Pass: 1, Now: time.Now}
+			p := r.Prepare(t.Context(), c)
+			require.Nil(t, p.Stop)
+			a := r.Apply(t.Context(), c, p.Attempt, p.Fresh)
+			require.True(t, a.Dead(), "%+v", a.Stop)
+			require.Equal(t, row.proof, a.Proof)
+			new := spare
+			if row.good {
+				new = c.Paths[row.stale]
+			}
+			live, err := store.ReadLive(t.Context(), new, 0)
+			require.NoError(t, err)
+			login(t, c, live.Value)
+		})
+	}
+}
