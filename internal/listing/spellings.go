@@ -45,7 +45,7 @@ func otherSpellings(spec *config.Campaign, roll *credential.Roll, at map[string]
 			out = append(out, inventory.Warning{Code: credential.FindingAccepted, Detail: fmt.Sprintf("door %s: %s, which the campaign file accepts: %s", name, doubt, spec.Accept[i].Reason)})
 		default:
 			ended := ""
-			if i >= 0 {
+			if i >= 0 && !spec.Accept[i].Until.IsZero() { // a build before this one knew no end
 				a := spec.Accept[i]
 				ended = fmt.Sprintf("; line %d of the campaign file accepts that until %s, which is over (%s)", a.Line, a.Until.UTC().Format(time.RFC3339), a.Reason)
 			}

@@ -51,4 +51,9 @@ func TestADoorThatMayTakeOtherSpellingsIsAWarningUntilAPersonAnswersForIt(t *tes
 	require.Len(t, got, 1)
 	require.Equal(t, credential.FindingOtherSpellings, got[0].Code)
 	require.Contains(t, got[0].Detail, "line 12 of the campaign file accepts that until 2026-11-30T21:30:00Z, which is over (it is restarted at ten)")
+
+	spec.Accept[0].Until, spec.Accept[0].Line = time.Time{}, 0 // as schedules of a build before have it
+	got = otherSpellings(spec, roll, at, now)
+	require.Equal(t, credential.FindingOtherSpellings, got[0].Code)
+	require.NotContains(t, got[0].Detail, "line 0")
 }
