@@ -44,7 +44,7 @@ func Compare(before, after string) Difference {
 	switch {
 	case !split || !splitAfter || set != setAfter:
 		return Changed
-	case set != "" && len(entry) >= len(wholeSecond) && len(set) >= len(wholeSecond) && entry[:len(wholeSecond)] > set[:len(wholeSecond)]:
+	case overBy(set, entry):
 		// The second in which the secret was set was over when we looked
 		// before: one more change of it would show.
 		return Unchanged
@@ -52,8 +52,30 @@ func Compare(before, after string) Difference {
 	return Touched
 }
 
+// overBy reports whether a change of the entry was in a second that lies behind
+// the one in which the secret was set, and behind the next one too: OpenLDAP
+// takes pwdChangedTime from a clock that goes on with the kernel's tick, and
+// entryCSN from one that is exact. So two changes some milliseconds behind the
+// turn of a second have the pwdChangedTime of the second before, and the
+// entryCSN of the next one (2.5.13 tried; time(2), clock_gettime(2)).
+func overBy(set, entry string) bool {
+	was, okSet := second(set)
+	is, okEntry := second(entry)
+	return okSet && okEntry && is.Sub(was) > time.Second
+}
+
+// second is the whole second of a time in a mark.
+func second(at string) (time.Time, bool) {
+	if len(at) < len(wholeSecond) {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(wholeSecond, at[:len(wholeSecond)])
+	return t, err == nil
+}
+
 // SetBefore reports whether two marks are of one setting of the secret, by a
-// second that was over at a time before the first of them was read. Where that
+// second that was over, and the next one too, at a time before the first of
+// them was read. Where that
 // setting was the last touch of the entry, each wrong login that the server
 // counts moves the mark, and the marks alone do not tell (Compare).
 func SetBefore(before, after string, at time.Time) bool {
@@ -62,8 +84,8 @@ func SetBefore(before, after string, at time.Time) bool {
 	if !Dated(before) || !Dated(after) || set != setAfter {
 		return false
 	}
-	second, err := time.Parse(wholeSecond, set[:len(wholeSecond)])
-	return err == nil && second.Before(at.Add(-time.Second))
+	was, ok := second(set)
+	return ok && was.Before(at.Add(-2*time.Second)) // see overBy
 }
 
 // Older reports whether a mark is of an earlier setting of the secret than

@@ -18,7 +18,8 @@ func TestWhatTwoMarksOfAnAccountTell(t *testing.T) {
 		{"an exact one", "0000000002 00000000000000000007", "0000000003 00000000000000000008", Changed},
 		{"touched in the second in which it was set", set + "/" + csn, set + "/20261128101055.200000Z#000000#001#000000", Touched},
 		{"touched later, and looked at first within the second", set + "/" + csn, set + "/20261128111055.200000Z#000000#001#000000", Touched},
-		{"touched, and looked at first when the second was over", set + "/20261128101056.000000Z#000000#001#000000", set + "/20261128111055.200000Z#000000#001#000000", Unchanged},
+		{"touched, and looked at first when the second was over", set + "/20261128101057.000000Z#000000#001#000000", set + "/20261128111055.200000Z#000000#001#000000", Unchanged},
+		{"two changes right behind the turn of a second", set + "/20261128101056.000280Z#000000#001#000000", set + "/20261128101056.001093Z#000000#001#000000", Touched},
 		{"no time of the secret is kept", "/" + csn, "/20261128111055.200000Z#000000#001#000000", Touched},
 		{"nothing is shown", "/", "/", Touched},
 		{"nothing is shown, of an exact one", "", "", Touched},
@@ -70,7 +71,7 @@ func TestASettingOfLongAgoIsTheSameAlthoughWrongLoginsMoveTheMark(t *testing.T) 
 	require.Equal(t, Touched, Compare(was, counted))
 	require.True(t, SetBefore(was, counted, set.Add(time.Minute)))
 	require.False(t, SetBefore(was, anew, set.Add(time.Minute)))
-	require.False(t, SetBefore(was, counted, set.Add(time.Second)), "the second may not have been over")
+	require.False(t, SetBefore(was, counted, set.Add(2*time.Second)), "the second may not have been over")
 	require.False(t, SetBefore(was, counted, time.Time{}))
 	require.False(t, SetBefore("0000000002 00000000000000000007", "0000000002 00000000000000000008", set))
 }
