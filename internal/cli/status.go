@@ -65,6 +65,9 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 	if err != nil {
 		return err
 	}
+	if state.OfEvidence {
+		return fmt.Errorf("%s is the ledger of what logs show of device %s, and of no campaign: `rollcall report` shows it", folder, report.Clean(state.Device))
+	}
 	alive := a.lifeOf(ctx, folder, state)
 	var compared, profile string
 	if p := state.Profile; p != nil {
