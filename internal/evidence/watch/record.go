@@ -120,8 +120,8 @@ func (w *watcher) note(alerts []judge.Alert) {
 
 func (w *watcher) noteOne(r *reading, a judge.Alert) {
 	more := credential.Sign{Code: string(a.Code), Grade: credential.Grade(a.Grade), Findings: 1, Count: a.Count, First: a.First.UTC(), Last: a.Last.UTC()}
-	if a.Again > 0 { // the sign has what was told before
-		more.Findings, more.Count = 0, a.More
+	if a.Again > 0 { // what was told before is in the sign, or is not of this reading
+		more.Count = a.More
 	}
 	is := &signed{Sign: credential.Sign{Code: more.Code, Grade: more.Grade}}
 	if place := w.placeOf(r, a); place != nil {
@@ -134,11 +134,16 @@ func (w *watcher) noteOne(r *reading, a judge.Alert) {
 	})
 	switch {
 	case at >= 0:
-		is = r.Signs[at]
+		if is = r.Signs[at]; a.Again > 0 {
+			more.Findings = 0
+		}
 	case len(r.Signs) >= mostSigns:
 		r.Dropped++
 		return
 	default:
+		if a.Again > 0 && len(a.Seen) > 0 {
+			more.First = a.Seen[0].At.UTC()
+		}
 		is.Fresh = true
 		is.Sign.First, is.Sign.Last = more.First, more.Last
 		r.Signs = append(r.Signs, is)
@@ -151,7 +156,7 @@ func (w *watcher) noteOne(r *reading, a judge.Alert) {
 	fresh := false
 	if a.Address != "" {
 		more.Addresses = []string{a.Address}
-		fresh = a.Again == 0 && !slices.Contains(is.Sign.Addresses, a.Address)
+		fresh = (a.Again == 0 || is.Sign.MoreAddresses == 0) && !slices.Contains(is.Sign.Addresses, a.Address)
 	}
 	for _, d := range a.Doubts {
 		more.Doubts = append(more.Doubts, string(d))
@@ -201,10 +206,14 @@ func (w *watcher) record(patience time.Duration) {
 		return
 	}
 	if r := w.recording(); r != nil {
+		known := len(r.Logs)
 		for _, l := range w.logs {
 			if l.stream != nil {
 				r.logOf(l)
 			}
+		}
+		if len(r.Logs) > known { // a crash must not number them anew
+			_ = w.save(true)
 		}
 	}
 	for until := time.Now().Add(patience); ; {

@@ -2,10 +2,12 @@ package watch
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -113,6 +115,35 @@ func TestWhatIsFoundWhileNoLedgerTakesItIsRecordedLaterAlsoByTheNextWatch(t *tes
 	require.Len(t, s.Readings, 1, "what is recorded as a whole is not kept")
 }
 
+// What was told before, against an earlier campaign's roll, is not of the newer
+// one's reading: there a finding that goes on is one, from when it came again.
+func TestAFindingThatGoesOnUnderANewerCampaignIsOneOfItsReading(t *testing.T) {
+	path := logAt(t, "")
+	ledger := &kept{}
+	o := options(t, path)
+	o.Record, o.Campaign, o.Again = ledger.record, "esg-01-1", time.Nanosecond
+	r := start(t, o).begun()
+	put(t, path, refused("203.0.113.1")+refused("203.0.113.1")+refused("203.0.113.1"))
+	ledger.has(t, 1, 3)
+	r.stop()
+	o.Campaign = "esg-01-2"
+	r = start(t, o)
+	put(t, path, refused("203.0.113.1"))
+	ledger.has(t, 1, 1)
+	put(t, path, refused("203.0.113.1"))
+	ledger.has(t, 1, 2)
+	r.stop()
+	newer := 0
+	for id, read := range ledger.read {
+		if read.Of.Roll == o.Campaign {
+			s := ledger.signs[id+" corp/svc "+svc+" tried-after-rotation"]
+			require.Equal(t, []any{1, 2, []string{"203.0.113.1"}, 0, false}, []any{s.Findings, s.Count, s.Addresses, s.MoreAddresses, s.Last.Before(s.First)})
+			newer++
+		}
+	}
+	require.Equal(t, 1, newer)
+}
+
 // A process that dies between the ledger's answer and the next state tells the
 // ledger the same once more, and not something else.
 func TestWhatWasRecordedBeforeACrashIsRecordedTheSameAgain(t *testing.T) {
@@ -138,6 +169,33 @@ func TestWhatWasRecordedBeforeACrashIsRecordedTheSameAgain(t *testing.T) {
 			require.Equal(t, before, ledger.signs)
 		}
 		before = ledger.signs
+	}
+}
+
+// Entries have the numbers of logs: what the ledger was told of them is kept
+// before, or the next watch numbers them otherwise.
+func TestTheNumbersOfLogsAreKeptBeforeTheLedgerHasThem(t *testing.T) {
+	ledger := &kept{}
+	o := options(t, logAt(t, refused("203.0.113.1")))
+	told := make(chan error, 100)
+	o.Campaign, o.Record = "esg-01-1", func(ctx context.Context, r credential.LogsRead, of []credential.Credential) error {
+		s := state{}
+		text, err := os.ReadFile(filepath.Join(o.Folder, stateFile))
+		if err == nil {
+			err = json.Unmarshal(text, &s)
+		}
+		if err == nil && !slices.ContainsFunc(s.Readings, func(x *reading) bool { return x.ID == r.ID && len(x.Logs) == len(r.Logs) }) {
+			err = fmt.Errorf("the state lacks the logs of %+v", r)
+		}
+		told <- err
+		return ledger.record(ctx, r, of)
+	}
+	r := start(t, o)
+	require.NoError(t, <-told)
+	r.stop()
+	require.Len(t, ledger.read, 1)
+	for _, read := range ledger.read {
+		require.Len(t, read.Logs, 1)
 	}
 }
 
