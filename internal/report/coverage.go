@@ -100,7 +100,11 @@ func coverageOf(s *ledger.State) (c coverage) {
 	noLog, short := map[string]bool{}, map[string]int{}
 	for _, r := range s.Readings {
 		windows := windowsOf(r, r.ReadAt)
-		exposed = append(exposed, windowsOf(r, slices.MaxFunc([]time.Time{r.ReadAt, s.StartedAt}, time.Time.Compare))...)
+		until := slices.MaxFunc([]time.Time{r.ReadAt, s.StartedAt}, time.Time.Compare)
+		if r.Ledger != "" { // it came while the campaign ran, or later
+			until = s.StartedAt
+		}
+		exposed = append(exposed, windowsOf(r, until)...)
 		for _, x := range r.Coverage {
 			if x.Authority == "" || x.InFront {
 				continue // of no authority, or not its own
@@ -129,7 +133,7 @@ func coverageOf(s *ledger.State) (c coverage) {
 		}
 	}
 	c.exposed = spansOf(exposed)
-	for _, name := range unread(s, order) {
+	for _, name := range unread(s, c, order) {
 		order, noLog[name] = append(order, name), true
 		for _, x := range c.exposed {
 			gaps[name] = append(gaps[name], credential.LogGap{From: x.From, To: x.To, Reason: string(judge.NoLog)})
@@ -167,9 +171,12 @@ func shortOnes(x credential.LogCoverage) int {
 }
 
 // unread are the authorities of the roll that no reading knew, since they came
-// onto it later.
-func unread(s *ledger.State, known []string) (out []string) {
-	for _, l := range s.Credentials {
+// onto it later. Of a watch alone nothing is known that it should cover.
+func unread(s *ledger.State, c coverage, known []string) (out []string) {
+	if len(c.exposed) == 0 {
+		return nil
+	}
+	for l := range s.All() {
 		if l.Authority != "" && !l.Kind.ByHand() && !slices.Contains(known, l.Authority) && !slices.Contains(out, l.Authority) {
 			out = append(out, l.Authority)
 		}

@@ -114,15 +114,40 @@ func TestNoMoreIsSaidToBeCoveredThanLogsShow(t *testing.T) {
 
 // An authority that came onto the roll behind the reading is in no result.
 func TestAnAuthorityOfTheRollThatTheReadingDidNotKnowHasNoLogAtAll(t *testing.T) {
+	for _, s := range []*ledger.State{ledger.NewState(), ledger.NewPackedState()} { // a ledger that verifies is read packed
+		for index, e := range sampleLogs().all() {
+			s.Add(index, e)
+		}
+		r := s.Readings[0]
+		r.Coverage = r.Coverage[:len(r.Coverage)-1] // without vault
+		c := coverageOf(s)
+		require.Equal(t, "the logs cover 40 % of the exposure; 3 gaps", c.words())
+		lines := c.lines(time.UTC)
+		require.Len(t, lines, 2)
+		require.Equal(t, "vault: no log of it is known", lines[1].Words)
+		require.Equal(t, []string{"2022-10-10 00:00:00Z to 2023-01-18 00:00:00Z (no-log)"}, lines[1].Gaps)
+	}
+}
+
+// A watch follows logs, and covers nothing of what was before it.
+func TestOfAWatchAloneNoAuthorityIsSaidToHaveNoLog(t *testing.T) {
 	s := sampleLogs().fold()
 	r := s.Readings[0]
-	r.Coverage = r.Coverage[:len(r.Coverage)-1] // without vault
+	r.Follows, r.SHA256, r.Coverage = true, "", nil
 	c := coverageOf(s)
-	require.Equal(t, "the logs cover 40 % of the exposure; 3 gaps", c.words())
-	lines := c.lines(time.UTC)
-	require.Len(t, lines, 2)
-	require.Equal(t, "vault: no log of it is known", lines[1].Words)
-	require.Equal(t, []string{"2022-10-10 00:00:00Z to 2023-01-18 00:00:00Z (no-log)"}, lines[1].Gaps)
+	require.Empty(t, c.lines(time.UTC))
+	require.Equal(t, "the logs cover no part of the exposure that is known", c.words())
+}
+
+func TestAReadingThatIsRecordedLaterMakesTheExposureNoLonger(t *testing.T) {
+	s := sampleLogs().fold()
+	r := s.Readings[0]
+	r.Windows = []credential.Interval{{From: dayOf(0)}}
+	before := coverageOf(s).exposed
+	later := *r
+	later.ID, later.Ledger, later.ReadAt = "later", "esg-01-evidence", r.ReadAt.Add(1000*time.Hour)
+	s.Readings = append(s.Readings, &later)
+	require.Equal(t, before, coverageOf(s).exposed)
 }
 
 func TestWithoutLogsNothingIsSaidOfThem(t *testing.T) {
