@@ -4,6 +4,7 @@
 package record
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -70,17 +71,29 @@ func waveNames(waves []credential.WaveIndex) map[int]string {
 	return names
 }
 
-// mostVaultLogins are told of one credential: an entry has an end.
-const mostVaultLogins = 32
+// Names of logins are told as far as an entry has room, whatever whoever may
+// write an account's attributes puts there.
+const (
+	mostLogins   = 32
+	longestLogin = 512 // as JSON
+)
+
+func withRoom(names []string) (out []string) {
+	for _, name := range names {
+		if text, err := json.Marshal(name); err == nil && len(text) <= longestLogin && len(out) < mostLogins {
+			out = append(out, name)
+		}
+	}
+	return out
+}
 
 // listed is a credential as the roll has it.
 func listed(campaign string, c credential.Credential, event ledger.Event, which string, now time.Time) ledger.Entry {
 	e := ledger.About(campaign, c, event, which, now)
 	e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines, e.UsedBy = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines, c.UsedBy
 	e.DeadBefore, e.Owner, e.Due = c.DeadBefore, c.Owner, c.Due
-	if e.Logins = c.LoginNames; !c.Kind.OpensVault() {
-		logins := c.VaultLogins()
-		e.VaultLogins = logins[:min(len(logins), mostVaultLogins)]
+	if e.Logins = withRoom(c.LoginNames); !c.Kind.OpensVault() {
+		e.VaultLogins = withRoom(c.VaultLogins())
 	}
 	for _, d := range c.Doors {
 		e.Doors = append(e.Doors, d.Door)

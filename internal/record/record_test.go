@@ -1,6 +1,9 @@
 package record
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +22,23 @@ var (
 		Paths: []credential.Path{{Mount: "kv", Path: "apps/a", Field: "password"}, {Mount: "kv", Path: "apps/b", Field: "password"}},
 	}
 )
+
+// Whoever may write an account's attributes gives it the names that he likes:
+// its entry has room for what it says all the same.
+func TestNamesOfLoginsFillNoEntry(t *testing.T) {
+	c := cred
+	names := []string{"svc-mail"}
+	for i := range 1000 {
+		names = append(names, fmt.Sprintf("%04d%s", i, strings.Repeat("\x01", 5000)), fmt.Sprintf("%04d%s", i, strings.Repeat("\x01", 70)))
+	}
+	c.LoginNames, c.Logins = names, []credential.VaultLogin{{Mount: "ldap", Names: names}}
+	e := Listed("c1", []credential.Credential{c}, nil, noon)[0]
+	text, err := json.Marshal(e)
+	require.NoError(t, err)
+	require.Less(t, len(text), ledger.MaxEntrySize)
+	require.Len(t, e.VaultLogins, 32)
+	require.Contains(t, e.Logins, "svc-mail")
+}
 
 func TestADeathIsRecordedWithItsProofAndTheVersionsByPath(t *testing.T) {
 	ev := []protocol.Evidence{{Server: "ldaps://a", Old: protocol.Refused, New: protocol.Accepted}}
