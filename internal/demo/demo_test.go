@@ -62,12 +62,12 @@ func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, html, 2)
 	for says, page := range map[string]string{
-		"used-elsewhere, 2 times, ": html[1], "from 127.0.0.66 (ldap2.log:": html[1], "before-first-line": html[1],
-		"× used from elsewhere (probable)": html[0], "× tried after its death (probable)": html[0], "ldap2.log": html[0],
+		"used-elsewhere, [0-9]+ times, ": html[1], `from 127\.0\.0\.66 \(ldap2\.log:`: html[1], "before-first-line": html[1],
+		`× used from elsewhere \(probable\)`: html[0], `× tried after its death \(probable\)`: html[0], `ldap2\.log`: html[0],
 	} {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
-		require.Contains(t, string(text), says, page)
+		require.Regexp(t, says, string(text), page)
 	}
 	t.Run("the command on the last screen verifies it when all servers are gone", func(t *testing.T) {
 		line := regexp.MustCompile(`verify it +(.*)\n`).FindStringSubmatch(said)
