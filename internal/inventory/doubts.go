@@ -70,9 +70,6 @@ func (d *doubts) see(c *credential.Credential, p credential.Path, h held) {
 		itself = true // who else is named there is of something else
 	}
 	for _, name := range calls(p) {
-		if slices.ContainsFunc(d.names[c.ID], func(own string) bool { return shortFor(name, own) }) {
-			continue
-		}
 		note(&of.loose, d.besideOf(c, name, true, "it is called after another account"))
 	}
 	if itself {

@@ -52,20 +52,5 @@ func TestAPathThatIsCalledAfterAGroupIsNoOtherAccounts(t *testing.T) {
 	for _, x := range roll.Credentials {
 		doubted[x.Name] = x.Doubted
 	}
-	require.Equal(t, map[string][]credential.Path{"rt_a": nil, "svc_gitlab": nil, "rt_b": {{Mount: "kv", Path: "apps/keeper", Field: "password"}}}, doubted)
-}
-
-func TestAPathThatIsCalledByAnAccountsNameWithoutItsKindSaysNobodyElses(t *testing.T) {
-	for own, paths := range map[string][]string{"svc-gitlab": {"gitlab", "GitLab"}, "gitlab_app": {"gitlab"}, "svc-git-lab": {"git-lab", "git_lab"}} {
-		for _, path := range paths {
-			require.True(t, shortFor(path, own), "%s of %s", path, own)
-		}
-	}
-	for own, paths := range map[string][]string{
-		"svc-gitlab-test": {"svc-gitlab", "gitlab"}, "svc-gitlab-2": {"svc-gitlab", "gitlab"}, "gitlab": {"svc-gitlab"}, "svc-gitlab": {"svc", "lab", "app-gitlab", "gitlab-ci"}, "svc": {"svc", "app"},
-	} {
-		for _, path := range paths {
-			require.False(t, shortFor(path, own), "%s of %s", path, own)
-		}
-	}
+	require.Equal(t, map[string][]credential.Path{"rt_a": nil, "svc_gitlab": {{Mount: "kv", Path: "apps/gitlab", Field: "password"}}, "rt_b": {{Mount: "kv", Path: "apps/keeper", Field: "password"}}}, doubted)
 }

@@ -94,19 +94,6 @@ var (
 	fieldWords = append(slices.Clone(fieldEnds), strings.Fields("id userid principal service bind bindpw value key url uri dsn cred creds credential credentials")...)
 )
 
-// kindOfAccount are words of an account's name that say nothing but that it is
-// one.
-var kindOfAccount = strings.Fields("svc service srv sa app acct account user")
-
-// shortFor reports whether a path that is called by a name may as well be
-// called after an account: its name without such words. svc-gitlab keeps its
-// password at gitlab, also where somebody else is called so.
-func shortFor(name, own string) bool {
-	isKind := func(w string) bool { return slices.Contains(kindOfAccount, w) }
-	words, bare := wordsOf(name), slices.DeleteFunc(wordsOf(own), isKind)
-	return slices.ContainsFunc(words, tells) && strings.Join(words, "") == strings.Join(bare, "")
-}
-
 // calls are what a path calls the account of the secret there, if it does: its
 // last part, and the field. Words that any such name may have tell nothing.
 func calls(p credential.Path) (out []string) {
