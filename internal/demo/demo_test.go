@@ -81,6 +81,18 @@ func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
 	})
 }
 
+// A try that got no answer, or was hung up on, may have been let in: then the
+// log has it, and nobody counted it.
+func TestLogsAreHeldAgainstWhatWasDoneAndWhatMayHaveBeen(t *testing.T) {
+	was := played{uses{"a": 2, "b": 1}, uses{"a": 3, "b": 1}}
+	for _, row := range []struct {
+		logged uses
+		like   bool
+	}{{uses{"a": 2, "b": 1}, true}, {uses{"a": 3, "b": 1}, true}, {uses{"a": 1, "b": 1}, false}, {uses{"a": 4, "b": 1}, false}, {uses{"a": 2}, false}, {uses{"a": 2, "b": 1, "c": 1}, false}} {
+		require.Equal(t, row.like, was.like(row.logged), "%v", row.logged)
+	}
+}
+
 func TestDemoThatIsStoppedMidwayLeavesNothing(t *testing.T) {
 	for name, at := range map[string]string{
 		"while the servers start":   "Start a small company",
