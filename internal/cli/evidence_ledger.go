@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -20,14 +21,15 @@ import (
 // waits for Vault, for room on the disk and for another writer's end.
 type evidenceLedger struct {
 	dir, device string
-	secrets     *lateSecrets // of its own: what signs lives as long as its login
+	secrets     *lateSecrets  // of its own: what signs lives as long as its login
+	held        time.Duration // at a stretch: others write into it too
 
 	mu  sync.Mutex
 	log *ledger.Log
 }
 
 func (a *app) evidenceLedger(cfg *config.Campaign, dir string) *evidenceLedger {
-	return &evidenceLedger{dir: dir, device: cfg.Device, secrets: a.lateSecrets(cfg)}
+	return &evidenceLedger{dir: dir, device: cfg.Device, secrets: a.lateSecrets(cfg), held: heldFor}
 }
 
 // record writes a reading of logs, or what is new of it. Once it returns
@@ -46,6 +48,8 @@ func (l *evidenceLedger) record(ctx context.Context, r credential.LogsRead, of [
 			if l.log, err = activities.OpenLedger(ctx, store, dir, ledger.EvidenceOf(l.device)); err != nil {
 				return err
 			}
+			opened := l.log
+			time.AfterFunc(l.held, func() { l.release(opened) })
 		}
 		_, err = l.log.Append(ctx, entries)
 		return err
@@ -64,6 +68,17 @@ func (l *evidenceLedger) letGo(ctx context.Context) {
 	}
 }
 
+// release lets go of a ledger that was held for long, between two writings.
+func (l *evidenceLedger) release(held *ledger.Log) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.log == held {
+		ctx, cancel := context.WithTimeout(context.Background(), ledgerPatience)
+		defer cancel()
+		l.letGo(ctx)
+	}
+}
+
 // close lets go of the ledger.
 func (l *evidenceLedger) close() {
 	l.mu.Lock()
@@ -72,6 +87,31 @@ func (l *evidenceLedger) close() {
 	defer cancel()
 	l.letGo(ctx)
 	l.secrets.close()
+}
+
+// A watch holds the ledger so long, and who writes into it once waits longer.
+const (
+	heldFor     = time.Minute
+	waitsAtMost = 3 * time.Minute
+	looksForEnd = 3 * time.Second
+)
+
+// recordOnce is record, which waits until a watch lets go of the ledger.
+func (l *evidenceLedger) recordOnce(ctx context.Context, r credential.LogsRead, of []credential.Credential, waits func(error)) error {
+	for until, said := time.Now().Add(waitsAtMost), false; ; said = true {
+		err := l.record(ctx, r, of)
+		if !errors.Is(err, ledger.ErrLocked) || time.Now().After(until) {
+			return err
+		}
+		if !said {
+			waits(err)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(looksForEnd):
+		}
+	}
 }
 
 // ledgerPatience is for a commit that is in hand when a ledger is let go.

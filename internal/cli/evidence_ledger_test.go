@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
+	"rollcall/internal/vault/ownmount"
 )
 
 // What a watch finds is in the ledger of the device's evidence at once, signed
@@ -35,7 +36,6 @@ func TestWhatAWatchFindsIsInTheLedgerOfTheDevicesEvidence(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(plain), 0o600))
 	require.NoError(t, os.WriteFile(log, nil, 0o600))
 	const campaign = "esg-01-20261123T120000Z"
-	require.NoError(t, smallLedger(filepath.Join(ledgers, campaign)))
 	run := func(args ...string) (stdout, stderr string, code int) {
 		var out, said written
 		code = Run(ctx, append(args, "-f", file), Streams{In: strings.NewReader(""), Out: &out, Err: &said})
@@ -43,6 +43,14 @@ func TestWhatAWatchFindsIsInTheLedgerOfTheDevicesEvidence(t *testing.T) {
 	}
 	_, said, code := run("init")
 	require.Equal(t, exitOK, code, said)
+	store, err := ownmount.Open(ctx, ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+	require.NoError(t, err)
+	defer store.Close()
+	signer, err := store.Signer(ctx, ledger.Origin(campaign))
+	require.NoError(t, err)
+	public, err := store.VerifierKey(ctx, ledger.Origin(campaign))
+	require.NoError(t, err)
+	require.NoError(t, smallLedgerBy(filepath.Join(ledgers, campaign), signer, public))
 
 	type watching struct {
 		out, said written
@@ -182,6 +190,33 @@ func TestWhatAWatchFindsIsInTheLedgerOfTheDevicesEvidence(t *testing.T) {
 		require.Equal(t, exitError, code)
 		require.Contains(t, said, says)
 		require.Contains(t, said, "nothing was recorded")
+	}
+
+	// A watch that goes on lets go at times, and writes again.
+	beside := &evidenceLedger{dir: ledgers, device: "esg-01", secrets: &lateSecrets{settings: ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"}}, held: 2 * time.Second}
+	follows := credential.LogsRead{ID: "watch-3", Of: credential.LogReading{ReadAt: time.Now().UTC(), Roll: campaign, Follows: true}}
+	require.NoError(t, beside.record(ctx, follows, nil))
+	require.NoError(t, os.WriteFile(json, []byte(result), 0o600))
+	_, said, code = run("evidence", "record", json)
+	require.Equal(t, exitOK, code, said)
+	follows.Logs = []credential.ReadLog{{Number: 1, Name: "a.log", Format: "openldap"}}
+	require.NoError(t, beside.record(ctx, follows, nil))
+	beside.close()
+	require.Len(t, state().Readings, 4)
+
+	// One beside a campaign that is signed with another key is not its own.
+	forged := t.TempDir()
+	require.NoError(t, smallLedger(filepath.Join(forged, campaign)))
+	require.NoError(t, os.CopyFS(filepath.Join(forged, "esg-01-evidence"), os.DirFS(evidence)))
+	out, said, code = run("report", "--ledger", filepath.Join(forged, campaign))
+	require.Equal(t, exitOK, code, said)
+	require.Contains(t, said, "it is signed with another key than the campaign's ledger")
+	require.NotContains(t, out, "tried-after-rotation")
+
+	for _, args := range [][]string{{"evidence"}, {"evidence", "watch"}} {
+		_, said, code = run(append(args, "--campaign", "esg-01-evidence", "--device", "192.0.2.10", "corp/ldap1="+log)...)
+		require.Equal(t, exitError, code)
+		require.Contains(t, said, "has no roll")
 	}
 
 	out, said, code = run("ledger", "cat", "esg-01-evidence")

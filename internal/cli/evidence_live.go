@@ -70,6 +70,9 @@ func (r *liveRoll) of(dir string) (err error) {
 	if r.reader, err = ledger.OpenReader(dir); err != nil {
 		return err
 	}
+	if r.reader.Campaign() == ledger.EvidenceOf(r.cfg.Device) {
+		return noRollIn(r.reader.Campaign())
+	}
 	r.dir, r.key, r.campaign, r.fetched = dir, r.reader.VerifierKey(), r.reader.Campaign(), time.Now()
 	r.ahead = map[string]time.Time{}
 	return nil

@@ -23,11 +23,12 @@ func (a *app) evidenceRecordCommand() *cobra.Command {
 		Use:   "record FILE",
 		Short: "Write what a reading of logs shows into the ledger of the device's evidence",
 		Long: `record takes what evidence --campaign CAMPAIGN -o json wrote, and writes it into the ledger of the
-device's evidence: the digest of each log, which part of the windows they cover, and what they show of
-credentials of that campaign's roll, while it runs or when it is over. It changes nothing else, and no
-campaign's order. The same file twice is recorded once. The report of that campaign has it from then on.
-It needs the policies rollcall-ledger and rollcall-operator, and runs where the ledgers are. What a
-campaign is to begin with is a source of its file instead (type: evidence). Docs: docs/evidence.md.`,
+device's evidence: the digest of each log, which part of the windows they cover, and what they show
+of credentials of that campaign's roll, while it runs or when it is over. It changes nothing else,
+and no campaign's order. The same file twice is recorded once. The report of that campaign has it
+from then on. It needs the policy rollcall-ledger, and runs where the ledgers are. While a watch of
+the device writes there it waits for it, at most three minutes. What a campaign is to begin with is
+a source of its file instead (type: evidence). Docs: docs/evidence.md.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.evidenceRecord(cmd.Context(), args[0]) },
 	}
@@ -56,7 +57,8 @@ func (a *app) evidenceRecord(ctx context.Context, path string) error {
 	}
 	kept := a.evidenceLedger(cfg, cfg.LedgerDir)
 	defer kept.close()
-	if err := kept.record(ctx, read, of); err != nil {
+	waits := func(why error) { a.say("note: waiting until whoever writes lets go, at most %s: %v", waitsAtMost, why) }
+	if err := kept.recordOnce(ctx, read, of, waits); err != nil {
 		return fmt.Errorf("%w; if some of it was written, the same command goes on with the rest", err)
 	}
 	a.result("reading %s is in ledger %s: %s, %s of %s, %s about nobody on the roll of %s", read.ID, ledger.EvidenceOf(cfg.Device), plural.Count(read.Counts.Logs, "log", "logs"),

@@ -54,6 +54,8 @@ func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidence
 	switch {
 	case err != nil:
 		return err
+	case state.OfEvidence:
+		return noRollIn(state.Campaign)
 	case len(verified.Problems) > 0: // a death that somebody moved would hide who tried the value after it
 		return fmt.Errorf("the ledger of campaign %s does not verify, so its roll and its deaths are not believed: %s; no log was read; `rollcall ledger verify %[1]s` says all that is wrong, and without --campaign the roll is listed afresh", paste.Shell(state.Campaign), verified.Problems[0])
 	}
@@ -65,6 +67,12 @@ func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidence
 		return nil
 	}
 	return a.withVault(ctx, func(s *session) error { return s.hashValues(ctx, f.auditDevice, at, o) })
+}
+
+// noRollIn refuses a ledger of what logs show as whose roll logs are held
+// against: it has none, so nothing would ever be found.
+func noRollIn(name string) error {
+	return fmt.Errorf("%s is the ledger of what logs show of a device, and has no roll: name a campaign (`--campaign latest`)", paste.Shell(name))
 }
 
 // nameDomains asks each domain what it is called for short.

@@ -76,7 +76,7 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 	if state.OfEvidence {
 		return a.reportEvidence(f, report.InZone(state, zone), folder, verified)
 	}
-	a.takeEvidence(ctx, folder, state)
+	a.takeEvidence(ctx, folder, state, verified.VerifierKey)
 	shown := report.InZone(state, zone)
 	if f.html != "" {
 		if f.summary {
@@ -125,8 +125,9 @@ func (a *app) reportEvidence(f reportFlags, s *ledger.State, folder string, v re
 
 // takeEvidence adds to a campaign what the ledger of its device's evidence,
 // which lies beside its own, has against its roll. One that cannot be believed
-// is said, and not shown.
-func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.State) {
+// is said, and not shown: it is signed with the campaign's key, since Vault has
+// one for all ledgers, and whoever may write into the folder has another.
+func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.State, key string) {
 	name := ledger.EvidenceOf(state.Device)
 	beside := filepath.Join(filepath.Dir(folder), name)
 	if filepath.Base(beside) != name || missing(beside) { // a forged ledger may name any device
@@ -138,6 +139,9 @@ func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.Sta
 	}
 	if err == nil && (!of.OfEvidence || of.Device != state.Device) {
 		err = errors.New("it is another ledger")
+	}
+	if err == nil && !ledger.SameKey(verified.VerifierKey, key) {
+		err = errors.New("it is signed with another key than the campaign's ledger")
 	}
 	if err != nil {
 		a.say("WARNING: what a watch found since is in %s, and is not shown: %v", beside, err)

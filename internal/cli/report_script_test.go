@@ -52,6 +52,12 @@ func smallLedger(dir string) error {
 	if err != nil {
 		return err
 	}
+	return smallLedgerBy(dir, signer, public)
+}
+
+// smallLedgerBy is smallLedger with a key.
+func smallLedgerBy(dir string, signer note.Signer, public string) error {
+	const campaign = "esg-01-20261123T120000Z"
 	ctx := context.Background()
 	log, err := ledger.Open(ctx, dir, campaign, signer, public, func(context.Context, []byte) error { return nil })
 	if err != nil {

@@ -21,3 +21,15 @@ func ReadKeyFile(path string) (string, error) {
 	}
 	return key, nil
 }
+
+// SameKey reports whether the public keys of two ledgers are one, whose names
+// differ.
+func SameKey(a, b string) bool {
+	of := func(key string) string {
+		if parts := strings.SplitN(key, "+", 3); len(parts) == 3 { // name, hash, key
+			return parts[2]
+		}
+		return key
+	}
+	return of(a) == of(b)
+}
