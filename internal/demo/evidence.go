@@ -34,8 +34,8 @@ const evidenceFile = "evidence-" + estate.Device + ".json"
 // gave was used, by ledger id.
 type uses map[string]int
 
-// played are uses that were: so many at least, and at most. A server may have let
-// in who got no answer of it, or hung up before.
+// played are uses that were: so many at least, and at most. A server may have
+// let in who got no answer of it, or hung up before.
 type played struct{ least, most uses }
 
 // like reports whether these are the uses that logs have.
