@@ -91,14 +91,14 @@ func (l *evidenceLedger) close() {
 
 // A watch holds the ledger so long, and who writes into it once waits longer.
 const (
-	heldFor     = time.Minute
-	waitsAtMost = 3 * time.Minute
-	looksForEnd = 3 * time.Second
+	heldFor        = time.Minute
+	recordPatience = 3 * time.Minute
+	looksForEnd    = 3 * time.Second
 )
 
 // recordOnce is record, which waits until a watch lets go of the ledger.
 func (l *evidenceLedger) recordOnce(ctx context.Context, r credential.LogsRead, of []credential.Credential, waits func(error)) error {
-	for until, said := time.Now().Add(waitsAtMost), false; ; said = true {
+	for until, said := time.Now().Add(recordPatience), false; ; said = true {
 		err := l.record(ctx, r, of)
 		if !errors.Is(err, ledger.ErrLocked) || time.Now().After(until) {
 			return err

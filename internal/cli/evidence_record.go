@@ -57,7 +57,9 @@ func (a *app) evidenceRecord(ctx context.Context, path string) error {
 	}
 	kept := a.evidenceLedger(cfg, cfg.LedgerDir)
 	defer kept.close()
-	waits := func(why error) { a.say("note: waiting until whoever writes lets go, at most %s: %v", waitsAtMost, why) }
+	waits := func(why error) {
+		a.say("note: waiting until whoever writes lets go, at most %s: %v", recordPatience, why)
+	}
 	if err := kept.recordOnce(ctx, read, of, waits); err != nil {
 		return fmt.Errorf("%w; if some of it was written, the same command goes on with the rest", err)
 	}

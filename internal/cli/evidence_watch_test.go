@@ -116,7 +116,7 @@ func TestALedgerThatNobodyServesIsStaleUntilItIsFetchedAgain(t *testing.T) {
 	dir := filepath.Join(lab.Folder(t), "esg-01-20261123T120000Z")
 	require.NoError(t, smallLedger(dir))
 	away, asked := errors.New("nobody serves it now"), 0
-	r := &liveRoll{elsewhere: true, fetch: func(context.Context) error { asked++; return away }}
+	r := &liveRoll{cfg: &config.Campaign{Device: "esg-01"}, elsewhere: true, fetch: func(context.Context) error { asked++; return away }}
 	require.NoError(t, r.of(dir))
 	_, _, err := r.read(t.Context())
 	require.NoError(t, err)
