@@ -20,9 +20,7 @@ import (
 // the next one is, and whoever waits for what keeps everything from going on.
 func TestWhoeverWaitsIsToldForWhat(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("a disk that is full takes root")
-	}
+	require.Zero(t, os.Geteuid(), "a disk that is full takes root: run the tests as root (sudo -E)")
 	e := startEstate(t, estate.Options{Accounts: 2, Replica: true})
 	e.Directory = waitsLong
 	disk := t.TempDir()
