@@ -57,6 +57,10 @@ type Campaign struct {
 	// has answered. No campaign file has it.
 	Unanswered *Word `json:"unanswered,omitempty"`
 
+	// Scheduled: a schedule starts it, so that it stays for nobody. No campaign
+	// file has it.
+	Scheduled bool `json:"scheduled,omitempty"`
+
 	// First are those of the roll that are tried before all others, which then
 	// wait until somebody lets them go on. No campaign file has it.
 	First *Selection `json:"first,omitempty"`

@@ -32,6 +32,9 @@ func (c *Campaign) Told() json.RawMessage {
 		return nil
 	}
 	told := settings.Told{Notify: c.Notify, UsedBy: c.UsedBy}
+	if c.Open != nil && !c.Scheduled {
+		told.Wait = time.Duration(c.Open.Wait)
+	}
 	if c.Containment != nil {
 		told.Never = c.Containment.Addresses
 	}

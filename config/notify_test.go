@@ -53,6 +53,13 @@ used_by:
 	var told settings.Told
 	require.NoError(t, json.Unmarshal(c.Told(), &told))
 	require.Len(t, told.All(), 4)
+	require.Zero(t, told.Wait)
+	c.Open = &OpenItems{Wait: Duration(4 * time.Hour)}
+	require.NoError(t, json.Unmarshal(c.Told(), &told))
+	require.Equal(t, 4*time.Hour, told.Wait)
+	c.Scheduled, told = true, settings.Told{}
+	require.NoError(t, json.Unmarshal(c.Told(), &told))
+	require.Zero(t, told.Wait, "one of a schedule stays for nobody")
 	c, err = load("campaign.yaml", t.TempDir(), []byte(beforeNotify))
 	require.NoError(t, err)
 	require.Nil(t, c.Told())
@@ -69,7 +76,7 @@ func TestWhatIsWrongAboutWhoIsToldIsSaidWithItsLine(t *testing.T) {
 		{"two of one name", "notify:\n  commands:\n    - {name: a, command: [/x/a]}\n    - {name: a, command: [/x/b]}", "name: the receiver on line 12 has this name already"},
 		{"a shell's line", `notify: {commands: [{name: a, command: "page now"}]}`, "must be a list"},
 		{"a relative program", `notify: {commands: [{name: a, command: [page]}]}`, "whole path of a program"},
-		{"an event that is none", `notify: {commands: [{name: a, command: [/x/a], events: [started]}]}`, "unknown: started; one of start, wave, finding, stall, end"},
+		{"an event that is none", `notify: {commands: [{name: a, command: [/x/a], events: [started]}]}`, "unknown: started; one of start, wave, finding, stall, wait, end"},
 		{"mail without a port", `notify: {mail: [{name: a, server: mail.example.org, from: a@example.org, to: [b@example.org]}]}`, "server: must be host:port"},
 		{"mail to nobody", `notify: {mail: [{name: a, server: "mail.example.org:25", from: a@example.org}]}`, "to: missing"},
 		{"a header in an address", `notify: {mail: [{name: a, server: "mail.example.org:25", from: a@example.org, to: ["Bcc: <b@example.org>"]}]}`, "to: must be the bare address"},

@@ -132,6 +132,7 @@ func anyCampaign(t *rapid.T) Campaign {
 		Containment: &Containment{How: credential.Isolated, At: when.Draw(t, "contained"), By: text.Draw(t, "who"), Note: text.Draw(t, "note"), Addresses: filled(rapid.SliceOf(text).Draw(t, "addresses")), Ports: filled(rapid.SliceOf(rapid.Int()).Draw(t, "ports")), File: text.Draw(t, "statement")},
 		Override:    &Word{Reason: text.Draw(t, "override"), By: text.Draw(t, "whose")},
 		UnfitDoors:  &Word{Reason: text.Draw(t, "unfit doors"), By: text.Draw(t, "whose of those")},
+		Scheduled:   rapid.Bool().Draw(t, "scheduled"),
 		Exposure:    filled(rapid.SliceOf(interval).Draw(t, "exposure")),
 		Vault:       Vault{Mount: text.Draw(t, "mount"), Transit: text.Draw(t, "transit"), Adopt: text.Draw(t, "adopt"), HandOver: text.Draw(t, "handover"), RotateLogin: rapid.Bool().Draw(t, "login")},
 		Directories: rapid.MapOf(text, directory).Draw(t, "directories"),

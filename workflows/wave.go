@@ -303,7 +303,7 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 			}
 			w.state.Unheard = w.state.Unheard || it.Unheard
 			own := t.Items[i].Cause()
-			w.state.Person = w.state.Person || own != nil && own.Reason.Final() && own.Reason != protocol.ReasonSuperseded
+			w.state.Person = w.state.Person || own != nil && own.Reason.Mendable()
 		}
 		err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordExceptions, wire.ExceptionInput{
 			Batch: w.batches[t.Batch], Items: t.Items, Why: why,

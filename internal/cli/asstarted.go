@@ -60,8 +60,9 @@ func differing(stored []byte, now *config.Campaign) ([]string, error) {
 	for i, c := range []*config.Campaign{was, now} {
 		plain := *c
 		plain.Unanswered, plain.Override, plain.UnfitDoors, plain.First = nil, nil, nil, nil // said when it was started
-		plain.Incident = credential.Incident{}                                               // a ticket may get its number later
-		plain.FileSHA256, plain.DoorLines = "", nil                                          // a comment takes no part, nor where something stands
+		plain.Scheduled = false
+		plain.Incident = credential.Incident{}      // a ticket may get its number later
+		plain.FileSHA256, plain.DoorLines = "", nil // a comment takes no part, nor where something stands
 		plain.Accept = slices.Clone(c.Accept)
 		for i := range plain.Accept {
 			plain.Accept[i].Line = 0

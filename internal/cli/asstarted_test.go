@@ -29,6 +29,7 @@ func TestWhatWasChangedInTheFileSinceTheStartIsNamed(t *testing.T) {
 		{"nothing", func(*config.Campaign) {}, nil},
 		{"it lies elsewhere", func(c *config.Campaign) { c.LedgerDir = "/there" }, nil},
 		{"what is said of its containment", func(c *config.Campaign) { c.Containment.Note, c.Override = "again", &config.Word{Reason: "x"} }, nil},
+		{"that a schedule started it", func(c *config.Campaign) { c.Scheduled = true }, nil},
 		{"what is said of doors that are other ones", func(c *config.Campaign) { c.UnfitDoors = &config.Word{Reason: "x"} }, nil},
 		{"where its device is asked", func(c *config.Campaign) { c.Containment.Ports = []int{22} }, []string{"containment"}},
 		{"an exclude", func(c *config.Campaign) { c.Exclude = []config.Exclude{{Account: "svc-a", Reason: "x"}} }, []string{"exclude"}},

@@ -90,6 +90,7 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 	if err := s.requireAnswers(ctx); err != nil {
 		return err
 	}
+	s.cfg.Scheduled = true
 	spec, err := json.Marshal(s.cfg)
 	if err != nil {
 		return err

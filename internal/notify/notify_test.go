@@ -195,6 +195,128 @@ func TestAStallIsToldOnceWithWhatItWaitsFor(t *testing.T) {
 	require.Nil(t, told.stall(i, now, now, ""), "only people are waited for")
 }
 
+// noted has a teller read entries, and gives the number of the next one.
+func noted(told *teller, entries ...ledger.Entry) uint64 {
+	for i, e := range entries {
+		e.Campaign, e.At = campaign, time.Date(2026, 11, 29, 12, 0, i, 0, time.UTC)
+		e.ID = ledger.EntryID(campaign, e.Credential, string(rune('a'+i)), e.Event)
+		told.add(uint64(i), e)
+	}
+	return uint64(len(entries))
+}
+
+func task(id string) ledger.Entry {
+	e := of(id, ledger.TaskOpened)
+	e.Task = &ledger.TaskOpening{}
+	return e
+}
+
+func exception(id string, r protocol.Reason) ledger.Entry {
+	e := openAt(id, protocol.Precheck, r, "")
+	e.Event = ledger.Exception
+	return e
+}
+
+func TestACampaignThatStaysForPeopleIsToldOnceForEachCause(t *testing.T) {
+	begun := []ledger.Entry{{Event: ledger.CampaignStarted, Device: "esg-01"}, listed("a", 0), listed("b", 0), listed("c", 0), {Event: ledger.RollClosed}, task("c")}
+	stays := settings.Told{Wait: 4 * time.Hour}
+	now := time.Now()
+	told := newTeller(stays, campaign)
+	i := noted(told, append(begun, dead("a"))...)
+	n, _ := told.wait(i, now, nil)
+	require.Nil(t, n, "something is in work")
+
+	told = newTeller(stays, campaign)
+	i = noted(told, append(begun, dead("a"), exception("b", protocol.ReasonNoAccount))...)
+	n, causes := told.wait(i, now, nil)
+	require.Equal(t, settings.Wait, n.Event)
+	require.Equal(t, &Counts{Listed: 3, Dead: 1, Open: 2}, n.Counts)
+	require.Len(t, n.Open, 2)
+	require.Contains(t, n.Text, "1 open is tried no more before a person has put it right")
+	require.Contains(t, n.Text, "rollcall relist")
+	require.Contains(t, n.Text, "for 4h0m0s")
+	require.Contains(t, n.Text, "1 task of people is not done")
+	n, _ = told.wait(i, now, causes)
+	require.Nil(t, n, "once")
+
+	told = newTeller(settings.Told{}, campaign)
+	i = noted(told, append(begun, dead("a"), exception("b", protocol.ReasonNoAccount))...)
+	n, causes = told.wait(i, now, nil)
+	require.NotContains(t, n.Text, "for 4h0m0s", "it waits for people's tasks alone, as long as they take")
+	require.Contains(t, n.Text, "rollcall relist")
+	again := append(begun, dead("a"), exception("b", protocol.ReasonNoAccount), openAt("c", protocol.Precheck, protocol.ReasonByHand, ""))
+	told = newTeller(settings.Told{}, campaign)
+	n, _ = told.wait(noted(told, again...), now, causes)
+	require.Nil(t, n, "the same people are waited for")
+
+	told = newTeller(settings.Told{}, campaign)
+	i = noted(told, begun[0], listed("a", 0), listed("b", 0), begun[4], dead("a"), exception("b", protocol.ReasonNoAccount))
+	n, _ = told.wait(i, now, nil)
+	require.Nil(t, n, "without open.wait it ends at once")
+
+	told = newTeller(stays, campaign)
+	i = noted(told, begun[0], listed("a", 0), listed("b", 0), begun[4], dead("a"), exception("b", protocol.ReasonUnreachable))
+	n, _ = told.wait(i, now, nil)
+	require.Nil(t, n, "it does not stay for what no person can put right")
+}
+
+func TestAPauseThatLastsIsToldOnceForEachPause(t *testing.T) {
+	told := newTeller(settings.Told{}, campaign)
+	paused := ledger.Entry{Event: ledger.CampaignPaused, Actor: "jo@vm"}
+	i := noted(told, ledger.Entry{Event: ledger.CampaignStarted, Device: "esg-01"}, listed("a", 0), ledger.Entry{Event: ledger.RollClosed}, paused)
+	n, causes := told.wait(i, time.Now(), nil)
+	require.Contains(t, n.Text, "paused since 2026-11-29 12:00:03Z by jo@vm")
+	require.Contains(t, n.Text, "rollcall resume")
+	n, _ = told.wait(i, time.Now(), causes)
+	require.Nil(t, n)
+	held := paused
+	held.Actor, held.Detail, held.At, held.Campaign = "", "what was to be tried first was tried; the others wait", time.Now(), campaign
+	told.add(i, ledger.Entry{Event: ledger.CampaignResumed, At: time.Now(), Campaign: campaign, ID: "x"})
+	n, _ = told.wait(i+1, time.Now(), causes)
+	require.Nil(t, n)
+	held.ID = "y"
+	told.add(i+1, held)
+	n, _ = told.wait(i+2, time.Now(), causes)
+	require.Contains(t, n.Text, "what was to be tried first was tried")
+}
+
+// A process that ends because people alone are left tells that before it goes.
+func TestWhoeverLeavesACampaignToPeopleTellsThemAndTheNextProcessDoesNot(t *testing.T) {
+	w := newWorld(t)
+	n := w.notifier()
+	w.begins()
+	w.add(dead("a"), dead("b"), task("c"))
+	n.Grew(campaign, nil)
+	require.Zero(t, stop(t, n))
+	said := w.hook.ids()
+	require.True(t, strings.HasPrefix(said[len(said)-1], "wait/"), "%v", said)
+	again := w.notifier()
+	require.Zero(t, stop(t, again))
+	require.Equal(t, said, w.hook.ids())
+}
+
+func TestAWaitIsToldOnceNothingWasRecordedForAWhile(t *testing.T) {
+	w := newWorld(t)
+	n := w.prepared()
+	var mu sync.Mutex
+	now := time.Now()
+	n.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	n.Begin(campaign, w.json(), nil)
+	w.begins()
+	w.add(dead("a"), dead("b"), task("c"))
+	n.Grew(campaign, nil)
+	require.Eventually(t, func() bool { n.Grew(campaign, nil); return len(w.hook.ids()) >= 4 }, 2*time.Minute, 10*time.Millisecond)
+	require.NotContains(t, strings.Join(w.hook.ids(), " "), "wait/", "the campaign may be about to end")
+	mu.Lock()
+	now = now.Add(settled)
+	mu.Unlock()
+	require.Eventually(t, func() bool {
+		n.Grew(campaign, nil)
+		return strings.Contains(strings.Join(w.hook.ids(), " "), "wait/")
+	}, 2*time.Minute, 10*time.Millisecond)
+	require.Zero(t, stop(t, n))
+}
+
 func TestAStalledLedgerIsNoticedByTheClock(t *testing.T) {
 	w := newWorld(t)
 	w.told.Notify.Stall = time.Minute

@@ -31,6 +31,8 @@ type outbox struct {
 	Next    uint64   `json:"next"`              // entry of the ledger to be read
 	Stalled uint64   `json:"stalled,omitempty"` // Next at the last stall that was told
 	Ended   bool     `json:"ended,omitempty"`
+	// Waited is for what people were told that the campaign waits for them.
+	Waited []string `json:"waited,omitempty"`
 	// Began is when the campaign was first heard of, for one whose ledger never
 	// begins.
 	Began time.Time `json:"began"`

@@ -24,6 +24,8 @@ type teller struct {
 	campaign string
 
 	closed   bool // the roll is
+	pause    ledger.Entry
+	pausedAt uint64 // its index
 	left     map[int]int
 	began    map[int]bool
 	ended    map[int]bool
@@ -61,6 +63,8 @@ func (t *teller) add(index uint64, e ledger.Entry) (out []Notice) {
 		out = append(out, t.start(e))
 	case ledger.EventFinding:
 		t.gather(index, e)
+	case ledger.CampaignPaused:
+		t.pause, t.pausedAt = e, index
 	case ledger.EventIntent, ledger.Activated, ledger.EventOpen, ledger.TaskOpened, ledger.EventOutcome, ledger.Exception:
 		if c != nil {
 			out = append(out, t.wave(c, e)...)

@@ -161,6 +161,12 @@ func (w *watcher) queue(fresh []Notice, ended bool) {
 			fresh, w.box.Stalled = append(fresh, *stall), w.read
 		}
 	}
+	if w.read > 0 && !ended && w.still() {
+		var wait *Notice
+		if wait, w.box.Waited = w.teller.wait(w.read, w.n.Now(), w.box.Waited); wait != nil {
+			fresh = append(fresh, *wait)
+		}
+	}
 	if len(fresh) == 0 && w.box.Next == w.read && !ended {
 		return
 	}
@@ -169,6 +175,23 @@ func (w *watcher) queue(fresh []Notice, ended bool) {
 	}
 	w.box.Next, w.box.Ended = w.read, w.box.Ended || ended
 	w.changed()
+}
+
+// still reports whether nothing was recorded for so long that a campaign that
+// waits for people does not go on by itself; a pause is told once it lasts. A
+// process that ends asks nothing later.
+func (w *watcher) still() bool {
+	after := settled
+	if w.teller.state.Phase == ledger.Paused {
+		after = max(settled, w.box.Told.Notify.Stall)
+	} else {
+		select {
+		case <-w.hurry:
+			return true
+		default:
+		}
+	}
+	return w.n.Now().Sub(w.grew) >= after
 }
 
 // changed keeps the outbox and wakes who waits for it. A disk without room

@@ -223,6 +223,9 @@ func (r Reason) Final() bool {
 	return r.Listed() || r == ReasonSuperseded || r == ReasonMorePaths || r == ReasonByHand
 }
 
+// Mendable reports whether a person can put it right, and nobody else.
+func (r Reason) Mendable() bool { return r.Final() && r != ReasonSuperseded }
+
 // OfAllVault reports whether Vault as a whole is the trouble, whatever the
 // credential.
 func (r Reason) OfAllVault() bool {

@@ -18,13 +18,14 @@ const (
 	Wave    Event = "wave"    // a wave began, or ended
 	Finding Event = "finding" // something an investigator must look at
 	Stall   Event = "stall"   // nothing was recorded for a while, and credentials are open
+	Wait    Event = "wait"    // nothing goes on before a person does something
 	End     Event = "end"     // the campaign was closed
 	Reload  Event = "reload"  // a path has a new value: its consumers are to read it
 )
 
 // Events are those that a target may choose among. Reload goes to whom the path
 // itself names.
-func Events() []Event { return []Event{Start, Wave, Finding, Stall, End} }
+func Events() []Event { return []Event{Start, Wave, Finding, Stall, Wait, End} }
 
 // Notify is who is told of a campaign.
 type Notify struct {
@@ -72,6 +73,9 @@ type UsedBy struct {
 type Told struct {
 	Notify Notify   `json:"notify,omitzero"`
 	UsedBy []UsedBy `json:"used_by,omitempty"`
+	// Wait is how long the campaign stays for a person who puts right what is
+	// open; 0: it ends.
+	Wait time.Duration `json:"wait,omitempty"`
 	// Never are names and addresses of the compromised device, to which nothing
 	// is sent.
 	Never []string `json:"never,omitempty"`
