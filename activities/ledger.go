@@ -86,6 +86,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 		return classify(errVault, err)
 	}
 	entries = append(entries, record.Findings(in.Campaign, "", slices.Concat(index.Warnings, then), now)...)
+	entries = append(entries, record.NotAsked(in.Campaign, index.Unfit, now)...)
 	readings, err := l.Store.ReadReadings(ctx, index)
 	if err != nil {
 		return classify(errVault, err)

@@ -26,7 +26,7 @@ import (
 // looked at the other.
 func (a *app) overrideFlags(c *cobra.Command) {
 	c.Flags().Var(&a.override, "override", "go on although the device may not be contained, for this reason; the ledger has it, and the campaign ends with exit code 2")
-	c.Flags().Var(&a.unfitDoors, "unfit-doors", "go on with doors that are not what the campaign file says, which are not asked, for this reason; where a door is so the ledger has it, and the campaign ends with exit code 2")
+	c.Flags().Var(&a.unfitDoors, "unfit-doors", "go on with doors that are not what the campaign file says, which are not asked, for this reason; where a door is so the ledger has who and why, and the campaign ends with exit code 2")
 }
 
 func (a *app) containCommand() *cobra.Command {

@@ -11,6 +11,10 @@ type UnfitDoor struct {
 	Fault string `json:"fault"` // door.Fault
 	Why   string `json:"why"`   // what was seen
 	Do    string `json:"do"`
+
+	// Override is why a person went on all the same, and OverrideBy who.
+	Override   string `json:"override,omitempty"`
+	OverrideBy string `json:"override_by,omitempty"`
 }
 
 // Text says it in a line.

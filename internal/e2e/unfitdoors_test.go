@@ -17,6 +17,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/estate"
 	"rollcall/internal/lab"
+	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 )
 
@@ -111,4 +112,16 @@ func TestNoCampaignBeginsWithADoorThatIsNotTheOneOfItsFile(t *testing.T) {
 		}
 	}
 	require.Equal(t, 4, told)
+	var of []string
+	for _, a := range u.ledger().Actions {
+		if a.Event == ledger.DoorNotAsked {
+			require.Equal(t, why, a.Why)
+			require.Contains(t, a.Who, "@")
+			require.False(t, a.At.IsZero())
+			of = append(of, a.What)
+		}
+	}
+	require.Equal(t, []string{"mail", "odd", "page", "shell"}, of)
+	require.Contains(t, strings.Join(strings.Fields(u.run("report").out), " "), "went on although door shell is not what the campaign file says, and is not asked: "+why)
+	u.must("ledger", "verify")
 }

@@ -29,7 +29,7 @@ func (s *State) act(index uint64, e *Entry) {
 		a.Why = e.Detail
 	case ServerLeftOut:
 		a.What, a.Why = e.Server+" of "+e.Authority, e.Detail
-	case DoorLeftOut:
+	case DoorLeftOut, DoorNotAsked:
 		a.What, a.Why = e.Server, e.Detail
 	case OpenAccepted:
 		a.What, a.Why = e.Owner, e.Detail

@@ -24,6 +24,7 @@ func TestWhatPeopleDidIsKeptWithWhoWhenAndWhy(t *testing.T) {
 	add(Entry{Event: CampaignPaused, Actor: "c@1"})
 	add(Entry{Event: CampaignResumed, Actor: "d@1"})
 	add(Entry{Event: ServerLeftOut, Authority: "corp", Server: "ldap2", Actor: "e@1", Detail: "burnt"})
+	add(Entry{Event: DoorNotAsked, Server: "mail", Actor: "h@1", Detail: "its certificate is of yesterday"})
 	add(Entry{Event: LoginAccepted, Credential: "vault/approle/x", Name: "approle/x", Actor: "f@1", Detail: "Monday"})
 	add(Entry{Event: CampaignAborted, Actor: "g@1"})
 	add(Entry{Event: CampaignClosed, Detail: "ended early: because"})
@@ -33,10 +34,10 @@ func TestWhatPeopleDidIsKeptWithWhoWhenAndWhy(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"campaign-started a@1  ", "contained b@1  it cannot be off", "campaign-paused c@1  ", "campaign-resumed d@1  ",
-		"server-left-out e@1 ldap2 of corp burnt", "login-accepted f@1 approle/x Monday", "campaign-aborted g@1  ", "campaign-closed   ended early: because",
+		"server-left-out e@1 ldap2 of corp burnt", "door-not-asked h@1 mail its certificate is of yesterday", "login-accepted f@1 approle/x Monday", "campaign-aborted g@1  ", "campaign-closed   ended early: because",
 	}, got)
 	require.Equal(t, "g@1", s.By(CampaignAborted).Who)
-	require.EqualValues(t, 7, s.By(CampaignAborted).Index)
+	require.EqualValues(t, 8, s.By(CampaignAborted).Index)
 	require.Nil(t, s.By(TookOver))
 	require.True(t, s.EndedEarly(), "its roll was never closed")
 	require.Equal(t, "ended early: because", s.Why)

@@ -21,6 +21,7 @@ type audit struct {
 	servers   map[authority][]string    // every server that gave evidence for an authority
 	left      map[authorityServer]int64 // servers that a person left out, and the entry that says so
 	leftDoors map[string]int64          // the same of doors
+	notAsked  map[string]bool           // doors that a person went on without, for they are other ones
 	intents   map[announced]int64       // the first intent of each attempt
 	intended  bool                      // there was one
 	closed    int64                     // index of roll-closed, or noIndex
@@ -60,7 +61,7 @@ type death struct {
 var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
 	Listed: true, Excluded: true, RollClosed: true, EventFinding: true, EventIntent: true, Activated: true, EventOutcome: true, EventOpen: true,
-	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, DoorLeftOut: true, LoginAccepted: true, OpenAccepted: true, TookOver: true,
+	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, DoorLeftOut: true, DoorNotAsked: true, LoginAccepted: true, OpenAccepted: true, TookOver: true,
 	Relisted: true, TakenUp: true, Added: true, Replaced: true,
 	ProfileNamed: true, LineAnswered: true, DeviceContained: true,
 	TaskOpened: true, TaskReminded: true, TaskOverdue: true, TaskReassigned: true, EndAttested: true, TaskRenewed: true, TaskHandedOver: true,
@@ -77,7 +78,7 @@ func bareState() *State {
 
 func newAudit(rep *Report) *audit {
 	return &audit{rep: rep, state: bareState(), first: map[idKey]int64{}, unknown: map[string]int64{}, ahead: map[string]ahead{}, started: noIndex,
-		servers: map[authority][]string{}, left: map[authorityServer]int64{}, leftDoors: map[string]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, opened: map[string]bool{}, readings: map[string]*readingTold{}, closed: noIndex, ended: noIndex, contained: noIndex}
+		servers: map[authority][]string{}, left: map[authorityServer]int64{}, leftDoors: map[string]int64{}, notAsked: map[string]bool{}, intents: map[announced]int64{}, answers: map[string]bool{}, opened: map[string]bool{}, readings: map[string]*readingTold{}, closed: noIndex, ended: noIndex, contained: noIndex}
 }
 
 func (a *audit) entry(index int64, line []byte) {
@@ -164,6 +165,8 @@ func (a *audit) check(index int64, e *Entry) {
 		a.leaveOut(index, e)
 	case DoorLeftOut:
 		a.leaveOutDoor(index, e)
+	case DoorNotAsked:
+		a.goOnWithout(index, e)
 	case TookOver:
 		a.takeOver(index, e)
 	case OpenAccepted:
@@ -256,12 +259,29 @@ func (a *audit) leaveOutDoor(index int64, e *Entry) {
 	if e.Actor == "" || e.Detail == "" {
 		a.rep.add(index, "", "door %s was left out, and the entry does not say by whom and why", e.Server)
 	}
-	if _, named := a.state.Doors[e.Server]; !named && !a.gap {
-		a.rep.add(index, "", "door %s was left out, and the campaign has none of that name", e.Server)
-	}
+	a.namedDoor(index, e, "was left out")
 	if _, twice := a.leftDoors[e.Server]; !twice {
 		a.leftDoors[e.Server] = index
 	}
+}
+
+func (a *audit) namedDoor(index int64, e *Entry, what string) {
+	if _, named := a.state.Doors[e.Server]; !named && !a.gap {
+		a.rep.add(index, "", "door %s %s, and the campaign has none of that name", e.Server, what)
+	}
+}
+
+// goOnWithout asks who went on although a door is another one, and why, and for
+// the order: what a door is was seen when the roll was listed.
+func (a *audit) goOnWithout(index int64, e *Entry) {
+	if e.Actor == "" || e.Detail == "" {
+		a.rep.add(index, "", "door %s is not asked, and the entry does not say by whom and why", e.Server)
+	}
+	if a.closed != noIndex {
+		a.rep.add(index, "", "door %s is not asked, as is said after the roll was closed by entry %d", e.Server, a.closed)
+	}
+	a.namedDoor(index, e, "is not asked")
+	a.notAsked[e.Server] = true
 }
 
 // doors are those whose evidence a death needs: each of the credential, and
@@ -270,6 +290,11 @@ func (a *audit) doors(d death) (out []string) {
 	for _, name := range d.entry.DoorsLeftOut {
 		if since, said := a.leftDoors[name]; !said || since > d.index {
 			a.rep.add(d.index, d.entry.Credential, "called dead without door %s, which nobody had left out", name)
+		}
+	}
+	for _, at := range d.entry.AtDoors {
+		if a.notAsked[at.Door] {
+			a.rep.add(d.index, d.entry.Credential, "called dead by what door %s showed, which was not asked", at.Door)
 		}
 	}
 	for _, name := range a.state.Credential(d.entry.Credential).Doors {

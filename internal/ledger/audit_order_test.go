@@ -45,7 +45,7 @@ func quicklyWhole(entries []Entry) bool {
 func TestNoOrderOfEntriesStopsTheAudit(t *testing.T) {
 	every := []Event{Listed, Listed, EventOutcome, EventOutcome, EventIntent, EventIntent, Reopened, Replaced, Added, TakenUp, Relisted, Exception, EventOpen, Activated,
 		TaskOpened, EndAttested, TaskRenewed, TaskHandedOver, TaskReassigned, TaskOverdue, TaskReminded, RollClosed, CampaignClosed, CampaignStarted, ServerLeftOut,
-		DoorLeftOut, OpenAccepted, LoginAccepted, Excluded, LineAnswered, ProfileNamed, DeviceContained, TookOver, EventFinding, Anchored, CampaignAborted}
+		DoorLeftOut, OpenAccepted, LoginAccepted, DoorNotAsked, Excluded, LineAnswered, ProfileNamed, DeviceContained, TookOver, EventFinding, Anchored, CampaignAborted}
 	rapid.Check(t, func(t *rapid.T) {
 		var entries []Entry
 		for i := range rapid.IntRange(0, 12).Draw(t, "entries") {

@@ -22,6 +22,7 @@ const (
 	CampaignClosed  Event = "campaign-closed"   // Counts
 	ServerLeftOut   Event = "server-left-out"   // a person took Server of Authority out, with Detail as the reason: proofs after it need not ask it
 	DoorLeftOut     Event = "door-left-out"     // a person took the door Server out, with Detail as the reason
+	DoorNotAsked    Event = "door-not-asked"    // a person went on although the door Server is not what the campaign file says, with Detail as the reason; before the roll is closed
 	LoginAccepted   Event = "login-accepted"    // a person let new values go where Credential, a login to Vault that was not dead, could read them, with Detail as the reason
 	OpenAccepted    Event = "open-accepted"     // a person left what is open open, with Detail as the reason, Owner and Due; with Credential: what he says of that one instead
 	Listed          Event = "listed"            // one for each credential on the roll, with provenance

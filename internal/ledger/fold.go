@@ -97,6 +97,7 @@ func (s *State) add(index uint64, e *Entry) {
 	case ReadingBegun, LogRead, LogsCover, SignFound, ReadingEnded:
 		s.read(index, e)
 	case Relisted: // each credential that it puts on the roll has an entry
+	case DoorNotAsked: // of a credential that it takes it is the reason
 	case TookOver:
 		if e.TookFrom != nil {
 			s.TookOver = append(s.TookOver, *e.TookFrom)

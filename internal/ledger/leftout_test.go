@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -142,4 +143,49 @@ func TestADeathAtFewerDoorsNeedsAPersonWhoLeftTheOthersOut(t *testing.T) {
 	}
 	require.Regexp(t, `door-left-out +by operator@bastion  nas  switched off on Friday`, b.String())
 	require.Regexp(t, `outcome .*door nas: left out by a person, not asked`, b.String())
+}
+
+// storyWithAnother: a person went on although the second of two doors was
+// another one than the campaign file says.
+func storyWithAnother() []Entry {
+	story := storyWithoutDoor()
+	word := whole(DoorNotAsked, nil)
+	word.Server, word.Actor, word.Detail = "nas", "operator@bastion", "its key is compared on Monday"
+	return slices.Concat(story[:2], []Entry{word, story[2], story[3]}, story[6:])
+}
+
+func TestADoorIsNotAskedByTheWordOfAPersonThatStandsBeforeAnythingIsSet(t *testing.T) {
+	const word, closed = 2, 3
+	open := func(s []Entry) []Entry { s[len(s)-1].Counts = &Counts{Listed: 1, Open: 1}; return s }
+	for _, c := range []struct {
+		name  string
+		edit  func([]Entry) []Entry
+		index int64
+		what  string
+	}{
+		{"by name, with a reason", open, 0, ""},
+		{"by nobody", func(s []Entry) []Entry { s[word].Actor = ""; return open(s) }, word, "does not say by whom and why"},
+		{"for nothing", func(s []Entry) []Entry { s[word].Detail = ""; return open(s) }, word, "does not say by whom and why"},
+		{"a door that there is not", func(s []Entry) []Entry { s[word].Server = "vpn"; return open(s) }, word, "the campaign has none of that name"},
+		{"after the roll was closed", func(s []Entry) []Entry { s[word], s[closed] = s[closed], s[word]; return open(s) }, closed, "after the roll was closed"},
+		{"and it gave evidence", func(s []Entry) []Entry {
+			death := storyWithoutDoor()[5]
+			death.DoorsLeftOut = nil
+			nas := death.AtDoors[0]
+			nas.Door = "nas"
+			death.AtDoors = append(slices.Clone(death.AtDoors), nas)
+			return slices.Insert(s, len(s)-1, death)
+		}, 5, "called dead by what door nas showed, which was not asked"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rep := audited(c.edit(storyWithAnother()))
+			if c.what == "" {
+				require.Empty(t, rep.Problems)
+				require.True(t, quicklyWhole(open(storyWithAnother())))
+				return
+			}
+			require.True(t, rep.says(c.index, c.what), "%+v", rep.Problems)
+			require.False(t, quicklyWhole(c.edit(storyWithAnother())))
+		})
+	}
 }

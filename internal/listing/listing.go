@@ -153,7 +153,7 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	}
 	roll.Containment.Against = append(roll.Containment.Against, Pointing(roll.Containment, found, map[string]string{"Vault": store.Address()})...)
 	roll.Unfit = unfit()
-	roll.Warnings = slices.Concat(notContained(roll.Containment), unfitWarnings(spec, roll.Unfit), unsaid, found.warnings(), more, otherSpellings(spec, roll, roll.Doors, time.Now()), audit, sameIDsAccepted(spec), roll.Warnings)
+	roll.Warnings = slices.Concat(notContained(roll.Containment), unfitWarnings(roll.Unfit), unsaid, found.warnings(), more, otherSpellings(spec, roll, roll.Doors, time.Now()), audit, sameIDsAccepted(spec), roll.Warnings)
 	return roll, roll.Warnings, nil
 }
 

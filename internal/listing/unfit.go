@@ -100,6 +100,9 @@ func unfitDoors(ctx context.Context, doors *opened.Doors, spec *config.Campaign,
 	for _, u := range found {
 		if u != nil {
 			u.Line = lineOf(spec, u.Door)
+			if o := spec.UnfitDoors; o != nil {
+				u.Override, u.OverrideBy = o.Reason, o.By
+			}
 			out = append(out, *u)
 		}
 	}
@@ -132,11 +135,11 @@ func lineOf(spec *config.Campaign, name string) int {
 }
 
 // unfitWarnings tell them.
-func unfitWarnings(spec *config.Campaign, all []credential.UnfitDoor) (out []credential.Finding) {
+func unfitWarnings(all []credential.UnfitDoor) (out []credential.Finding) {
 	for _, u := range all {
 		detail := u.Text()
-		if o := spec.UnfitDoors; o != nil {
-			detail += fmt.Sprintf("; %s went on all the same: %s", o.By, o.Reason)
+		if u.Override != "" {
+			detail += fmt.Sprintf("; %s went on all the same: %s", u.OverrideBy, u.Override)
 		}
 		out = append(out, credential.Finding{Code: credential.FindingUnfitDoor, Detail: detail})
 	}

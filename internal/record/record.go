@@ -170,6 +170,20 @@ func Findings(campaign, id string, list []credential.Finding, now time.Time) []l
 	return entries
 }
 
+// NotAsked are the entries of doors without which a person went on.
+func NotAsked(campaign string, doors []credential.UnfitDoor, now time.Time) (entries []ledger.Entry) {
+	for _, u := range doors {
+		if u.Override == "" {
+			continue // a roll of a build before
+		}
+		entries = append(entries, ledger.Entry{
+			ID: ledger.EntryID(campaign, "", u.Door, ledger.DoorNotAsked), At: now, Campaign: campaign,
+			Event: ledger.DoorNotAsked, Server: u.Door, Actor: u.OverrideBy, Detail: u.Override,
+		})
+	}
+	return entries
+}
+
 // Read are the entries of readings of logs. signs are those of what is listed,
 // by reading.
 func Read(campaign string, readings []credential.LogsRead, signs map[string][]ledger.Entry, now time.Time) (entries []ledger.Entry) {

@@ -25,6 +25,7 @@ var deeds = map[ledger.Event]string{
 	ledger.TookOver:        "took over from campaign %s",
 	ledger.ServerLeftOut:   "left out server %s",
 	ledger.DoorLeftOut:     "left out door %s",
+	ledger.DoorNotAsked:    "went on although door %s is not what the campaign file says, and is not asked",
 	ledger.Relisted:        "had it listed again, and took up what was found",
 	ledger.OpenAccepted:    "accepted what is open and closed it, with %s to see to that",
 	ledger.LoginAccepted:   "accepted login %s as open",

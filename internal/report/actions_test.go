@@ -33,6 +33,7 @@ func TestWhoDidWhatIsTold(t *testing.T) {
 	l.add(ledger.Entry{At: at(12 * time.Second), Event: ledger.CampaignPaused, Actor: "anna@bastion"}, "1")
 	l.add(ledger.Entry{At: at(13 * time.Second), Event: ledger.CampaignResumed, Actor: "bob@bastion"}, "2")
 	l.add(ledger.Entry{At: at(13 * time.Second), Event: ledger.LoginAccepted, Credential: "corp/0000", Name: "approle/gw", Actor: "carol@bastion", Detail: "it cannot be changed before Monday"}, "1")
+	l.add(ledger.Entry{At: at(13 * time.Second), Event: ledger.DoorNotAsked, Server: "mail", Actor: "dora@bastion", Detail: "the mail team mends its certificate"}, "1")
 	l.add(ledger.Entry{At: at(14 * time.Second), Event: ledger.CampaignAborted, Actor: "root@vm"}, "3")
 	l.entries = append(l.entries, closed)
 	s := l.fold()
@@ -45,6 +46,7 @@ func TestWhoDidWhatIsTold(t *testing.T) {
 		"2026-11-23 12:00:12Z anna@bastion paused it\n",
 		"2026-11-23 12:00:13Z bob@bastion resumed it\n",
 		"2026-11-23 12:00:13Z carol@bastion accepted login approle/gw as open: it cannot be changed before Monday\n",
+		"2026-11-23 12:00:13Z dora@bastion went on although door mail is not what the campaign file says, and is not asked: the mail team mends its certificate\n",
 		"2026-11-23 12:00:14Z root@vm aborted it\n",
 		"2026-11-23 12:00:20Z the program closed it\n",
 		claimed,

@@ -19,7 +19,7 @@ import (
 func TestWhateverALedgerSaysIsShown(t *testing.T) {
 	every := []ledger.Event{ledger.Listed, ledger.Listed, ledger.EventOutcome, ledger.EventIntent, ledger.Reopened, ledger.Replaced, ledger.Added, ledger.TakenUp, ledger.Relisted, ledger.Exception,
 		ledger.EventOpen, ledger.Activated, ledger.TaskOpened, ledger.EndAttested, ledger.TaskRenewed, ledger.TaskHandedOver, ledger.TaskReassigned, ledger.TaskOverdue, ledger.TaskReminded, ledger.RollClosed,
-		ledger.CampaignClosed, ledger.CampaignStarted, ledger.ServerLeftOut, ledger.DoorLeftOut, ledger.OpenAccepted, ledger.LoginAccepted, ledger.Excluded, ledger.LineAnswered, ledger.ProfileNamed,
+		ledger.CampaignClosed, ledger.CampaignStarted, ledger.ServerLeftOut, ledger.DoorLeftOut, ledger.OpenAccepted, ledger.LoginAccepted, ledger.DoorNotAsked, ledger.Excluded, ledger.LineAnswered, ledger.ProfileNamed,
 		ledger.DeviceContained, ledger.TookOver, ledger.EventFinding, ledger.Anchored, ledger.CampaignAborted, ledger.CampaignPaused, ledger.CampaignResumed}
 	zero := time.Unix(1e9, 0).UTC()
 	rapid.Check(t, func(t *rapid.T) {
