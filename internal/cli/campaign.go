@@ -81,6 +81,9 @@ func (s *session) begin(ctx context.Context) error {
 		return fmt.Errorf("%w; nothing was started", err)
 	}
 	what := sumOf(s.cfg.Device, changesOf(roll))
+	if text := nobodySeesTo(s.cfg, roll.Credentials); text != "" {
+		what += ". N" + text[1:]
+	}
 	if s.first.Given() {
 		first, err := s.firstOf(ctx, roll)
 		if err != nil {

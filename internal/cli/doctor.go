@@ -108,6 +108,9 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign, as string) []doct
 			rows = append(rows, leftStaged(listed.Warnings)...)
 			rows = append(rows, notThere(listed.Warnings)...)
 			rows = append(rows, s.checkOwners(ctx, listed)...)
+			if text := nobodySeesTo(cfg, roll); text != "" {
+				rows = append(rows, doctorRow{Where: "people", What: "owners", OK: true, Detail: text, note: true})
+			}
 			rows = append(rows, checkMatches(listed)...)
 		}
 		rows = append(rows, lookedAt(roll)...)

@@ -132,6 +132,8 @@ type plan struct {
 	// LookedBelow are the places in Vault that were searched: what lies
 	// elsewhere for one of these accounts was not looked for.
 	LookedBelow []string `json:"looked_below,omitempty"`
+	// Nobody says of how many nobody is named who sees to what stays open.
+	Nobody string `json:"nobody_sees_to,omitempty"`
 	// Reach is what logins to Vault could read of the new values, by a reading
 	// of their policies.
 	Reach   []credential.Reach `json:"reach,omitempty"`
@@ -222,6 +224,7 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 		lane.Listed++
 	}
 	p.Doors = planDoors(cfg, roll)
+	p.Nobody = nobodySeesTo(cfg, roll.Credentials)
 	p.UsedBy = report.ReadersOnRoll(roll.Credentials)
 	for i := range p.Waves {
 		w := &p.Waves[i]
@@ -295,6 +298,9 @@ func (p plan) print(w io.Writer, width int) error {
 	p.printLeft(w, width)
 	p.printFindings(w, width)
 	p.printLookedBelow(w, width)
+	if p.Nobody != "" {
+		fmt.Fprint(w, report.Wrap(p.Nobody, "owners: ", width))
+	}
 	if err := printReach(w, p.Reach, p.rotated, width); err != nil {
 		return err
 	}

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 	"rollcall/internal/report"
 )
@@ -33,6 +35,27 @@ func staysOf(c credential.Credential, found []credential.Finding) stays {
 	}
 	out.detail = strings.Join(details, "; ")
 	return out
+}
+
+// nobodySeesTo says of how many of a roll nobody is named who sees to them if
+// they stay open, while that can be mended: nothing is added to a record after
+// its end. Empty where somebody is, or where the campaign stays for whoever
+// closes it, who names somebody.
+func nobodySeesTo(cfg *config.Campaign, roll []credential.Credential) string {
+	if waitOf(cfg) > 0 {
+		return ""
+	}
+	n := 0
+	for _, c := range roll {
+		if c.Task == nil && c.Owner == "" {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("nobody sees to %d of %d if %s open: name somebody by open: {owner: …} in the campaign file, or by owner in the custom_metadata of a secret; or have the campaign stay for whoever closes it, by open: {wait: 4h}. After its end nobody can be added to its record",
+		n, len(roll), plural.Pick(n, "it stays", "they stay"))
 }
 
 // printFirst says who goes first in its wave, and why.

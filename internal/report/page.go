@@ -38,6 +38,7 @@ type pageData struct {
 	AfterDoors  string
 	Accepted    []ledger.AcceptedLogin
 	LeftOpen    string       // who accepted what is open; empty: nobody
+	Unowned     string       // of how much nobody is named who sees to it
 	Profile     *pageProfile // nil without
 	Tasks       []StatusTask // of people
 	Open        []card
@@ -156,6 +157,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 	if s.OpenAccepted != nil {
 		d.LeftOpen = sentence(leftOpen(s.OpenAccepted))
 	}
+	d.Unowned = unowned(s)
 	if s.Containment != nil {
 		d.Containment = containment(s)
 	}

@@ -20,8 +20,29 @@ func listedOwner(l *ledger.CredentialState) (facts []string) {
 	return facts
 }
 
+// unowned says of how much that is open nobody is named who sees to it, and how
+// somebody is; empty where there is none.
+func unowned(s *ledger.State) string {
+	n := 0
+	for l := range s.NotDead() {
+		if at := standingOf(l); at != open && at != exception {
+			continue
+		}
+		if owner, _ := seenToBy(s, l); owner == "" {
+			n++
+		}
+	}
+	switch {
+	case n == 0:
+		return ""
+	case s.ClosedAt.IsZero():
+		return fmt.Sprintf("Nobody sees to %d of what is open: `rollcall close --owner NAME --reason WHY` names somebody, and ends the campaign", n)
+	}
+	return fmt.Sprintf("Nobody sees to %d of what is open, and nothing is added to a record after its end: name somebody by open: {owner: …} in the campaign file, or by owner in the custom_metadata of a secret, for the record of the next campaign", n)
+}
+
 // SeenTo says for a terminal who sees to what is open, and until when: a line
-// for each owner and time, the soonest first.
+// for each owner and time, the soonest first, and of how much nobody does.
 func SeenTo(s *ledger.State, width int) string {
 	type who struct{ due, owner string }
 	n := map[who]int{}
@@ -53,6 +74,9 @@ func SeenTo(s *ledger.State, width int) string {
 			line += ", due " + w.due
 		}
 		b.WriteString(Wrap(Clean(line), "", width))
+	}
+	if line := unowned(s); line != "" {
+		b.WriteString(Wrap(line, "", width))
 	}
 	return b.String()
 }

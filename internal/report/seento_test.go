@@ -55,7 +55,22 @@ func TestAnOpenItemHasItsOwnerAndDueTimeEverywhere(t *testing.T) {
 	require.Contains(t, shown()["csv"], "2026-03-04T12:00:00")
 	require.Contains(t, shown()["json"], `"owner":"mail team","due":"2026-03-04T12:00:00`)
 
+	for _, where := range []string{"status", "text", "html"} {
+		require.Contains(t, strings.ToLower(shown()[where]), "nobody sees to 1 of what is open", where)
+		require.Contains(t, shown()[where], "rollcall close --owner", where)
+	}
+	closedAt := s.ClosedAt
+	s.ClosedAt = at
+	for _, where := range []string{"status", "text", "html"} {
+		require.Contains(t, strings.Join(strings.Fields(shown()[where]), " "), "open: {owner: …}", where)
+		require.NotContains(t, shown()[where], "rollcall close --owner", where, "nothing is added to a record after its end")
+	}
+	s.ClosedAt = closedAt
+
 	add(ledger.Entry{Event: ledger.OpenAccepted, Actor: "jo", Detail: "tonight", Owner: "duty desk"})
+	for where, text := range shown() {
+		require.NotContains(t, strings.ToLower(text), "nobody sees to", where)
+	}
 	for where, text := range shown() {
 		require.Contains(t, text, "duty desk", where)
 	}

@@ -169,6 +169,9 @@ func openText(b *strings.Builder, s *ledger.State, f figures, width int) {
 	if a := s.OpenAccepted; a != nil {
 		b.WriteString(Wrap(Clean(leftOpen(a)), "  ", width))
 	}
+	if line := unowned(s); line != "" {
+		b.WriteString(Wrap(line, "  ! ", width))
+	}
 	for _, g := range f.ByReason {
 		a := adviceFor(g.Reason)
 		reason := string(g.Reason)
