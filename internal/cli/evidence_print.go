@@ -96,7 +96,7 @@ func (p *evidencePrinter) fields(s judge.Sighting) string {
 		out = append(out, s.Account)
 	}
 	if s.Address != "" {
-		out = append(out, "from "+s.Address)
+		out = append(out, "from "+strings.Join(append([]string{s.Address}, s.Others...), " or "))
 	}
 	for _, word := range []string{s.Method, string(s.Outcome), s.Code} {
 		if word != "" {

@@ -284,7 +284,7 @@ func (b *evidenceBuild) findings() (out []foundText, more string) {
 
 func (b *evidenceBuild) fields(s judge.Sighting) string {
 	out := []string{b.clock(s.At)}
-	for _, f := range []struct{ before, text string }{{"on ", s.Server}, {"", s.Account}, {"from ", s.Address}, {"", s.Method}, {"", string(s.Outcome)}, {"", s.Code}} {
+	for _, f := range []struct{ before, text string }{{"on ", s.Server}, {"", s.Account}, {"from ", strings.Join(append([]string{s.Address}, s.Others...), " or ")}, {"", s.Method}, {"", string(s.Outcome)}, {"", s.Code}} {
 		if f.text != "" {
 			out = append(out, f.before+shortName(f.text))
 		}

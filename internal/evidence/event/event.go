@@ -75,6 +75,11 @@ type Event struct {
 	Form    Form
 	Address netip.Addr // zero where the log has none
 	Port    uint16
+	// Others are further addresses, each of which may be the one that asked:
+	// proxies write one behind the other, and who asks may have written those
+	// before his own. OthersUnread: there are some that could not be read.
+	Others       []netip.Addr
+	OthersUnread bool
 	// Client is what the log calls who asks: the name of its address, or one
 	// that it says of itself, as NameSaid tells. "" where the log has none.
 	Client   string

@@ -56,6 +56,7 @@ type trail struct {
 	seen        []Sighting
 	letIn       *Sighting
 	indicator   string
+	said        int    // of count, whose address is what the client says
 	toldAs      string // of one that goes on
 }
 
@@ -85,19 +86,30 @@ func (b *bursts) add(e event.Event, n name, named bool, indicator string) {
 	if !e.Outcome.Bad() && e.Outcome != event.Accepted {
 		return
 	}
-	from := e.Address
-	if b.grew != nil {
-		from = networkOf(from)
-		if n.folded != "" {
-			n = name{folded: digestOf(n)}
+	if b.grew != nil && n.folded != "" {
+		n = name{folded: digestOf(n)}
+	}
+	near := b.address(e.Address)
+	for i := range 1 + len(e.Others) {
+		from := e.Address
+		if i > 0 {
+			from = e.Others[i-1]
+		}
+		if from = b.address(from); from.IsValid() {
+			b.follow(b.byAddress, trailKey{address: from, server: e.Server}, from, e, n, named, indicator)
 		}
 	}
-	if from.IsValid() {
-		b.follow(b.byAddress, trailKey{address: from, server: e.Server}, from, e, n, named, indicator)
-	}
 	if n.folded != "" {
-		b.follow(b.byAccount, trailKey{account: n, server: e.Server}, from, e, n, named, indicator)
+		b.follow(b.byAccount, trailKey{account: n, server: e.Server}, near, e, n, named, indicator)
 	}
+}
+
+// address is one as it is followed.
+func (b *bursts) address(a netip.Addr) netip.Addr {
+	if b.grew != nil {
+		return networkOf(a)
+	}
+	return a
 }
 
 // digestOf stands for a name.
@@ -125,6 +137,9 @@ func (b *bursts) follow(all *simplelru.LRU[trailKey, *trail], k trailKey, from n
 		all.Add(k, t)
 	}
 	t.count++
+	if slices.Contains(e.Doubts, event.BySaying) {
+		t.said++
+	}
 	if e.At.After(t.last) {
 		t.last = e.At
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/internal/evidence/event"
@@ -42,17 +43,19 @@ func (g Grade) lower() Grade { return grades[min(slices.Index(grades, g)+1, 2)] 
 
 // Finding is one thing that the logs show. It holds no secret.
 type Finding struct {
-	Code       Code          `json:"code"`
-	Grade      Grade         `json:"grade"`
-	Rule       string        `json:"rule"` // that gave the grade
-	Credential string        `json:"credential,omitempty"`
-	Account    string        `json:"account,omitempty"`
-	Address    string        `json:"address,omitempty"`
-	Phase      Phase         `json:"phase,omitempty"`
-	Outcome    event.Outcome `json:"outcome,omitempty"`
-	Count      int           `json:"count"`
-	Accounts   int           `json:"accounts,omitempty"`  // of a burst
-	Addresses  int           `json:"addresses,omitempty"` // of a burst
+	Code       Code   `json:"code"`
+	Grade      Grade  `json:"grade"`
+	Rule       string `json:"rule"` // that gave the grade
+	Credential string `json:"credential,omitempty"`
+	Account    string `json:"account,omitempty"`
+	Address    string `json:"address,omitempty"`
+	// Others are addresses of which each may be the true one instead.
+	Others    []string      `json:"other_addresses,omitempty"`
+	Phase     Phase         `json:"phase,omitempty"`
+	Outcome   event.Outcome `json:"outcome,omitempty"`
+	Count     int           `json:"count"`
+	Accounts  int           `json:"accounts,omitempty"`  // of a burst
+	Addresses int           `json:"addresses,omitempty"` // of a burst
 	// Further: from more addresses than are kept apart, each beside those that
 	// are in findings of their own.
 	Further bool      `json:"further_addresses,omitempty"`
@@ -76,9 +79,8 @@ type Finding struct {
 
 // findings of all that was seen.
 func (j *Judge) findings() (out []Finding) {
-	known := j.baselines()
 	for k, g := range j.seen {
-		if f, ok := j.finding(k, g, known); ok {
+		if f, ok := j.finding(k, g); ok {
 			out = append(out, f)
 		}
 	}
@@ -95,53 +97,22 @@ func (j *Judge) findings() (out []Finding) {
 	return out
 }
 
-// baselines are the addresses from which each credential was let in before the
-// first window: its usual places. Those of which the log does not say how that
-// ended are told apart.
-func (j *Judge) baselines() map[int]map[string]event.Outcome {
-	out := map[int]map[string]event.Outcome{}
-	for k, g := range j.seen {
-		if k.change != "" || k.perhaps || k.credential < 0 || k.phase != Before || g.indicator != "" || !k.address.IsValid() || g.place == device {
-			continue
-		}
-		if k.outcome != event.Accepted && k.outcome != event.Unknown {
-			continue
-		}
-		if out[k.credential] == nil {
-			out[k.credential] = map[string]event.Outcome{}
-		}
-		if at := k.address.String(); out[k.credential][at] != event.Accepted {
-			out[k.credential][at] = k.outcome
-		}
-	}
-	return out
-}
-
-func anyOf(places map[string]event.Outcome, outcome event.Outcome) bool {
-	for _, is := range places {
-		if is == outcome {
-			return true
-		}
-	}
-	return false
-}
-
-func (j *Judge) finding(k key, g *group, known map[int]map[string]event.Outcome) (f Finding, ok bool) {
+func (j *Judge) finding(k key, g *group) (f Finding, ok bool) {
 	f = Finding{Phase: k.phase, Outcome: k.outcome, Count: g.Count, First: g.First.UTC(), Last: g.Last.UTC(), Indicator: g.indicator, IndicatorAt: g.indicatorAt, Seen: g.seen, Moments: g.moments.list(), Further: k.crowd.on}
 	if k.address.IsValid() {
 		f.Address = k.address.String()
+	}
+	for _, a := range g.others {
+		f.Others = append(f.Others, a.String())
 	}
 	if k.credential >= 0 {
 		f.Credential, f.Account = j.o.Credentials[k.credential].ID, j.o.Credentials[k.credential].Name
 	} else if len(g.seen) > 0 {
 		f.Account = g.seen[0].Account
 	}
-	places := known[k.credential]
-	own := g.place == usual || places[k.address.String()] == event.Accepted
-	any := len(j.o.Usual) > 0 || anyOf(places, event.Accepted)
-	if k.outcome == event.Unknown { // a log may never say how such logins end
-		own, any = own || places[k.address.String()] != "", any || len(places) > 0
-	}
+	places := j.learned[k.credential]
+	own := g.place == usual || k.crowd.usual || places.has(k.from, k.outcome)
+	any := len(j.o.Usual) > 0 || places.any(k.outcome)
 	switch {
 	case k.change != "":
 		f.Change, f.Target, f.Group = k.change, k.target, k.group
@@ -173,6 +144,9 @@ func (j *Judge) finding(k key, g *group, known map[int]map[string]event.Outcome)
 			}
 		}
 	}
+	if f.Rule == newPlace && places.full() {
+		f.Grade, f.Rule = Possible, "too-many-usual-places"
+	}
 	if f.Code != "" && !g.clear {
 		f.Grade, f.Doubts = f.Grade.lower(), g.doubts
 	}
@@ -198,7 +172,7 @@ func changed(k key, g *group, own, any bool) (Code, Grade, string) {
 	case g.place == nowhere:
 		return Changed, Possible, "no-address"
 	case any:
-		return Changed, Probable, "new-place"
+		return Changed, Probable, newPlace
 	}
 	return Changed, Possible, noUsualPlaces
 }
@@ -234,7 +208,7 @@ func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
 	case accepted && g.indicator != "":
 		return UsedElsewhere, Confirmed, "indicator"
 	case accepted && any:
-		return UsedElsewhere, Probable, "new-place"
+		return UsedElsewhere, Probable, newPlace
 	case accepted:
 		return UsedElsewhere, Possible, noUsualPlaces
 	case k.outcome == event.Unknown || k.outcome == event.Barred:
@@ -250,7 +224,7 @@ func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
 	case own:
 		return TriedAfter, Possible, "usual-place"
 	}
-	return TriedAfter, Probable, "new-place"
+	return TriedAfter, Probable, newPlace
 }
 
 // unclear judges a use of a credential of the roll of which the log does not
@@ -294,10 +268,13 @@ func lockedOut(k key, g *group, own, any bool) (Code, Grade, string) {
 	case g.place == nowhere:
 		return LockedOut, Possible, "no-address"
 	case any:
-		return LockedOut, Probable, "new-place"
+		return LockedOut, Probable, newPlace
 	}
 	return LockedOut, Possible, noUsualPlaces
 }
+
+// newPlace is the rule of what is from none of a credential's usual places.
+const newPlace = "new-place"
 
 // noUsualPlaces is the rule of what would be more if it were known from where a
 // credential is used.
@@ -325,6 +302,9 @@ func (b burst) finding() Finding {
 	case len(b.accounts) >= manyAccounts:
 		f.Grade, f.Rule = Probable, "many-accounts"
 	}
+	if b.said == b.count && !b.ofAccount {
+		f.Grade, f.Doubts = f.Grade.lower(), []event.Doubt{event.BySaying}
+	}
 	return f
 }
 
@@ -346,7 +326,7 @@ func (f Finding) Words() string {
 		from = fmt.Sprintf("a machine that calls itself %q", f.Seen[0].Client)
 	}
 	if f.Address != "" {
-		from = f.Address
+		from = strings.Join(append([]string{f.Address}, f.Others...), " or ")
 	}
 	switch f.Code {
 	case Changed:

@@ -6,6 +6,7 @@ package judge
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/internal/evidence/event"
@@ -73,9 +74,12 @@ type Judge struct {
 	byName  map[name][]int
 	guessed map[guess]bool
 	seen    map[key]*group
+	learned learned
 	rooms   rooms
 	tooMany int
-	bursts  *bursts
+	// usualPlaces are learned, of all credentials.
+	usualPlaces int
+	bursts      *bursts
 }
 
 type name struct {
@@ -94,13 +98,13 @@ type key struct {
 	credential int // index, or -1: it is not on the roll
 	account    name
 	authority  string // of the log, for what the device used and is not on the roll
-	address    netip.Addr
-	phase      Phase
-	outcome    event.Outcome
-	value      int // the credential whose value was offered, or -1
-	change     event.Change
-	target     string
-	group      string
+	from
+	phase   Phase
+	outcome event.Outcome
+	value   int // the credential whose value was offered, or -1
+	change  event.Change
+	target  string
+	group   string
 	// perhaps: nothing says whether the account is this one or another
 	// domain's.
 	perhaps bool
@@ -111,10 +115,40 @@ type key struct {
 	crowd     crowd
 }
 
+// from is where somebody came from: an address, or one of several.
+type from struct {
+	address netip.Addr
+	also    string // the others; ", ?" is one that could not be read
+}
+
+func (f from) String() string { return f.address.String() + f.also }
+
+// unread reports whether one of the addresses could not be read: then nobody
+// knows that it is a usual one.
+func (f from) unread() bool { return strings.HasSuffix(f.also, unreadOther) }
+
+const unreadOther = ", ?"
+
+// fromOf is where an event is from.
+func fromOf(e event.Event) from {
+	f := from{address: e.Address}
+	if len(e.Others) == 0 && !e.OthersUnread {
+		return f
+	}
+	for _, a := range e.Others {
+		f.also += ", " + a.String()
+	}
+	if e.OthersUnread {
+		f.also += unreadOther
+	}
+	return f
+}
+
 type group struct {
 	Count       int
 	First, Last time.Time
 	doubts      []event.Doubt
+	others      []netip.Addr
 	seen        []Sighting
 	spelled     []string // of an account that the device used
 	moreSpelled bool
@@ -142,7 +176,7 @@ func New(o Options) *Judge {
 	if o.Indicators == nil {
 		o.Indicators = &Indicators{}
 	}
-	j := &Judge{o: o, byName: map[name][]int{}, guessed: map[guess]bool{}, seen: map[key]*group{}, rooms: newRooms(len(o.Credentials)), bursts: newBursts()}
+	j := &Judge{o: o, byName: map[name][]int{}, guessed: map[guess]bool{}, seen: map[key]*group{}, learned: learned{}, rooms: newRooms(len(o.Credentials)), bursts: newBursts()}
 	for i, c := range o.Credentials {
 		for _, a := range c.Accounts {
 			folded, _ := o.Fold(a.Form, a.Name)
@@ -164,6 +198,62 @@ func (j *Judge) Add(e event.Event) { j.sort(e, j.count) }
 // sort finds out what an event is of, and gives it to take once for each
 // credential that it may be of.
 func (j *Judge) sort(e event.Event, take func(k key, g group, e event.Event)) {
+	if len(e.Others) == 0 && !e.OthersUnread {
+		j.sortOne(e, true, take)
+		return
+	}
+	for i, e := range j.apart(e) {
+		j.sortOne(e, i == 0, take)
+	}
+}
+
+// apart makes events of one of which several addresses may be the true one.
+// Those that the operator calls usual are left aside, as proxies are: it is
+// from a usual place where all are. What is left counts as one place, and is
+// called by the indicator that is met, or else by the last of it: who asks can
+// write what stands before his own address, and nothing behind it. The device's
+// among others makes an event of its own: who wrote it himself hides nothing
+// behind it, and where it is true the device is seen.
+func (j *Judge) apart(e event.Event) (out []event.Event) {
+	var own, rest []netip.Addr
+	all, met := append([]netip.Addr{e.Address}, e.Others...), false
+	for _, a := range slices.Backward(all) {
+		_, _, is := j.o.Indicators.met(a)
+		switch at := j.placeOf(a); {
+		case is && !met:
+			rest, met = slices.Insert(rest, 0, a), true
+		case is:
+			rest = append(rest, a)
+		case at == device:
+			own = append(own, a)
+		case at != usual && at != nowhere:
+			rest = append(rest, a)
+		}
+	}
+	of := func(all []netip.Addr, unread bool) {
+		is := e
+		is.Others, is.OthersUnread = all[1:], unread
+		if is.Address = all[0]; is.Address != e.Address {
+			is.Port = 0
+		}
+		out = append(out, is)
+	}
+	switch {
+	case len(rest) > 0:
+		of(rest, e.OthersUnread)
+	case len(own) == 0 && e.OthersUnread:
+		of([]netip.Addr{{}}, true) // from whom is not known
+	case len(own) == 0:
+		of(all[len(all)-1:], false)
+	}
+	if len(own) > 0 {
+		of(own[:1], false)
+	}
+	return out
+}
+
+// sortOne sorts an event of one place. bursts says that it counts in bursts.
+func (j *Judge) sortOne(e event.Event, bursts bool, take func(k key, g group, e event.Event)) {
 	if e.Outcome == event.Connected && !j.o.Indicators.Meets(e.Address, e.Client) {
 		return
 	}
@@ -191,7 +281,7 @@ func (j *Judge) sort(e event.Event, take func(k key, g group, e event.Event)) {
 			e.Doubts = append(slices.Clone(e.Doubts), event.BySaidName)
 		}
 	}
-	if e.Login && (at != usual || j.bursts.grew == nil) { // a watch has its usual places said
+	if bursts && e.Login && (at != usual || j.bursts.grew == nil) { // a watch has its usual places said
 		j.bursts.add(e, n, whole || len(on) > 0, indicator)
 	}
 	if len(on) == 0 {
@@ -250,7 +340,7 @@ func (j *Judge) onRoll(n name, authority string) []int {
 }
 
 func (j *Judge) keyOf(i int, n name, value int, at place, e event.Event) key {
-	k := key{credential: i, address: e.Address, outcome: e.Outcome, value: -1, change: e.Change, target: j.entry(e, e.Target), group: j.entry(e, e.Group)}
+	k := key{credential: i, from: fromOf(e), outcome: e.Outcome, value: -1, change: e.Change, target: j.entry(e, e.Target), group: j.entry(e, e.Group)}
 	if e.Change == event.Modified {
 		k.target = "" // of whatever entries: programs write many
 	}
@@ -283,8 +373,12 @@ func (j *Judge) entry(e event.Event, name string) string {
 }
 
 func (j *Judge) count(k key, fresh group, e event.Event) {
-	if isTally(k, &fresh) {
-		k.address = netip.Addr{}
+	j.learn(k, &fresh)
+	switch {
+	case isTally(k, &fresh):
+		k.from = from{}
+	case j.isOwn(k, &fresh):
+		k.from, k.crowd.usual = from{}, true
 	}
 	g := j.seen[k]
 	if g == nil && !j.rooms.take(k, fresh.indicator != "") {
@@ -292,12 +386,16 @@ func (j *Judge) count(k key, fresh group, e event.Event) {
 			j.tooMany++
 			return
 		}
-		k.address, k.crowd = netip.Addr{}, crowd{true, fresh.place, fresh.indicator != ""}
+		known := j.learned[k.credential].has(k.from, k.outcome)
+		k.from, k.crowd = from{}, crowd{true, fresh.place, fresh.indicator != "", known}
 		g = j.seen[k]
 	}
 	if g == nil {
 		first := fresh // and not fresh itself, which would be made anew each time
-		g = &first
+		g, first.others = &first, e.Others
+		if k.also == "" {
+			first.others = nil
+		}
 		j.seen[k] = g
 	}
 	g.add(k, e)

@@ -194,7 +194,10 @@ func (l *Live) Add(e event.Event) { l.j.sort(e, l.take) }
 
 func (l *Live) take(k key, g group, e event.Event) {
 	g.add(k, e)
-	f, ok := l.j.finding(k, &g, nil)
+	if k.also != "" {
+		g.others = e.Others
+	}
+	f, ok := l.j.finding(k, &g)
 	if !ok || !told(f) {
 		l.wait(k, &g, e)
 		return

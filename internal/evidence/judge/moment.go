@@ -92,7 +92,7 @@ type Untold struct {
 	Moments []Moment
 }
 
-func (j *Judge) sortOf(k key, g *group, known map[int]map[string]event.Outcome) Sort {
+func (j *Judge) sortOf(k key, g *group) Sort {
 	switch {
 	case k.outcome.Bad():
 		return WasRefused
@@ -102,7 +102,7 @@ func (j *Judge) sortOf(k key, g *group, known map[int]map[string]event.Outcome) 
 		return FromDevice
 	case g.place == nowhere:
 		return FromNowhere
-	case g.place == usual || known[k.credential][k.address.String()] == event.Accepted:
+	case g.place == usual || k.crowd.usual || isTally(k, g) || j.learned[k.credential].has(k.from, k.outcome):
 		return FromUsual
 	}
 	return FromElsewhere

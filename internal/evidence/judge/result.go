@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/taken"
 )
 
@@ -112,14 +111,8 @@ func (j *Judge) uses() []Use {
 	for i, c := range j.o.Credentials {
 		out[i] = Use{Credential: c.ID, Name: c.Name}
 	}
-	known := j.baselines()
-	for i, places := range known {
-		for at, outcome := range places {
-			if outcome == event.Accepted {
-				out[i].Places = append(out[i].Places, at)
-			}
-		}
-		slices.Sort(out[i].Places)
+	for i := range out {
+		out[i].Places = j.learned[i].list()
 	}
 	for k, g := range j.seen {
 		if k.credential < 0 || k.change != "" {
@@ -127,9 +120,9 @@ func (j *Judge) uses() []Use {
 		}
 		u := &out[k.credential]
 		u.Record = true
-		sort := j.sortOf(k, g, known)
+		sort := j.sortOf(k, g)
 		u.tally(sort).add(g)
-		if _, told := j.finding(k, g, known); !told {
+		if _, told := j.finding(k, g); !told {
 			u.Untold = append(u.Untold, Untold{sort, g.moments.list()})
 		}
 	}

@@ -28,6 +28,7 @@ type crowd struct {
 	on        bool
 	place     place
 	indicator bool
+	usual     bool // each was a usual place when it was met
 }
 
 type rooms struct {
@@ -60,10 +61,20 @@ func (r *rooms) take(k key, indicator bool) bool {
 }
 
 // isTally reports whether events can come to no finding, whatever their
-// address: a refusal of a value that is not dead, and a failure.
+// address: a refusal of a value that is not dead, a failure, and a use from
+// before the first window, whose place is learned.
 func isTally(k key, g *group) bool {
 	if k.credential < 0 || k.change != "" || k.value >= 0 || k.perhaps || g.indicator != "" || g.place == device {
 		return false
 	}
-	return k.outcome == event.Failed || k.outcome == event.Refused && k.phase != Rotated
+	return k.outcome == event.Failed || k.phase == Before && k.outcome != event.Connected && g.place == elsewhere || k.outcome == event.Refused && k.phase != Rotated
+}
+
+// isOwn reports whether a credential of the roll was let in where it is known
+// to be used, which comes to no finding.
+func (j *Judge) isOwn(k key, g *group) bool {
+	if k.credential < 0 || k.change != "" || k.value >= 0 || k.perhaps || g.indicator != "" || k.outcome != event.Accepted {
+		return false
+	}
+	return g.place == usual || g.place == elsewhere && j.learned[k.credential].has(k.from, k.outcome)
 }

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -109,4 +110,31 @@ func TestADeviceOfManyAddressesHasOneOfThemInEachEntry(t *testing.T) {
 	all := j.Finish(nil, nil).FromDevice
 	require.Len(t, all, 1)
 	require.Equal(t, many(mostLetIn).String(), all[0].Address)
+}
+
+// A bind account of many machines has more usual places than have findings of
+// their own.
+func TestAnAccountOfManyUsualPlacesIsInNoFindingForTheseAndAnotherPlaceIsNamed(t *testing.T) {
+	for usual, want := range map[int]int{5 * mostLetIn: 1, mostUsual + 1_000: 1_001} {
+		j := New(options())
+		for _, d := range []int{5, 12} {
+			for n := range usual {
+				e := at(d, "uid=b,dc=x", "", event.Accepted)
+				e.Address = many(n)
+				j.Add(e)
+			}
+		}
+		j.Add(at(13, "uid=b,dc=x", "203.0.113.9", event.Accepted))
+		r := j.Finish(nil, nil)
+		require.Len(t, r.Findings, want)
+		for _, f := range r.Findings {
+			if is := fmt.Sprint(f.Grade, " ", f.Rule, " ", f.Further); want > 1 {
+				require.Equal(t, "possible too-many-usual-places false", is)
+			} else {
+				require.Equal(t, "probable new-place false 203.0.113.9", is+" "+f.Address)
+			}
+		}
+		require.Len(t, r.Uses[1].Places, mostLetIn)
+		require.Equal(t, 2*usual+1, r.Uses[1].Usual.Count+r.Uses[1].Elsewhere.Count)
+	}
 }

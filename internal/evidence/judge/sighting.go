@@ -17,10 +17,12 @@ const mostSightings = 3
 // it may hold a secret.
 type Sighting struct {
 	event.Place
-	At      time.Time     `json:"at"`
-	Server  string        `json:"server,omitempty"`
-	Account string        `json:"account,omitempty"`
-	Address string        `json:"address,omitempty"`
+	At      time.Time `json:"at"`
+	Server  string    `json:"server,omitempty"`
+	Account string    `json:"account,omitempty"`
+	Address string    `json:"address,omitempty"`
+	// Others are addresses of which each may be the true one instead.
+	Others  []string      `json:"other_addresses,omitempty"`
 	Client  string        `json:"client,omitempty"` // what it calls itself, where the log has no address
 	Port    uint16        `json:"port,omitempty"`
 	Method  string        `json:"method,omitempty"`
@@ -36,6 +38,9 @@ func sightingOf(e event.Event, named bool) Sighting {
 		s.Address = e.Address.String()
 	} else if e.NameSaid {
 		s.Client = short(e.Client)
+	}
+	for _, a := range e.Others {
+		s.Others = append(s.Others, a.String())
 	}
 	s.Account = Shown(e.Form, e.Account, named)
 	return s

@@ -41,13 +41,21 @@ func TestFormsThatServersWriteAreRead(t *testing.T) {
 	}
 }
 
-func TestAnAddressOfAMappedLogMayHaveAPortOrBeTheFirstOfSeveral(t *testing.T) {
+func TestAnAddressOfAMappedLogMayHaveAPortOrBeOneOfSeveral(t *testing.T) {
+	const said = " [address-said-by-client]"
 	for text, want := range map[string]string{
-		"203.0.113.9": "203.0.113.9 0 []", "203.0.113.9:4444": "203.0.113.9 4444 []", "[2001:db8::1]:44": "2001:db8::1 44 []", "2001:db8::1": "2001:db8::1 0 []",
-		"203.0.113.9, 10.0.0.1": "203.0.113.9 0 [address-said-by-client]", "unknown": "invalid IP 0 []",
+		"203.0.113.9": "203.0.113.9 0 [] false []", "203.0.113.9:4444": "203.0.113.9 4444 [] false []", "[2001:db8::1]:44": "2001:db8::1 44 [] false []", "2001:db8::1": "2001:db8::1 0 [] false []",
+		"unknown": "invalid IP 0 [] false []", "": "invalid IP 0 [] false []",
+		"203.0.113.9, 10.0.0.1":              "203.0.113.9 0 [10.0.0.1] false" + said,
+		"203.0.113.9:5 10.0.0.1,203.0.113.9": "203.0.113.9 5 [10.0.0.1] false" + said,
+		"unknown, 203.0.113.9, 10.0.0.1":     "203.0.113.9 0 [10.0.0.1] true" + said,
+		"x, y":                               "invalid IP 0 [] true" + said,
+		`for="[2001:db8::1]:5";proto=https, For=10.0.0.1;by=10.0.0.2`: "2001:db8::1 5 [10.0.0.1] false" + said,
+		strings.Repeat("1.1.1.1,", 20) + "203.0.113.9":                "1.1.1.1 0 [203.0.113.9] true" + said,
 	} {
-		a, port, doubts := mappedAddress(text)
-		require.Equal(t, want, fmt.Sprint(a, " ", port, " ", doubts), text)
+		var e event.Event
+		mappedAddress(&e, text)
+		require.Equal(t, want, fmt.Sprint(e.Address, " ", e.Port, " ", e.Others, " ", e.OthersUnread, " ", e.Doubts), text)
 	}
 }
 

@@ -197,7 +197,7 @@ func (p *mapped) take(get func(string) string, place event.Place) (Verdict, time
 	if len(e.Account) > maxName {
 		e.Account = e.Account[:maxName]
 	}
-	e.Address, e.Port, e.Doubts = mappedAddress(get(p.m.Address))
+	mappedAddress(&e, get(p.m.Address))
 	switch word := get(p.m.Outcome); {
 	case slices.Contains(p.m.Accepted, word):
 		e.Outcome = event.Accepted
@@ -222,21 +222,48 @@ func (p *mapped) take(get func(string) string, place event.Place) (Verdict, time
 	return Read, at, nil
 }
 
-// mappedAddress reads one with or without a port. Of several, as proxies write
-// them, the first is what who asks may have written himself.
-func mappedAddress(text string) (a netip.Addr, port uint16, doubts []event.Doubt) {
-	first, _, several := strings.Cut(text, ",")
-	first = strings.TrimSpace(first)
-	if several {
-		doubts = []event.Doubt{event.BySaying}
+// mostAddresses of one field are kept, the last ones: proxies write behind what
+// who asks wrote himself.
+const mostAddresses = 16
+
+// mappedAddress reads one with or without a port, or several, as proxies write
+// them (X-Forwarded-For, and what stands behind for= in Forwarded, RFC 7239).
+// Which of several is true the field does not say.
+func mappedAddress(e *event.Event, text string) {
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", ;\t", r) })
+	words = slices.DeleteFunc(words, func(w string) bool {
+		name, _, named := strings.Cut(strings.ToLower(w), "=")
+		return named && name != "for"
+	})
+	if len(words) > mostAddresses {
+		words, e.OthersUnread = words[len(words)-mostAddresses:], true
 	}
-	if at, err := netip.ParseAddrPort(first); err == nil {
-		return at.Addr().Unmap().WithZone(""), at.Port(), doubts
+	for _, w := range words {
+		if len(w) > 4 && strings.EqualFold(w[:4], "for=") {
+			w = w[4:]
+		}
+		a, port := addressAndPort(strings.Trim(w, `"`))
+		switch {
+		case !a.IsValid():
+			e.OthersUnread = true
+		case !e.Address.IsValid():
+			e.Address, e.Port = a, port
+		case a != e.Address && !slices.Contains(e.Others, a):
+			e.Others = append(e.Others, a)
+		}
 	}
-	if a = address(first); !a.IsValid() {
-		return a, 0, nil
+	if len(words) > 1 {
+		e.Doubts = append(e.Doubts, event.BySaying)
+	} else {
+		e.OthersUnread = false
 	}
-	return a, 0, doubts
+}
+
+func addressAndPort(text string) (netip.Addr, uint16) {
+	if at, err := netip.ParseAddrPort(text); err == nil {
+		return at.Addr().Unmap().WithZone(""), at.Port()
+	}
+	return address(text), 0
 }
 
 // Server is what the line before said.
