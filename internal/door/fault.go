@@ -1,6 +1,10 @@
 package door
 
-import "rollcall/internal/protocol"
+import (
+	"fmt"
+
+	"rollcall/internal/protocol"
+)
 
 // Fault is what shows that a door is not what the campaign file says, or that
 // no login there proves anything: no campaign begins with it. A door that is
@@ -16,6 +20,8 @@ const (
 	OtherCertificate Fault = "certificate"
 	// OtherProtocol: it speaks another protocol than its type's.
 	OtherProtocol Fault = "protocol"
+	// NoTLS: it does not begin TLS by the command of its protocol.
+	NoTLS Fault = "no-tls"
 	// LetsIn: it lets in a user that cannot exist.
 	LetsIn Fault = "lets-in"
 )
@@ -51,8 +57,23 @@ func (s Settings) Unfit(said Said) (fault Fault, why, do string) {
 		do = "see that address, server_name and ca_file are those of the door; if they are, somebody in between may be reading what is sent there: find out who answers"
 	case fault == OtherProtocol:
 		do = "see that type and port are those of one service"
+	case fault == NoTLS:
+		do = "let it begin TLS" + s.overTLS() + "; if it has TLS otherwise, somebody in between may be taking it away: find out who answers. With insecure: true whoever is on the way reads each value"
 	default:
 		return "", "", ""
 	}
 	return fault, why, do
+}
+
+// overTLS names the type that has TLS from the first byte on, where there is
+// one of the same protocol.
+func (s Settings) overTLS() string {
+	other := s.Type + "s"
+	if s.Type == "submission" {
+		other = "smtps"
+	}
+	if _, has := Types[other]; !has {
+		return ""
+	}
+	return fmt.Sprintf(", or name type %s, which has it from the first byte on, with its port", other)
 }

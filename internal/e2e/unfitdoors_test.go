@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/door/doortest"
 	"rollcall/internal/estate"
 	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
@@ -48,6 +49,7 @@ func TestNoCampaignBeginsWithADoorThatIsNotTheOneOfItsFile(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 1})
 	e.Directory = waitsLong
 	m, s := startDovecot(t, e, 0), startSSHD(t, e)
+	bare := doortest.Start(t, lab.StartDovecot, lab.DovecotOptions{Dir: t.TempDir(), CA: e.CA, Directory: e.Slapd, AtOnce: true, NoTLS: true})
 	public, _, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	other, err := ssh.NewPublicKey(public)
@@ -61,7 +63,8 @@ func TestNoCampaignBeginsWithADoorThatIsNotTheOneOfItsFile(t *testing.T) {
   odd: {type: pop3, address: %q, ca_file: ca.pem, timeout: 1m, for: [{directory: corp}]}
   page: {type: http, insecure: true, address: %q, path: /v1/sys/health, timeout: 1m, for: [{directory: corp}]}
   gone: {type: imaps, address: %q, ca_file: ca.pem, timeout: 1m, for: [{directory: corp}]}
-`, s.Address("password"), string(ssh.MarshalAuthorizedKey(other)), m.Address("imaps"), s.Address("password"), vault, freeAddress(t)))
+  bare: {type: imap, address: %q, ca_file: ca.pem, timeout: 1m, for: [{directory: corp}]}
+`, s.Address("password"), string(ssh.MarshalAuthorizedKey(other)), m.Address("imaps"), s.Address("password"), vault, freeAddress(t), bare.Address("imap")))
 	require.NoError(t, err)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -82,6 +85,7 @@ func TestNoCampaignBeginsWithADoorThatIsNotTheOneOfItsFile(t *testing.T) {
 		"and not for mail.example.net; see that address, server_name and ca_file",
 		fmt.Sprintf("door odd (line %d of the campaign file, pop3://%s): it speaks SSH; see that type and port", lineOf("odd"), s.Address("password")),
 		fmt.Sprintf("door page (line %d of the campaign file, http://%s): a user that cannot exist is let in, so that a login there proves nothing; close it", lineOf("page"), vault),
+		fmt.Sprintf("door bare (line %d of the campaign file, imap://%s): it begins no TLS (BAD to STARTTLS); let it begin TLS, or name type imaps, which has it from the first byte on, with its port", lineOf("bare"), bare.Address("imap")),
 	}
 	plain := func(r ran) string { return strings.Join(strings.Fields(r.out+r.err), " ") }
 	for command, code := range map[string]int{"list": 2, "plan": 2, "run": 1} {
@@ -92,6 +96,8 @@ func TestNoCampaignBeginsWithADoorThatIsNotTheOneOfItsFile(t *testing.T) {
 		}
 		require.NotContains(t, plain(r), "door gone (line", command)
 	}
+	told := plain(u.run("doctor"))
+	require.Contains(t, told, "imap://"+bare.Address("imap")+" it begins no TLS (BAD to STARTTLS) -> let it begin TLS, or name type imaps")
 	a := accountsNamed(e, "svc-esg-0001")[0]
 	require.True(t, binds(t, e, e.Slapd.LDAPS(), a.DN, credential.NewSecret(a.Password)), "nothing was changed")
 
@@ -104,14 +110,14 @@ func TestNoCampaignBeginsWithADoorThatIsNotTheOneOfItsFile(t *testing.T) {
 	c := u.ledger().Credentials[0]
 	require.Contains(t, []protocol.Reason{protocol.ReasonDoorSilent, protocol.ReasonDoorGuest}, c.Reason)
 	require.False(t, binds(t, e, e.Slapd.LDAPS(), a.DN, credential.NewSecret(a.Password)), "it is dead at its own servers, and open at the doors")
-	told := 0
+	warned := 0
 	for _, f := range u.ledger().Findings {
 		if f.Code == credential.FindingUnfitDoor {
 			require.Contains(t, f.Detail, "went on all the same: "+why)
-			told++
+			warned++
 		}
 	}
-	require.Equal(t, 4, told)
+	require.Equal(t, 5, warned)
 	var of []string
 	for _, a := range u.ledger().Actions {
 		if a.Event == ledger.DoorNotAsked {
@@ -121,7 +127,7 @@ func TestNoCampaignBeginsWithADoorThatIsNotTheOneOfItsFile(t *testing.T) {
 			of = append(of, a.What)
 		}
 	}
-	require.Equal(t, []string{"mail", "odd", "page", "shell"}, of)
+	require.Equal(t, []string{"bare", "mail", "odd", "page", "shell"}, of)
 	require.Contains(t, strings.Join(strings.Fields(u.run("report").out), " "), "went on although door shell is not what the campaign file says, and is not asked: "+why)
 	u.must("ledger", "verify")
 }

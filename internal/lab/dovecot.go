@@ -31,6 +31,8 @@ type DovecotOptions struct {
 	// AtOnce: wrong logins are answered at once (auth_failure_delay, and the
 	// penalty of an address).
 	AtOnce bool
+	// NoTLS: IMAP and POP3 are in clear text, and begin no TLS (ssl = no).
+	NoTLS bool
 	// Auth is the path of a socket at which Postfix may have logins checked; ""
 	// is none.
 	Auth string
@@ -178,7 +180,7 @@ auth_bind = yes
 	var text strings.Builder
 	err = dovecotConf.Execute(&text, map[string]any{
 		"Dir": s.opts.Dir, "Run": s.run, "Cert": cert, "Key": key, "Who": who, "Port": s.ports,
-		"Cache": s.opts.Cache, "Seconds": int(s.opts.Cache.Seconds()), "Auth": s.opts.Auth, "AtOnce": s.opts.AtOnce,
+		"Cache": s.opts.Cache, "Seconds": int(s.opts.Cache.Seconds()), "Auth": s.opts.Auth, "AtOnce": s.opts.AtOnce, "NoTLS": s.opts.NoTLS,
 	})
 	if err != nil {
 		return "", err
@@ -193,10 +195,13 @@ state_dir = {{.Run}}
 log_path = {{.Dir}}/dovecot.log
 protocols = imap pop3
 listen = 127.0.0.1
-ssl = required
+{{if .NoTLS}}ssl = no
+disable_plaintext_auth = no
+{{else}}ssl = required
 ssl_cert = <{{.Cert}}
 ssl_key = <{{.Key}}
 disable_plaintext_auth = yes
+{{end -}}
 auth_mechanisms = plain login
 default_internal_user = {{.Who.Internal}}
 default_internal_group = {{.Who.Group}}

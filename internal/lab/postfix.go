@@ -34,6 +34,7 @@ type PostfixOptions struct {
 //	submission  STARTTLS, and no login before
 //	smtps       over TLS
 //	other       as submission, by another service name (smtpd_sasl_service)
+//	clear       as submission, in clear text: it begins no TLS
 type Postfix struct {
 	opts  PostfixOptions
 	run   string
@@ -58,7 +59,7 @@ func StartPostfix(ctx context.Context, o PostfixOptions) (*Postfix, error) {
 		return nil, err
 	}
 	for range 5 {
-		for _, name := range []string{"submission", "smtps", "other"} {
+		for _, name := range []string{"submission", "smtps", "other", "clear"} {
 			if s.ports[name], err = FreePort(); err != nil {
 				return nil, err
 			}
@@ -136,7 +137,7 @@ func (s *Postfix) Stop(ctx context.Context) error {
 	return s.proc.Stop(ctx)
 }
 
-// Address is where a service answers: submission, smtps, other.
+// Address is where a service answers: submission, smtps, other, clear.
 func (s *Postfix) Address(service string) string {
 	return fmt.Sprintf("127.0.0.1:%d", s.ports[service])
 }
@@ -177,6 +178,7 @@ smtpd_sasl_path = {{.Dovecot}}
 127.0.0.1:{{.Port.submission}} inet n - n - - smtpd
 127.0.0.1:{{.Port.smtps}} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
 127.0.0.1:{{.Port.other}} inet n - n - - smtpd -o smtpd_sasl_service=other
+127.0.0.1:{{.Port.clear}} inet n - n - - smtpd -o smtpd_tls_security_level=none -o smtpd_tls_auth_only=no
 tlsmgr unix - - n 1000? 1 tlsmgr
 anvil unix - - n - 1 anvil
 cleanup unix n - n - 0 cleanup

@@ -25,8 +25,7 @@ type ProFTPDOptions struct {
 }
 
 // ProFTPD is a running FTP server: with AUTH TLS for who asks for it (ftp),
-// with no login without it (strict), and over TLS (ftps).
-
+// with no login without it (strict), over TLS (ftps), and without any (clear).
 type ProFTPD struct {
 	opts  ProFTPDOptions
 	ports map[string]int
@@ -44,7 +43,7 @@ func StartProFTPD(ctx context.Context, o ProFTPDOptions) (*ProFTPD, error) {
 	s := &ProFTPD{opts: o, ports: map[string]int{}}
 	var err error
 	for range 5 {
-		for _, name := range []string{"ftp", "ftps", "strict"} {
+		for _, name := range []string{"ftp", "ftps", "strict", "clear"} {
 			if s.ports[name], err = FreePort(); err != nil {
 				return nil, err
 			}
@@ -100,7 +99,7 @@ func (s *ProFTPD) Stop(ctx context.Context) error {
 	return s.proc.Stop(ctx)
 }
 
-// Address is where it answers: ftp, ftps, strict.
+// Address is where it answers: ftp, ftps, strict, clear.
 func (s *ProFTPD) Address(service string) string {
 	return fmt.Sprintf("127.0.0.1:%d", s.ports[service])
 }
@@ -166,5 +165,9 @@ DelayTable {{.Dir}}/delay
 <VirtualHost 127.0.0.1>
   Port {{.Port.strict}}
   TLSRequired on
+</VirtualHost>
+<VirtualHost 127.0.0.1>
+  Port {{.Port.clear}}
+  TLSEngine off
 </VirtualHost>
 `))

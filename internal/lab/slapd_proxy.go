@@ -22,6 +22,8 @@ type SlapdProxyOptions struct {
 	CA  *CA
 	// Behind has the accounts, and decides.
 	Behind *Slapd
+	// NoTLS: it begins none, having no certificate.
+	NoTLS bool
 	// Conf are further lines for the whole server.
 	Conf []string
 	// Cache keeps a copy of the password of who was searched for by uid and
@@ -54,7 +56,7 @@ func StartSlapdProxy(ctx context.Context, o SlapdProxyOptions) (*SlapdProxy, err
 	}
 	var conf strings.Builder
 	err = slapdProxyConf.Execute(&conf, map[string]any{"Dir": o.Dir, "Cert": cert, "Key": key, "CA": ca, "Base": slapdBase,
-		"Behind": o.Behind.LDAPS(), "Conf": o.Conf, "Cache": o.Cache, "Seconds": int(o.Cache.Seconds())})
+		"Behind": o.Behind.LDAPS(), "Conf": o.Conf, "NoTLS": o.NoTLS, "Cache": o.Cache, "Seconds": int(o.Cache.Seconds())})
 	if err != nil {
 		return nil, err
 	}
@@ -141,10 +143,11 @@ moduleload pcache
 {{end}}pidfile {{.Dir}}/slapd.pid
 argsfile {{.Dir}}/slapd.args
 loglevel none
-TLSCACertificateFile {{.CA}}
+{{if not .NoTLS}}TLSCACertificateFile {{.CA}}
 TLSCertificateFile {{.Cert}}
 TLSCertificateKeyFile {{.Key}}
 TLSVerifyClient never
+{{end -}}
 {{range .Conf}}{{.}}
 {{end}}
 database ldap

@@ -32,15 +32,25 @@ func Explain(err error) door.Trouble {
 		return said
 	}
 	var other errSpeaks
+	var clear BeginsNoTLS
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &other):
 		return door.Trouble{Why: other.Error(), Fault: door.OtherProtocol}
+	case errors.As(err, &clear):
+		return door.Trouble{Why: clear.Error(), Fault: door.NoTLS}
 	case errors.As(err, &record):
 		return door.Trouble{Why: noTLS, Fault: door.OtherProtocol}
 	}
 	return door.Trouble{Why: why(err)}
 }
+
+// BeginsNoTLS is a server that plainly says that it does not begin TLS by a
+// command: how, in its protocol's words. What says so for now alone (454, 431,
+// UNAVAILABLE) is none.
+type BeginsNoTLS string
+
+func (e BeginsNoTLS) Error() string { return fmt.Sprintf("it begins no TLS (%s)", string(e)) }
 
 const noTLS = "no TLS is spoken there"
 

@@ -33,7 +33,7 @@ func (d *Postgres) Ask(ctx context.Context, login string, value credential.Secre
 	}
 	saw, err := d.offer(ctx, login, value)
 	if err != nil {
-		return pgTrouble(err).Said()
+		return conn.Unreachable(err)
 	}
 	return door.Said{Reply: pgAnswer(saw), Code: pgCode(saw)}
 }
@@ -89,7 +89,7 @@ func (d *Postgres) Software(ctx context.Context) (string, error) {
 	// No role can have an empty name, so that nobody's login fails.
 	saw, err := d.offer(ctx, "", credential.Secret{})
 	if err != nil {
-		return "", pgTrouble(err)
+		return "", conn.Explain(err)
 	}
 	if saw.Code == "" && !saw.Authenticated {
 		return "", errors.New("an answer that is none of its protocol")
@@ -119,6 +119,7 @@ func (d *Postgres) offer(ctx context.Context, login string, value credential.Sec
 	}
 	var mu sync.Mutex
 	var ends []func()
+	var last *heard
 	at.Dial = func(ctx context.Context) (net.Conn, error) {
 		c, done, err := conn.Dial(ctx, d.at)
 		if err != nil {
@@ -126,25 +127,35 @@ func (d *Postgres) offer(ctx context.Context, login string, value credential.Sec
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		ends = append(ends, done)
-		return c, nil
+		ends, last = append(ends, done), &heard{Conn: c}
+		return last, nil
 	}
-	defer func() {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, end := range ends {
-			end()
-		}
-	}()
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()
-	return at.Offer(ctx, login, value)
+	saw, err := at.Offer(ctx, login, value)
+	mu.Lock()
+	defer mu.Unlock()
+	for _, end := range ends {
+		end()
+	}
+	if err != nil && at.TLS != nil && last != nil && last.first == 'N' {
+		err = conn.BeginsNoTLS("N to SSLRequest")
+	}
+	return saw, err
 }
 
-// pgTrouble: the library words some of what goes wrong itself.
-func pgTrouble(err error) door.Trouble {
-	if strings.Contains(err.Error(), "server refused TLS connection") {
-		return door.Trouble{Why: "it speaks no TLS"}
+// heard keeps the first byte that a server says. The library words what it says
+// to SSLRequest as text alone, and has one text for no TLS (N) and for no room
+// (E; PostgreSQL 15, 55.2.10).
+type heard struct {
+	net.Conn
+	first byte
+}
+
+func (h *heard) Read(p []byte) (int, error) {
+	n, err := h.Conn.Read(p)
+	if h.first == 0 && n > 0 {
+		h.first = p[0]
 	}
-	return conn.Explain(err)
+	return n, err
 }

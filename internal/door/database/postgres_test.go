@@ -110,3 +110,21 @@ func TestNothingFoulIsAVerdict(t *testing.T) {
 	subject.Cut(t, subject.At, subject.Value, protocol.Accepted)
 	subject.Cut(t, subject.At, wrong, protocol.Refused)
 }
+
+func TestAPostgreSQLServerThatBeginsNoTLSIsNotTheDoorOfTheFile(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t)
+	require.NoError(t, s.server.Exec(t.Context(), "ALTER SYSTEM SET ssl = off", "SELECT pg_reload_conf()"))
+	require.Eventually(t, func() bool {
+		return OpenPostgres(s.settings("")).Ask(t.Context(), "svc0011", wrong).Reply == protocol.Unreachable
+	}, time.Minute, 50*time.Millisecond, "it has not read its settings")
+	doortest.Subject{At: s.settings(""), Login: "svc0011", Value: s.right("svc0011"),
+		Open: func(d door.Settings) door.Door { return OpenPostgres(d) }}.BeginsNoTLS(t, "N to SSLRequest")
+
+	// One that cannot start a process for it says E (PostgreSQL 15, 55.2.10).
+	at := s.settings("")
+	at.Address = doortest.Says(t, "Ecould not fork new process for connection\n\x00")
+	said := OpenPostgres(at).Ask(t.Context(), "svc0011", wrong)
+	require.Equal(t, protocol.Unreachable, said.Reply)
+	require.Empty(t, said.Fault)
+}

@@ -202,3 +202,24 @@ func Answers(t *testing.T, left int, texts ...string) string {
 	}()
 	return l.Addr().String()
 }
+
+// BeginsNoTLS: a server that plainly does not begin TLS by a command is shown
+// nothing, and what it said is a fault of the door, which people are told what
+// to do about. s.At is at such a server.
+func (s Subject) BeginsNoTLS(t *testing.T, said string) {
+	t.Helper()
+	require.Equal(t, door.StartTLS, s.At.TLS)
+	for _, value := range []credential.Secret{s.Value, Wrong} {
+		r := s.Open(s.At).Ask(t.Context(), s.Login, value)
+		require.Contains(t, []protocol.Reply{protocol.Unreachable, protocol.NotThisWay}, r.Reply, r.Code)
+		require.Equal(t, "it begins no TLS ("+said+")", r.Code)
+		fault, _, do := s.At.Unfit(r)
+		require.Equal(t, door.NoTLS, fault)
+		require.Contains(t, do, "somebody in between may be taking it away")
+	}
+	_, err := s.Open(s.At).Software(t.Context())
+	require.Equal(t, door.Trouble{Why: "it begins no TLS (" + said + ")", Fault: door.NoTLS}, err)
+	clear := s.At
+	clear.TLS = door.ClearText
+	require.Equal(t, protocol.Accepted, s.Ask(t, clear, s.Value), "it takes the value in clear text")
+}

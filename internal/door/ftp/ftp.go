@@ -131,6 +131,8 @@ func (c *control) secure(ctx context.Context, raw net.Conn, s door.Settings) (*c
 	switch {
 	case err != nil:
 		return nil, err
+	case r.code/100 == 5:
+		return nil, conn.BeginsNoTLS(fmt.Sprint(r.code, " to AUTH TLS"))
 	case r.code != 234:
 		return nil, &turnedAway{r.code, "to AUTH TLS"}
 	case c.in.Buffered() > 0:

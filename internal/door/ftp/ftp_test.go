@@ -112,3 +112,23 @@ func TestWhatCodesMean(t *testing.T) {
 		require.Equal(t, want, doortest.Ask(t, Open(at), "svc-0001", wrong), lines)
 	}
 }
+
+func TestAnFTPServerThatBeginsNoTLSIsNotTheDoorOfTheFile(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t)
+	at := s.settings("ftp")
+	at.Address = s.ftp.Address("clear")
+	doortest.Subject{At: at, Login: "svc-0001", Value: s.Right("svc-0001"), Open: func(d door.Settings) door.Door { return Open(d) }}.BeginsNoTLS(t, "500 to AUTH TLS")
+
+	for answer, fault := range map[string]door.Fault{
+		"530 Please login with USER and PASS.\r\n": door.NoTLS, // vsftpd 3.0.3 without ssl_enable
+		"504 Unknown mechanism\r\n":                door.NoTLS, // RFC 4217, 4
+		"431 not now\r\n":                          "",
+		"421 too many\r\n":                         "",
+	} {
+		at := door.Settings{TLS: door.StartTLS, Address: doortest.Answers(t, 1000, "220 a\r\n", answer), Timeout: time.Minute}
+		said := Open(at).Ask(t.Context(), "svc-0001", wrong)
+		require.Equal(t, fault, said.Fault, answer)
+		require.NotEqual(t, protocol.Refused, said.Reply, answer)
+	}
+}

@@ -127,6 +127,7 @@ func startTLS(ctx context.Context, raw net.Conn, s door.Settings) (net.Conn, err
 	return over, over.HandshakeContext(ctx)
 }
 
+// errNoStartTLS has the directory's result beside it.
 var errNoStartTLS = errors.New("StartTLS is refused")
 
 // refusal says what the result of a refused bind means.
@@ -227,10 +228,13 @@ func trouble(err error) door.Said { return words(err).Said() }
 
 func words(err error) door.Trouble {
 	var le *ldap.Error
+	_ = errors.As(err, &le)
 	switch {
-	case errors.Is(err, errNoStartTLS):
+	case errors.Is(err, errNoStartTLS) && results[le.ResultCode] == protocol.Unreachable:
 		return door.Trouble{Why: errNoStartTLS.Error()}
-	case errors.As(err, &le) && le.ResultCode == ldap.ErrorNetwork, errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, errNoStartTLS):
+		return conn.Explain(conn.BeginsNoTLS(fmt.Sprint(le.ResultCode, " to StartTLS")))
+	case le != nil && le.ResultCode == ldap.ErrorNetwork, errors.Is(err, io.ErrUnexpectedEOF):
 		// go-ldap keeps no more than the text of what broke it off.
 		return door.Trouble{Why: "the connection was closed or gave no answer in time"}
 	}

@@ -164,3 +164,10 @@ func TestWhatResultsMean(t *testing.T) {
 		require.Equal(t, want, refusal(ldap.NewError(code, errors.New("said")), noPolicyError).Reply, code)
 	}
 }
+
+func TestADirectoryThatBeginsNoTLSIsNotTheDoorOfTheFile(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t, false)
+	at := s.settings("ldap", s.proxy(lab.SlapdProxyOptions{NoTLS: true}).Address("ldap"))
+	doortest.Subject{At: at, Login: s.Directory.AccountDN("svc-0001"), Value: s.Right("svc-0001"), Open: opened}.BeginsNoTLS(t, "2 to StartTLS")
+}

@@ -87,3 +87,51 @@ func TestANoToSTARTTLSRefusesNoValue(t *testing.T) {
 		require.Contains(t, []protocol.Reply{protocol.NotThisWay, protocol.Unreachable}, got.Reply, "%s: %s", text, got.Code)
 	}
 }
+
+// Of a server that has none.
+func TestAMailServerThatBeginsNoTLSIsNotTheDoorOfTheFile(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t, lab.DovecotOptions{NoTLS: true, AtOnce: true})
+	for kind, row := range map[string]struct {
+		open func(door.Settings) door.Door
+		said string
+	}{
+		"imap": {func(d door.Settings) door.Door { return OpenIMAP(d) }, "BAD to STARTTLS"},
+		"pop3": {func(d door.Settings) door.Door { return OpenPOP3(d) }, "-ERR to STLS"},
+	} {
+		doortest.Subject{At: s.settings(kind), Open: row.open, Login: "svc-0001", Value: s.Right("svc-0001")}.BeginsNoTLS(t, row.said)
+	}
+	r := newRelay(t, 0)
+	at := r.at("submission")
+	at.Address = r.mail.Address("clear")
+	doortest.Subject{At: at, Login: "svc-0001", Value: r.Right("svc-0001"), Open: func(d door.Settings) door.Door { return OpenSMTP(d) }}.BeginsNoTLS(t, "it offers no STARTTLS")
+}
+
+// What passes is no fault: the server has TLS, and not at the moment.
+func TestAServerThatBeginsNoTLSForNowIsAsOneThatIsSilent(t *testing.T) {
+	t.Parallel()
+	for answer, open := range map[string]func(door.Settings) door.Door{
+		"T1 NO [UNAVAILABLE] not now\r\n":          func(d door.Settings) door.Door { return OpenIMAP(d) },
+		"T1 NO [LIMIT] too many\r\n":               func(d door.Settings) door.Door { return OpenIMAP(d) },
+		"* BYE going down\r\n":                     func(d door.Settings) door.Door { return OpenIMAP(d) },
+		"-ERR [SYS/TEMP] not now\r\n":              func(d door.Settings) door.Door { return OpenPOP3(d) },
+		"250-a\r\n250 STARTTLS\r\n454 not now\r\n": func(d door.Settings) door.Door { return OpenSMTP(d) },
+		"421 too many\r\n":                         func(d door.Settings) door.Door { return OpenSMTP(d) },
+	} {
+		greeting := "* OK [CAPABILITY IMAP4rev1 STARTTLS] a\r\n"
+		switch answer[0] {
+		case '-':
+			greeting = "+OK a\r\n"
+		case '2', '4':
+			greeting = "220 a\r\n"
+		}
+		texts := []string{greeting, answer}
+		if ehlo, last, both := strings.Cut(answer, "STARTTLS\r\n"); both {
+			texts = []string{greeting, ehlo + "STARTTLS\r\n", last}
+		}
+		at := door.Settings{TLS: door.StartTLS, Address: doortest.Answers(t, 1000, texts...), Timeout: 3 * time.Second}
+		said := open(at).Ask(t.Context(), "svc-0001", credential.NewSecret("some value"))
+		require.Contains(t, []protocol.Reply{protocol.NotThisWay, protocol.Unreachable, protocol.TooMany}, said.Reply, "%s: %s", answer, said.Code)
+		require.Empty(t, said.Fault, "%s: %s", answer, said.Code)
+	}
+}

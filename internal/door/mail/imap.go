@@ -99,7 +99,7 @@ func (d *IMAP) open(ctx context.Context) (*imapclient.Client, func(), error) {
 		config, _ := conn.TLS(d.at)
 		if c, err = imapclient.NewStartTLS(raw, &imapclient.Options{TLSConfig: config}); err != nil {
 			done()
-			return nil, nil, err
+			return nil, nil, startTLSTrouble(err)
 		}
 	} else {
 		c = imapclient.New(raw, nil)
@@ -119,6 +119,20 @@ func (d *IMAP) open(ctx context.Context) (*imapclient.Client, func(), error) {
 		return nil, nil, io.EOF
 	}
 	return c, all, nil
+}
+
+// startTLSTrouble tells a server that does not begin TLS from one that does not
+// for now, or whose answer broke off.
+func startTLSTrouble(err error) error {
+	var said *imap.Error
+	if !errors.As(err, &said) || said.Code == "" && said.Text == "" || said.Type == imap.StatusResponseTypeBye {
+		return err
+	}
+	switch imapCodes[said.Code] {
+	case protocol.Unreachable, protocol.TooMany:
+		return err
+	}
+	return conn.BeginsNoTLS(string(said.Type) + " to STARTTLS")
 }
 
 // errPreauth is a server that lets in whoever connects (PREAUTH, RFC 9051

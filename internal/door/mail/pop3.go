@@ -81,7 +81,10 @@ func (d *POP3) open(ctx context.Context) (c *lines, greeting string, done func()
 	if err != nil {
 		return fail(err)
 	}
-	if !ok(text) || c.in.Buffered() > 0 {
+	switch {
+	case strings.HasPrefix(text, "-ERR") && pop3Answer(text).Reply != protocol.Unreachable:
+		return fail(conn.BeginsNoTLS("-ERR to STLS"))
+	case !ok(text) || c.in.Buffered() > 0:
 		// What came before the handshake is nobody's word.
 		return fail(errNotPOP3)
 	}

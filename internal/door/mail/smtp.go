@@ -2,6 +2,7 @@ package mail
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -69,16 +70,31 @@ func (d *SMTP) open(ctx context.Context) (*smtp.Client, *greeted, func(), error)
 	}
 	heard := &greeted{Conn: raw}
 	c, err := smtp.NewClient(heard, config.ServerName)
-	if err == nil && d.at.TLS == door.StartTLS {
-		err = c.StartTLS(config)
-	} else if err == nil {
+	if err == nil {
 		err = c.Hello("localhost")
+	}
+	if err == nil && d.at.TLS == door.StartTLS {
+		err = startTLS(c, config)
 	}
 	if err != nil {
 		done()
 		return nil, nil, nil, err
 	}
 	return c, heard, done, nil
+}
+
+// startTLS is RFC 3207. 454 is said of a server that has TLS and not at the
+// moment.
+func startTLS(c *smtp.Client, config *tls.Config) error {
+	if offered, _ := c.Extension("STARTTLS"); !offered {
+		return conn.BeginsNoTLS("it offers no STARTTLS")
+	}
+	err := c.StartTLS(config)
+	var said *textproto.Error
+	if _, begun := c.TLSConnectionState(); !begun && errors.As(err, &said) && said.Code/100 == 5 {
+		return conn.BeginsNoTLS(fmt.Sprint(said.Code, " to STARTTLS"))
+	}
+	return err
 }
 
 // greeted keeps what a server says first, which net/smtp does not hand on.

@@ -102,13 +102,13 @@ func whose(who, login string) door.Said {
 func (d *MySQL) Software(ctx context.Context) (string, error) {
 	s, done, err := d.greeted(ctx)
 	if err != nil {
-		return "", errors.New(before(err).Code)
+		return "", trouble(err)
 	}
 	defer done()
 	var said *sqlError
 	nobody := "rollcall-nobody-" + rand.Text()[:8]
 	if err := s.login(nobody, credential.NewSecret(rand.Text())); err != nil && !errors.As(err, &said) {
-		return "", errors.New(before(err).Code)
+		return "", trouble(err)
 	}
 	if err := d.readable(ctx, s, nobody); err != nil {
 		return "", err
@@ -117,10 +117,7 @@ func (d *MySQL) Software(ctx context.Context) (string, error) {
 	return conn.Line(strings.TrimPrefix(s.version, "5.5.5-")), nil
 }
 
-var (
-	errNoTLS   = errors.New("it speaks no TLS")
-	errForeign = errors.New("an answer that is none of its protocol")
-)
+var errForeign = errors.New("an answer that is none of its protocol")
 
 // greeted connects, and secures the connection where the door is not in clear
 // text. Nothing of the greeting is believed but the challenge, which a login is
@@ -147,7 +144,7 @@ func (d *MySQL) greeted(ctx context.Context) (s *session, done func(), err error
 
 func (s *session) startTLS(ctx context.Context, raw net.Conn, config *tls.Config) error {
 	if s.server&capSSL == 0 {
-		return errNoTLS
+		return conn.BeginsNoTLS("its greeting offers none")
 	}
 	if err := s.write(append(s.capabilities(wanted|capSSL), make([]byte, 23)...)); err != nil {
 		return err
@@ -160,6 +157,12 @@ func (s *session) startTLS(ctx context.Context, raw net.Conn, config *tls.Config
 	return nil
 }
 
+// trouble is before as an error.
+func trouble(err error) error {
+	said := before(err)
+	return door.Trouble{Why: said.Code, Fault: said.Fault}
+}
+
 // before is what went wrong that is no answer to a login.
 func before(err error) door.Said {
 	var early *early
@@ -168,7 +171,7 @@ func before(err error) door.Said {
 		return door.Said{Reply: atGreeting(early.number), Code: fmt.Sprint(early.number, " instead of a greeting")}
 	case errors.Is(err, errMethod), errors.Is(err, errPrompt):
 		return door.Said{Reply: protocol.NotThisWay, Code: err.Error()}
-	case errors.Is(err, errNoTLS), errors.Is(err, errForeign):
+	case errors.Is(err, errForeign):
 		return door.Unreachable(err.Error())
 	}
 	return conn.Unreachable(err)

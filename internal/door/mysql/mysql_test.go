@@ -258,19 +258,13 @@ func (s *office) eventually(login string, value credential.Secret, want protocol
 	require.Eventually(s.t, func() bool { return s.ask(login, value) == want }, time.Minute, 20*time.Millisecond)
 }
 
-func TestAMariaDBServerWithoutRightsOrTLS(t *testing.T) {
+func TestAMariaDBServerWithoutRights(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t)
 	require.NoError(t, s.Stop(t.Context()))
 	require.NoError(t, s.Start(t.Context(), "--skip-grant-tables"))
 	require.Equal(t, protocol.Guest, s.ask("plain", wrong), "whoever comes is let in")
 	require.Equal(t, protocol.Guest, s.ask("plain", right))
-	require.NoError(t, s.Stop(t.Context()))
-	require.NoError(t, s.Start(t.Context(), "--skip-ssl"))
-	require.Equal(t, protocol.Unreachable, s.ask("plain", wrong), "it speaks no TLS, and is sent nothing")
-	require.Equal(t, protocol.Unreachable, s.ask("plain", right))
-	_, err := Open(s.settings(), nil).Software(t.Context())
-	require.EqualError(t, err, "it speaks no TLS")
 }
 
 func TestNothingFoulIsAVerdict(t *testing.T) {
@@ -288,4 +282,12 @@ func TestNothingFoulIsAVerdict(t *testing.T) {
 	subject.Login = "other"
 	subject.Cut(t, subject.At, right, protocol.Accepted)
 	subject.Cut(t, subject.At, wrong, protocol.Refused)
+}
+
+func TestAMariaDBServerThatBeginsNoTLSIsNotTheDoorOfTheFile(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t)
+	require.NoError(t, s.Stop(t.Context()))
+	require.NoError(t, s.Start(t.Context(), "--skip-ssl"))
+	doortest.Subject{At: s.settings(), Login: "plain", Value: right, Open: func(d door.Settings) door.Door { return Open(d, nil) }}.BeginsNoTLS(t, "its greeting offers none")
 }
