@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // SaysWhen reports whether the file says when the device was in foreign hands.
 func (c *Campaign) SaysWhen() bool { return len(c.Exposure) > 0 || c.Containment.Said() }
@@ -32,4 +35,22 @@ func (c *Campaign) InForeignHands(from, until time.Time) bool {
 		}
 	}
 	return false
+}
+
+// ReadExposed reads what Exposed writes, as ledgers have it. It gives nil where
+// a part of it is anything else.
+func ReadExposed(text string) (out []Interval) {
+	for _, part := range strings.Split(text, ", ") {
+		begin, end, ok := strings.Cut(part, " to ")
+		from, err := parseWhen(begin, false)
+		i := Interval{From: from}
+		if ok && err == nil && end != "now" {
+			i.To, err = parseWhen(end, true)
+		}
+		if !ok || err != nil {
+			return nil
+		}
+		out = append(out, i)
+	}
+	return out
 }

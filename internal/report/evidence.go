@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ var (
 	evidenceCSS string
 )
 
-var evidencePage = template.Must(template.New("evidence").Funcs(template.FuncMap{"clean": Clean, "name": shortName}).Parse(evidenceSource))
+var evidencePage = template.Must(template.New("evidence").Funcs(template.FuncMap{"clean": Clean, "name": shortName}).Parse(evidenceSource + pictureSource))
 
 // EvidenceHTML writes one file that loads nothing from anywhere and has no
 // script: the picture, a row for each credential that has something to show,
@@ -77,13 +78,11 @@ type evidenceData struct {
 	Signs, Of        int
 	Headline, Beside []string
 	Facts            []about
-	Head             template.HTML
-	Lanes            []lane
+	All              picture
 	MoreLanes        string
-	Close            *closeUp // nil where the rotation is seen well enough
-	Campaign         bool
-	Contained        bool
-	Rows             []evidenceRow
+	Close            *picture // nil where the rotation is seen well enough
+	Legend           legend
+	Each             picture
 	MoreRows         string
 	Silent           string
 	Findings         []foundText
@@ -95,32 +94,21 @@ type evidenceData struct {
 	Made, Zone       string
 }
 
-// lane is one line of the picture.
-type lane struct {
-	Label, Note string
-	Draw        template.HTML
-}
-
-// closeUp is the rotation on an axis of its own.
-type closeUp struct {
-	Head  template.HTML
-	Lanes []lane
-}
-
 func newEvidencePage(e Evidence) evidenceData {
-	css := pageCSS + timeline.CSS + evidenceCSS
+	css := pageCSS + timeline.CSS + pictureCSS + evidenceCSS
 	b := newEvidenceBuild(e)
 	d := evidenceData{
 		CSP: fmt.Sprintf("default-src 'none'; style-src '%s'; base-uri 'none'; form-action 'none'", sourceHash(css)),
 		CSS: template.CSS(css), Shapes: timeline.Shapes(), //nolint:gosec // embedded at build time
-		Campaign: e.Campaign != "", Contained: !e.Contained.IsZero(), Of: e.Result.Credentials, Made: b.clock(e.Now), Zone: e.Zone.String(),
+		Legend: legend{Turns: e.Campaign != "", Contained: !e.Contained.IsZero(), Exposed: true, Signs: true, Bars: true, Logs: true}, Of: e.Result.Credentials, Made: b.clock(e.Now), Zone: e.Zone.String(),
 	}
-	d.Head, d.Lanes = b.axis.Head(b.bands), b.lanes()
+	d.All = picture{Head: b.axis.Head(b.bands), Lanes: b.lanes()}
 	if n := len(b.numbered) - maxSources; n > 0 {
 		d.MoreLanes = Plural(n, "log more is", "logs more are") + " not drawn; -o json has each."
 	}
-	d.Close = b.closeUp()
-	d.Rows, d.MoreRows = b.drawn()
+	d.Close = b.closeUp(nil, append(b.turnLanes(), turnLane{"Signs of use", slices.Values(b.signs())}, turnLane{"Tried after death", slices.Values(b.tries())})...)
+	rows, more := b.drawn()
+	d.Each, d.MoreRows = b.each(rows), more
 	d.Silent = b.silent()
 	d.Findings, d.MoreFindings = b.findings()
 	d.Gaps, d.MoreGaps = b.gaps()

@@ -47,16 +47,13 @@ func SourceName(s *judge.Source) string {
 
 // lanes are the picture in all.
 func (b *evidenceBuild) lanes() (out []lane) {
-	add := func(label, note string, t timeline.Track) {
-		t.Bands, t.Lines = b.bands, b.moments
-		out = append(out, lane{label, note, b.axis.Draw(t)})
-	}
+	add := func(label, note string, t timeline.Track) { out = append(out, b.lane(label, note, t)) }
 	if len(b.bands) > 0 {
 		add("Exposure", "in foreign hands", timeline.Track{Solid: b.bands})
 	}
 	marks := func(label string, events []timeline.Event, always bool) {
-		if n := total(events); n > 0 || always {
-			add(label, counted(n), timeline.Track{Marks: append([]timeline.Event{}, events...)})
+		if l, n := b.marks(turnLane{label, slices.Values(events)}); n > 0 || always {
+			out = append(out, l)
 		}
 	}
 	for _, g := range []judge.Grade{judge.Confirmed, judge.Probable, judge.Possible} {
@@ -71,7 +68,8 @@ func (b *evidenceBuild) lanes() (out []lane) {
 		}
 	}
 	for _, t := range b.turnLanes() {
-		marks(t.label, t.events, true)
+		l, _ := b.marks(t)
+		out = append(out, l)
 	}
 	if b.Campaign != "" {
 		marks("Tried after death", b.tries(), true)
@@ -99,12 +97,7 @@ func (b *evidenceBuild) lanes() (out []lane) {
 
 func counted(n int) string { return fmt.Sprintf("%d in all", n) }
 
-func total(events []timeline.Event) (n int) {
-	for _, e := range events {
-		n += e.Count
-	}
-	return n
-}
+func total(events []timeline.Event) int { return totalOf(slices.Values(events)) }
 
 func (b *evidenceBuild) found(of func(judge.Finding) bool) []timeline.Event {
 	return b.axis.Thin(func(yield func(timeline.Event) bool) {
@@ -130,57 +123,20 @@ func (b *evidenceBuild) signs() []timeline.Event {
 	return b.found(func(f judge.Finding) bool { return f.Code != judge.TriedAfter && f.Code != judge.Burst })
 }
 
-type turnLane struct {
-	label  string
-	events []timeline.Event
-}
-
 // turnLanes are the rotations of all credentials, a lane for each step.
 func (b *evidenceBuild) turnLanes() []turnLane {
 	if b.Campaign == "" {
 		return nil
 	}
-	out := []turnLane{{"Rotation begun", nil}, {"New value set", nil}, {"Stolen value dead", nil}}
-	for _, c := range b.Credentials {
-		for _, e := range turns(c) {
-			out[e.Weight-1].events = append(out[e.Weight-1].events, e)
+	return stepLanes(func(yield func(timeline.Event) bool) {
+		for _, c := range b.Credentials {
+			for _, e := range turns(c) {
+				if !yield(e) {
+					return
+				}
+			}
 		}
-	}
-	return out
-}
-
-// A rotation of minutes is one mark on an axis of months: then it is drawn once
-// more.
-const seenWell = 0.1
-
-func (b *evidenceBuild) closeUp() *closeUp {
-	var all []timeline.Span
-	lanes := b.turnLanes()
-	for _, l := range lanes {
-		for _, e := range l.events {
-			all = append(all, e.Span)
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	slices.SortFunc(all, func(x, y timeline.Span) int { return x.From.Compare(y.From) })
-	from, to := all[0].From, all[len(all)-1].To
-	if b.axis.X(to)-b.axis.X(from) > seenWell {
-		return nil
-	}
-	axis := timeline.NewAxis([]timeline.Span{{From: from, To: to}}, nil, b.Zone, time.Minute)
-	within := func(events []timeline.Event) []timeline.Event {
-		return slices.DeleteFunc(slices.Clone(events), func(e timeline.Event) bool { return e.To.Before(axis.From) || e.From.After(axis.To) })
-	}
-	c := &closeUp{Head: axis.Head(nil)}
-	for _, l := range append(lanes, turnLane{"Signs of use", b.signs()}, turnLane{"Tried after death", b.tries()}) {
-		events := append([]timeline.Event{}, within(l.events)...)
-		if len(events) > 0 {
-			c.Lanes = append(c.Lanes, lane{l.label, counted(total(events)), axis.Draw(timeline.Track{Marks: events})})
-		}
-	}
-	return c
+	})
 }
 
 // gapText is a gap with its question.

@@ -3,9 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"html/template"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,38 +16,18 @@ import (
 // evidenceBuild is a page in the making.
 type evidenceBuild struct {
 	Evidence
-	axis     timeline.Axis
-	bands    []timeline.Span
-	moments  []time.Time
-	rows     []*evidenceRow
+	drawing
+	rows     []*signRow
 	quiet    int // credentials of the roll without a record
 	dead     int // of these
 	gapCount int
 	numbered []numberedGaps
 }
 
-// evidenceRow is one credential, or an account that the roll has not got.
-type evidenceRow struct {
-	Name, Authority string
-	Why             string // what stands first of it
-	Said            []string
-	Draw            template.HTML
-
-	off        bool // the roll has not got it
-	fromDevice bool
-	grade      judge.Grade // of the heaviest sign of use; empty without
-	tries      int         // after its death
-	uses       int
-	is         judge.Credential
-	found      []judge.Finding
-	used       []judge.Use // one, or none
-	tally      map[string]int
-}
-
 var weights = map[judge.Grade]int{judge.Confirmed: timeline.Full, judge.Probable: timeline.Half, judge.Possible: timeline.Hollow}
 
 func newEvidenceBuild(e Evidence) *evidenceBuild {
-	b := &evidenceBuild{Evidence: e}
+	b := &evidenceBuild{Evidence: e, drawing: drawing{zone: e.Zone}}
 	for _, w := range e.Result.Windows {
 		to := w.To
 		if to.IsZero() || to.After(e.Now) {
@@ -65,14 +43,18 @@ func newEvidenceBuild(e Evidence) *evidenceBuild {
 	b.collect()
 	b.number()
 	core := slices.Clone(b.bands)
+	var times []time.Time
 	for _, c := range e.Credentials {
 		for _, at := range []time.Time{c.Begun, c.Set, c.Rotated} {
 			if !at.IsZero() {
-				core = append(core, timeline.Span{From: at, To: at})
+				core, times = append(core, timeline.Span{From: at, To: at}), append(times, at)
 			}
 		}
 	}
 	b.axis = timeline.NewAxis(core, b.all, e.Zone, time.Hour)
+	if e.Campaign != "" {
+		b.approach(times)
+	}
 	return b
 }
 
@@ -101,15 +83,15 @@ func (b *evidenceBuild) collect() {
 	for _, c := range b.Credentials {
 		known[c.ID] = c
 	}
-	byKey := map[string]*evidenceRow{}
-	row := func(id, name string) *evidenceRow {
+	byKey := map[string]*signRow{}
+	row := func(id, name string) *signRow {
 		key := "id " + id
 		if id == "" {
 			key = "name " + name
 		}
 		r := byKey[key]
 		if r == nil {
-			r = &evidenceRow{Name: name, off: id == "", tally: map[string]int{}, is: known[id]}
+			r = &signRow{lane: lane{Name: name}, off: id == "", tally: map[string]int{}, is: known[id]}
 			if id != "" {
 				r.Name, r.Authority = cmp.Or(r.is.Name, name, id), r.is.Authority
 			}
@@ -133,14 +115,14 @@ func (b *evidenceBuild) collect() {
 		}
 		row(u.Credential, u.Name).use(u)
 	}
-	slices.SortStableFunc(b.rows, func(x, y *evidenceRow) int {
+	slices.SortStableFunc(b.rows, func(x, y *signRow) int {
 		return cmp.Or(cmp.Compare(weights[y.grade], weights[x.grade]), cmp.Compare(min(y.tries, 1), min(x.tries, 1)), cmp.Compare(y.tries, x.tries),
 			cmp.Compare(y.uses, x.uses), strings.Compare(x.Name, y.Name))
 	})
 }
 
 // find takes a finding up.
-func (r *evidenceRow) find(f judge.Finding) {
+func (r *signRow) find(f judge.Finding) {
 	r.found = append(r.found, f)
 	r.tally[findingWords(f)] += f.Count
 	switch {
@@ -152,7 +134,7 @@ func (r *evidenceRow) find(f judge.Finding) {
 	r.fromDevice = r.fromDevice || f.Code == judge.NotOnRoll
 }
 
-func (r *evidenceRow) use(u judge.Use) {
+func (r *signRow) use(u judge.Use) {
 	r.used = []judge.Use{u}
 	for _, t := range u.Untold {
 		for _, m := range t.Moments {
@@ -237,15 +219,15 @@ func inRow(x, y string) int {
 }
 
 // drawn draws as many rows as a page holds, and says how many it does not.
-func (b *evidenceBuild) drawn() (out []evidenceRow, more string) {
+func (b *evidenceBuild) drawn() (out []lane, more string) {
 	size := 0
 	for _, r := range b.rows {
 		if len(out) == maxRows || size > maxRowBytes {
 			break
 		}
-		r.finish(b)
-		size += len(r.Draw)
-		out = append(out, *r)
+		r.finish(&b.drawing, b.Campaign != "")
+		size += len(r.Draw) + len(r.Near)
+		out = append(out, r.lane)
 	}
 	if left := b.rows[len(out):]; len(left) > 0 {
 		signs := 0
@@ -261,37 +243,6 @@ func (b *evidenceBuild) drawn() (out []evidenceRow, more string) {
 		more += "; the picture above counts them, and -o json has each."
 	}
 	return out, more
-}
-
-func (r *evidenceRow) finish(b *evidenceBuild) {
-	switch {
-	case r.off:
-		r.Why = "not on the roll"
-	case r.grade != "":
-		r.Why = string(r.grade) + " sign of use"
-	case r.tries > 0:
-		r.Why = "tried after its death"
-	}
-	for _, words := range slices.SortedFunc(maps.Keys(r.tally), inRow) {
-		if r.tally[words] > 0 {
-			r.Said = append(r.Said, fmt.Sprintf("%s: %d", words, r.tally[words]))
-		}
-	}
-	track := timeline.Track{Bands: b.bands, Lines: b.moments, Marks: b.axis.Thin(marksOf(r.found...))}
-	if b.Campaign != "" && !r.off {
-		track.Life = &timeline.Life{Dead: r.is.Rotated, Turns: turns(r.is)}
-		if r.is.Rotated.IsZero() {
-			r.Said = append(r.Said, "not known to be dead")
-		} else {
-			r.Said = append(r.Said, "stolen value dead: "+b.clock(r.is.Rotated))
-		}
-	}
-	for class, sorts := range useBars() {
-		if events := b.axis.Thin(usesOf(r.used, sorts...)); len(events) > 0 {
-			track.Bars = append(track.Bars, timeline.Bar{Class: class, Events: events})
-		}
-	}
-	r.Draw = b.axis.Draw(track)
 }
 
 // useBars are the rows of bars: how each looks, and what is in it.

@@ -125,10 +125,10 @@ func TestEachEventIsInOneRow(t *testing.T) {
 	given++ // the account that is not on the roll
 	drawn := 0
 	for _, picture := range elements(doc, "div") {
-		if attr(picture, "class") != "picture each" {
+		if attr(picture, "class") != "lane" || picture.Parent == nil || !strings.HasPrefix(attr(picture.Parent, "class"), "picture each") {
 			continue
 		}
-		for _, svg := range elements(picture, "svg") {
+		for _, svg := range elements(picture, "svg")[:1] { // behind it is the rotation, once more
 			for part := range strings.SplitSeq(attr(svg, "aria-label"), "; ") {
 				var n int
 				if count, _ := fmt.Sscanf(part, "%d × ", &n); count == 1 && !strings.Contains(part, "rotation begun") && !strings.Contains(part, "value") {

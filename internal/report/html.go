@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"rollcall/internal/ledger"
+	"rollcall/internal/timeline"
 )
 
 var (
@@ -24,6 +25,9 @@ var (
 	pageJS string
 )
 
+// reportCSS is the style sheet of a report.
+var reportCSS = pageCSS + timeline.CSS + pictureCSS
+
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"span":    span,
 	"clock":   clock,
@@ -31,12 +35,13 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"moment":  moment,
 	"whole":   wholeSeconds,
 	"clean":   Clean,
+	"name":    shortName,
 	"prose":   prose,
 	"entries": entries,
 
 	"leftopen": leftOpen,
 	"owner":    func(l cardLine) string { return strings.Join(listedOwner(l.CredentialState), ", ") },
-}).Parse(pageSource))
+}).Parse(pageSource + pictureSource))
 
 // quotedCode is a command or key that a text has between backticks.
 var quotedCode = regexp.MustCompile("`([^`\n]+)`")
@@ -67,9 +72,9 @@ func HTML(w io.Writer, s *ledger.State, v Verification, made time.Time) error {
 	return nil
 }
 
-func contentSecurityPolicy() string {
+func contentSecurityPolicy(css string) string {
 	return fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
-		sourceHash(pageCSS), sourceHash(pageJS))
+		sourceHash(css), sourceHash(pageJS))
 }
 
 // sourceHash is a hash-source of W3C CSP Level 3, 2.3.1.

@@ -63,8 +63,8 @@ func TestHTMLLoadsNothingAndRunsOnlyItsOwnScript(t *testing.T) {
 		}
 		require.NotContains(t, []string{"link", "img", "iframe", "object", "embed", "base", "audio", "video"}, n.Data)
 	}
-	require.NotContains(t, pageCSS, "url(")
-	require.NotContains(t, pageCSS, "@import")
+	require.NotContains(t, reportCSS, "url(")
+	require.NotContains(t, reportCSS, "@import")
 
 	scripts, styles := elements(doc, "script"), elements(doc, "style")
 	require.Len(t, scripts, 1, "a name that looks like a script stays text")

@@ -8,6 +8,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
+	"rollcall/internal/timeline"
 )
 
 // pageData is what the HTML template shows. The template decides nothing but
@@ -32,6 +33,8 @@ type pageData struct {
 	Verdict     verdict
 	Bar         []barPart
 	Times       []tile
+	Shapes      template.HTML
+	Picture     *campaignPicture // nil where nothing is listed
 	Proofs      []proofCount
 	LeftOut     []leftOut
 	Doors       []doorSum
@@ -146,9 +149,9 @@ type pathVersions struct {
 func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 	f := figuresOf(s)
 	d := pageData{
-		CSP: contentSecurityPolicy(),
-		CSS: template.CSS(pageCSS), //nolint:gosec // embedded at build time
-		JS:  template.JS(pageJS),   //nolint:gosec // embedded at build time
+		CSP: contentSecurityPolicy(reportCSS),
+		CSS: template.CSS(reportCSS), //nolint:gosec // embedded at build time
+		JS:  template.JS(pageJS),     //nolint:gosec // embedded at build time
 
 		State: s, Made: made, All: f.All, Verdict: verdictOf(s, f.All), Bar: barOf(f.All), Times: tilesOf(f),
 		Directories: directoriesOf(s), Zone: zoneOf(s).String(), Again: sentence(againLine(f)), Did: actionsOf(s), Claimed: claimed, Legend: legendOf(f.All),
@@ -194,6 +197,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 		d.Findings = append(d.Findings, newCard(string(g.Code), findingAdvice(g.Code), lines))
 	}
 	d.HandOvers, d.Excluded, d.Listed = len(d.HandOver), s.Excluded, s.Len()
+	d.Shapes, d.Picture = timeline.Shapes(), newCampaignPicture(s, f)
 	d.List = rowList{State: s, Of: s.All()}
 	return d
 }

@@ -57,7 +57,7 @@ const beyond = "Not shown here: what was read or changed with the stolen values 
 func summaryOf(s *ledger.State, v Verification, made time.Time) summary {
 	f := figuresOf(s)
 	d := summary{
-		CSP: contentSecurityPolicy(), CSS: template.CSS(pageCSS), //nolint:gosec // embedded at build time
+		CSP: contentSecurityPolicy(pageCSS), CSS: template.CSS(pageCSS), //nolint:gosec // embedded at build time
 		Campaign: s.Campaign, Device: s.Device, Zone: zoneOf(s).String(), Made: made.In(zoneOf(s)),
 		All: f.All, Bar: barOf(f.All), Legend: legendOf(f.All), Verdict: verdictOf(s, f.All), Facts: factsOf(s, f),
 		Weaker: weakerOf(s, f), Beyond: beyond, Ledger: LedgerLine(v), Broken: len(v.Problems) > 0, Unverified: v.At.IsZero(),

@@ -58,9 +58,15 @@ func NewAxis(core []Span, others iter.Seq[Span], zone *time.Location, least time
 	if short := least - to.Sub(from); short > 0 {
 		from, to = from.Add(-short/2), to.Add(short/2)
 	}
-	margin := to.Sub(from) / 50
+	margin := to.Sub(from) / 40
 	a.From, a.To = from.Add(-margin).In(zone), to.Add(margin).In(zone)
-	a.Ticks = ticks(a.From, a.To)
+	return a.Ticked(mostTicks)
+}
+
+// Ticked is the same axis with so many ticks at most, for a drawing that is
+// less wide.
+func (a Axis) Ticked(most int) Axis {
+	a.Ticks = ticks(a.From, a.To, most)
 	return a
 }
 
@@ -112,6 +118,7 @@ type pace struct {
 const day = 24 * time.Hour
 
 var (
+	byShort = labels{"15:04:05", "2 Jan 2006"}
 	byTime  = labels{"15:04", "2 Jan 2006"}
 	byDay   = labels{"2 Jan", "2006"}
 	byMonth = labels{"Jan", "2006"}
@@ -119,7 +126,8 @@ var (
 )
 
 var paces = []pace{
-	{about: 10 * time.Second, labels: labels{"15:04:05", "2 Jan 2006"}}, {about: 30 * time.Second, labels: labels{"15:04:05", "2 Jan 2006"}},
+	{about: time.Second, labels: byShort}, {about: 2 * time.Second, labels: byShort}, {about: 5 * time.Second, labels: byShort},
+	{about: 10 * time.Second, labels: byShort}, {about: 30 * time.Second, labels: byShort},
 	{about: time.Minute, labels: byTime}, {about: 2 * time.Minute, labels: byTime}, {about: 5 * time.Minute, labels: byTime}, {about: 10 * time.Minute, labels: byTime},
 	{about: 15 * time.Minute, labels: byTime}, {about: 30 * time.Minute, labels: byTime}, {about: time.Hour, labels: byTime}, {about: 2 * time.Hour, labels: byTime},
 	{about: 3 * time.Hour, labels: byTime}, {about: 6 * time.Hour, labels: byTime}, {about: 12 * time.Hour, labels: byTime},
@@ -132,8 +140,8 @@ var paces = []pace{
 const mostTicks = 9
 
 // ticks are round times of the calendar between two times, in their zone.
-func ticks(from, to time.Time) (out []Tick) {
-	i := slices.IndexFunc(paces, func(p pace) bool { return to.Sub(from) <= mostTicks*p.about })
+func ticks(from, to time.Time, most int) (out []Tick) {
+	i := slices.IndexFunc(paces, func(p pace) bool { return to.Sub(from) <= time.Duration(most)*p.about })
 	if i < 0 {
 		i = len(paces) - 1
 	}
@@ -141,7 +149,7 @@ func ticks(from, to time.Time) (out []Tick) {
 	date := ""
 	for n := range 100_000 {
 		at := p.nth(from, n)
-		if at.After(to) || len(out) > 2*mostTicks {
+		if at.After(to) || len(out) > 2*most {
 			break
 		}
 		// Where clocks go forward, two steps of the calendar are one time.

@@ -30,10 +30,25 @@ type Bar struct {
 	Tall bool
 }
 
-// Gap is a stretch that no log covers, with its number in the page's list.
+// Gap is a stretch that no log covers, with its number in the page's list; 0
+// where the page has none.
 type Gap struct {
 	Span
 	Number int
+}
+
+// Point is how many there are from a time on.
+type Point struct {
+	At    time.Time
+	Count int
+}
+
+// Fall is how many are left of a number, as time goes by: an area that falls by
+// steps. It begins at its first point, and its last one holds from then on.
+// Words say what is counted.
+type Fall struct {
+	Points []Point
+	Words  string
 }
 
 // Life is how long a stolen value is good, as far as somebody knows.
@@ -42,11 +57,12 @@ type Life struct {
 	Turns []Event   // begun, set, dead
 }
 
-// Track is one drawing over the axis, from top to bottom: marks, the life of a
-// value, coverage, bars.
+// Track is one drawing over the axis, from top to bottom: what falls, marks,
+// the life of a value, coverage, bars.
 type Track struct {
 	Bands []Span      // behind everything
 	Lines []time.Time // through everything
+	Fall  *Fall
 	Marks []Event
 	Life  *Life
 	// Covered and Gaps are drawn if Log is set.
@@ -67,6 +83,7 @@ const (
 	tallHigh  = 26
 	headHigh  = 34
 	solidHigh = 18
+	fallHigh  = 92
 )
 
 // picture writes one SVG.
@@ -99,17 +116,27 @@ func (p *picture) line(class string, x, end float64, y, bottom int) {
 	fmt.Fprintf(p, `<line class="%s" x1="%s" x2="%s" y1="%d" y2="%d"/>`, class, percent(x), percent(end), y, bottom)
 }
 
+// Words of a tick behind edge stand before it, where those of the tick before
+// end, too: both have room in roomOfTwo.
+const edge, roomOfTwo = 0.84, 0.2
+
 // Head is the axis itself, with its dates.
 func (a Axis) Head(bands []Span) template.HTML {
 	p := &picture{Axis: a}
 	p.ground(bands, nil, headHigh)
+	before := 0.0
 	for i, t := range a.Ticks {
 		x, class := a.X(t.At), "tl-tick"
+		tight := x-before < roomOfTwo
+		before = x
+		if x > edge && i > 0 && tight && t.Date == "" {
+			continue // its words would lie on those before it; its line stays
+		}
 		if i%2 == 1 {
 			class += " tl-wide"
 		}
 		anchor, dx := "start", 4
-		if x > 0.9 {
+		if x > edge {
 			anchor, dx = "end", -4
 		}
 		fmt.Fprintf(p, `<text class="%s" text-anchor="%s" x="%s" dx="%d" y="13">%s</text>`, class, anchor, percent(x), dx, t.Text)
@@ -123,6 +150,9 @@ func (a Axis) Head(bands []Span) template.HTML {
 // Draw is one track. What it shows is its label too, for who does not see it.
 func (a Axis) Draw(t Track) template.HTML {
 	p := &picture{Axis: a}
+	if t.Fall != nil {
+		p.fall(*t.Fall)
+	}
 	if t.Marks != nil {
 		p.marks(t.Marks, marksHigh)
 	}
@@ -135,6 +165,7 @@ func (a Axis) Draw(t Track) template.HTML {
 	if len(t.Solid) > 0 {
 		for _, s := range t.Solid {
 			p.rect("tl-exposed", a.X(s.From), max(a.X(s.To), a.X(s.From)+0.004), p.y+3, solidHigh-6, p.stamp(s.From)+" to "+p.stamp(s.To))
+			p.said = add(p.said, "stretch in foreign hands", 1)
 		}
 		p.y += solidHigh
 	}
@@ -275,15 +306,15 @@ func (p *picture) log(t Track) {
 		p.tell(m)
 	}
 	for i := 0; i < len(t.Gaps); i++ {
-		first, last := t.Gaps[i], t.Gaps[i]
+		first, last, n := t.Gaps[i], t.Gaps[i], 1
 		x, end := p.X(first.From), max(p.X(first.To), p.X(first.From)+thinnest)
 		for i+1 < len(t.Gaps) && p.X(t.Gaps[i+1].From) < end+0.001 {
-			i++
+			i, n = i+1, n+1
 			last = t.Gaps[i]
 			end = max(end, p.X(last.To))
 		}
-		p.rect("tl-gap", x, end, y-1, high+2, "no record: "+gapWords(first, last)+", "+p.stamp(first.From)+" to "+p.stamp(last.To))
-		p.said = add(p.said, "stretch without a record", last.Number-first.Number+1)
+		p.rect("tl-gap", x, end, y-1, high+2, noRecord(gapWords(first, last))+", "+p.stamp(first.From)+" to "+p.stamp(last.To))
+		p.said = add(p.said, "stretch without a record", n)
 		p.gapText(x, end, gapWords(first, last), y+high-2)
 	}
 	p.y += logHigh
@@ -293,8 +324,10 @@ func (p *picture) log(t Track) {
 func (p *picture) gapText(x, end float64, words string, y int) {
 	class := "tl-gaptext"
 	switch wide := end - x; {
-	case wide >= 0.45:
-		words = "no record: " + words
+	case wide >= 0.45 || words == "" && wide >= 0.12:
+		words = noRecord(words)
+	case words == "":
+		return
 	case wide >= 0.2:
 	case wide >= 0.12:
 		class += " tl-wide"
@@ -304,7 +337,18 @@ func (p *picture) gapText(x, end float64, words string, y int) {
 	fmt.Fprintf(p, `<text class="%s" x="%s" y="%d">%s</text>`, class, percent((x+end)/2), y, words)
 }
 
+func noRecord(gaps string) string {
+	if gaps == "" {
+		return "no record"
+	}
+	return "no record: " + gaps
+}
+
+// gapWords names gaps by their numbers, if they have any.
 func gapWords(first, last Gap) string {
+	if first.Number == 0 {
+		return ""
+	}
 	if first.Number == last.Number {
 		return fmt.Sprintf("gap %d", first.Number)
 	}

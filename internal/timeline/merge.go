@@ -19,6 +19,9 @@ const (
 	Dead    Shape = "dead"
 )
 
+// Turn reports whether it is a step of a rotation.
+func (s Shape) Turn() bool { return s == Begun || s == Set || s == Dead }
+
 // Weights of findings are told by how full a shape is. Of marks that become
 // one, the heaviest is shown.
 const (
