@@ -118,9 +118,11 @@ func (d *drawing) approach(times []time.Time) {
 // nearLeast is how short the axis of a rotation may be.
 const nearLeast = 10 * time.Second
 
-// manySteps is how many steps beside each other are too many to be read: of
-// more a lane shows how many there were at a time.
+// manySteps is how many marks beside each other are too many to be read: of
+// more the lanes of steps show how many there were at a time.
 const manySteps = 12
+
+func isStep(events []timeline.Event) bool { return len(events) > 0 && events[0].Shape.Turn() }
 
 // within is whether a near axis shows something.
 func within(axis *timeline.Axis, s timeline.Span) bool {
@@ -144,8 +146,13 @@ func (d *drawing) closeUp(before []lane, all ...turnLane) *picture {
 		return nil
 	}
 	c := &picture{Head: d.near.Head(nil), Lanes: before}
-	for _, l := range all {
-		events := d.near.Thin(only(d.near, l.events))
+	near, many := make([][]timeline.Event, len(all)), false
+	for i, l := range all {
+		near[i] = d.near.Thin(only(d.near, l.events))
+		many = many || isStep(near[i]) && len(d.near.Marks(near[i])) > manySteps
+	}
+	for i, l := range all {
+		events := near[i]
 		n, whole := total(events), totalOf(l.events)
 		if n == 0 {
 			continue
@@ -155,7 +162,7 @@ func (d *drawing) closeUp(before []lane, all ...turnLane) *picture {
 			note = fmt.Sprintf("%d of %d at this time", n, whole)
 		}
 		t := timeline.Track{Marks: events}
-		if len(d.near.Marks(events)) > manySteps && events[0].Shape.Turn() {
+		if many && isStep(events) {
 			t = timeline.Track{Bars: []timeline.Bar{{Class: "turn", Tall: true, Events: events}}}
 		}
 		c.Lanes = append(c.Lanes, lane{Label: l.label, Note: note, Draw: d.near.Draw(t)})
