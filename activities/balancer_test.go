@@ -83,40 +83,8 @@ func (g *ground) secretAt(path, value string) credential.Path {
 func (g *ground) nothingIsDead(d config.Directory, accounts int, begun func(), password func(uid string) string) {
 	g.Helper()
 	t := g.safe.T
-	d.Connections, d.Password = 4, config.PasswordPolicy{Length: 24}
 	balancer := d.Servers[1]
-	g.spec.Directories = map[string]config.Directory{"corp": d}
-	kinds := registry.New(g.store.Client)
-	defer kinds.Close()
-	require.NoError(t, listing.Fit(g.ctx, kinds, g.spec), "nothing tells yet")
-	c, err := kinds.Directory(g.spec, "corp")
-	require.NoError(t, err)
-
-	var listed []credential.Credential
-	require.NoError(t, c.Search(g.ctx, d.Servers[0], "ou=people,"+d.Base, "(uid=esg*)", []string{"uid"}, func(e directory.Entry) error {
-		listed = append(listed, credential.Credential{
-			ID: "corp/" + e.ID, Kind: credential.LDAPPassword, Authority: "corp", Subject: e.ID, Name: e.DN,
-			Paths: []credential.Path{g.secretAt("apps/"+e.First("uid"), password(e.First("uid")))},
-		})
-		return nil
-	}))
-	require.Len(t, listed, accounts)
-	if begun != nil {
-		begun()
-	}
-	batch := g.batch("one", "esg-01", listed...)
-	batch.Authority, batch.Kind = "corp", credential.LDAPPassword
-	var all []int
-	for i := range listed {
-		all = append(all, i)
-	}
-	var prepared []wire.PreparedItem
-	require.NoError(t, g.call("Prepare", wire.PrepareInput{Batch: batch, Pass: 1, Items: all}, &prepared))
-	in := wire.ApplyInput{Batch: batch}
-	for _, p := range prepared {
-		require.Nil(t, p.Stop)
-		in.Items = append(in.Items, wire.ApplyItem{Index: p.Index, Attempt: p.Attempt})
-	}
+	in := g.prepared(d, accounts, begun, password)
 	var applied []wire.AppliedItem
 	require.NoError(t, g.call("Apply", in, &applied))
 	for _, a := range applied {
@@ -129,11 +97,50 @@ func (g *ground) nothingIsDead(d config.Directory, accounts int, begun func(), p
 		require.NotContains(t, string(text), "uid=", "what travels names no account")
 	}
 	// With the server left out there is a proof on the other one.
-	batch.LeftOut = []string{balancer}
-	in.Batch = batch
+	in.Batch.LeftOut = []string{balancer}
 	var without []wire.AppliedItem
 	require.NoError(t, g.call("Apply", in, &without))
 	for _, a := range without {
 		require.True(t, a.Dead(), "%+v", a.Stop)
 	}
+}
+
+// prepared lists the accounts esg… of a directory and stages a value for each.
+// begun runs when they were listed.
+func (g *ground) prepared(d config.Directory, accounts int, begun func(), password func(uid string) string) wire.ApplyInput {
+	g.Helper()
+	d.Connections, d.Password = 4, config.PasswordPolicy{Length: 24}
+	g.spec.Directories = map[string]config.Directory{"corp": d}
+	kinds := registry.New(g.store.Client)
+	defer kinds.Close()
+	require.NoError(g, listing.Fit(g.ctx, kinds, g.spec), "nothing tells yet")
+	c, err := kinds.Directory(g.spec, "corp")
+	require.NoError(g, err)
+
+	var listed []credential.Credential
+	require.NoError(g, c.Search(g.ctx, d.Servers[0], "ou=people,"+d.Base, "(uid=esg*)", []string{"uid"}, func(e directory.Entry) error {
+		listed = append(listed, credential.Credential{
+			ID: "corp/" + e.ID, Kind: credential.LDAPPassword, Authority: "corp", Subject: e.ID, Name: e.DN,
+			Paths: []credential.Path{g.secretAt("apps/"+e.First("uid"), password(e.First("uid")))},
+		})
+		return nil
+	}))
+	require.Len(g, listed, accounts)
+	if begun != nil {
+		begun()
+	}
+	batch := g.batch("one", "esg-01", listed...)
+	batch.Authority, batch.Kind = "corp", credential.LDAPPassword
+	var all []int
+	for i := range listed {
+		all = append(all, i)
+	}
+	var prepared []wire.PreparedItem
+	require.NoError(g, g.call("Prepare", wire.PrepareInput{Batch: batch, Pass: 1, Items: all}, &prepared))
+	in := wire.ApplyInput{Batch: batch}
+	for _, p := range prepared {
+		require.Nil(g, p.Stop)
+		in.Items = append(in.Items, wire.ApplyItem{Index: p.Index, Attempt: p.Attempt})
+	}
+	return in
 }

@@ -38,13 +38,17 @@ func each(ctx context.Context, n, width int, do func(ctx context.Context, i int)
 // eachIn is each in a queue that other batches may stand in. What waits in it
 // is not begun.
 func eachIn(ctx context.Context, n, width int, in *fairqueue.Queue, campaign string, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
+	eachAt(ctx, n, width, in, in.Join(campaign), do, skipped)
+}
+
+// eachAt is eachIn at the place in the queue that a batch has.
+func eachAt(ctx context.Context, n, width int, in *fairqueue.Queue, batch int, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
 	ctx, stopBeating := beat(ctx)
 	defer stopBeating()
 
 	var b breaker
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	batch := in.Join(campaign)
 	// Not a goroutine for each credential: what runs below it needs a deep
 	// stack, which is grown once.
 	for range min(n, max(width, 1)) {

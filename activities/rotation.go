@@ -40,6 +40,7 @@ type Rotation struct {
 	doubts   *steady.Doubts
 	doors    opened.Doors
 	refusals rotation.Refusals // new values that doors refused
+	behind   rotation.Behind   // servers that do not follow
 
 	earlier  sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
 	specs    sync.Map // campaign -> specOf, with every server
@@ -275,7 +276,9 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	toldAll := news.follow(ctx)
 	queue := r.queueOf(spec, in.Batch.Authority, width)
 	rot.Slots = queue.Slots()
-	eachIn(ctx, len(in.Items), width, queue, in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
+	rot.Behind = &r.behind
+	place := queue.Join(in.Batch.Campaign)
+	eachAt(ctx, len(in.Items), width, queue, place, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
 		done[i] = keptOpen(notBegun(it), r.superseded(ctx, in.Batch.Campaign))
 		if done[i].Stop == nil && first && !it.Sent {
@@ -297,6 +300,16 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		}
 		done[i] = keptOpen(step, why)
 	})
+	follow(ctx, rot, cs, done, func(ctx context.Context, some []int) {
+		eachAt(ctx, len(some), width, queue, place, func(ctx context.Context, k int) *protocol.Stop {
+			done[some[k]] = rot.GoOn(ctx, done[some[k]])
+			return nil // its write server answered
+		}, func(k int, why *protocol.Stop) {
+			if why.Reason == protocol.ReasonInternal {
+				done[some[k]] = keptOpen(protocol.Set, why)
+			}
+		})
+	})
 	toldAll()
 	if err := r.askDoors(ctx, in, rot, cs, done); err != nil {
 		return nil, err
@@ -304,6 +317,22 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	confirm(ctx, rot, cs, done)
 	r.steady(ctx, rot, cs, done)
 	return r.tellFlushes(ctx, in, rot, cs, r.applied(ctx, in, page, done)), nil
+}
+
+// follow waits for the replicas that are behind, and has goOn take what was
+// left for their sake to its proof. What that does not begin any more stays as
+// it is.
+func follow(ctx context.Context, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied, goOn func(ctx context.Context, some []int)) {
+	ctx, still := beat(ctx)
+	defer still()
+	f := rot.Following(cs, done)
+	for {
+		some := f.Next(ctx, activity.GetWorkerStopChannel(ctx))
+		if len(some) == 0 {
+			return
+		}
+		goOn(ctx, some)
+	}
 }
 
 // applied notes in this process, in Vault and for the metrics what became of a

@@ -64,7 +64,7 @@ func newCampaign(ctx context.Context, g *ground, d *dirServer, program, group st
     bind: {dn: "%s", password: "kv/%s#password"}
 sources:
   - {name: vault, type: vault-kv, prefix: kv/apps/%s}
-`, group, contained, d.name, d.driver, d.url, d.base, d.binderDN, d.bindPath(), group)
+`, group, contained, d.name, d.driver, strings.Join(append([]string{d.url}, d.replicas...), ", "), d.base, d.binderDN, d.bindPath(), group)
 	err := c.init(ctx, text)
 	if err != nil && strings.Contains(err.Error(), "containment") {
 		// Versions of before 2026-11-28 do not know of it.

@@ -18,6 +18,7 @@ import (
 // dirServer is one of the directories of the ground.
 type dirServer struct {
 	name, driver, url, ca, base string
+	replicas                    []string // besides url, which is written to
 	binderDN, binderPassword    string
 }
 
@@ -27,11 +28,15 @@ const (
 )
 
 func (g *ground) corp() *dirServer {
-	return &dirServer{corpName, config.OpenLDAP, g.slapd.LDAPS(), g.slapd.CA, g.slapd.BaseDN(), g.slapd.BinderDN, g.slapd.BinderPassword}
+	d := &dirServer{corpName, config.OpenLDAP, g.slapd.LDAPS(), g.slapd.CA, g.slapd.BaseDN(), nil, g.slapd.BinderDN, g.slapd.BinderPassword}
+	if g.replica != nil {
+		d.replicas = []string{g.replica.LDAPS()}
+	}
+	return d
 }
 
 func (g *ground) windows() *dirServer {
-	return &dirServer{windowsName, config.ActiveDirectory, g.samba.LDAPS(), g.samba.CA, g.samba.BaseDN(), g.samba.BinderDN, g.samba.BinderPassword}
+	return &dirServer{windowsName, config.ActiveDirectory, g.samba.LDAPS(), g.samba.CA, g.samba.BaseDN(), nil, g.samba.BinderDN, g.samba.BinderPassword}
 }
 
 func (d *dirServer) domain() bool { return d.driver == config.ActiveDirectory }

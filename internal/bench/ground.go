@@ -38,6 +38,7 @@ type ground struct {
 	dir      string
 	ca       *lab.CA
 	slapd    *lab.Slapd
+	replica  *lab.Slapd // nil without
 	samba    *lab.Samba // nil without a domain
 	vault    *lab.Vault
 	accounts map[string][]account // by group
@@ -71,7 +72,7 @@ func startGround(ctx context.Context, dir string, sizes, domain map[string]int, 
 			g.accounts[group] = append(g.accounts[group], account{uid: a.UID, password: a.Password, path: "apps/" + group + "/" + a.UID})
 		}
 	}
-	if g.slapd, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(dir, "slapd"), CA: g.ca, Accounts: all}); err != nil {
+	if g.slapd, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(dir, "slapd"), CA: g.ca, Accounts: all, ShowsReplicators: true}); err != nil {
 		return nil, err
 	}
 	if err = g.startDomain(ctx, domain); err != nil {
@@ -144,6 +145,9 @@ func (g *ground) stop() {
 	defer cancel()
 	if g.slapd != nil {
 		_ = g.slapd.Stop(ctx)
+	}
+	if g.replica != nil {
+		_ = g.replica.Stop(ctx)
 	}
 	if g.samba != nil {
 		_ = g.samba.Stop(ctx)

@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -21,13 +22,16 @@ func main() {
 	n := flag.Int("n", 2000, "accounts for each of the three ways")
 	domain := flag.Int("domain", 1000, "accounts of an Active Directory domain for one more campaign; 0 leaves it out, and so does not being root")
 	audit := flag.Bool("audit", false, "give Vault a file audit device, as in production: it costs every request, and Rollcall makes more of them than Vault's own engine")
+	quick := flag.Int("quick", 20, "campaigns of 50 accounts on a provider and a replica, from the start of the process; 0 leaves them out")
+	lag := flag.Duration("lag", 0, "how much later what the provider sends gets to the replica of those")
+	only := flag.Bool("only-quick", false, "measure nothing but those")
 	file := flag.String("json", "", "write the figures to this file as JSON")
 	rounds := flag.Int("rounds", 2, "how often the three ways take turns")
 	beside := flag.String("beside", "", "a checkout of another version, whose campaigns take turns with this one's on the same servers")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, options{*n, *domain, *rounds, *audit, *beside}, *file); err != nil {
+	if err := run(ctx, options{*n, *domain, *rounds, *audit, *beside, *quick, *lag, *only}, *file); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
@@ -44,6 +48,9 @@ func run(ctx context.Context, o options, file string) error {
 	if err := domainPossible(); err != nil && o.domain > 0 {
 		say("without Active Directory: %v", err)
 		o.domain = 0
+	}
+	if o.onlyQuick && o.quick < 1 {
+		return errors.New("-only-quick with -quick 0 measures nothing")
 	}
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {

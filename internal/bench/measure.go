@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 )
 
@@ -27,6 +28,11 @@ type options struct {
 	rounds int
 	audit  bool
 	beside string // checkout of another version; empty: none
+	// quick is how many small campaigns are run, and lag how far behind their
+	// replica is besides; onlyQuick leaves all else out.
+	quick     int
+	lag       time.Duration
+	onlyQuick bool
 }
 
 // measure runs everything in one go on servers of its own below dir.
@@ -41,6 +47,20 @@ func measure(ctx context.Context, dir string, o options, say func(string, ...any
 			return nil, err
 		}
 	}
+	r := newResult(o.n, o.audit)
+	if !o.onlyQuick {
+		if err := r.measureLarge(ctx, dir, o, program, other, say); err != nil {
+			return nil, err
+		}
+	}
+	if o.quick > 0 {
+		r.Quick, err = measureQuick(ctx, filepath.Join(dir, "quick"), o, program, other, say)
+	}
+	return r, err
+}
+
+// measureLarge is the ways beside each other, in rounds, and the domain.
+func (r *Result) measureLarge(ctx context.Context, dir string, o options, program, other string, say func(string, ...any)) error {
 	n, domain := o.n, o.domain
 	sizes := map[string]int{groupEngine1: n / oneCaller, groupCountBare: counted, groupCountOurs: counted}
 	for _, w := range tries {
@@ -64,27 +84,26 @@ func measure(ctx context.Context, dir string, o options, say func(string, ...any
 	}
 	g, err := startGround(ctx, dir, sizes, inDomain, o.audit)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer g.stop()
 	turns, err := g.campaigns(ctx, o.rounds, program, other)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := newResult(n, o.audit)
 	if r.Calls, err = compareCalls(ctx, g, g.corp()); err != nil {
-		return nil, err
+		return err
 	}
 	say("Vault's LDAP engine with 1 caller")
 	if r.EngineOne, err = g.engine(ctx, groupEngine1, 1); err != nil {
-		return nil, err
+		return err
 	}
 	best := 0
 	for _, workers := range tries {
 		say("the bare loop with %d workers", workers)
 		one, err := g.bare(ctx, groupTry(workers), workers)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if r.Tries = append(r.Tries, one); one.PerSecond > r.Tries[best].PerSecond {
 			best = len(r.Tries) - 1
@@ -93,7 +112,7 @@ func measure(ctx context.Context, dir string, o options, say func(string, ...any
 	for i, t := range turns {
 		one, err := g.round(ctx, i, tries[best], t, say)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		r.Rounds = append(r.Rounds, one)
 	}
@@ -101,7 +120,7 @@ func measure(ctx context.Context, dir string, o options, say func(string, ...any
 	if domain > 0 {
 		r.Domain, err = g.measureDomain(ctx, program, say)
 	}
-	return r, err
+	return err
 }
 
 // Domain is a campaign in Active Directory beside a bare loop there.

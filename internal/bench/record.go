@@ -19,6 +19,11 @@ type Campaign struct {
 
 	// FirstDead is from the start of the process to the first proof of death.
 	FirstDead float64 `json:"first_dead_seconds"`
+	// Opening is from there to the first entry of the ledger: the engine's
+	// start, and the checks before anything is listed.
+	Opening float64 `json:"opening_seconds"`
+	// KeptOpen is how often a pass ended with a credential open.
+	KeptOpen int `json:"kept_open"`
 	// Listing, Rotating and Ending add up to the whole: to the last line of the
 	// roll, to the end of the last wave, to the end of the process.
 	Listing  float64 `json:"listing_seconds"`
@@ -54,23 +59,31 @@ func (c *Campaign) readLedger(ctx context.Context, folder string, began time.Tim
 	if err != nil {
 		return err
 	}
-	var listed time.Time
+	var opened, listed, first time.Time
 	err = r.Entries(ctx, 0, func(index uint64, e ledger.Entry) error {
-		if c.LedgerEntries = index + 1; e.Event == ledger.RollClosed {
+		switch c.LedgerEntries = index + 1; e.Event {
+		case ledger.CampaignStarted:
+			opened = e.At
+		case ledger.RollClosed:
 			listed = e.At
+		case ledger.EventOpen:
+			c.KeptOpen++
+		case ledger.EventOutcome:
+			if first.IsZero() {
+				first = e.At
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	var first time.Time
 	var waits []float64
 	for _, l := range state.Credentials {
 		if l.Outcome != ledger.Dead {
 			return fmt.Errorf("%s is not dead: %s %s", l.Name, l.Reason, l.Detail)
 		}
-		if first.IsZero() || l.DeadAt.Before(first) {
+		if l.DeadAt.Before(first) {
 			first = l.DeadAt
 		}
 		waits = append(waits, l.DeadAt.Sub(l.SetAt).Seconds())
@@ -80,6 +93,7 @@ func (c *Campaign) readLedger(ctx context.Context, folder string, began time.Tim
 	}
 	slices.Sort(waits)
 	c.SetToProofP50, c.SetToProofP99 = quantile(waits, 0.50), quantile(waits, 0.99)
+	c.Opening = opened.Sub(began).Seconds()
 	c.FirstDead = first.Sub(began).Seconds()
 	c.Listing = listed.Sub(began).Seconds()
 	c.Rotating = state.ClosedAt.Sub(listed).Seconds()

@@ -21,6 +21,7 @@ type Result struct {
 	Tries     []Timing `json:"bare_tries"`
 	Rounds    []Round  `json:"rounds"`
 	Domain    *Domain  `json:"active_directory,omitempty"`
+	Quick     *Quick   `json:"quick,omitempty"`
 
 	Drift  float64 `json:"bare_last_to_first_round"` // of the machine
 	Ratios Ratios  `json:"ratios"`
@@ -87,13 +88,24 @@ func (r *Result) write(file string) error {
 // table is the result for people.
 func (r *Result) table() string {
 	var b strings.Builder
+	if len(r.Rounds) > 0 {
+		r.largeTable(&b)
+	}
+	if r.Quick != nil {
+		r.Quick.table(&b)
+	}
+	return b.String()
+}
+
+// largeTable is that of the ways beside each other.
+func (r *Result) largeTable(b *strings.Builder) {
 	audit := "without"
 	if r.Audit {
 		audit = "with"
 	}
-	fmt.Fprintf(&b, "%d accounts each · one slapd {SSHA} over LDAPS, one Vault %s audit log · %s, %d cores, %s · %s\n\n",
+	fmt.Fprintf(b, "%d accounts each · one slapd {SSHA} over LDAPS, one Vault %s audit log · %s, %d cores, %s · %s\n\n",
 		r.Accounts, audit, r.Machine.CPU, r.Machine.Cores, r.Machine.Go, r.Machine.At.Format(time.DateTime+" UTC"))
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\taccounts\tseconds\tper second\tms of CPU each: slapd\tVault\tclient\tengine\t")
 	row := func(name string, t Timing) {
 		fmt.Fprintf(w, "%s\t%d\t%.1f\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t\n", name, t.Accounts, t.Seconds, t.PerSecond, t.CPU.Slapd, t.CPU.Vault, t.CPU.Client, t.CPU.Engine)
@@ -114,20 +126,19 @@ func (r *Result) table() string {
 	}
 	_ = w.Flush()
 
-	fmt.Fprintf(&b, "\ncampaign, rotating:      %.2f × bare loop, %.2f × Vault's engine with 8 callers\n", r.Ratios.RotatingToBare, r.Ratios.RotatingToEngine)
-	fmt.Fprintf(&b, "campaign, whole process: %.2f × bare loop, %.2f × Vault's engine with 8 callers\n", r.Ratios.WholeToBare, r.Ratios.WholeToEngine)
+	fmt.Fprintf(b, "\ncampaign, rotating:      %.2f × bare loop, %.2f × Vault's engine with 8 callers\n", r.Ratios.RotatingToBare, r.Ratios.RotatingToEngine)
+	fmt.Fprintf(b, "campaign, whole process: %.2f × bare loop, %.2f × Vault's engine with 8 callers\n", r.Ratios.WholeToBare, r.Ratios.WholeToEngine)
 	if o := r.Ratios.Other; o != nil {
 		b.WriteString(o.words())
 	}
 	for i, one := range r.Rounds {
-		fmt.Fprintf(&b, "campaign of round %d\n%s", i+1, one.Campaign.details())
+		fmt.Fprintf(b, "campaign of round %d\n%s", i+1, one.Campaign.details())
 	}
-	fmt.Fprintf(&b, "%s", r.Calls.words())
-	fmt.Fprintf(&b, "the bare loop in the last round / in the first: %.2f, which is how far the machine drifted\n", r.Drift)
+	fmt.Fprintf(b, "%s", r.Calls.words())
+	fmt.Fprintf(b, "the bare loop in the last round / in the first: %.2f, which is how far the machine drifted\n", r.Drift)
 	if r.Domain != nil {
 		b.WriteString(r.Domain.words())
 	}
-	return b.String()
 }
 
 func (c Calls) words() string {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // relay is a TCP hop on this machine: between a provider and its replica, where
@@ -14,6 +16,7 @@ import (
 type relay struct {
 	listener net.Listener
 	dial     func() (net.Conn, error)
+	lag      atomic.Int64 // nanoseconds by which the far end's bytes come later
 
 	mu    sync.Mutex
 	cut   bool
@@ -66,8 +69,39 @@ func (r *relay) carry(near net.Conn) {
 	defer r.drop(far)
 	done := make(chan struct{}, 2)
 	go func() { _, _ = io.Copy(far, near); done <- struct{}{} }()
-	go func() { _, _ = io.Copy(near, far); done <- struct{}{} }()
+	go func() { r.copyLate(near, far); done <- struct{}{} }()
 	<-done
+}
+
+// copyLate copies as io.Copy does, each piece so much later as the lag was when
+// it came.
+func (r *relay) copyLate(to io.Writer, from io.Reader) {
+	type piece struct {
+		data []byte
+		due  time.Time
+	}
+	pieces := make(chan piece, 1<<16)
+	go func() {
+		defer close(pieces)
+		for {
+			data := make([]byte, 16<<10)
+			n, err := from.Read(data)
+			if n > 0 {
+				pieces <- piece{data[:n], time.Now().Add(time.Duration(r.lag.Load()))}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for p := range pieces {
+		if wait := time.Until(p.due); wait > 0 {
+			<-time.After(wait)
+		}
+		if _, err := to.Write(p.data); err != nil {
+			return
+		}
+	}
 }
 
 // keep registers c so that a cut finds it; false when the hop is cut already.

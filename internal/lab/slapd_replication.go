@@ -14,6 +14,10 @@ import (
 // after the return arrives until ResumeReplication.
 func (s *Slapd) PauseReplication() { s.hop.setCut(true) }
 
+// LagReplication has what the provider sends from now on arrive so much later,
+// as at a replica that is far away or has much to write.
+func (s *Slapd) LagReplication(by time.Duration) { s.hop.lag.Store(int64(by)) }
+
 // ResumeReplication lets the replica connect again, which it tries once a
 // second, and returns once it has caught up.
 func (s *Slapd) ResumeReplication(ctx context.Context) error {

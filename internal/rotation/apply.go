@@ -31,8 +31,19 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 		return r.end(ctx, c, attempt)
 	}
 	j := &job{Rotator: r, c: c, intended: attempt}
+	return j.carry(ctx, func(ctx context.Context) error { return j.run(ctx, fresh) })
+}
+
+// carry goes forward from a first look as far as it can, and looks again where
+// an answer was lost.
+func (j *job) carry(ctx context.Context, first func(context.Context) error) Applied {
+	j.out.left, j.awaited = nil, ""
 	for lost := 0; ; lost++ {
-		err := j.run(ctx, fresh && lost == 0)
+		look := first
+		if lost > 0 {
+			look = func(ctx context.Context) error { return j.run(ctx, false) }
+		}
+		err := look(ctx)
 		if err == nil {
 			if err = j.noteLate(ctx); err == nil {
 				j.keepFound(ctx)
@@ -52,6 +63,9 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 			j.noteEnd(ctx)
 			j.tellKept()
 			j.out.Stop, j.out.Step, j.out.Proof = protocol.AsStop(err), j.step, ""
+			if j.awaited != "" && j.out.Stop.Reason == protocol.ReasonLagging {
+				j.out.left = j
+			}
 			return j.out
 		}
 	}
@@ -104,6 +118,10 @@ type job struct {
 	assumed   bool      // mayHaveSent counted
 	fenced    bool      // the entry is none that an attempt before this one has read
 	lastLogin time.Time // on the write server, of the proof
+
+	awaited  string           // the write server's change mark that a replica has not; empty: none is behind
+	followed bool             // it was waited for
+	silent   map[string]error // replicas that did not answer when they were asked how far they are
 }
 
 // run looks once and goes forward as far as it can.

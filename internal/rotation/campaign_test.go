@@ -89,7 +89,17 @@ func (w *world) apply(attempt int, fresh bool) (a Applied, ok bool) {
 		e := s.entries[subject]
 		e.proved, e.rejected, e.refused = false, map[string]bool{}, map[string]int{}
 	}
-	ok = survives(func() { a = w.rotator().Apply(context.Background(), w.cred, attempt, fresh) })
+	ok = survives(func() {
+		r := w.rotator()
+		out := []Applied{r.Apply(context.Background(), w.cred, attempt, fresh)}
+		if w.together {
+			f := r.Following([]credential.Credential{w.cred}, out)
+			for range f.Next(context.Background(), nil) {
+				out[0] = r.GoOn(context.Background(), out[0])
+			}
+		}
+		a = out[0]
+	})
 	if ok && a.Dead() {
 		w.judge(a)
 	}
@@ -107,6 +117,9 @@ func (w *world) as(h *hand) *Rotator {
 		StillOpen: func(context.Context) bool { return !w.closed[us] }}
 	if w.deletes == nil {
 		r.Listed = time.Now()
+	}
+	if w.together {
+		r.Behind = &Behind{}
 	}
 	return r
 }

@@ -186,7 +186,8 @@ var stories = remembering(append(pairs, []story{
 
 // remembering tells each story twice more, with a process that carries what
 // Prepare saw to Apply for as long as it lives, and with one that has what the
-// listing read of the paths besides.
+// listing read of the paths besides; and once more, where replicas are behind
+// or are several, with credentials that are left for them.
 func remembering(stories []story) []story {
 	for _, s := range stories {
 		stories = append(stories, story{s.name + ", remembered", func() *world {
@@ -196,6 +197,13 @@ func remembering(stories []story) []story {
 		}, s.proof}, story{s.name + ", remembered since it was listed", func() *world {
 			return s.world().wasListed()
 		}, s.proof})
+		if servers := s.world().servers; len(servers) > 2 || len(servers) == 2 && servers[1].lag > 0 {
+			stories = append(stories, story{s.name + ", left for its replicas", func() *world {
+				w := s.world()
+				w.together = true
+				return w
+			}, s.proof})
+		}
 	}
 	return stories
 }

@@ -86,15 +86,20 @@ func (j *job) ask(ctx context.Context) (due, error) {
 			return due{}, protocol.StopFor(protocol.Unreachable, server)
 		}
 		if len(servers) > 1 || j.weak() || j.account.Exact {
-			mark, err := j.changeMark(ctx, server, written)
+			mark, err := j.markOn(ctx, server, written)
 			if err != nil {
-				return due{}, j.unresponsive.heard(server, err)
+				return due{}, err
 			}
 			if ev.Changed = mark; i == 0 {
 				written = mark
 			}
 			if again, err := j.hasChange(ctx, server, mark, written); again || err != nil {
 				return due{step: protocol.Set, server: server}, err
+			}
+			if i == 0 && j.comesBack() {
+				if behind := j.behind(ctx, servers[1:], written); behind != "" {
+					return due{}, lagging(behind)
+				}
 			}
 		}
 		if next, err := j.askOne(ctx, server, &ev, i == 0); next.step != "" || err != nil {
@@ -124,9 +129,13 @@ func (j *job) hasChange(ctx context.Context, server, mark, written string) (agai
 	if mark < written {
 		// Not probed: on a replica that lags the new value would be a
 		// wrong password, and counting those is how accounts get locked.
-		return false, &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "this server has not seen the change and still accepts the stolen value"}
+		return false, lagging(server)
 	}
 	return false, nil
+}
+
+func lagging(server string) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "this server has not seen the change and still accepts the stolen value"}
 }
 
 // askOne takes one server's evidence. write: it is the write server.

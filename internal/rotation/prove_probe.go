@@ -96,9 +96,8 @@ func stopUnlessDead(ev protocol.Evidence) error {
 	return &protocol.Stop{Reason: protocol.ReasonInternal, Server: ev.Server, Detail: "a proof was broken off for no reason"}
 }
 
-// replicaPatience is how long one credential waits for a replica to follow.
-// Replication takes milliseconds or is broken; in the latter case only the
-// first credentials of a batch wait, and the next pass waits again.
+// replicaPatience is how long one credential waits by itself for a replica to
+// follow, and all together for one that did not lately.
 const replicaPatience = time.Second
 
 // changeMark reads the account's change mark on one server, and gives a

@@ -139,6 +139,12 @@ type Rotator struct {
 	// Reach guards what opens Vault. Nil: nobody else's login is open.
 	Reach Reach
 
+	// Behind remembers which servers do not follow. Nil: a credential waits for
+	// its replicas itself, in Apply. Otherwise Apply leaves those that some
+	// replica keeps from their proof, and who calls it waits for all of them
+	// together (Following) and has each go on (GoOn).
+	Behind *Behind
+
 	looked       lookedUp
 	slow         sync.Map // replicas that lag beyond patience: not waited for again
 	unresponsive unresponsive
@@ -166,6 +172,7 @@ type Applied struct {
 	Late  bool
 	sight sight
 	at    atDoors
+	left  *job // waits for a replica
 }
 
 func (r *Rotator) writeServer() string { return r.Authority.Servers()[0] }

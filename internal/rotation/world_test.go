@@ -71,6 +71,8 @@ type world struct {
 	setMark  string   // the mark straight after our Set, as the process saw it; lost with it
 	twins    bool     // slow twins are at work: what they hold may be outdated
 
+	together bool // replicas are waited for by all of a batch together
+
 	cache *PreparedCache // of the process that lives; nil: none of them remembers
 
 	lives []credential.Finding // what the next Retire finds
