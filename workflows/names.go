@@ -84,6 +84,10 @@ const (
 	// changeStays marks campaigns that stay for a person where the campaign
 	// file says so.
 	changeStays = "stays"
+	// changeRelistHeld marks campaigns that are listed again while they are
+	// held behind what was tried first, and waves that give up something while
+	// they are paused.
+	changeRelistHeld = "relist-held"
 
 	// SignalControl tells a wave what its campaign was told.
 	SignalControl = "control"

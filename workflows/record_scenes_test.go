@@ -153,6 +153,23 @@ var scenes = []struct {
 			s.await(ctx, func(st Status, _ WaveStatus) bool { return st.Held && len(st.Tried) == 2 }),
 			s.tell(ctx, UpdateResume, operator))
 	}},
+	// One is tried. What is wrong in a secret is corrected and listed again
+	// while the others wait; that is tried next, and then the rest.
+	{name: "relistheld", with: withFirst, when: func(st Status, _ WaveStatus) bool { return st.Held }, during: func(ctx context.Context, s *stage) error {
+		err := errors.Join(s.correct(ctx), s.tell(ctx, UpdateRelist, wire.RelistAsk{Proposal: "again", Actor: operator}),
+			s.tell(ctx, UpdateTakeUp, wire.TakeUp{Proposal: "again", Actor: operator, Reason: "a secret named the wrong account"}))
+		if err != nil {
+			return err
+		}
+		index, err := s.store.ReadIndex(ctx, fmt.Sprintf("%s-%d", estate.Device, s.n))
+		if err != nil {
+			return err
+		}
+		now := index.Amended[0]
+		return errors.Join(s.tell(ctx, UpdateTryFirst, TryFirst{Refs: append(now.Changed, now.Added...), Actor: operator}),
+			s.await(ctx, func(st Status, _ WaveStatus) bool { return st.Held && len(st.Tried) == 2 }),
+			s.tell(ctx, UpdateResume, operator))
+	}},
 	// A login to Vault that nobody had listed is found and taken up while the
 	// replica does not follow. It is on the roll of what follows.
 	{name: "found", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {

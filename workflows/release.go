@@ -13,6 +13,12 @@ import (
 // listed again.
 func (w *wave) asked() bool { return len(w.state.Control.Release) > w.state.Answered }
 
+// askedWhilePaused reports whether it is asked between two batches of a pass
+// that goes on only once somebody lets it: nobody who asks waits for that.
+func (w *wave) askedWhilePaused() bool {
+	return w.state.Control.Paused && !w.deaf && w.asked() && w.inFlight == 0 && w.telling == 0
+}
+
 // release gives up what was listed again, for another wave to go on with, and
 // says what that is. What a server may have a new value of stays: it ends where
 // it began. No batch may be in flight.

@@ -97,10 +97,14 @@ func (c *campaign) mayListAgain() error {
 		return refuse("it is being listed again already, or what was found is being taken up" + by(c.by.listed))
 	case c.winding:
 		return refuse("all that can be rotated was tried, and the campaign is closing: run again once it has ended")
-	case c.control.Paused && !c.status.Held:
-		return refuse("the campaign is paused: resume it first")
+	case c.trials.asking || c.status.Trying:
+		return refuse("what was picked" + by(c.trials.by) + " is being tried before the others: wait until the campaign is held behind that, and list again then")
+	case c.status.Held && c.control.Paused:
+		return nil // nobody works on the others, and what was tried is given up by its wave
 	case c.status.Held:
-		return refuse("it waits behind what was tried first, and the others were not tried yet: `rollcall resume` goes on with them, and after their first pass it can be listed again. What must be listed otherwise before that takes an abort, and another run")
+		return refuse("the campaign was resumed" + by(c.by.resumed) + ": wait for the first pass over all")
+	case c.control.Paused:
+		return refuse("the campaign is paused: resume it first")
 	}
 	for i, w := range c.roll.Waves {
 		st := c.status.Waves[i]
@@ -151,7 +155,11 @@ func (c *campaign) takeUp(ctx workflow.Context, in wire.TakeUp) (Status, error) 
 	}
 	old = append(old, replaced...)
 	free, ended := c.free(steady, old)
-	all := append(slices.Clone(free), ended...)
+	var waiting credential.Refs // behind what was tried first
+	if c.status.Held && workflow.GetVersion(steady, changeRelistHeld, workflow.DefaultVersion, 1) > workflow.DefaultVersion {
+		waiting = c.unbegun(old)
+	}
+	all := slices.Concat(free, ended, waiting)
 	amend := wire.AmendInput{Campaign: c.in.Campaign, Proposal: in.Proposal, Wave: nextWave(c.roll.Waves)}
 	for _, i := range take {
 		if ref := found.Old[i]; ref == nil || slices.Contains(all, *ref) {
@@ -168,13 +176,15 @@ func (c *campaign) takeUp(ctx workflow.Context, in wire.TakeUp) (Status, error) 
 	if err != nil && stored {
 		// Where it was it counts no more, and where it is the ledger knows
 		// nothing of it: no wave has it, and the campaign ends in that error.
+		c.takeOut(waiting, 0)
 		c.failed = cmpErr(c.failed, err)
 		return c.status, err
 	}
 	if err != nil {
 		workflow.GetLogger(ctx).Error("what was listed again was not taken up, and goes on as it was", "error", err)
-		now = wire.Amended{Left: append(slices.Clone(free), ended...)}
+		now = wire.Amended{Left: all}
 	}
+	c.takeOut(less(waiting, now.Left), 0)
 	return c.status, cmpErr(c.goOnWith(steady, now, free, ended), err)
 }
 
@@ -269,6 +279,17 @@ func (c *campaign) free(ctx workflow.Context, old credential.Refs) (free, ended 
 	return free, ended
 }
 
+// unbegun are those of refs that wait, in waves that nobody has begun, while
+// the campaign is held behind what was tried first.
+func (c *campaign) unbegun(refs credential.Refs) (out credential.Refs) {
+	for i, w := range c.roll.Waves {
+		if !w.Hold {
+			out = append(out, c.ofWave(i, refs)...)
+		}
+	}
+	return out
+}
+
 // ofWave are those of refs that a wave has, and no later one: what goes on
 // where it was listed is in two.
 func (c *campaign) ofWave(i int, refs credential.Refs) credential.Refs {
@@ -289,7 +310,10 @@ func (c *campaign) listenToReleases(ctx workflow.Context) {
 }
 
 // goOnWith begins the waves of what was taken up, and one of what goes on as it
-// was. free are the places that waves gave up, ended those at which one had
+// was. While the campaign is held behind what was tried first they come right
+// behind that, and wait as the others do.
+//
+// free are the places that waves gave up, ended those at which one had
 // come to its end.
 func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended credential.Refs) error {
 	for i := range c.roll.Waves {
@@ -315,14 +339,21 @@ func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended 
 	}
 	c.join(ctx, now.Logins)
 	var failed error
+	i := len(c.roll.Waves) - 1
+	if c.status.Held {
+		i = slices.IndexFunc(c.roll.Waves, func(w credential.WaveIndex) bool { return !w.Hold }) - 1
+	}
 	for _, w := range waves {
-		i := len(c.roll.Waves)
+		i++
 		if slices.ContainsFunc(c.roll.Waves, func(has credential.WaveIndex) bool { return has.Wave == w.Wave }) {
 			w.Wave = nextWave(c.roll.Waves)
 		}
-		c.roll.Waves = append(slices.Clone(c.roll.Waves), w)
+		c.roll.Waves = slices.Insert(slices.Clone(c.roll.Waves), i, w)
 		c.loginsOf[w.Wave] = loginsIn(w, c.roll.Logins)
-		c.status.Waves = append(c.status.Waves, WaveStatus{Wave: w.Wave, Name: w.Name, Listed: listed(w)})
+		c.status.Waves = slices.Insert(slices.Clone(c.status.Waves), i, WaveStatus{Wave: w.Wave, Name: w.Name, Listed: listed(w)})
+		if c.status.Held {
+			continue
+		}
 		roll := c.roll
 		roll.Again = c.again.count
 		_, err := c.begin(c.whole, ctx, roll, w, i)

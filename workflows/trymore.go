@@ -60,6 +60,8 @@ func (c *campaign) mayTryMore(_ workflow.Context, in TryFirst) error {
 		return refuse("the campaign is not held behind what was tried first: all of it is being worked on, or was")
 	case !c.control.Paused:
 		return refuse("the campaign was resumed" + by(c.by.resumed) + ": all of it is being worked on")
+	case c.again.taking:
+		return refuse("it is being listed again" + by(c.by.listed) + ": pick once that is taken up")
 	case strings.TrimSpace(in.Actor) == "":
 		return refuse("nobody says who asks: the ledger holds who picked what is tried first")
 	case len(in.Refs) == 0:
@@ -67,7 +69,7 @@ func (c *campaign) mayTryMore(_ workflow.Context, in TryFirst) error {
 	}
 	taken := 0
 	for i, w := range c.roll.Waves {
-		kinds, some := kindsOf(w, setOf(in.Refs))
+		kinds, some := kindsOf(w, setOf(c.ofWave(i, in.Refs)))
 		taken += some
 		switch {
 		case some == 0:
@@ -94,8 +96,8 @@ func (c *campaign) takePicked(i int) (fresh credential.Refs, any bool) {
 	picked := c.trials.picked
 	c.trials.picked = nil
 	fresh = picked
-	for _, w := range c.roll.Waves[:i+1] {
-		before := setOf(loginsIn(w, picked))
+	for n, w := range c.roll.Waves[:i+1] {
+		before := setOf(c.ofWave(n, picked))
 		if len(before) == 0 {
 			continue
 		}
@@ -121,22 +123,30 @@ func (c *campaign) wereTried(i int) bool {
 // ended. A login to Vault goes with its wave: the one that it was in says no
 // more that it is open, which would be taken for its death.
 func (c *campaign) setApart(refs credential.Refs, at int) {
-	picked := setOf(refs)
 	own := credential.WaveIndex{Wave: nextWave(c.roll.Waves), Name: "tried first", Hold: true}
+	own.Runs = c.takeOut(refs, at)
+	c.roll.Waves = slices.Insert(slices.Clone(c.roll.Waves), at, own)
+	c.status.Waves = slices.Insert(slices.Clone(c.status.Waves), at, WaveStatus{Wave: own.Wave, Name: own.Name, Listed: listed(own)})
+	c.loginsOf[own.Wave] = loginsIn(own, c.roll.Logins)
+}
+
+// takeOut takes places out of those waves from an index on that were not begun,
+// and gives their runs.
+func (c *campaign) takeOut(refs credential.Refs, at int) (out []credential.Run) {
+	picked := setOf(refs)
 	waves := slices.Clone(c.roll.Waves)
 	for n := at; n < len(waves); n++ {
 		w := &waves[n]
 		taken, left := parted(w.Runs, picked)
-		if len(taken) == 0 {
+		if w.Hold || len(taken) == 0 {
 			continue
 		}
-		own.Runs, w.Runs = append(own.Runs, taken...), left
+		out, w.Runs = append(out, taken...), left
 		c.loginsOf[w.Wave] = loginsIn(*w, c.roll.Logins)
 		c.status.Waves[n].Listed, c.status.Waves[n].Ended = listed(*w), len(left) == 0
 	}
-	c.roll.Waves = slices.Insert(waves, at, own)
-	c.status.Waves = slices.Insert(slices.Clone(c.status.Waves), at, WaveStatus{Wave: own.Wave, Name: own.Name, Listed: listed(own)})
-	c.loginsOf[own.Wave] = loginsIn(own, c.roll.Logins)
+	c.roll.Waves = waves
+	return out
 }
 
 // parted cuts runs into those of places that were picked and the others. What

@@ -51,6 +51,7 @@ type wave struct {
 	trying   int                         // what was open and is in flight
 	halt     map[int]workflow.CancelFunc // of the batches in flight
 	next     time.Time                   // when the next pass begins; zero in a pass
+	deaf     bool                        // it gives nothing up while it is paused: it was begun by an earlier version
 }
 
 func (w *wave) run(ctx workflow.Context) (waveResult, error) {
@@ -85,13 +86,19 @@ func (w *wave) pass(ctx workflow.Context) error {
 			return w.continueAsNew(ctx)
 		}
 		err := workflow.Await(ctx, func() bool {
-			return w.state.Control.Aborting || !w.state.Control.Paused && w.inFlight < w.state.Settings.Parallel
+			return w.state.Control.Aborting || !w.state.Control.Paused && w.inFlight < w.state.Settings.Parallel || w.askedWhilePaused()
 		})
 		if err != nil {
 			return err
 		}
 		if w.state.Control.Aborting {
 			break
+		}
+		if w.askedWhilePaused() {
+			if w.deaf = workflow.GetVersion(ctx, changeRelistHeld, workflow.DefaultVersion, 1) == workflow.DefaultVersion; !w.deaf {
+				w.release(ctx)
+			}
+			continue
 		}
 		next := w.state.Todo[0]
 		w.state.Todo = w.state.Todo[1:]

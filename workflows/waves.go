@@ -35,8 +35,10 @@ func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 		}
 		if len(more) > 0 {
 			c.setApart(more, i+1)
-			roll.Waves = c.roll.Waves
 		}
+		// What was listed again meanwhile is on it too.
+		roll = c.roll
+		roll.Again = c.again.count
 	}
 	c.status.Trying = false
 	for i, w := range roll.Waves {
@@ -120,7 +122,9 @@ func (c *campaign) hold(ctx, steady workflow.Context) error {
 			return err
 		}
 	}
-	err := workflow.Await(steady, func() bool { return !c.control.Paused || c.control.Aborting || ctx.Err() != nil })
+	err := workflow.Await(steady, func() bool {
+		return (!c.control.Paused || c.control.Aborting || ctx.Err() != nil) && !c.again.taking
+	})
 	c.status.Held = false
 	return err
 }

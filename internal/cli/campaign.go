@@ -81,9 +81,6 @@ func (s *session) begin(ctx context.Context) error {
 		return fmt.Errorf("%w; nothing was started", err)
 	}
 	what := sumOf(s.cfg.Device, changesOf(roll))
-	if text := nobodySeesTo(s.cfg, roll.Credentials); text != "" {
-		what += ". N" + text[1:]
-	}
 	if s.first.Given() {
 		first, err := s.firstOf(ctx, roll)
 		if err != nil {
@@ -97,6 +94,9 @@ func (s *session) begin(ctx context.Context) error {
 	}
 	if text := endedBefore(earlier); text != "" && s.asks() {
 		what, s.toldEnded = what+". Campaign"+strings.TrimPrefix(text, "campaign"), true
+	}
+	if text := nobodySeesTo(s.cfg, roll.Credentials); text != "" {
+		what += ". N" + text[1:]
 	}
 	return s.confirm(ctx, what, s.cfg.Device)
 }

@@ -15,7 +15,9 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/engine"
 	"rollcall/internal/inventory"
+	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
@@ -45,11 +47,12 @@ Of what is dead, and of what a new value was announced for, nothing is changed: 
 began. Where a login that is found could read it, it is open again when the campaign ends
 (perhaps-read, exit code 2), for its new value may have been read: run again. Nor is anything
 changed of the campaign's own logins to Vault, people's tasks and what Rollcall works with; where
-the campaign file excludes one of these by now relist refuses. Whose a path is the account says, as ever. The ledger
-holds who had it listed again, why, and each credential as it is listed now. Other parts of the
-campaign file (servers, doors, limits, what reloads consumers) stay as the campaign began: where one
-differs relist refuses, and says what. What is warned of and cannot be taken up goes into the ledger
-too, with --reason.`,
+the campaign file excludes one of these by now relist refuses. Whose a path is the account says,
+as ever. Behind what was tried first (run --only) what is taken up waits with the others, and is
+tried next by its name. The ledger holds who had it listed again, why, and each credential as it
+is listed now. Other parts of the campaign file (servers, doors, limits, what reloads consumers)
+stay as the campaign began: where one differs relist refuses, and says what. What is warned of and
+cannot be taken up goes into the ledger too, with --reason.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.relist(cmd, &out, reason)
@@ -69,62 +72,96 @@ func (a *app) relist(cmd *cobra.Command, out *output, reason string) error {
 	if err != nil {
 		return err
 	}
-	ctx := cmd.Context()
-	return a.withTemporal(ctx, false, cannot(workflows.UpdateRelist, errNoCampaignHere), func(s *session) error {
-		if err := s.holdsValue(ctx, "--reason", reason); err != nil {
-			return cannot(workflows.UpdateRelist, err)
+	err = a.relistWhereItRuns(cmd.Context(), asJSON, reason)
+	if !errors.Is(err, errNoCampaignHere) || !a.pausedHere(cmd.Context()) {
+		return err
+	}
+	// Nobody works on it, and nothing of it goes on while it is paused: `run`
+	// has left it behind what was tried first.
+	return a.withTemporal(cmd.Context(), true, nil, func(s *session) error {
+		if err := s.requireOwnState(cmd.Context()); err != nil {
+			return err
 		}
-		found, err := s.listAgain(ctx)
+		stop, err := s.workHere(cmd.Context())
 		if err != nil {
 			return err
 		}
-		answer := relistAnswer{Changes: found.changes, Warnings: found.warnings}
-		if !asJSON {
-			width, _ := terminal(a.Out)
-			printRelisted(a.Out, found.changes, width)
-			for _, w := range found.warnings {
-				s.say("warning: %s: %s", w.Code, w.Detail)
-			}
-		}
-		switch {
-		case found.refused != nil && strings.TrimSpace(reason) != "":
-			return cannot(workflows.UpdateRelist, found.refused)
-		case found.refused != nil:
-			s.say("nothing was changed, and none of it can be taken up so: %v", found.refused)
-		case found.takes() == 0 && len(found.warnings) == 0:
-			s.say("nothing is listed otherwise that can be taken up while the campaign runs; nothing was changed")
-		case found.takes() == 0 && strings.TrimSpace(reason) == "":
-			s.say("nothing is listed otherwise that can be taken up while the campaign runs; nothing was changed: with --reason, what was warned of goes into the ledger")
-		case strings.TrimSpace(reason) == "":
-			s.say("nothing was changed: with --reason, what is marked ~, + and - takes part")
-		default:
-			// The roll of before may not know where these lie.
-			holds, err := inventory.HoldsValueOf(ctx, s.store, found.now, reason)
-			if err := refuseHeld("--reason", holds, err); err != nil {
-				return cannot(workflows.UpdateRelist, err)
-			}
-			what := fmt.Sprintf("%s: inside campaign %s, as it is listed now: %d, new: %d, off the roll: %d", s.cfg.Device, found.seen.Campaign, found.does(relistChanges), found.does(relistAdds), found.does(relistReplaces))
-			if n := len(found.warnings); n > 0 {
-				what += fmt.Sprintf("; %s into its ledger", report.Plural(n, "warning goes", "warnings go"))
-			}
-			if err := s.confirm(ctx, what, s.cfg.Device); err != nil {
-				return err
-			}
-			st, err := s.update(ctx, workflows.UpdateTakeUp, wire.TakeUp{Proposal: found.seen.Proposal, Actor: actor(), Reason: reason})
-			if err != nil {
-				return s.refused(ctx, workflows.UpdateRelist, err)
-			}
-			answer.Status = &st
-		}
-		if asJSON {
-			return printJSON(a.Out, answer)
-		}
-		if st := answer.Status; st != nil && st.Again != nil {
-			a.result("listed again: campaign %s; goes on as it is listed now: %d, new: %d, off the roll: %d; listed otherwise, and goes on as it was: %d",
-				st.Campaign, st.Again.Changed, st.Again.Added, st.Again.Replaced, st.Again.Left+found.does(relistStays))
-		}
-		return nil
+		defer stop()
+		return s.relist(cmd.Context(), asJSON, reason)
 	})
+}
+
+// pausedHere reports whether this machine has a campaign of the device that is
+// paused, and on which no process works.
+func (a *app) pausedHere(ctx context.Context) bool {
+	if !engine.Left(a.stateDir) {
+		return false
+	}
+	state := a.ledgerHere(ctx)
+	return state != nil && state.Phase == ledger.Paused
+}
+
+func (a *app) relistWhereItRuns(ctx context.Context, asJSON bool, reason string) error {
+	return a.withTemporal(ctx, false, cannot(workflows.UpdateRelist, errNoCampaignHere), func(s *session) error { return s.relist(ctx, asJSON, reason) })
+}
+
+func (s *session) relist(ctx context.Context, asJSON bool, reason string) error {
+	if err := s.holdsValue(ctx, "--reason", reason); err != nil {
+		return cannot(workflows.UpdateRelist, err)
+	}
+	found, err := s.listAgain(ctx)
+	if err != nil {
+		return err
+	}
+	answer := relistAnswer{Changes: found.changes, Warnings: found.warnings}
+	if !asJSON {
+		width, _ := terminal(s.Out)
+		printRelisted(s.Out, found.changes, width)
+		for _, w := range found.warnings {
+			s.say("warning: %s: %s", w.Code, w.Detail)
+		}
+	}
+	switch {
+	case found.refused != nil && strings.TrimSpace(reason) != "":
+		return cannot(workflows.UpdateRelist, found.refused)
+	case found.refused != nil:
+		s.say("nothing was changed, and none of it can be taken up so: %v", found.refused)
+	case found.takes() == 0 && len(found.warnings) == 0:
+		s.say("nothing is listed otherwise that can be taken up while the campaign runs; nothing was changed")
+	case found.takes() == 0 && strings.TrimSpace(reason) == "":
+		s.say("nothing is listed otherwise that can be taken up while the campaign runs; nothing was changed: with --reason, what was warned of goes into the ledger")
+	case strings.TrimSpace(reason) == "":
+		s.say("nothing was changed: with --reason, what is marked ~, + and - takes part")
+	default:
+		// The roll of before may not know where these lie.
+		holds, err := inventory.HoldsValueOf(ctx, s.store, found.now, reason)
+		if err := refuseHeld("--reason", holds, err); err != nil {
+			return cannot(workflows.UpdateRelist, err)
+		}
+		what := fmt.Sprintf("%s: inside campaign %s, as it is listed now: %d, new: %d, off the roll: %d", s.cfg.Device, found.seen.Campaign, found.does(relistChanges), found.does(relistAdds), found.does(relistReplaces))
+		if n := len(found.warnings); n > 0 {
+			what += fmt.Sprintf("; %s into its ledger", report.Plural(n, "warning goes", "warnings go"))
+		}
+		if err := s.confirm(ctx, what, s.cfg.Device); err != nil {
+			return err
+		}
+		st, err := s.update(ctx, workflows.UpdateTakeUp, wire.TakeUp{Proposal: found.seen.Proposal, Actor: actor(), Reason: reason})
+		if err != nil {
+			return s.refused(ctx, workflows.UpdateRelist, err)
+		}
+		answer.Status = &st
+	}
+	if asJSON {
+		return printJSON(s.Out, answer)
+	}
+	if st := answer.Status; st != nil && st.Again != nil {
+		s.result("listed again: campaign %s; goes on as it is listed now: %d, new: %d, off the roll: %d; listed otherwise, and goes on as it was: %d",
+			st.Campaign, st.Again.Changed, st.Again.Added, st.Again.Replaced, st.Again.Left+found.does(relistStays))
+		if st.Held {
+			s.say("it waits with the others: `rollcall run --only NAME` tries it next, and `rollcall run` goes on with all")
+		}
+	}
+	return nil
 }
 
 // relistAnswer is what relist says with -o json.

@@ -275,7 +275,11 @@ func (s *session) leaveHeld(ctx context.Context, view *view) error {
 			open++
 		}
 	}
-	s.say("tried first: %d dead, %d open; the others wait, nothing of them was changed. `rollcall run` goes on with them, `rollcall abort` ends the campaign", dead, open)
+	mend := ""
+	if open > 0 {
+		mend = " What is open because something names it wrongly is corrected there; `rollcall relist` then takes that up, and the same command tries it once more."
+	}
+	s.say("tried first: %d dead, %d open; the others wait, nothing of them was changed.%s `rollcall run` goes on with them, `rollcall abort` ends the campaign", dead, open, mend)
 	return &exit{code: exitUnfinished}
 }
 
