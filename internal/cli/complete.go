@@ -40,8 +40,12 @@ var flagOffers = map[string]offers{
 	"campaign":   (*app).campaignsThere,
 }
 
-// ofCampaigns are commands that take the id of a campaign.
-var ofCampaigns = []string{"rollcall report", "rollcall status", "rollcall ledger verify", "rollcall ledger cat", "rollcall ledger key", "rollcall ledger anchor"}
+// ofCampaigns are commands that take the id of a campaign, and ofLedgers those
+// that take the ledger of what logs show of the device, too.
+var (
+	ofCampaigns = []string{"rollcall status"}
+	ofLedgers   = []string{"rollcall report", "rollcall ledger verify", "rollcall ledger cat", "rollcall ledger key", "rollcall ledger anchor"}
+)
 
 func (a *app) addCompletions(root *cobra.Command) {
 	var each func(c *cobra.Command)
@@ -54,8 +58,12 @@ func (a *app) addCompletions(root *cobra.Command) {
 				_ = c.RegisterFlagCompletionFunc(name, a.offering(offer))
 			}
 		}
-		if slices.Contains(ofCampaigns, c.CommandPath()) {
+		both := slices.Contains(ofLedgers, c.CommandPath())
+		if both || slices.Contains(ofCampaigns, c.CommandPath()) {
 			first := a.offering((*app).campaignsThere)
+			if both {
+				first = a.offering((*app).ledgersThere)
+			}
 			c.ValidArgsFunction = func(c *cobra.Command, args []string, to string) ([]string, cobra.ShellCompDirective) {
 				if len(args) > 0 {
 					return nil, cobra.ShellCompDirectiveNoFileComp
@@ -103,6 +111,16 @@ func (a *app) campaignsThere() []string {
 	}
 	slices.Sort(out)
 	slices.Reverse(out)
+	return out
+}
+
+// ledgersThere are those, and that of what logs show of the device, behind
+// them.
+func (a *app) ledgersThere() []string {
+	cfg, out := a.fileThere(), a.campaignsThere()
+	if name := ledger.EvidenceOf(cfg.Device); cfg.Device != "" && !missing(filepath.Join(cfg.LedgerDir, name)) {
+		out = append(out, name+"\twhat logs show of the device")
+	}
 	return out
 }
 

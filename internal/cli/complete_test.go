@@ -44,6 +44,14 @@ func TestTheShellIsOfferedWhatIsThere(t *testing.T) {
 	for _, command := range [][]string{{"report"}, {"status"}, {"ledger", "verify"}, {"ledger", "cat"}} {
 		require.ElementsMatch(t, campaigns, offered(append(command, "")...), command)
 	}
+	// What logs show of the device has a ledger too, which has no status.
+	for _, name := range []string{"esg-01-evidence", "other-evidence"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "records", name), 0o755))
+	}
+	for _, command := range [][]string{{"report"}, {"ledger", "verify"}, {"ledger", "cat"}, {"ledger", "key"}, {"ledger", "anchor"}} {
+		require.Equal(t, []string{campaigns[1], campaigns[0], "esg-01-evidence"}, offered(append(command, "")...), command)
+	}
+	require.ElementsMatch(t, campaigns, offered("status", ""))
 	require.Empty(t, offered("report", campaigns[0], ""), "it takes one")
 	require.Equal(t, []string{campaigns[1]}, offered("report", "esg-01-20261129"))
 	require.Equal(t, []string{"ldaps://ldap1.example.org:636", "ldaps://ldap2.example.org:636"}, offered("leave-out", "--server", ""))

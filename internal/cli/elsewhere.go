@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"rollcall/internal/ledger"
@@ -78,6 +79,15 @@ func (s *session) fetch(ctx context.Context, campaign string) (folder string, fo
 		return folder, true, nil
 	}
 	return "", false, why
+}
+
+// onlyNotThere reports whether each ledger worker that was asked answered that
+// it has no such ledger.
+func onlyNotThere(why error) bool {
+	if several, ok := why.(interface{ Unwrap() []error }); ok {
+		return !slices.ContainsFunc(several.Unwrap(), func(err error) bool { return !onlyNotThere(err) })
+	}
+	return errors.Is(why, served.ErrNotThere)
 }
 
 // fetchLatest is fetch of the named campaign, or of the newest of the device

@@ -76,7 +76,13 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 	if state.OfEvidence {
 		return a.reportEvidence(f, report.InZone(state, zone), folder, verified)
 	}
-	a.takeEvidence(ctx, folder, state, verified.VerifierKey)
+	a.takeEvidence(ctx, folder, state, verified.VerifierKey, func(ctx context.Context, name string) (at string, found bool, why error) {
+		err := a.withVault(ctx, func(s *session) error {
+			at, found, why = s.fetch(ctx, name)
+			return nil
+		})
+		return at, found, cmp.Or(err, why)
+	})
 	shown := report.InZone(state, zone)
 	if f.html != "" {
 		if f.summary {
@@ -124,13 +130,21 @@ func (a *app) reportEvidence(f reportFlags, s *ledger.State, folder string, v re
 }
 
 // takeEvidence adds to a campaign what the ledger of its device's evidence,
-// which lies beside its own, has against its roll. One that cannot be believed
-// is said, and not shown: it is signed with the campaign's key, since Vault has
-// one for all ledgers, and whoever may write into the folder has another.
-func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.State, key string) {
+// which lies beside its own, has against its roll. Of a campaign whose ledger is
+// a copy of one that is elsewhere, that one is brought up to date by fetch
+// first. One that cannot be believed is said, and not shown: it is signed with
+// the campaign's key, since Vault has one for all ledgers, and whoever may write
+// into the folder has another.
+func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.State, key string, fetch func(ctx context.Context, name string) (string, bool, error)) {
 	name := ledger.EvidenceOf(state.Device)
 	beside := filepath.Join(filepath.Dir(folder), name)
-	if filepath.Base(beside) != name || missing(beside) { // a forged ledger may name any device
+	if filepath.Base(beside) != name { // a forged ledger may name any device
+		return
+	}
+	if filepath.Clean(filepath.Dir(folder)) == filepath.Clean(a.fetched("")) {
+		a.fetchEvidence(ctx, beside, fetch)
+	}
+	if missing(beside) {
 		return
 	}
 	of, verified, err := readLedger(ctx, beside)
@@ -148,6 +162,24 @@ func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.Sta
 		return
 	}
 	state.TakeEvidence(of)
+}
+
+// fetchEvidence brings the copy of the ledger of a device's evidence up to date.
+// Where that cannot be done it says so: a copy of before, or none, is not all
+// that there is.
+func (a *app) fetchEvidence(ctx context.Context, copied string, fetch func(ctx context.Context, name string) (string, bool, error)) {
+	_, found, why := fetch(ctx, filepath.Base(copied))
+	if found || onlyNotThere(why) {
+		return
+	}
+	if why == nil {
+		why = errors.New("no ledger worker gives ledgers out now")
+	}
+	shows := "what logs show since is not shown"
+	if !missing(copied) {
+		shows = "what follows has what logs showed when it was fetched last"
+	}
+	a.say("WARNING: the ledger of the device's evidence, %s, is elsewhere and could not be fetched, so %s: %v", filepath.Base(copied), shows, why)
 }
 
 // unproved is the end of a command that showed what a ledger says that does not
@@ -272,6 +304,7 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 		if err != nil {
 			return err
 		}
+		s.takeEvidence(ctx, folder, state, verified.VerifierKey, s.fetch)
 		state = report.InZone(state, s.zoneOrUTC())
 		page := folder + ".html"
 		_, _, unwritten := htmlFiles(page, state, verified)

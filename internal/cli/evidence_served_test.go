@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/lab"
+	"rollcall/internal/ledger"
+	"rollcall/internal/ledger/served"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/workflows"
+)
+
+// Whoever reads a campaign's ledger from a ledger worker gets what logs show of
+// the device since, too: with report, on the last screen of run, and in the page
+// that it writes. What could not be fetched is said.
+func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	defer cancel()
+	v, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(v.Kill)
+	t.Setenv("HOME", t.TempDir())
+	v.UseIn(t, v.RootToken().Reveal())
+	dir := t.TempDir()
+	file, ledgers, state := filepath.Join(dir, "esg.yaml"), filepath.Join(dir, "far"), filepath.Join(dir, "state")
+	plain := strings.Replace(besideFile, "  - {type: evidence, file: evidence-esg-01.json}\n", "", 1)
+	require.NoError(t, os.WriteFile(file, []byte(plain), 0o600))
+	const campaign = "esg-01-20261123T120000Z"
+	run := func(args ...string) (stdout, stderr string, code int) {
+		var out, said written
+		code = Run(ctx, append(args, "-f", file, "--state-dir", state), Streams{In: strings.NewReader(""), Out: &out, Err: &said})
+		return strings.Join(strings.Fields(out.String()), " "), said.String(), code
+	}
+	_, said, code := run("init")
+	require.Equal(t, exitOK, code, said)
+	settings := ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"}
+	store, err := ownmount.Open(ctx, settings)
+	require.NoError(t, err)
+	defer store.Close()
+	signer, err := store.Signer(ctx, ledger.Origin(campaign))
+	require.NoError(t, err)
+	public, err := store.VerifierKey(ctx, ledger.Origin(campaign))
+	require.NoError(t, err)
+	require.NoError(t, smallLedgerBy(filepath.Join(ledgers, campaign), signer, public))
+	require.NoError(t, store.OpenCampaign(ctx, ownmount.CampaignRecord{Device: "esg-01", Campaign: campaign}))
+	server, err := served.Listen(ledgers, "127.0.0.1:0", "")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	offer := func(url string) {
+		require.NoError(t, store.OfferLedgers(ctx, ownmount.LedgerOffer{URL: url, Token: server.Access.Token, Certificate: server.Access.Certificate}))
+	}
+	_, port, _ := strings.Cut(strings.TrimPrefix(server.Access.URL, "https://"), ":")
+	offer("https://127.0.0.1:" + port)
+
+	out, said, code := run("report", campaign)
+	require.Equal(t, exitOK, code, said)
+	require.NotContains(t, said, "WARNING", "there is no evidence yet")
+	require.NotContains(t, out, "tried-after-rotation")
+
+	writer := &evidenceLedger{dir: ledgers, device: "esg-01", secrets: &lateSecrets{settings: settings}, held: time.Minute}
+	defer writer.close()
+	dies := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	read := credential.LogsRead{ID: "watch-1", Of: credential.LogReading{ReadAt: dies, Roll: campaign, Follows: true}, Logs: []credential.ReadLog{{Number: 1, Name: "slapd.log", Format: "openldap", Authority: "corp", Server: "ldap1"}}}
+	tried := func(n int) {
+		sign := credential.Sign{Code: "tried-after-rotation", Grade: credential.Probable, Rule: "new-place", Findings: 1, Count: n, First: dies, Last: dies, Outcome: "refused", Addresses: []string{"203.0.113.9"}, At: &credential.LogPlace{Log: 1, Name: "slapd.log", Line: 7}}
+		require.NoError(t, writer.record(ctx, read, []credential.Credential{{ID: "corp/1", Name: "uid=svc-1,dc=example,dc=org", Signs: []credential.SignOf{{Reading: read.ID, Sign: sign}}}}))
+	}
+	tried(3)
+	page := filepath.Join(dir, "report.html")
+	for n := 3; n < 6; n++ {
+		tried(n)
+		out, said, code = run("report", campaign)
+		require.Equal(t, exitOK, code, said)
+		require.NotContains(t, said, "WARNING")
+		require.Contains(t, out, "tried-after-rotation, "+[]string{"3", "4", "5"}[n-3]+" times")
+		require.Contains(t, out, "in ledger esg-01-evidence")
+	}
+	_, said, code = run("report", campaign, "--html", page)
+	require.Equal(t, exitOK, code, said)
+	html, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Contains(t, string(html), "5 × tried after its death (probable)")
+
+	// The last screen of run has it as report does, and so has the page that is
+	// written then.
+	ends := func(ledgers string) (string, string, string) {
+		var screen, said written
+		a := &app{Streams: Streams{In: strings.NewReader(""), Out: &screen, Err: &said}, file: file, stateDir: state}
+		folder := ""
+		require.NoError(t, a.withVault(ctx, func(s *session) error {
+			s.cfg.LedgerDir, folder = ledgers, filepath.Join(ledgers, campaign)
+			if missing(folder) {
+				folder = s.fetched(campaign)
+			}
+			return s.lastScreen(ctx, campaign, workflows.Result{Listed: 3, Dead: 3})
+		}))
+		written, err := os.ReadFile(folder + ".html")
+		require.NoError(t, err)
+		return strings.Join(strings.Fields(screen.String()), " "), string(written), said.String()
+	}
+	for _, at := range []string{filepath.Join(dir, "none"), ledgers} {
+		screen, page, said := ends(at)
+		require.Contains(t, screen, "tried-after-rotation, 5 times", at)
+		require.Contains(t, page, "5 × tried after its death (probable)", at)
+		require.NotContains(t, said, "WARNING")
+	}
+
+	// The copy that was fetched is not all, once the worker is gone.
+	require.NoError(t, os.RemoveAll(filepath.Join(ledgers, campaign+".html")))
+	require.NoError(t, server.Close())
+	copied := filepath.Join(state, "fetched")
+	out, said, code = run("report", "--ledger", filepath.Join(copied, campaign))
+	require.Equal(t, exitOK, code, said)
+	require.Contains(t, said, "WARNING: the ledger of the device's evidence, esg-01-evidence, is elsewhere and could not be fetched, so what follows has what logs showed when it was fetched last: the ledger worker at https://127.0.0.1:"+port)
+	require.Contains(t, out, "tried-after-rotation, 5 times")
+	require.NoError(t, os.RemoveAll(filepath.Join(copied, "esg-01-evidence")))
+	out, said, code = run("report", "--ledger", filepath.Join(copied, campaign))
+	require.Equal(t, exitOK, code, said)
+	require.Contains(t, said, "so what logs show since is not shown: ")
+	require.NotContains(t, out, "tried-after-rotation")
+}
