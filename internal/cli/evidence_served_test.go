@@ -19,8 +19,8 @@ import (
 )
 
 // Whoever reads a campaign's ledger from a ledger worker gets what logs show of
-// the device since, too: with report, on the last screen of run, and in the page
-// that it writes. What could not be fetched is said.
+// the device since, too: with report, on the last screen of run, and in the
+// page that it writes. What could not be fetched is said.
 func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()

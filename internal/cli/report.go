@@ -130,11 +130,11 @@ func (a *app) reportEvidence(f reportFlags, s *ledger.State, folder string, v re
 }
 
 // takeEvidence adds to a campaign what the ledger of its device's evidence,
-// which lies beside its own, has against its roll. Of a campaign whose ledger is
-// a copy of one that is elsewhere, that one is brought up to date by fetch
+// which lies beside its own, has against its roll. Of a campaign whose ledger
+// is a copy of one that is elsewhere, that one is brought up to date by fetch
 // first. One that cannot be believed is said, and not shown: it is signed with
-// the campaign's key, since Vault has one for all ledgers, and whoever may write
-// into the folder has another.
+// the campaign's key, since Vault has one for all ledgers, and whoever may
+// write into the folder has another.
 func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.State, key string, fetch func(ctx context.Context, name string) (string, bool, error)) {
 	name := ledger.EvidenceOf(state.Device)
 	beside := filepath.Join(filepath.Dir(folder), name)
@@ -164,9 +164,9 @@ func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.Sta
 	state.TakeEvidence(of)
 }
 
-// fetchEvidence brings the copy of the ledger of a device's evidence up to date.
-// Where that cannot be done it says so: a copy of before, or none, is not all
-// that there is.
+// fetchEvidence brings the copy of the ledger of a device's evidence up to
+// date. Where that cannot be done it says so: a copy of before, or none, is not
+// all that there is.
 func (a *app) fetchEvidence(ctx context.Context, copied string, fetch func(ctx context.Context, name string) (string, bool, error)) {
 	_, found, why := fetch(ctx, filepath.Base(copied))
 	if found || onlyNotThere(why) {
