@@ -233,6 +233,7 @@ var evidenceNotes = map[string]string{
 	"names-not-known":     "credentials of which the campaign's ledger does not say what this log calls them, for an older version wrote it: their logins here are not found. Without --campaign the roll is listed afresh, and knows",
 	"cut-off":             "the log ends in the middle of a record, which is not read: it was taken while it was written, or cut",
 	"let-in-unnamed":      "logins were let in of which the log does not have the name: whose they were is in the log of what checked the password",
+	"hour-came-twice":     "lines of the hour that comes twice when clocks go back, without a zone: they are held against both hours, and cover neither",
 	"too-many-stretches":  "the log has lines in more stretches of time, with silence between them, than are kept apart: the shortest are not kept and count as gaps, so more may be covered than is said",
 	"no-logins":           "not one login is in the log: perhaps it is not logged at that level, or the log is of something else",
 }

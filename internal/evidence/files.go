@@ -93,6 +93,7 @@ func (o *Options) look(ctx context.Context, f *File, format string) (unknown, er
 		place := event.Place{File: f.Path, Line: n}
 		if syslog.see(line); syslog.first == nil && logs.IsSyslog(line) {
 			syslog.first, syslog.place = bytes.Clone(line), place
+			_, _ = logs.SyslogTime(line, clock, place) // the first line's year is what the operator says
 		}
 		if p == nil {
 			format, ok := logs.Recognise(line, o.Mapped...)
@@ -102,6 +103,10 @@ func (o *Options) look(ctx context.Context, f *File, format string) (unknown, er
 			begin(format)
 		}
 		verdict, at, err := p.Line(line, place)
+		var lacks *logs.NoTime
+		if errors.As(err, &lacks) && lacks.Alone && clock.Yearless {
+			continue // it is behind the first line, and reading counts such
+		}
 		if err != nil {
 			return nil, err
 		}

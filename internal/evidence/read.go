@@ -132,7 +132,11 @@ func (r *reading) group(ctx context.Context, g *group) error {
 	of := r.begin(g, g.format, clock)
 	var before *File
 	for _, f := range g.files {
-		if before != nil && f.hostless && !g.format.Vault && f.first.Before(of.last.Add(-backwards)) {
+		first := f.first
+		if or, twice := clock.Twice(first); twice && or.After(first) {
+			first = or
+		}
+		if before != nil && f.hostless && !g.format.Vault && first.Before(of.last.Add(-backwards)) {
 			return errOverlap(before, f, of.last)
 		}
 		clock.SetYear(r.year(f))
@@ -231,6 +235,7 @@ func (g *ofGroup) event(e event.Event) {
 		return // its line counts as not understood
 	}
 	e.Format, e.Authority = g.format.Name, g.authority
+	e.Or, _ = g.clock.Twice(e.At)
 	if e.Outcome == event.Connected { // it is no login, and no use
 		g.take(e)
 		return
@@ -474,16 +479,20 @@ func (g *ofGroup) judged(line []byte, place event.Place, verdict logs.Verdict, a
 		g.isOf(g.at(name))
 		g.named, g.namedIn, s = name, g.path, g.current
 	}
-	if verdict == logs.Aside {
+	or, twice := g.clock.Twice(at)
+	switch {
+	case twice:
+		s.Twice(at, or, place)
+	case verdict == logs.Aside:
 		s.Aside(at)
-	} else {
+	default:
 		s.Line(at)
 	}
 	if g.log != nil {
 		g.log.See(at, s.Server)
 		g.order.see(at)
 	}
-	if s.last.Sub(at) > backwards {
+	if s.last.Sub(at) > backwards && !twice {
 		s.Note(event.ClockBack, place)
 		s.last = at
 	}

@@ -99,9 +99,10 @@ func (o Options) Sniff(f File, now func() time.Time) (format logs.Format, found 
 		}
 		s.Line(line, event.Place{File: f.Path, Line: n}, false)
 		var lacks *logs.NoTime
-		if errors.As(s.noted, &lacks) {
+		if errors.As(s.noted, &lacks) && !lacks.Alone {
 			return format, false, s.noted
 		}
+		s.noted = nil
 		if !s.of.last.IsZero() {
 			return format, true, nil
 		}

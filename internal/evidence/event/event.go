@@ -70,6 +70,9 @@ type Event struct {
 	Authority string // of the campaign file, where the operator named it; else ""
 	Server    string // as the line or the operator names it; "" where neither does
 	At        time.Time
+	// Or is the other moment that it may have been: of a time without a zone,
+	// in the hour that came twice. Zero where there is none.
+	Or time.Time
 
 	Account string // as written; "" where the line names nobody
 	Form    Form
@@ -141,6 +144,9 @@ const (
 	BySaidName Doubt = "name-said-by-client"
 	// BySaying: the address is what the one who asks says of himself.
 	BySaying Doubt = "address-said-by-client"
+	// ByHour: it may have been an hour earlier or later, on the other side of
+	// what counts.
+	ByHour Doubt = "hour-came-twice"
 )
 
 // Note is something about a log as a whole that limits what it can show.
@@ -167,6 +173,7 @@ const (
 	NotNamed    Note = "names-not-known"     // credentials of which the roll does not say what this log calls them
 	NotMapped   Note = "outcome-not-mapped"  // the campaign file does not say what this outcome is
 	TooMany     Note = "too-many-stretches"  // with lines: the shortest are not kept, and count as gaps
+	HourTwice   Note = "hour-came-twice"     // lines of the hour that comes twice when clocks go back: which of the two they are of the log does not say
 	TooOften    Note = "too-often"           // a line says more repetitions of itself than are counted
 )
 

@@ -93,6 +93,7 @@ const (
 	AfterLast   GapReason = "after-last-line"   // the log ends, or was taken before
 	NoLine      GapReason = "no-line"           // nothing happened, or nothing was logged
 	NoLog       GapReason = "no-log"            // of an authority of the roll there is none
+	HourTwice   GapReason = "hour-came-twice"   // there are lines, and they may be of the hour before or behind
 	NotLogged   GapReason = "logins-not-logged" // there are lines, and none of the level at which logins are told
 )
 
@@ -105,6 +106,8 @@ func (r GapReason) Question() string {
 		return "is there a newer log of it, and did it log until the end?"
 	case NoLine:
 		return "was it off, was it asked nothing, or is a file missing?"
+	case HourTwice:
+		return "clocks went back, and times without a zone do not say which hour they are of: is there another log of it, with zones?"
 	case NotLogged:
 		return "was it set to log logins then (slapd: loglevel stats), and is that in another file?"
 	}
@@ -180,13 +183,13 @@ type Source struct {
 	Covered    []Stretch     `json:"covered"`
 	Gaps       []Gap         `json:"gaps,omitempty"`
 
-	stretches, aside Stretches
-	letIn, refused   int
+	stretches, aside, twice Stretches
+	letIn, refused          int
 }
 
 // NewSource begins one.
 func NewSource(authority, server, format string, quiet time.Duration, cannotShow ...event.Limit) *Source {
-	return &Source{Authority: authority, Server: server, Format: format, CannotShow: cannotShow, stretches: Stretches{quiet: quiet}, aside: Stretches{quiet: quiet}}
+	return &Source{Authority: authority, Server: server, Format: format, CannotShow: cannotShow, stretches: Stretches{quiet: quiet}, aside: Stretches{quiet: quiet}, twice: Stretches{quiet: quiet}}
 }
 
 // Note counts.
@@ -237,6 +240,14 @@ func (s *Source) Aside(at time.Time) {
 	}
 }
 
+// Twice counts one that may be of either of two moments: it covers neither.
+func (s *Source) Twice(at, or time.Time, place event.Place) {
+	s.Lines++
+	s.Note(event.HourTwice, place)
+	s.twice.Add(at)
+	s.twice.Add(or)
+}
+
 // NotRead counts one that was not understood.
 func (s *Source) NotRead(at event.Place) {
 	s.Lines++
@@ -251,9 +262,14 @@ func (s *Source) finish(windows []Window, now time.Time) {
 	s.Covered = s.stretches.all
 	s.Gaps = gaps(windows, s.Covered, now)
 	for i := range s.Gaps {
-		if g := &s.Gaps[i]; s.aside.within(g.From, g.To) {
-			g.Reason, g.Ask = NotLogged, NotLogged.Question()
+		g := &s.Gaps[i]
+		switch {
+		case s.aside.within(g.From, g.To):
+			g.Reason = NotLogged
+		case s.twice.within(g.From, g.To):
+			g.Reason = HourTwice
 		}
+		g.Ask = g.Reason.Question()
 	}
 	if n := s.stretches.dropped; n > 0 {
 		s.Notes = append(s.Notes, Noted{event.TooMany, n, event.Place{File: s.Files[0], Line: 1}})

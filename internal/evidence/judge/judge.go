@@ -302,6 +302,17 @@ func (j *Judge) sortOne(e event.Event, bursts bool, take func(k key, g group, e 
 		g := group{First: e.At, Last: e.At, place: at, indicator: indicator, indicatorAt: indicatorAt, whole: whole}
 		k := j.keyOf(i, n, value, at, of)
 		k.indicator = byName
+		if !e.Or.IsZero() {
+			other := of
+			other.At, other.Or, other.Doubts = e.Or, time.Time{}, append(slices.Clone(of.Doubts), event.ByHour)
+			or := j.keyOf(i, n, value, at, other)
+			if or.indicator = byName; or.phase != k.phase { // it makes a difference
+				of.Doubts = other.Doubts
+				late := g
+				late.First, late.Last = other.At, other.At
+				take(or, late, other)
+			}
+		}
 		take(k, g, of)
 	}
 }

@@ -171,7 +171,7 @@ func (l *Live) Roll(all []Credential) {
 			tries, _ := waiting.Peek(key)
 			waiting.Remove(key)
 			for _, e := range tries {
-				if e.At.After(at) {
+				if e.At.After(at) || e.Or.After(at) {
 					l.Add(e)
 				}
 			}
