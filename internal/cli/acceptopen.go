@@ -30,6 +30,7 @@ To take a login off the roll, because the device never had it, exclude it in the
 file instead.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.controls = true
 			ref, err := a.findLogin(cmd.Context(), login)
 			if err != nil {
 				return err

@@ -68,6 +68,7 @@ ledger: name neither a secret nor an account in them.`,
 
 // accept finds the named ones on the roll, and asks the campaign.
 func (a *app) accept(cmd *cobra.Command, out *output, ask wire.Acceptance, said []saidOfItem, file string) error {
+	a.controls = true
 	if len(said) > 0 {
 		err := a.withTemporal(cmd.Context(), false, cannot(workflows.UpdateClose, errNoCampaignHere), func(s *session) (err error) {
 			ask.Items, err = s.itemsOf(cmd.Context(), said, file)

@@ -92,7 +92,9 @@ func (a *app) offering(offer offers) cobra.CompletionFunc {
 
 // fileThere is the campaign file, empty where it cannot be read.
 func (a *app) fileThere() *config.Campaign {
-	cfg, err := config.Load(a.file)
+	b := *a
+	b.reads, b.controls = false, true
+	cfg, err := b.campaignFile()
 	if err != nil {
 		return &config.Campaign{}
 	}

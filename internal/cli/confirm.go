@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"rollcall/config"
 	"rollcall/internal/report"
 )
 
@@ -56,7 +55,8 @@ func (a *app) confirmFor(ctx context.Context, what string) error {
 	if !a.asks() {
 		return nil
 	}
-	cfg, err := config.Load(a.file)
+	a.controls = true
+	cfg, err := a.campaignFile()
 	if err != nil {
 		return err
 	}

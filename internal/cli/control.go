@@ -49,6 +49,7 @@ func (a *app) askFor(cmd *cobra.Command, out *output, update, reason string, arg
 	if err != nil {
 		return err
 	}
+	a.controls = true
 	ctx := cmd.Context()
 	return a.withTemporal(ctx, false, cannot(update, errNoCampaignHere), func(s *session) error {
 		if err := s.holdsValue(ctx, "--reason", reason); err != nil {

@@ -14,9 +14,17 @@ import (
 
 // campaignFile reads the campaign file. For the command that makes what
 // sources of type evidence read, such a file is no condition, and who only
-// looks at what campaigns left needs none that it names.
+// looks at what campaigns left needs none that it names. Nor does who asks a
+// campaign for something, which goes by the file that it was begun with: where
+// this one is whole, its names are in messages.
 func (a *app) campaignFile() (*config.Campaign, error) {
-	if a.reads {
+	switch {
+	case a.reads:
+		return config.LoadForReading(a.file)
+	case a.controls:
+		if cfg, err := config.Load(a.file); err == nil {
+			return cfg, nil
+		}
 		return config.LoadForReading(a.file)
 	}
 	if !a.makesEvidence {

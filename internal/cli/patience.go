@@ -27,7 +27,7 @@ const loginLeast = time.Minute
 // requireLogin says before anything is begun that the login to Vault may end
 // before the campaign does, and refuses one with which nothing could be set.
 func (s *session) requireLogin(ctx context.Context) error {
-	deadline := time.Duration(s.cfg.Limits.Deadline)
+	deadline := max(loginLeast, time.Duration(s.cfg.Limits.Deadline))
 	last, err := s.store.LastFor(ctx, deadline)
 	switch {
 	case err != nil:

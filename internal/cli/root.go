@@ -87,6 +87,7 @@ type app struct {
 	yes   bool      // ask nobody
 	first selection // what is tried before all else
 
+	controls      bool // asks a running campaign for something
 	reads         bool // only looks at what campaigns left
 	makesEvidence bool // what sources of type evidence read is just being made
 	saidLeftOut   bool // which of them are left out of the roll meanwhile was said

@@ -136,6 +136,7 @@ func (a *app) scheduleList() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			a.controls = true
 			return a.withTemporal(cmd.Context(), false, errNeedsServer, func(s *session) error {
 				rows, err := s.schedules(cmd)
 				if err != nil {
@@ -231,6 +232,7 @@ func (a *app) scheduleTrigger() *cobra.Command {
 	return &cobra.Command{
 		Use: "trigger", Short: "Run the schedule now", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.controls = true
 			return a.withTemporal(cmd.Context(), false, errNeedsServer, func(s *session) error {
 				err := s.engine.ScheduleClient().GetHandle(cmd.Context(), scheduleID(s.cfg.Device)).Trigger(cmd.Context(), client.ScheduleTriggerOptions{
 					Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
@@ -248,6 +250,7 @@ func (a *app) scheduleDelete() *cobra.Command {
 	return &cobra.Command{
 		Use: "delete", Short: "Delete the schedule; a running campaign goes on", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.controls = true
 			return a.withTemporal(cmd.Context(), false, errNeedsServer, func(s *session) error {
 				id := scheduleID(s.cfg.Device)
 				err := s.engine.ScheduleClient().GetHandle(cmd.Context(), id).Delete(cmd.Context())

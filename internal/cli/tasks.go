@@ -282,7 +282,7 @@ func (a *app) state(ctx context.Context, s *ownmount.Store, me, campaign, id, na
 // needed: without one Rollcall's mount is the usual one.
 func (a *app) withPerson(ctx context.Context, do func(s *ownmount.Store, me string) error) error {
 	mount, transit := config.DefaultMount, config.DefaultTransit
-	cfg, err := config.Load(a.file)
+	cfg, err := config.LoadForReading(a.file)
 	switch {
 	case err == nil:
 		mount, transit = cfg.Vault.Mount, cfg.Vault.Transit

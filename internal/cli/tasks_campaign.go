@@ -21,7 +21,7 @@ import (
 // ledgerHere is the latest campaign of the device by its ledger, or nil where
 // that is not on this machine.
 func (a *app) ledgerHere(ctx context.Context) *ledger.State {
-	cfg, err := config.Load(a.file)
+	cfg, err := config.LoadForReading(a.file)
 	if err != nil {
 		return nil
 	}
@@ -64,6 +64,7 @@ func (a *app) taskInLedger(ctx context.Context, name string) (ownmount.Card, boo
 
 // lookAtTasks has a campaign take up what people have said.
 func (a *app) lookAtTasks(ctx context.Context, campaign, statement string) (st workflows.TasksStatus, err error) {
+	a.controls = true
 	err = a.withTemporal(ctx, false, errNoCampaignHere, func(s *session) error {
 		st, err = s.lookAtTasks(ctx, campaign, statement)
 		return err

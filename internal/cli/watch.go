@@ -10,6 +10,7 @@ func (a *app) watchCommand() *cobra.Command {
 		Short: "Follow the running campaign to its end; Ctrl-C stops watching, not the campaign",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.controls = true
 			ctx := cmd.Context()
 			return a.withTemporal(ctx, false, errNoCampaignHere, func(s *session) error {
 				st, err := s.running(ctx)
