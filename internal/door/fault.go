@@ -68,11 +68,8 @@ func (s Settings) Unfit(said Said) (fault Fault, why, do string) {
 // overTLS names the type that has TLS from the first byte on, where there is
 // one of the same protocol.
 func (s Settings) overTLS() string {
-	other := s.Type + "s"
-	if s.Type == "submission" {
-		other = "smtps"
-	}
-	if _, has := Types[other]; !has {
+	other := Types[s.Type].OverTLS
+	if other == "" {
 		return ""
 	}
 	return fmt.Sprintf(", or name type %s, which has it from the first byte on, with its port", other)

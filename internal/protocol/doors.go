@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"rollcall/internal/plural"
 )
 
 const notAskedYet = "this door was not asked yet, so whether it still takes the stolen value is not known; the next pass asks it"
@@ -18,8 +20,10 @@ const notAskedYet = "this door was not asked yet, so whether it still takes the 
 // asked about it all the same has to have refused it.
 //
 // Of several doors that stay open one that takes the old value is the reason,
-// for there the thief gets in now; else the first.
+// for there the thief gets in now, and the others that do are named; else the
+// first.
 func Shut(doors []string, ev []DoorEvidence, oldKnown bool) (why *Stop) {
+	var taken []DoorEvidence
 	seen := map[string]DoorEvidence{}
 	for _, e := range ev {
 		seen[e.Door] = e
@@ -30,11 +34,30 @@ func Shut(doors []string, ev []DoorEvidence, oldKnown bool) (why *Stop) {
 			e = DoorEvidence{Door: d}
 		}
 		stop := e.Open(oldKnown)
-		if stop != nil && (why == nil || why.Reason != ReasonDoorTakesOld && stop.Reason == ReasonDoorTakesOld) {
+		if stop != nil && stop.Reason == ReasonDoorTakesOld {
+			taken = append(taken, e)
+		}
+		if why == nil {
 			why = stop
 		}
 	}
+	if len(taken) > 0 {
+		return taken[0].takesOld(taken[1:])
+	}
 	return why
+}
+
+// takesOld says that a door took the old value, and which others did.
+func (e DoorEvidence) takesOld(others []DoorEvidence) *Stop {
+	as := ""
+	if len(others) > 0 {
+		var names []string
+		for _, o := range others {
+			names = append(names, o.Door)
+		}
+		as = fmt.Sprintf(" (as %s %s)", plural.Pick(len(names), "does", "do"), strings.Join(names, ", "))
+	}
+	return &Stop{Reason: ReasonDoorTakesOld, Server: e.Door, Detail: "this door still takes the stolen value" + as + ", although every server of the authority refuses it: it goes by a copy of its own" + e.why() + ". End what it keeps (docs/doors.md says how) and close the sessions there; the next pass asks again"}
 }
 
 // Open is why one door's evidence proves nothing; nil if it does. The first
@@ -50,7 +73,7 @@ func (e DoorEvidence) Open(oldKnown bool) *Stop {
 		case e.Old == NotCarried:
 			return &Stop{Reason: ReasonNotCarried, Server: e.Door, Detail: "this door takes the new value; a login as Rollcall makes it there cannot carry the stolen one (its length or a character), so it was not offered. Another program may carry it, so that is no proof that the door refuses it: end what the door keeps, wait until that is over, and leave the door out (rollcall leave-out --door), which says so in the record"}
 		case e.TookOld():
-			return &Stop{Reason: ReasonDoorTakesOld, Server: e.Door, Detail: "this door still takes the stolen value, although every server of the authority refuses it: it goes by a copy of its own" + e.why() + ". End what it keeps (docs/doors.md says how) and close the sessions there; the next pass asks again"}
+			return e.takesOld(nil)
 		default:
 			return e.atDoor(e.Old, "this door takes the new value, and answered %q to the stolen one, so that whether it still takes that is not known")
 		}

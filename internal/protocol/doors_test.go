@@ -28,3 +28,15 @@ func TestADoorThatTakesTheStolenValueIsTheReasonWhereverItStands(t *testing.T) {
 	require.Equal(t, ReasonDoorRefusesNew, Shut([]string{"relay", "mail"}, two, true).Reason, "else the first in the list")
 	require.Equal(t, ReasonDoorTakesOld, Shut([]string{"not asked", "mail"}, []DoorEvidence{open}, true).Reason)
 }
+
+// Each place where the thief gets in now is named, whichever is the reason.
+func TestEachDoorThatTakesTheStolenValueIsNamed(t *testing.T) {
+	took := func(at string) DoorEvidence { return DoorEvidence{Door: at, First: Accepted, Old: Accepted} }
+	one := Shut([]string{"mail", "relay"}, []DoorEvidence{took("mail"), {Door: "relay", First: Refused}}, true)
+	require.NotContains(t, one.Detail, "relay")
+	three := Shut([]string{"vpn", "mail", "relay", "web"}, []DoorEvidence{{Door: "vpn", First: Refused}, took("mail"), took("relay"), took("web")}, true)
+	require.Equal(t, "mail", three.Server)
+	require.Contains(t, three.Detail, "still takes the stolen value (as do relay, web), although")
+	two := Shut([]string{"mail", "relay"}, []DoorEvidence{took("mail"), took("relay")}, true)
+	require.Contains(t, two.Detail, "(as does relay)")
+}

@@ -53,15 +53,21 @@ func (p *progress) showed(ev protocol.DoorEvidence, stop *protocol.Stop, now tim
 	}
 }
 
-// progress is that of a door with these values and so many looks, or a new one.
-func (r *Refusals) progress(campaign, id, door string, looks int, value credential.Secret, olds []credential.Secret, now time.Time) *progress {
+// sealed is what values are known by here; looks tells askings of the same ones
+// apart.
+func sealed(looks int, value credential.Secret, olds []credential.Secret) [sha256.Size]byte {
 	h := hmac.New(sha256.New, seal[:])
 	h.Write([]byte{byte(looks)})
 	for _, v := range append([]credential.Secret{value}, olds...) {
 		sum := sha256.Sum256([]byte(v.Reveal()))
 		h.Write(sum[:])
 	}
-	fresh := &progress{values: [sha256.Size]byte(h.Sum(nil)), last: now, done: map[int]int{}}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// progress is that of a door with these values and so many looks, or a new one.
+func (r *Refusals) progress(campaign, id, door string, looks int, value credential.Secret, olds []credential.Secret, now time.Time) *progress {
+	fresh := &progress{values: sealed(looks, value, olds), last: now, done: map[int]int{}}
 	if r == nil {
 		return fresh
 	}
@@ -86,4 +92,45 @@ func (r *Refusals) Forget(campaign, id, door string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.came, [3]string{campaign, id, door})
+}
+
+// behind is what doors of a task showed that were asked although one before
+// them was open, so that each that takes the stolen value is named.
+type behind struct {
+	values [sha256.Size]byte
+	at     time.Time
+	ev     map[string]protocol.DoorEvidence
+}
+
+// behindFor is how long they are not asked again behind an open door, and one
+// that refused the new value not at all: that look is made again soon, and
+// nobody counts what it costs the account.
+const behindFor = time.Hour
+
+// Behind is what doors of a task showed in a look of the last hour that found
+// one before them open, with these very values. asked: there was such a look.
+func (a DoorAsker) Behind(id string, value credential.Secret, olds []credential.Secret) (ev map[string]protocol.DoorEvidence, asked bool) {
+	if a.Refusals == nil {
+		return nil, false
+	}
+	a.Refusals.mu.Lock()
+	defer a.Refusals.mu.Unlock()
+	had, has := a.Refusals.behind[[2]string{a.Campaign, id}]
+	if !has || had.values != sealed(0, value, olds) || a.Now().Sub(had.at) >= behindFor {
+		return nil, false
+	}
+	return had.ev, true
+}
+
+// NoteBehind keeps that for an hour. Nobody changes ev afterwards.
+func (a DoorAsker) NoteBehind(id string, value credential.Secret, olds []credential.Secret, ev map[string]protocol.DoorEvidence) {
+	if a.Refusals == nil {
+		return
+	}
+	a.Refusals.mu.Lock()
+	defer a.Refusals.mu.Unlock()
+	if a.Refusals.behind == nil {
+		a.Refusals.behind = map[[2]string]behind{}
+	}
+	a.Refusals.behind[[2]string{a.Campaign, id}] = behind{sealed(0, value, olds), a.Now(), ev}
 }

@@ -114,38 +114,75 @@ func holds(values []credential.Secret, value credential.Secret) bool {
 	return slices.ContainsFunc(values, value.Equal)
 }
 
-// doors asks each, one after the other: people wait for none of it.
+// doors asks each, one after the other: people wait for none of it. One that is
+// open keeps the others from being asked no more than once an hour, so that
+// each that takes the stolen value is named; a door that refuses the new one
+// ends the look, as the account's wrong logins do.
 func (a *Asking) doors(ctx context.Context, look *rotation.Look, c credential.Credential, with values, silent unheard) (ev []protocol.DoorEvidence, found []credential.Finding, stop *protocol.Stop) {
 	var names []string
+	var open *protocol.Stop // why the first of them is
 	began := a.Now().Truncate(time.Second)
+	known, lately := a.Behind(c.ID, with.is, with.olds)
+	seen := map[string]protocol.DoorEvidence{} // behind it
 	for _, as := range c.Doors {
 		names = append(names, as.Door)
-		d, err := a.Open(as.Door)
-		if err != nil {
-			return nil, found, rotation.NotOpened(as.Door, err)
+	}
+	for _, as := range c.Doors {
+		if open != nil && lately {
+			ev = append(ev, known[as.Door])
+			continue
 		}
-		if silent[as.Door] >= doorPatience {
-			return nil, found, &protocol.Stop{Reason: protocol.ReasonDoorSilent, Server: as.Door, Detail: fmt.Sprintf("this door gave no reply about %d others in this look, so it was not asked about this one", doorPatience)}
+		e, is := known[as.Door]
+		var why *protocol.Stop
+		if !is || !e.RefusedNew() {
+			var f *credential.Finding
+			if e, f, why = a.door(ctx, look, c, as, with, silent); f != nil {
+				found = append(found, *f)
+			}
 		}
-		e, f, stop := a.DoorAsker.Ask(ctx, look, d, c, as, with.is, with.olds)
-		if f != nil {
-			found = append(found, *f)
+		if ev = append(ev, e); open != nil {
+			seen[as.Door] = e
 		}
-		if stop != nil {
-			return nil, found, stop
+		if why == nil {
+			why = e.Open(len(with.olds) > 0)
 		}
-		if silent[as.Door]++; !e.Unanswered() {
-			silent[as.Door] = 0
+		if open == nil {
+			open = why
 		}
-		ev = append(ev, e)
-		if stop := e.Open(len(with.olds) > 0); stop != nil {
-			return nil, found, stop
+		if why != nil && (why.Reason == protocol.ReasonDoorRefusesNew || why.Reason == protocol.ReasonNearLock) {
+			break
 		}
 	}
-	if stop := protocol.Shut(names, ev, len(with.olds) > 0); stop != nil {
-		return ev, found, stop
+	if open == nil {
+		return ev, found, a.stillTake(ctx, c, with.is, ev, began)
 	}
-	return ev, found, a.stillTake(ctx, c, with.is, ev, began)
+	if !lately {
+		a.NoteBehind(c.ID, with.is, with.olds, seen)
+	}
+	if shut := protocol.Shut(names, ev, len(with.olds) > 0); shut != nil && shut.Reason == protocol.ReasonDoorTakesOld {
+		return nil, found, shut
+	}
+	return nil, found, open
+}
+
+// door asks one. stop is why it was not asked, or no further, where no reply of
+// its own says it.
+func (a *Asking) door(ctx context.Context, look *rotation.Look, c credential.Credential, as credential.DoorLogin, with values, silent unheard) (e protocol.DoorEvidence, f *credential.Finding, stop *protocol.Stop) {
+	e.Door = as.Door
+	d, err := a.Open(as.Door)
+	switch {
+	case err != nil:
+		return e, nil, rotation.NotOpened(as.Door, err)
+	case silent[as.Door] >= doorPatience:
+		return e, nil, &protocol.Stop{Reason: protocol.ReasonDoorSilent, Server: as.Door, Detail: fmt.Sprintf("this door gave no reply about %d others in this look, so it was not asked about this one", doorPatience)}
+	}
+	if e, f, stop = a.DoorAsker.Ask(ctx, look, d, c, as, with.is, with.olds); stop != nil {
+		return e, f, stop
+	}
+	if silent[as.Door]++; !e.Unanswered() {
+		silent[as.Door] = 0
+	}
+	return e, f, nil
 }
 
 // stillTake is why what each door showed is no proof: one that was asked before
