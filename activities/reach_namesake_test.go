@@ -2,6 +2,7 @@ package activities
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -90,6 +91,10 @@ func TestAUserOfAnAccountsNameIsOfferedAllThatWasStolenAFewInAPassTheNewestFirst
 			w.exposedUntil(until)
 			w.write("kv/data/apps/elsewhere/mta", map[string]any{"data": map[string]any{"password": "stolen-mta"}})
 			for i, reason := range []protocol.Reason{tc.first, tc.second} {
+				if i == 1 {
+					require.Equal(t, tc.first, w.reasonElsewhere(), "while Vault counts them, another worker offers no more")
+					w.write("rollcall/data/staging/vault/userpass/mta~wrong", map[string]any{"data": map[string]any{"page": fmt.Sprintf(`{"count":3,"at":%q}`, time.Now().Add(-21*time.Minute).Format(time.RFC3339))}})
+				}
 				require.Equal(t, reason, w.reasonElsewhere())
 				refused, err := w.store.RefusedBefore(t.Context(), "vault/userpass/mta")
 				require.NoError(t, err)

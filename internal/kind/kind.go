@@ -253,9 +253,10 @@ type Login interface {
 	// c, a new one or any that lives, could read, or write to: a secret that he
 	// may write he can make away with. Where he may give himself other rights
 	// it gives all paths, and behind them the one by which he may
-	// (minted.Tokens.Reach). values are what may be in force, and need not be.
-	// It changes nothing that lasts. An error means that this is not known;
-	// ErrNoneLogsIn is one, that each of values was refused.
+	// (minted.Tokens.Reach). values are what may be in force, the likeliest
+	// first, and need not be. It changes nothing that lasts. An error means
+	// that this is not known; ErrNoneLogsIn is one, that each of values was
+	// refused.
 	Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error)
 }
 

@@ -2,6 +2,8 @@ package reach
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,20 +70,34 @@ func (l *Logins) closed(ctx context.Context, campaign string, login credential.C
 	return false, staged, nil
 }
 
-// values are what may log in with a login now.
-func (l *Logins) values(ctx context.Context, login credential.Credential, staged ownmount.Staged) (values []credential.Secret) {
-	for _, v := range staged.Old {
-		values = append(values, v)
-	}
-	if !staged.Secret.IsZero() {
-		values = append(values, staged.Secret)
-	}
+// values are what may log in with a login now, the likeliest first, for each
+// that is wrong counts towards a lock: what Rollcall put where consumers read
+// it, what lies there, what is staged, and what lay there before. What the
+// login was seen to refuse is none.
+func (l *Logins) values(ctx context.Context, login credential.Credential, staged ownmount.Staged) []credential.Secret {
+	var lives, olds []credential.Secret
+	active := false
 	for _, p := range login.Paths {
-		if live, err := l.store.ReadLive(ctx, p, 0); err == nil && live.Found {
-			values = append(values, live.Value)
+		live, err := l.store.ReadLive(ctx, p, 0)
+		if err != nil || !live.Found || staged.Places[p.String()] == ownmount.PlaceApart && live.Version == staged.Base[p.String()] {
+			continue
+		}
+		active = active || live.Value.Equal(staged.Secret)
+		lives = append(lives, live.Value)
+	}
+	for _, key := range slices.Sorted(maps.Keys(staged.Old)) {
+		if as := staged.Places[key]; as != ownmount.PlaceApart && as != ownmount.PlaceUnset {
+			olds = append(olds, staged.Old[key])
 		}
 	}
-	return values
+	var new []credential.Secret
+	if !staged.Secret.IsZero() && !staged.Unsent {
+		new = append(new, staged.Secret)
+	}
+	if active {
+		return slices.Concat(new, lives, olds)
+	}
+	return slices.Concat(lives, new, olds)
 }
 
 // places are where the new value of c can be read in Vault: staged, and live.

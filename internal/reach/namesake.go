@@ -22,11 +22,11 @@ import (
 // offer is what one version of a path is for a user of that name.
 type offer struct {
 	at     ownmount.Refused
-	values []credential.Secret // the likelier one comes last
+	values []credential.Secret // the likelier one comes first
 }
 
 func offerOf(p credential.Path, is vault.Live) offer {
-	return offer{ownmount.Refused{Path: p, StolenVersion: versionOf(is)}, []credential.Secret{is.Other, is.Value}}
+	return offer{ownmount.Refused{Path: p, StolenVersion: versionOf(is)}, []credential.Secret{is.Value, is.Other}}
 }
 
 func versionOf(is vault.Live) credential.StolenVersion {
@@ -62,7 +62,7 @@ func (o *Reach) namesakeReads(ctx context.Context, asks kind.Login, login creden
 		if len(then.Lives)+len(then.Lost) > 0 {
 			known, ask = true, append(ask, offersAt(p, then, live, refused)...)
 		} else if live.Found {
-			values = append(values, live.Other, live.Value)
+			values = append(values, live.Value, live.Other)
 		}
 	}
 	if !known {

@@ -36,6 +36,7 @@ type Authority struct {
 	server string
 	self   Login // nil: the role that api is logged in with is left alone
 	tokens *minted.Tokens
+	ration *minted.Ration
 }
 
 // Login is the AppRole login of the process itself. *vault.Client is one.
@@ -60,7 +61,14 @@ var _ kind.Authority = (*Authority)(nil)
 // New gives the authority behind api, whose token needs the rights that
 // vault.Policies gives the worker. serverName is how the ledger calls it.
 func New(api *vaultapi.Client, serverName string) *Authority {
-	return &Authority{api: api, server: serverName, tokens: minted.New(api, serverName)}
+	return &Authority{api: api, server: serverName, tokens: minted.New(api, serverName), ration: &minted.Ration{Server: serverName}}
+}
+
+// Counting has it count, where that outlives the process, the logins that may
+// be wrong, and make none that could lock a role.
+func (au *Authority) Counting(t minted.Tally) *Authority {
+	au.ration.Tally = t
+	return au
 }
 
 // WithLogin lets it rotate the role of l too: Retire makes l move over before
@@ -134,6 +142,9 @@ type role struct {
 	tokenType    string
 	tokenCIDRs   bool // its tokens are bound to addresses
 }
+
+// id is the credential's.
+func (r role) id() string { return credential.VaultAuthority + "/" + r.mount + "/" + r.name }
 
 func (r role) path() string { return "auth/" + r.mount + "/role/" + r.name }
 

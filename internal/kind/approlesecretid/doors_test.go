@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
@@ -60,6 +61,59 @@ func TestASecretIDIsProvedAtDoorsAndKeepsItsLastUse(t *testing.T) {
 			require.True(t, a.Dead(), "%+v", a.Stop)
 			require.Equal(t, protocol.DoorEvidence{Door: "second", At: a.Doors[0].At, First: protocol.Accepted, Old: protocol.Refused, New: protocol.Accepted}, a.Doors[0])
 			login(t, c, live.Value)
+		})
+	}
+}
+
+// A door that keeps its credential open has it proved anew in each pass, with a
+// wrong login at the role each time. Five in a row lock the role, and where its
+// logins are counted the new secret-id is looked up, which ends no count.
+func TestARoleWhoseLoginsAreCountedIsNotLockedByPassesThatADoorKeepsOpen(t *testing.T) {
+	store := openStore(t)
+	require.NoError(t, server.Client().Sys().EnableAuthWithOptions("keeps", &vaultapi.EnableAuthOptions{Type: "approle"}))
+	for _, row := range []struct {
+		name     string
+		role, id map[string]any
+	}{
+		{"by the role", map[string]any{"secret_id_num_uses": 90}, nil},
+		{"by the secret-id", nil, map[string]any{"num_uses": 90}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c, old := withSecretID(t, row.role, row.id)
+			admin(t, "auth/keeps/role/"+c.Name, nil)
+			admin(t, "auth/keeps/role/"+c.Name+"/custom-secret-id", map[string]any{"secret_id": old.Reveal()})
+			id, err := server.Client().Logical().ReadWithContext(t.Context(), "auth/keeps/role/"+c.Name+"/role-id")
+			require.NoError(t, err)
+			c.Paths = []credential.Path{{Mount: "rollcall", Path: "device/" + c.Name, Field: "secret_id"}}
+			c.Named = c.Paths
+			c.Doors = []credential.DoorLogin{{Door: "keeps", Login: id.Data["role_id"].(string)}}
+			_, err = store.Activate(t.Context(), c.Paths[0], vault.Live{}, old, "")
+			require.NoError(t, err)
+			var doors opened.Doors
+			at := door.Settings{Type: "vault", Address: strings.TrimPrefix(server.Address(), "http://"), TLS: door.ClearText, Path: "/auth/keeps", Auth: door.ByAppRole, Timeout: time.Minute}
+			ask := rotation.DoorAsker{Now: time.Now, Settings: func(string) door.Settings { return at }, Open: func(string) (*opened.Door, error) { return doors.Open(at) }}
+			for n := range 8 {
+				// Each time a worker that was started anew.
+				rot := &rotation.Rotator{Store: store, Authority: New(server.Client(), "vault"), Campaign: c.Name, Pass: n + 1, Now: time.Now}
+				p := rot.Prepare(t.Context(), c)
+				require.Nil(t, p.Stop, "pass %d", n+1)
+				a := rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
+				require.True(t, a.Dead(), "pass %d: %+v", n+1, a.Stop)
+				verdicts := []rotation.Verdict{{Credential: c, Applied: &a}}
+				rot.AskDoors(t.Context(), verdicts, ask, func() bool { return false })
+				if n > 0 {
+					require.Equal(t, protocol.ReasonDoorTakesOld, a.Stop.Reason, "pass %d", n+1)
+					continue
+				}
+				live, err := store.ReadLive(t.Context(), c.Paths[0], 0)
+				require.NoError(t, err)
+				admin(t, "auth/keeps/role/"+c.Name+"/custom-secret-id", map[string]any{"secret_id": live.Value.Reveal()})
+			}
+			live, err := store.ReadLive(t.Context(), c.Paths[0], 0)
+			require.NoError(t, err)
+			login(t, c, live.Value)
+			_, err = tryLogin(t, c, old)
+			require.Error(t, err)
 		})
 	}
 }

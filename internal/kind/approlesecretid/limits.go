@@ -3,6 +3,7 @@ package approlesecretid
 import (
 	"context"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 
@@ -36,13 +37,19 @@ func limitsOf(data map[string]any) limits {
 }
 
 // together is what one new secret-id needs that takes the place of several: as
-// much as the most that one of them had. Metadata is kept where all agree.
-func together(all []limits) limits {
+// much as the most that one of them had, and of uses as many as all had, where
+// each is of a consumer that has the new one from then on. Metadata is kept
+// where all agree.
+func together(all []limits, each bool) limits {
+	uses := most
+	if each {
+		uses = sum
+	}
 	out := all[0]
 	out.metadata = maps.Clone(out.metadata)
 	for _, l := range all[1:] {
 		out.logins, out.tokens = union(out.logins, l.logins), union(out.tokens, l.tokens)
-		out.uses, out.ttl = most(out.uses, l.uses), most(out.ttl, l.ttl)
+		out.uses, out.ttl = uses(out.uses, l.uses), most(out.ttl, l.ttl)
 		maps.DeleteFunc(out.metadata, func(k, v string) bool { return l.metadata[k] != v })
 	}
 	return out
@@ -64,6 +71,14 @@ func most(a, b int64) int64 {
 		return 0
 	}
 	return max(a, b)
+}
+
+// sum of two numbers of uses; no end is more than any.
+func sum(a, b int64) int64 {
+	if a == 0 || b == 0 || a+b > math.MaxInt32 {
+		return most(a, b)
+	}
+	return a + b
 }
 
 // within holds them to the role, whose settings may have become tighter since.
@@ -110,7 +125,7 @@ func (au *Authority) inherited(ctx context.Context, r role, new credential.Secre
 		all = append(all, id.limits)
 	}
 	if len(all) > 0 {
-		return together(all).within(r), nil
+		return together(all, true).within(r), nil
 	}
 	accessors, err := au.accessors(ctx, r)
 	if err != nil {
@@ -128,7 +143,7 @@ func (au *Authority) inherited(ctx context.Context, r role, new credential.Secre
 	if len(all) == 0 {
 		return limits{}, nil
 	}
-	return together(all).within(r), nil
+	return together(all, false).within(r), nil
 }
 
 // had are those of some old values that the role has, each once.

@@ -43,3 +43,12 @@ func (au *Authority) mount(ctx context.Context, r role) (*vaultapi.Secret, error
 	}
 	return got, nil
 }
+
+func (au *Authority) lockout(ctx context.Context, r role) (minted.Lockout, error) {
+	mount, err := au.mount(ctx, r)
+	if err != nil || mount == nil {
+		return minted.Lockout{}, err
+	}
+	config, _ := mount.Data["config"].(map[string]any)
+	return minted.LockoutOf(config), nil
+}

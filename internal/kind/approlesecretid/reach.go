@@ -84,6 +84,13 @@ func (au *Authority) forAsking(ctx context.Context, r role, values []credential.
 			return v, nothing, nil
 		}
 	}
+	return au.ofOneUse(ctx, r)
+}
+
+// ofOneUse gives the role a secret-id that is good for one login of Rollcall's
+// own, and what takes it away again.
+func (au *Authority) ofOneUse(ctx context.Context, r role) (credential.Secret, func(), error) {
+	nothing := func() {}
 	l, err := au.inherited(ctx, r, credential.Secret{}, nil)
 	if err != nil {
 		return credential.Secret{}, nothing, err

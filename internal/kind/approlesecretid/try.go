@@ -20,9 +20,13 @@ import (
 // (secret_id_num_uses) or of its own, a login would spend one that belongs to
 // the consumer, and the last one would end the secret-id. There Try takes
 // Vault's word that the role has the secret-id, for a look-up costs no use, and
-// logs in only with a value that it has not: the refusal is real.
+// logs in with one of one use that it gives the role for that: so it is seen
+// that the role lets in, and the count of wrong logins ends, as it does with
+// any good login (1.21 tried). Without it the fifth pass of a proof would lock
+// the role. With a value that the role has not it logs in: the refusal is real.
 //
-// A login that is refused for its source address tells nothing: it is a Stop.
+// A login that is refused for its source address tells nothing: it is a Stop,
+// but where uses are counted and the role has the secret-id.
 func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Reply, error) {
 	r, err := au.role(ctx, a.Subject)
 	switch {
@@ -41,8 +45,6 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 		return protocol.Unreachable, nil
 	case err != nil:
 		return protocol.NotAsked, err
-	case id != nil && id.uses > 0:
-		return protocol.Accepted, nil
 	}
 	roleID, err := au.roleID(ctx, *r)
 	switch {
@@ -53,7 +55,55 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 	case roleID == "":
 		return protocol.Gone, nil
 	}
-	return au.login(ctx, *r, roleID, value)
+	if id != nil && id.uses > 0 {
+		return au.letsIn(ctx, *r, roleID)
+	}
+	return au.offer(ctx, *r, roleID, value, id == nil)
+}
+
+// letsIn logs in with a secret-id of one use. Where the role lets in from other
+// addresses alone that tells nothing.
+func (au *Authority) letsIn(ctx context.Context, r role, roleID string) (protocol.Reply, error) {
+	value, done, err := au.ofOneUse(ctx, r)
+	switch {
+	case vault.NoAnswer(ctx, err):
+		return protocol.Unreachable, nil
+	case err != nil:
+		return protocol.NotAsked, err
+	}
+	defer done()
+	reply, err := au.offer(ctx, r, roleID, value, false)
+	switch stop, stopped := errors.AsType[*protocol.Stop](err); {
+	case stopped && stop.Reason == protocol.ReasonRights:
+		return protocol.Accepted, nil
+	case err == nil && reply == protocol.Refused:
+		return protocol.NotAsked, fmt.Errorf("vault %s: log in: a secret-id that was made for it was refused, so somebody has destroyed it; it is tried again", au.server)
+	}
+	return reply, err
+}
+
+// offer logs in, unless that is a wrong login that could lock the role.
+func (au *Authority) offer(ctx context.Context, r role, roleID string, value credential.Secret, wrong bool) (protocol.Reply, error) {
+	if wrong {
+		l, err := au.lockout(ctx, r)
+		if err == nil {
+			err = au.ration.Begin(ctx, r.id(), l)
+		}
+		switch {
+		case vault.NoAnswer(ctx, err) || vault.IsKind(err, vault.Unreachable):
+			return protocol.Unreachable, nil
+		case err != nil:
+			return protocol.NotAsked, err
+		}
+	}
+	reply, err := au.login(ctx, r, roleID, value)
+	switch {
+	case err == nil && reply == protocol.Accepted:
+		au.ration.Good(ctx, r.id())
+	case wrong && (err != nil || reply == protocol.RoleLocked):
+		au.ration.Undo(ctx, r.id())
+	}
+	return reply, err
 }
 
 var _ kind.Counted = (*Authority)(nil)

@@ -26,6 +26,7 @@ import (
 	"rollcall/internal/postgres/settings"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
+	"rollcall/internal/vault/ownmount"
 )
 
 // opener opens the authority of one kind.
@@ -69,8 +70,8 @@ type Registry struct {
 	sys  map[string]authority.System
 }
 
-// New gives a registry whose authorities read their own logins from Vault. What
-// Rollcall keeps there is no business of theirs.
+// New gives a registry whose authorities read their own logins from Vault. Of
+// what Rollcall keeps there they have the counts of wrong logins alone.
 func New(v *vault.Client) *Registry {
 	return &Registry{vault: v, tokens: minted.New(v.API(), credential.VaultAuthority), open: map[string]kind.Authority{}, dirs: map[string]*directory.Client{}, sys: map[string]authority.System{}}
 }
@@ -201,7 +202,7 @@ func openLDAPPassword(r *Registry, spec *config.Campaign, name string) (kind.Aut
 	if err != nil {
 		return nil, err
 	}
-	return r.withVault(ldappassword.New(c, spec.Directories[name].Password, r.vault.GeneratePassword)), nil
+	return r.withVault(spec, ldappassword.New(c, spec.Directories[name].Password, r.vault.GeneratePassword)), nil
 }
 
 func openADPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
@@ -209,7 +210,7 @@ func openADPassword(r *Registry, spec *config.Campaign, name string) (kind.Autho
 	if err != nil {
 		return nil, err
 	}
-	return r.withVault(adpassword.New(c, spec.Directories[name].Password, r.vault.GeneratePassword)), nil
+	return r.withVault(spec, adpassword.New(c, spec.Directories[name].Password, r.vault.GeneratePassword)), nil
 }
 
 func openUserPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
@@ -217,20 +218,25 @@ func openUserPassword(r *Registry, spec *config.Campaign, name string) (kind.Aut
 	if err != nil {
 		return nil, err
 	}
-	return r.withVault(userpassword.New(c, spec.Directories[name].Password, r.vault.GeneratePassword)), nil
+	return r.withVault(spec, userpassword.New(c, spec.Directories[name].Password, r.vault.GeneratePassword)), nil
 }
 
 // withVault: accounts of a directory may log in to Vault too.
-func (r *Registry) withVault(directory kind.Authority) kind.Authority {
-	return vaultlogin.Around(directory, r.tokens, credential.VaultAuthority)
+func (r *Registry) withVault(spec *config.Campaign, directory kind.Authority) kind.Authority {
+	return vaultlogin.Around(directory, r.tokens, credential.VaultAuthority).Counting(r.tally(spec))
 }
 
-func openAppRoleSecretID(r *Registry, _ *config.Campaign, name string) (kind.Authority, error) {
-	return approlesecretid.New(r.vault.API(), name).WithLogin(r.vault), nil
+// tally counts the wrong logins at Vault where all workers find them.
+func (r *Registry) tally(spec *config.Campaign) minted.Tally {
+	return ownmount.On(r.vault, ownmount.Settings{Mount: spec.Vault.Mount, Transit: spec.Vault.Transit})
+}
+
+func openAppRoleSecretID(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
+	return approlesecretid.New(r.vault.API(), name).WithLogin(r.vault).Counting(r.tally(spec)), nil
 }
 
 func openUserpassPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
-	return userpasspassword.New(r.vault.API(), name, spec.Vault.Password, r.vault.GeneratePassword), nil
+	return userpasspassword.New(r.vault.API(), name, spec.Vault.Password, r.vault.GeneratePassword).Counting(r.tally(spec)), nil
 }
 
 func openPostgres(r *Registry, name string, s authority.Settings) (authority.Finder, error) {

@@ -43,6 +43,8 @@ type Authority struct {
 	set     sync.Map // by subject: when this process set it
 	retired sync.Map // by subject: a retired
 	refused refusals
+	mine    sync.Map // by subject: the value that this process set last
+	ration  *minted.Ration
 }
 
 var _ kind.Authority = (*Authority)(nil)
@@ -52,7 +54,14 @@ var _ kind.Authority = (*Authority)(nil)
 // vaultGenerate makes a value by a Vault password policy; it may be nil if p
 // names none.
 func New(api *vaultapi.Client, serverName string, p config.PasswordPolicy, vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)) *Authority {
-	return &Authority{api: api, server: serverName, policy: p, generate: vaultGenerate, tokens: minted.New(api, serverName)}
+	return &Authority{api: api, server: serverName, policy: p, generate: vaultGenerate, tokens: minted.New(api, serverName), ration: &minted.Ration{Server: serverName}}
+}
+
+// Counting has it count, where that outlives the process, the logins that may
+// be wrong, and make none that could lock a user.
+func (au *Authority) Counting(t minted.Tally) *Authority {
+	au.ration.Tally = t
+	return au
 }
 
 // Servers is the one Vault.
@@ -103,7 +112,8 @@ func (au *Authority) Account(ctx context.Context, _ string, c credential.Credent
 	if err != nil {
 		return kind.Account{}, err
 	}
-	a.Locks = m.locks
+	a.Locks = m.lockout.Ours()
+	a.Failed = au.ration.Counted(ctx, u.id(), m.lockout)
 	locked, err := au.locked(ctx, m, *u)
 	if err != nil {
 		return kind.Account{}, err
@@ -130,6 +140,9 @@ type user struct {
 
 func (u user) path() string    { return "auth/" + u.mount + "/users/" + u.name }
 func (u user) subject() string { return u.mount + "/" + u.name }
+
+// id is the credential's.
+func (u user) id() string { return credential.VaultAuthority + "/" + u.subject() }
 
 // named splits a subject.
 func (au *Authority) named(subject string) (*user, error) {

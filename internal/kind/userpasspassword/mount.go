@@ -10,7 +10,7 @@ import (
 // mount is what we need to know of an auth mount.
 type mount struct {
 	accessor string
-	locks    int // refused logins in a row that lock a user; 0 where that is not shown
+	lockout  minted.Lockout
 }
 
 // mountOf asks as any token may that has a right below the mount.
@@ -25,11 +25,7 @@ func (au *Authority) mountOf(ctx context.Context, u user) (mount, error) {
 	var m mount
 	m.accessor, _ = got.Data["accessor"].(string)
 	config, _ := got.Data["config"].(map[string]any)
-	// Not shown where nobody set it, although the default (5) holds then.
-	lockout, _ := config["user_lockout_config"].(map[string]any)
-	if off, _ := lockout["user_lockout_disable"].(bool); !off {
-		m.locks = int(vault.Integer(lockout["user_lockout_threshold"]))
-	}
+	m.lockout = minted.LockoutOf(config)
 	return m, nil
 }
 

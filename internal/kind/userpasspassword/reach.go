@@ -63,9 +63,7 @@ func (au *Authority) reads(ctx context.Context, c credential.Credential, values 
 		return nil, err
 	}
 	known, where := false, fmt.Sprintf("vault %s: log in to ask what a login may read", au.server)
-	// The staged value and those at its paths come last, and are the likelier
-	// ones.
-	for _, v := range slices.Backward(values) {
+	for _, v := range values {
 		if v.IsZero() {
 			continue
 		}
@@ -74,7 +72,7 @@ func (au *Authority) reads(ctx context.Context, c credential.Credential, values 
 		if au.refused.has(u.subject(), v) {
 			continue
 		}
-		if au.refused.count(u.subject()) >= maxRefused {
+		if !au.isKnown(*u, v) && (au.refused.count(u.subject()) >= maxRefused || c.Problem != credential.SameName && au.few(ctx, *u)) {
 			return nil, errors.New(where + ": more wrong passwords could lock the user")
 		}
 		bare, auth, err := au.enter(ctx, *u, v)
@@ -151,6 +149,13 @@ type refusals struct {
 type refusal struct {
 	value credential.Secret
 	at    time.Time
+}
+
+// few reports whether one more wrong password would be too many for a question
+// about a user that is to be rotated.
+func (au *Authority) few(ctx context.Context, u user) bool {
+	m, err := au.mountOf(ctx, u)
+	return err != nil || !m.lockout.Spare(au.ration.Counted(ctx, u.id(), m.lockout))
 }
 
 // maxRefused leaves room for the wrong passwords of others and of a proof

@@ -37,6 +37,7 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, _ credential.
 	au.retired.Delete(u.subject())
 	_, err = au.api.Logical().WriteWithContext(ctx, u.path()+"/password", map[string]any{"password": new.Reveal()})
 	au.set.Store(u.subject(), time.Now())
+	au.mine.Store(u.subject(), new)
 	if err != nil {
 		return au.fail("set a password", err)
 	}

@@ -115,9 +115,58 @@ type entry struct {
 
 var errNoToken = errors.New("the answer holds no token")
 
-// enter logs in. The client has the token; one without is a login that waits
-// for a second factor.
+// enter logs in, unless that could be the wrong login that locks the user. The
+// client has the token; one without is a login that waits for a second factor.
+//
+// What was let in last, or was set here last, is most likely right, and is
+// counted only if it is not. A good login that waits for a second factor ends
+// no count (1.21 tried).
 func (au *Authority) enter(ctx context.Context, u user, value credential.Secret) (*vaultapi.Client, *vaultapi.SecretAuth, error) {
+	m, err := au.mountOf(ctx, u)
+	if err != nil {
+		return nil, nil, notMade{err}
+	}
+	known := au.isKnown(u, value)
+	if !known {
+		if err := au.ration.Begin(ctx, u.id(), m.lockout); err != nil {
+			return nil, nil, notMade{err}
+		}
+	}
+	client, auth, err := au.logIn(ctx, u, value)
+	reply, came := vault.ReplyIn(err)
+	switch wrong := came && isRefusal(reply); {
+	case err == nil && auth.ClientToken != "":
+		au.ration.Good(ctx, u.id())
+	case wrong && known:
+		au.entered.Delete(u.subject())
+		au.mine.Delete(u.subject())
+		au.ration.Wrong(ctx, u.id(), m.lockout)
+	case !known && (err == nil || came && !wrong):
+		au.ration.Undo(ctx, u.id())
+	}
+	return client, auth, err
+}
+
+// notMade is why a login was not made.
+type notMade struct{ error }
+
+func (n notMade) Unwrap() error { return n.error }
+
+// isKnown reports whether this process was let in with a value last, or set it
+// last.
+func (au *Authority) isKnown(u user, value credential.Secret) bool {
+	if in, ok := au.entered.Load(u.subject()); ok && in.(entry).value.Equal(value) {
+		return true
+	}
+	mine, ok := au.mine.Load(u.subject())
+	return ok && mine.(credential.Secret).Equal(value)
+}
+
+func isRefusal(r vault.Reply) bool {
+	return r.Status == http.StatusBadRequest && r.Says("invalid username or password")
+}
+
+func (au *Authority) logIn(ctx context.Context, u user, value credential.Secret) (*vaultapi.Client, *vaultapi.SecretAuth, error) {
 	bare, err := au.api.CloneWithHeaders()
 	if err != nil {
 		return nil, nil, fmt.Errorf("vault %s: %w", au.server, err)
@@ -142,6 +191,12 @@ func (au *Authority) enter(ctx context.Context, u user, value credential.Secret)
 
 // refusal reads why a login failed.
 func (au *Authority) refusal(ctx context.Context, u user, err error) (protocol.Reply, error) {
+	if no, ok := errors.AsType[notMade](err); ok {
+		if vault.NoAnswer(ctx, err) || vault.IsKind(err, vault.Unreachable) {
+			return protocol.Unreachable, nil
+		}
+		return protocol.NotAsked, no.error
+	}
 	reply, came := vault.ReplyIn(err)
 	switch {
 	case errors.Is(err, errNoToken):
@@ -155,7 +210,7 @@ func (au *Authority) refusal(ctx context.Context, u user, err error) (protocol.R
 	case http.StatusTooManyRequests:
 		return protocol.NotAsked, au.stop(protocol.ReasonThrottled, "log in: a rate limit of Vault turned it away")
 	case http.StatusBadRequest:
-		if reply.Says("invalid username or password") {
+		if isRefusal(reply) {
 			return protocol.Refused, nil
 		}
 	case http.StatusForbidden:

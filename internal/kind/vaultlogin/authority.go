@@ -36,6 +36,9 @@ type Authority struct {
 
 	batch     map[string]mintsBatch  // by mount
 	standings map[[3]string]standing // by subject, mount and the places asked about
+
+	ration minted.Ration
+	good   map[[2]string]credential.Secret // by subject and mount: what was let in last
 }
 
 var (
@@ -49,7 +52,14 @@ var (
 // Around gives the authority of a directory with what is about Vault, tokens of
 // which serverName is the name.
 func Around(directory kind.Authority, tokens *minted.Tokens, serverName string) *Authority {
-	return &Authority{Authority: directory, tokens: tokens, vault: serverName, many: manyLogins}
+	return &Authority{Authority: directory, tokens: tokens, vault: serverName, many: manyLogins, ration: minted.Ration{Server: serverName}}
+}
+
+// Counting has it count, where that outlives the process, the logins that may
+// be wrong, and make none that could have Vault lock one.
+func (au *Authority) Counting(t minted.Tally) *Authority {
+	au.ration.Tally = t
+	return au
 }
 
 // Account adds the logins to what the directory shows.

@@ -47,7 +47,7 @@ func (au *Authority) reads(ctx context.Context, c credential.Credential, values 
 		if l.Plain {
 			continue
 		}
-		may, err := au.readsAt(ctx, c.Subject, l, values, paths)
+		may, err := au.readsAt(ctx, c, l, values, paths)
 		if err != nil {
 			return nil, err
 		}
@@ -63,14 +63,14 @@ func (au *Authority) reads(ctx context.Context, c credential.Credential, values 
 // readsAt asks about one mount: a new token and the live ones of the account.
 // Where a mount gives policies to many accounts, those that get the same are
 // asked by one of them.
-func (au *Authority) readsAt(ctx context.Context, subject string, l credential.VaultLogin, values []credential.Secret, paths []string) ([]string, error) {
+func (au *Authority) readsAt(ctx context.Context, c credential.Credential, l credential.VaultLogin, values []credential.Secret, paths []string) ([]string, error) {
 	at := "auth/" + l.Mount
 	of := minted.Login{Mount: l.Mount, Names: l.Names}
 	w := minted.Whose{Login: of, Own: []string{at + "/config", at + "/groups/" + minted.Probe, at + "/users/" + minted.Probe}, Many: true}
 	for _, name := range l.Names {
 		w.Own = append(w.Own, at+"/users/"+name)
 	}
-	key := [3]string{subject, strings.Join(append([]string{l.Mount}, l.Names[:min(1, len(l.Names))]...), "/login/"), minted.Segments(paths)}
+	key := [3]string{c.Subject, strings.Join(append([]string{l.Mount}, l.Names[:min(1, len(l.Names))]...), "/login/"), minted.Segments(paths)}
 	if s, ok := au.stands(key); ok {
 		w.Mine = of.Minted(s.Entity())
 		may, ok, err := au.tokens.ReachAs(ctx, w, s, paths)
@@ -78,7 +78,7 @@ func (au *Authority) readsAt(ctx context.Context, subject string, l credential.V
 			return may, err
 		}
 	}
-	auth, end, err := au.logInWithOne(ctx, subject, l, values)
+	auth, end, err := au.logInWithOne(ctx, c, l, values)
 	if err != nil {
 		return nil, err
 	}
@@ -91,26 +91,33 @@ func (au *Authority) readsAt(ctx context.Context, subject string, l credential.V
 	return may, err
 }
 
-func (au *Authority) logInWithOne(ctx context.Context, subject string, l credential.VaultLogin, values []credential.Secret) (*vaultapi.SecretAuth, func(), error) {
+func (au *Authority) logInWithOne(ctx context.Context, c credential.Credential, l credential.VaultLogin, values []credential.Secret) (*vaultapi.SecretAuth, func(), error) {
 	var offered []credential.Secret
 	wrong := 0
 	for _, v := range values {
-		if v.IsZero() || slices.ContainsFunc(offered, v.Equal) || au.wasRefused(subject, l.Mount, v) {
+		if v.IsZero() || slices.ContainsFunc(offered, v.Equal) || au.wasRefused(c.Subject, l.Mount, v) {
 			continue
 		}
 		if wrong == maxWrongLogins {
 			break
 		}
 		offered = append(offered, v)
+		known := au.letInLast(c, l, v)
+		if !known && len(l.Names) > 0 {
+			if err := au.mayBeWrong(ctx, c, l); err != nil {
+				return nil, nil, err
+			}
+		}
 		auth, end, err := au.logIn(ctx, l, v)
 		if err == nil {
+			au.letIn(ctx, c, l, v, known)
 			return auth, end, nil
 		}
 		if !errors.Is(err, errRefused) {
 			return nil, nil, err
 		}
 		wrong++
-		au.note(refusal{subject, l.Mount, v, time.Now()})
+		au.note(refusal{c.Subject, l.Mount, v, time.Now()})
 	}
 	return nil, nil, fmt.Errorf("vault %s: log in to ask what a login may read: no value that is known is accepted", au.vault)
 }

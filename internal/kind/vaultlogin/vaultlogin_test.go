@@ -34,6 +34,7 @@ func TestPasswordsThatLogInToVault(t *testing.T) {
 	t.Run("a login that waits for a second factor is retired, and orphans count as its own", w.secondFactor)
 	t.Run("batch tokens and orphans are told", w.whatCannotBeRevoked)
 	t.Run("what a login could read is asked with the value in force, and wrong ones are not offered twice", w.reads)
+	t.Run("however many stale values are asked with, nobody is locked", w.readsLockNobody)
 	t.Run("what one could read is not what another could", w.readsOfEach)
 	t.Run("who logs in by another name has what that name gets, and its tokens are revoked", w.anotherName)
 	t.Run("of many logins that get the same one is asked", w.readsOfMany)
@@ -283,6 +284,43 @@ func (w *world) whatCannotBeRevoked(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, slices.ContainsFunc(findings, func(f credential.Finding) bool { return f.Code == want && f.Code.LivesOn() }), "%s: %+v", mount, findings)
 	}
+}
+
+// Each question offers few values, and the next one others: by the third wrong
+// one in a row the directory locks the account, by the fifth Vault the login.
+func (w *world) readsLockNobody(t *testing.T) {
+	c, value := w.credential(t)
+	name := c.Logins[0].Names[0]
+	var stale []credential.Secret
+	for _, v := range []string{"a", "b", "c", "d", "e", "f"} {
+		stale = append(stale, credential.NewSecret("stale-"+v))
+	}
+	for range 4 {
+		// As in a worker that was started anew.
+		au := Around(w.bare, minted.New(w.worker(t), "vault"), "vault").Counting(w.store)
+		for range 3 {
+			_, err := au.Reads(t.Context(), c, append(slices.Clone(stale), value), []string{"rollcall/data/device/x"})
+			require.Error(t, err)
+		}
+	}
+	a, err := w.bare.Account(t.Context(), w.bare.Servers()[0], c)
+	require.NoError(t, err)
+	require.Equal(t, protocol.Accepted, a.State)
+	require.Equal(t, 2, a.Failed)
+	_, err = w.login("ldap", name, value)
+	require.NoError(t, err)
+
+	// Of one that others have offered wrong values nothing more is asked.
+	c, value = w.credential(t)
+	for range 2 {
+		_, err := w.login("ldap", c.Logins[0].Names[0], credential.NewSecret("guess"))
+		require.Error(t, err)
+	}
+	au := Around(w.bare, minted.New(w.worker(t), "vault"), "vault").Counting(w.store)
+	_, err = au.Reads(t.Context(), c, []credential.Secret{stale[0], value}, []string{"rollcall/data/device/x"})
+	require.ErrorContains(t, err, "could lock")
+	_, err = w.login("ldap", c.Logins[0].Names[0], value)
+	require.NoError(t, err)
 }
 
 func (w *world) reads(t *testing.T) {

@@ -15,8 +15,7 @@ import (
 // it does after five wrong secrets (user lockout, since Vault 1.13;
 // https://developer.hashicorp.com/vault/docs/concepts/user-lockout). The lock is
 // the core's: a new secret does not lift it, nor does a login that is deleted
-// and made anew. The one wrong login of a proof does not add up: the right one
-// after it clears the count.
+// and made anew. What Rollcall itself offers is rationed (Ration).
 func Locked(ctx context.Context, api *vaultapi.Client, server, accessor, alias string) (bool, error) {
 	if accessor == "" || alias == "" {
 		return false, nil

@@ -1,0 +1,135 @@
+package userpasspassword
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+)
+
+// at gives a user paths of the roll that hold some values.
+func at(t *testing.T, store *ownmount.Store, c *credential.Credential, values ...credential.Secret) {
+	t.Helper()
+	c.Paths = nil
+	for i, v := range values {
+		p := credential.Path{Mount: "rollcall", Path: fmt.Sprint("device/", c.Name, "/", i), Field: "password"}
+		_, err := store.Activate(t.Context(), p, vault.Live{}, v, "")
+		require.NoError(t, err)
+		c.Paths = append(c.Paths, p)
+	}
+	c.Named = c.Paths
+}
+
+func stales(n int) (out []credential.Secret) {
+	for i := range n {
+		out = append(out, credential.NewSecret(fmt.Sprint("stale-", i)))
+	}
+	return out
+}
+
+// dies is a process that is killed at a login.
+type dies struct {
+	*Authority
+	in int
+}
+
+func (d *dies) Unwrap() kind.Authority { return d.Authority }
+
+func (d *dies) Offer(ctx context.Context, server string, a kind.Account, v credential.Secret) (protocol.Reply, error) {
+	reply, err := d.Authority.Offer(ctx, server, a, v)
+	if d.in--; d.in == 0 {
+		panic("killed")
+	}
+	return reply, err
+}
+
+// Vault locks a user at the fifth wrong login in a row and shows nobody how
+// many there were. However many of its paths are stale, however many processes
+// ask, and wherever they are killed, it is not Rollcall that locks it.
+func TestAUserIsNotLockedByLooksHoweverManyOfItsPathsAreStale(t *testing.T) {
+	store := openStore(t)
+	for _, stale := range []int{1, 2, 3, 4, 8} {
+		for _, killed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d, killed: %v", stale, killed), func(t *testing.T) {
+				t.Parallel()
+				c, old := newUser(t, nil)
+				at(t, store, &c, append(stales(stale), old)...)
+				dead := false
+				for n := 0; n < 9 && !dead; n++ {
+					au := New(worker, "vault", config.PasswordPolicy{}, nil).Counting(store)
+					_, _ = au.Reads(t.Context(), c, append(stales(stale), old), []string{"kv/data/x"})
+					r := &rotation.Rotator{Store: store, Authority: au, Campaign: c.Name, Pass: n + 1, Now: time.Now}
+					if killed {
+						r.Authority = &dies{au, 1 + n%2}
+					}
+					p := r.Prepare(t.Context(), c)
+					if p.Stop != nil {
+						require.Equal(t, protocol.ReasonNearLock, p.Stop.Reason, p.Stop.Detail)
+						continue
+					}
+					func() {
+						defer func() {
+							if killed {
+								_ = recover()
+							}
+						}()
+						a := r.Apply(t.Context(), c, p.Attempt, p.Fresh)
+						if dead = a.Dead(); !dead {
+							require.Contains(t, []protocol.Reason{protocol.ReasonNearLock, protocol.ReasonUnproved, protocol.ReasonInterrupted}, a.Stop.Reason, a.Stop.Detail)
+						}
+					}()
+				}
+				live, err := store.ReadLive(t.Context(), c.Paths[stale], 0)
+				require.NoError(t, err)
+				staged, _, err := store.ReadStaged(t.Context(), c.ID)
+				require.NoError(t, err)
+				values := []credential.Secret{live.Value, staged.Secret}
+				in := false
+				for _, v := range values {
+					_, err := tryLogin(t, c.Name, v)
+					in = in || err == nil
+				}
+				require.True(t, in, "whoever has what is in force is let in")
+				require.Equal(t, protocol.Accepted, account(t, authority(), c).State)
+				if stale == 1 && !killed {
+					require.True(t, dead)
+				}
+			})
+		}
+	}
+}
+
+// A login that waits for a second factor ends no count, so the wrong ones of a
+// proof add up, pass by pass.
+func TestAUserWithASecondFactorIsNotLockedByProofs(t *testing.T) {
+	store := openStore(t)
+	c, old := newUser(t, nil)
+	login(t, c.Name, old)
+	secondFactor(t, c)
+	at(t, store, &c, old)
+	dead := 0
+	for n := range 8 {
+		r := &rotation.Rotator{Store: store, Authority: New(server.Client(), "vault", config.PasswordPolicy{}, nil).Counting(store), Campaign: c.Name, Pass: n + 1, Now: time.Now}
+		p := r.Prepare(t.Context(), c)
+		require.Nil(t, p.Stop)
+		a := r.Apply(t.Context(), c, p.Attempt, p.Fresh)
+		if a.Dead() {
+			dead++
+			continue
+		}
+		require.Equal(t, protocol.ReasonNearLock, a.Stop.Reason, a.Stop.Detail)
+		require.True(t, a.Stop.Until.After(time.Now()))
+	}
+	require.Equal(t, 3, dead)
+	require.Equal(t, protocol.Accepted, account(t, authority(), c).State)
+}
