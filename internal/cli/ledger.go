@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -127,6 +128,9 @@ func (a *app) printVerified(r ledger.Report, profile string) {
 		what := "of logs as they are written, against the roll of " + report.Clean(of.Roll)
 		if of.SHA256 != "" {
 			what = "of the file with sha256 " + of.SHA256
+		}
+		if of.NeverEnded {
+			what += ", begun at " + of.Began.UTC().Format(time.RFC3339) + " and never ended, so some of it may be missing (recording the same file again goes on with it)"
 		}
 		a.result("logs: reading %s %s: %s, %s of %s", of.ID, what, plural.Count(of.Logs, "log", "logs"), plural.Count(of.Signs, "sign", "signs"), plural.Count(of.Credentials, "credential", "credentials"))
 	}

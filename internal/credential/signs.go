@@ -213,6 +213,9 @@ type LogsRead struct {
 	// code and grade.
 	Elsewhere []Sign        `json:"elsewhere,omitempty"`
 	Counts    ReadingCounts `json:"counts,omitzero"`
+	// NeverEnded: of a ledger in which it has no end. Some of it may be
+	// missing.
+	NeverEnded bool `json:"never_ended,omitempty"`
 }
 
 // WorstOf is the surest of signs, of several the one that was first; nil where

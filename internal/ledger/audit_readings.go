@@ -230,6 +230,8 @@ func (a *audit) read() {
 			a.rep.Readings = append(a.rep.Readings, VerifiedReading{ID: r.ID, Roll: r.Roll, Logs: len(told.logs), Signs: told.told.Signs, Credentials: len(told.signed)})
 		} else if c != nil {
 			a.rep.Readings = append(a.rep.Readings, VerifiedReading{ID: r.ID, SHA256: r.SHA256, Logs: c.Logs, Signs: c.Signs, Credentials: c.Credentials})
+		} else if told != nil {
+			a.rep.Readings = append(a.rep.Readings, VerifiedReading{ID: r.ID, SHA256: r.SHA256, Logs: len(told.logs), Signs: told.told.Signs, Credentials: len(told.signed), NeverEnded: true, Began: r.At})
 		}
 	}
 }

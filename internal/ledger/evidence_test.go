@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -119,4 +120,26 @@ func TestACampaignTakesWhatWasHeldAgainstItsRoll(t *testing.T) {
 	other.Campaign = "esg-01-of-another-day"
 	other.TakeEvidence(of)
 	require.Empty(t, other.Readings)
+}
+
+// A reading that died half way is told apart from a whole one, and hinders
+// nobody; the same one once more makes it whole.
+func TestAReadingThatNeverEndedIsToldApartFromAWholeOne(t *testing.T) {
+	read := credential.LogsRead{ID: "r1", Of: credential.LogReading{SHA256: strings.Repeat("0f", 32), ReadAt: readAt, Roll: campaign, Windows: []credential.Interval{windowed}},
+		Logs:     []credential.ReadLog{{Number: 1, Name: "slapd.log", SHA256: strings.Repeat("a1", 32), Format: "openldap", Authority: "corp", Lines: 40}},
+		Coverage: []credential.LogCoverage{{Authority: "corp", Format: "openldap", Lines: 40}}, Counts: credential.ReadingCounts{Logs: 1, Coverage: 1}}
+	whole := EvidenceEntries("esg-01", "rollcall", read, nil, readAt)
+	for n := 2; n < len(whole); n++ {
+		rep := auditedAs("esg-01-evidence", whole[:n])
+		require.Empty(t, rep.Problems)
+		require.Equal(t, []VerifiedReading{{ID: "r1", SHA256: read.Of.SHA256, Logs: min(1, n-2), NeverEnded: true, Began: readAt}}, rep.Readings)
+		s := NewState()
+		for i, e := range whole[:n] {
+			s.Add(uint64(i), e)
+		}
+		require.True(t, s.Readings[0].NeverEnded())
+	}
+	rep := auditedAs("esg-01-evidence", append(whole[:3:3], whole...))
+	require.Empty(t, rep.Problems)
+	require.Equal(t, []VerifiedReading{{ID: "r1", SHA256: read.Of.SHA256, Logs: 1}}, rep.Readings)
 }

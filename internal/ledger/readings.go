@@ -39,6 +39,11 @@ type ReadLogs struct {
 	Counts    *credential.ReadingCounts // nil until it ended
 }
 
+// NeverEnded reports whether it began, and whoever wrote it did not come to its
+// end, or has not yet: findings of it may be missing. One that follows logs
+// need not end.
+func (r *ReadLogs) NeverEnded() bool { return !r.Follows && r.Counts == nil }
+
 // ReadingWith is the reading with that id; nil where there is none.
 func (s *State) ReadingWith(id string) *ReadLogs {
 	for _, r := range s.Readings {

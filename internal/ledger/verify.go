@@ -37,7 +37,7 @@ type Report struct {
 
 	Profile *VerifiedProfile `json:"profile,omitempty"` // of the device, as the ledger names it; absent where it names none
 
-	Readings []VerifiedReading `json:"readings,omitempty"` // of logs, that ended or follow
+	Readings []VerifiedReading `json:"readings,omitempty"` // of logs
 
 	Problems []Problem        `json:"problems"`
 	More     int              `json:"more_problems,omitempty"` // beyond those that Problems lists
@@ -63,6 +63,10 @@ type VerifiedReading struct {
 	Logs        int    `json:"logs"`
 	Signs       int    `json:"signs"`
 	Credentials int    `json:"credentials"`
+	// NeverEnded: whoever wrote it did not come to its end, or has not yet, so
+	// some of it may be missing. Began is when the ledger was told of it.
+	NeverEnded bool      `json:"never_ended,omitempty"`
+	Began      time.Time `json:"began,omitzero"`
 }
 
 // Problem is one thing that should not be.

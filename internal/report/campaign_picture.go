@@ -357,6 +357,9 @@ func (b *campaignBuild) logs() (out []lane) {
 		}
 		if a.noLog {
 			note = "no log is known to be of it"
+			if b.covered.neverEnded > 0 {
+				note = "no log is known from a reading that ended"
+			}
 		}
 		out = append(out, b.lane("Log: "+shortName(a.name), note, t))
 	}

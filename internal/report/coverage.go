@@ -68,6 +68,8 @@ func (s spans) length() (d time.Duration) {
 type coverage struct {
 	exposed spans
 	of      []authorityCover
+	// neverEnded are readings of which some may be missing: they cover nothing.
+	neverEnded int
 }
 
 type authorityCover struct {
@@ -105,6 +107,10 @@ func coverageOf(s *ledger.State) (c coverage) {
 			until = s.StartedAt
 		}
 		exposed = append(exposed, windowsOf(r, until)...)
+		if r.NeverEnded() {
+			c.neverEnded++
+			continue
+		}
 		for _, x := range r.Coverage {
 			if x.Authority == "" || x.InFront {
 				continue // of no authority, or not its own
@@ -239,6 +245,9 @@ func (c coverage) lines(zone *time.Location) (out []coverLine) {
 		}
 		if a.noLog {
 			line.Words = a.name + ": no log of it is known"
+			if c.neverEnded > 0 {
+				line.Words += " from a reading that ended"
+			}
 		}
 		for _, g := range a.gaps[:min(mostGapLines, len(a.gaps))] {
 			line.Gaps = append(line.Gaps, fmt.Sprintf("%s to %s (%s)", clock(g.From.In(zone)), clock(g.To.In(zone)), g.Reason))

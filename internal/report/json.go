@@ -80,7 +80,7 @@ func documentLogs(s *ledger.State) *DocumentLogs {
 func readingsOf(s *ledger.State) []credential.LogsRead {
 	all := make([]credential.LogsRead, 0, len(s.Readings))
 	for _, r := range s.Readings {
-		read := credential.LogsRead{ID: r.ID, Of: r.LogReading, Logs: r.Logs, Coverage: r.Coverage, Elsewhere: r.Elsewhere}
+		read := credential.LogsRead{ID: r.ID, Of: r.LogReading, Logs: r.Logs, Coverage: r.Coverage, Elsewhere: r.Elsewhere, NeverEnded: r.NeverEnded()}
 		if r.Counts != nil {
 			read.Counts = *r.Counts
 		}

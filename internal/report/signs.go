@@ -147,6 +147,9 @@ func logsHeadline(signed int, byGrade map[credential.Grade]int, c coverage) stri
 		}
 		line = fmt.Sprintf("%s (%s)", Plural(signed, "credential shows signs of use", "credentials show signs of use"), strings.Join(grades, ", "))
 	}
+	if c.neverEnded > 0 {
+		line += "; " + Plural(c.neverEnded, "reading of logs never ended, so findings may be missing", "readings of logs never ended, so findings may be missing")
+	}
 	return line + "; " + c.words()
 }
 
@@ -159,6 +162,9 @@ func readingWords(r *ledger.ReadLogs, zone *time.Location) string {
 	}
 	if r.Actor != "" {
 		words += fmt.Sprintf(", while the campaign ran, by %s: %s", r.Actor, r.Why)
+	}
+	if r.NeverEnded() {
+		words += ", begun at " + clock(r.At.In(zone)) + " and never ended: findings of it may be missing, and it covers nothing"
 	}
 	if r.SHA256 != "" {
 		words += "; sha256 of the result " + r.SHA256

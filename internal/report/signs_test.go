@@ -174,3 +174,34 @@ func TestASignOfOneSecondHasOneTime(t *testing.T) {
 	s := credential.Sign{Code: "used-elsewhere", Grade: credential.Probable, Rule: "new-place", Count: 2, First: dayOf(1), Last: dayOf(1).Add(300 * time.Millisecond)}
 	require.Equal(t, "probable, used-elsewhere, 2 times, 2022-10-11 00:00:00Z, by rule new-place", SignLine(s, time.UTC))
 }
+
+// Of a reading that died half way findings may be missing: it covers nothing,
+// and no report calls that nothing found.
+func TestAReadingThatNeverEndedCoversNothingAndIsSaid(t *testing.T) {
+	whole := sampleLogs()
+	l := &log{}
+	for _, e := range whole.entries {
+		if e.Event != ledger.ReadingEnded && e.Event != ledger.SignFound {
+			l.entries = append(l.entries, e)
+		}
+	}
+	s := l.fold()
+	var text, page, doc bytes.Buffer
+	require.NoError(t, Text(&text, s, verified, 400))
+	require.NoError(t, HTML(&page, s, verified, noon))
+	require.NoError(t, JSON(&doc, s, verified))
+	for _, says := range []string{
+		"no sign of use in what the logs cover; 1 reading of logs never ended, so findings may be missing; the logs cover 0 % of the exposure; 2 gaps",
+		"begun at 2026-11-23 12:00:01Z and never ended: findings of it may be missing, and it covers nothing", "corp: no log of it is known from a reading that ended",
+	} {
+		require.Contains(t, text.String(), says)
+		require.Contains(t, page.String(), says)
+	}
+	var d Document
+	require.NoError(t, json.Unmarshal(doc.Bytes(), &d))
+	require.True(t, d.Logs.Readings[0].NeverEnded)
+	require.NotContains(t, page.String(), "has lines throughout")
+	doc.Reset()
+	require.NoError(t, JSON(&doc, whole.fold(), verified))
+	require.NotContains(t, doc.String(), "never_ended")
+}
