@@ -133,12 +133,12 @@ func (a *app) evidence(ctx context.Context, f evidenceFlags, args []string) erro
 
 // evidenceOptions are all but the roll.
 func (a *app) evidenceOptions(cfg *config.Campaign, f evidenceFlags, args []string) (o evidence.Options, err error) {
-	o = evidence.Options{Format: f.format, Quiet: f.quiet, Drivers: map[string]string{}, Domains: map[string]evidence.Domain{}, Years: map[string]int{}}
+	o = evidence.Options{Format: f.format, Quiet: f.quiet, Drivers: map[string]string{}, Servers: map[string][]string{}, Domains: map[string]evidence.Domain{}, Years: map[string]int{}}
 	if o.Mapped, err = a.mappedLogs(cfg); err != nil {
 		return o, err
 	}
 	for name, d := range cfg.Directories {
-		o.Drivers[name] = d.Driver
+		o.Drivers[name], o.Servers[name] = d.Driver, d.Servers
 		if d.HasDomains() {
 			o.Domains[name] = evidence.Domain{DNS: d.Domain()}
 		}

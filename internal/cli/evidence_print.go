@@ -162,7 +162,7 @@ func (p *evidencePrinter) coverage(r *judge.Result) {
 		}
 	}
 	for _, m := range r.Missing {
-		p.line("coverage: ", "%s: no log is known to be of it", m.Authority)
+		p.line("coverage: ", "%s: no log is known to be of it", m.Name())
 		p.gaps(m.Gaps)
 	}
 	if r.TooMany > 0 {

@@ -36,6 +36,7 @@ func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidence
 			}
 			var at []heldAt
 			o.Judge.Credentials, at = rollForEvidence(roll, o.Domains)
+			serversOf(o, roll.Servers)
 			if err := s.nameDomains(ctx, o.Domains); err != nil {
 				return err
 			}
@@ -63,10 +64,21 @@ func (a *app) evidenceRoll(ctx context.Context, cfg *config.Campaign, f evidence
 	o.Campaign = state.Campaign
 	o.Judge.DeviceName, o.Judge.Campaign = cmp.Or(state.Device, cfg.Device), state.Campaign
 	o.Judge.Credentials, at = ledgerForEvidence(state, o.Domains)
+	serversOf(o, state.Servers)
 	if f.auditDevice == "" {
 		return nil
 	}
 	return a.withVault(ctx, func(s *session) error { return s.hashValues(ctx, f.auditDevice, at, o) })
+}
+
+// serversOf takes the servers of directories as they were found, where that is
+// known.
+func serversOf(o *evidence.Options, found map[string][]string) {
+	for name := range o.Servers {
+		if all := found[name]; len(all) > 0 {
+			o.Servers[name] = all
+		}
+	}
 }
 
 // noRollIn refuses a ledger of what logs show as whose roll logs are held

@@ -117,7 +117,8 @@ type LogCoverage struct {
 	Authority string `json:"authority,omitempty"`
 	Server    string `json:"server,omitempty"`
 	Format    string `json:"format,omitempty"`
-	// NoLog: no log is known to be of that authority of the roll.
+	// NoLog: no log is known to be of that authority of the roll, or of that
+	// server of it.
 	NoLog bool `json:"no_log,omitempty"`
 	// InFront: it is the log of a server in front of the authority, which is
 	// not the authority's own.

@@ -293,8 +293,12 @@ func (d *demo) withoutLog() (out []string) {
 				if c.NoLog {
 					when = "none at all"
 				}
-				if !slices.Contains(of[when], c.Authority) && !c.InFront {
-					of[when] = append(of[when], c.Authority)
+				name := strings.TrimSpace(c.Authority + " " + c.Server)
+				if !c.NoLog {
+					name = c.Authority
+				}
+				if !slices.Contains(of[when], name) && !c.InFront {
+					of[when] = append(of[when], name)
 				}
 			}
 		}

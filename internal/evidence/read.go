@@ -29,6 +29,8 @@ type Options struct {
 	Quiet  time.Duration  // a stretch without lines that is longer is a gap
 	// Drivers are those of the directories, by name.
 	Drivers map[string]string
+	// Servers of directories, by their names, as URLs: each has its own log.
+	Servers map[string][]string
 	// Domains are what directories that are domains are called, by their names.
 	Domains map[string]Domain
 	Judge   judge.Options
@@ -581,19 +583,4 @@ func (r *reading) notNamed() {
 			}
 		}
 	}
-}
-
-// missing are authorities of the roll of which no log is known to be.
-func (r *reading) missing() (out []string) {
-	for _, c := range r.Options.Judge.Credentials {
-		has := slices.ContainsFunc(r.sources, func(s *judge.Source) bool {
-			format, err := logs.Named(s.Format, r.Mapped...)
-			return s.Authority == c.Authority && err == nil && !format.InFront
-		})
-		if !has && !slices.Contains(out, c.Authority) {
-			out = append(out, c.Authority)
-		}
-	}
-	slices.Sort(out)
-	return out
 }

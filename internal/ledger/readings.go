@@ -169,7 +169,7 @@ func ofReading(r *Reading) (out []string) {
 	}
 	if c := r.Coverage; c != nil {
 		if c.NoLog {
-			out = append(out, "no log of "+c.Authority)
+			out = append(out, strings.TrimSpace("no log of "+c.Authority+" "+c.Server))
 		} else {
 			out = append(out, strings.Trim(strings.Join([]string{c.Authority, c.Server, c.Format}, " "), " "), plural.Count(c.Lines, "line", "lines"))
 		}

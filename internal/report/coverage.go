@@ -80,7 +80,8 @@ type authorityCover struct {
 	gaps    []credential.LogGap
 	// Of so many servers of the authority so many have a log that is known.
 	servers, logged int
-	short           int // stretches with lines that count as gaps
+	without         []string // servers of which that is known by name
+	short           int      // stretches with lines that count as gaps
 }
 
 // share is how much of the exposure is covered: servers of which no log is
@@ -100,6 +101,7 @@ func coverageOf(s *ledger.State) (c coverage) {
 	var order []string
 	sources := map[string][]string{}
 	noLog, short := map[string]bool{}, map[string]int{}
+	without := map[string][]string{}
 	for _, r := range s.Readings {
 		windows := windowsOf(r, r.ReadAt)
 		until := slices.MaxFunc([]time.Time{r.ReadAt, s.StartedAt}, time.Time.Compare)
@@ -120,7 +122,9 @@ func coverageOf(s *ledger.State) (c coverage) {
 			}
 			gaps[x.Authority] = append(gaps[x.Authority], x.Gaps...)
 			if x.NoLog {
-				noLog[x.Authority] = true
+				if noLog[x.Authority] = true; x.Server != "" && !slices.Contains(without[x.Authority], x.Server) {
+					without[x.Authority] = append(without[x.Authority], x.Server)
+				}
 				continue
 			}
 			short[x.Authority] += shortOnes(x)
@@ -147,7 +151,7 @@ func coverageOf(s *ledger.State) (c coverage) {
 	}
 	slices.Sort(order)
 	for _, name := range order {
-		a := authorityCover{name: name, sources: sources[name], gaps: gaps[name], noLog: noLog[name] && len(sources[name]) == 0, servers: len(s.Servers[name]), short: short[name]}
+		a := authorityCover{name: name, sources: sources[name], gaps: gaps[name], noLog: noLog[name] && len(sources[name]) == 0, servers: len(s.Servers[name]), short: short[name], without: without[name]}
 		if len(sources[name]) > 0 {
 			a.covered = c.exposed
 			for at, some := range covered {
@@ -239,6 +243,9 @@ func (c coverage) lines(zone *time.Location) (out []coverLine) {
 		line := coverLine{Authority: a.name, Words: fmt.Sprintf("%s: %s of the exposure is covered (%s)", a.name, percent(a.share(), c.exposed.length()), strings.Join(a.sources[:min(named, len(a.sources))], "; "))}
 		if a.logged < a.servers {
 			line.Words += fmt.Sprintf("; no log is known of %d of its %s", a.servers-a.logged, Plural(a.servers, "server", "servers"))
+		}
+		if n := len(a.without); n > 0 {
+			line.Words += "; none is known to be of " + strings.Join(a.without[:min(named, n)], ", ")
 		}
 		if a.short > 0 {
 			line.Words += fmt.Sprintf("; %s with lines, the shortest of more than are kept, count as gaps", Plural(a.short, "stretch", "stretches"))

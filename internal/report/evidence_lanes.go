@@ -26,7 +26,7 @@ func (b *evidenceBuild) number() {
 		b.gapCount += len(gaps)
 	}
 	for _, m := range b.Result.Missing {
-		add(m.Authority, nil, m.Gaps)
+		add(m.Name(), nil, m.Gaps)
 	}
 	for _, s := range b.Result.Sources {
 		add(SourceName(s), s, s.Gaps)

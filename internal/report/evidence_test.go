@@ -73,7 +73,7 @@ func sampleEvidence(t *testing.T, campaign string, names ...string) Evidence {
 	}
 	s.NotRead(event.Place{File: "slapd.log", Line: 9})
 	s.Logins, s.Events = 70, 70
-	return Evidence{Device: "esg-01", Campaign: campaign, Result: j.Finish([]*judge.Source{s}, []string{"vault"}), Credentials: o.Credentials, Contained: o.Contained,
+	return Evidence{Device: "esg-01", Campaign: campaign, Result: j.Finish([]*judge.Source{s}, []judge.Unlogged{{Authority: "vault"}}), Credentials: o.Credentials, Contained: o.Contained,
 		Now: o.Now, Zone: berlin, Notes: map[string]string{}, Limits: map[string]string{"last-name-only": "the last name alone"}}
 }
 

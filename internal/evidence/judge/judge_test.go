@@ -225,10 +225,10 @@ func TestWhatWasTypedWhereTheNameGoesIsMasked(t *testing.T) {
 }
 
 func TestNoRecordIsNeverCalledUnused(t *testing.T) {
-	r := New(options()).Finish(nil, []string{"corp"})
+	r := New(options()).Finish(nil, []Unlogged{{Authority: "corp"}})
 	require.True(t, r.Gaps())
 	require.False(t, r.Uses[0].Record)
-	require.Equal(t, []Missing{{"corp", []Gap{{day(10), day(20), NoLog, NoLog.Question()}}}}, r.Missing)
+	require.Equal(t, []Missing{{Authority: "corp", Gaps: []Gap{{day(10), day(20), NoLog, NoLog.Question()}}}}, r.Missing)
 }
 
 // Whatever lines there are, gaps and what is covered make up the window, each

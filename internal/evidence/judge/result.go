@@ -48,11 +48,25 @@ func (t *Tally) add(g *group) {
 	t.Count += g.Count
 }
 
-// Missing is an authority of the roll of which no log was given.
+// Missing is an authority of the roll, or one of its servers, of which no log
+// is known to be.
 type Missing struct {
 	Authority string `json:"authority"`
+	Server    string `json:"server,omitempty"` // "" where there is none of any
 	Gaps      []Gap  `json:"gaps"`
 }
+
+// Name is what it is called for people.
+func (m Missing) Name() string {
+	if m.Server == "" {
+		return m.Authority
+	}
+	return m.Authority + ", " + m.Server
+}
+
+// Unlogged is such a one, and what is to be asked about it; "" for the question
+// that is asked of any.
+type Unlogged struct{ Authority, Server, Ask string }
 
 // Result is all that came of it. Its JSON keys are stable.
 type Result struct {
@@ -81,8 +95,9 @@ func (r *Result) Gaps() bool {
 	return slices.ContainsFunc(r.Sources, func(s *Source) bool { return len(s.Gaps) > 0 || s.Unreadable > 0 || len(s.Notes) > 0 })
 }
 
-// Finish works out what came of it. missing are authorities without a log.
-func (j *Judge) Finish(sources []*Source, missing []string) *Result {
+// Finish works out what came of it. missing are authorities and servers without
+// a log.
+func (j *Judge) Finish(sources []*Source, missing []Unlogged) *Result {
 	r := &Result{Evidence: j.head(), FromDevice: j.fromDevice(), Windows: j.o.Windows, Credentials: len(j.o.Credentials), Findings: j.findings(), Uses: j.uses(), Logs: []taken.Log{}, Sources: sources,
 		Missing: []Missing{}, Indicators: j.o.Indicators.Len(), LeftOut: j.o.Indicators.LeftOut, TooMany: j.tooMany + j.bursts.more}
 	if r.Windows == nil {
@@ -101,7 +116,11 @@ func (j *Judge) Finish(sources []*Source, missing []string) *Result {
 		return cmp.Or(strings.Compare(a.Authority, b.Authority), strings.Compare(a.Server, b.Server), strings.Compare(a.Format, b.Format))
 	})
 	for _, m := range missing {
-		r.Missing = append(r.Missing, Missing{m, gaps(j.o.Windows, nil, j.o.Now)})
+		is := Missing{m.Authority, m.Server, gaps(j.o.Windows, nil, j.o.Now)}
+		for i := range is.Gaps {
+			is.Gaps[i].Ask = cmp.Or(m.Ask, is.Gaps[i].Ask)
+		}
+		r.Missing = append(r.Missing, is)
 	}
 	return r
 }

@@ -62,17 +62,18 @@ func (t *File) addCoverage(s source) string {
 	return t.cover(c, s.Gaps)
 }
 
-// missing is an authority of the roll without a log.
+// missing is an authority of the roll, or one of its servers, without a log.
 type missing struct {
 	Authority string `json:"authority"`
+	Server    string `json:"server"`
 	Gaps      []gap  `json:"gaps"`
 }
 
 func (t *File) addMissing(m missing) string {
-	if m.Authority == "" || len(m.Authority) > LongestName || len(t.coverage) >= mostSources {
+	if m.Authority == "" || len(m.Authority) > LongestName || len(m.Server) > LongestName || len(t.coverage) >= mostSources {
 		return "names no authority"
 	}
-	return t.cover(credential.LogCoverage{Authority: m.Authority, NoLog: true}, m.Gaps)
+	return t.cover(credential.LogCoverage{Authority: m.Authority, Server: m.Server, NoLog: true}, m.Gaps)
 }
 
 func (t *File) cover(c credential.LogCoverage, gaps []gap) string {
