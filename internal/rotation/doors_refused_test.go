@@ -231,3 +231,41 @@ func TestADoorThatAWebHookFlushesIsAskedOnceThatHadItsTime(t *testing.T) {
 	require.True(t, got.Dead(), "%+v", got.Stop)
 	require.Equal(t, protocol.Refused, k.offer(k.old))
 }
+
+// A worker may be killed when a door has refused the new value, before it has
+// begun the flush. The pass after it runs that, once, and asks the door again:
+// nobody waits for the time of what the door keeps.
+func TestAFlushThatAKilledWorkerHadNotBegunIsRunByTheNextPass(t *testing.T) {
+	t.Parallel()
+	k := dovecotThatRefuses(t)
+	flushed := 0
+	run := func() *credential.Finding {
+		if flushed++; flushed > 1 {
+			return nil // it is noted that it was begun
+		}
+		k.ends()
+		return &credential.Finding{Code: credential.FindingFlushed, Detail: "door there: its flush exit code 0"}
+	}
+	got := k.pass(nil) // and it was killed
+	require.False(t, got.Dead())
+	require.Equal(t, 1, k.doors["there"].asked)
+	got = k.pass(run)
+	require.Equal(t, 1, flushed)
+	require.True(t, got.Dead(), "%+v", got.Stop)
+	require.Len(t, got.Findings, 1)
+	require.Equal(t, protocol.Refused, k.offer(k.old))
+
+	// One that failed lifts nothing.
+	k, flushed = dovecotThatRefuses(t), 0
+	k.pass(nil)
+	for range 2 {
+		got = k.pass(func() *credential.Finding {
+			if flushed++; flushed > 1 {
+				return nil
+			}
+			return &credential.Finding{Code: credential.FindingFlushFailed, Detail: "door there: its flush exit code 1"}
+		})
+		require.Equal(t, protocol.ReasonDoorRefusesNew, got.Stop.Reason)
+		require.Equal(t, 1, k.doors["there"].asked, "the second try is kept")
+	}
+}

@@ -199,7 +199,11 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 		if stop = r.Refusals.spent(r.Campaign, v.Credential.ID); stop != nil {
 			continue
 		}
-		if h := r.Refusals.held(ctx, r.Campaign, ask, v.Credential, as.Door); h != nil {
+		h := r.Refusals.held(ctx, r.Campaign, ask, v.Credential, as.Door)
+		if h != nil && r.flushHeld(ctx, v, ask, h.Server) {
+			h = r.Refusals.held(ctx, r.Campaign, ask, v.Credential, as.Door)
+		}
+		if h != nil {
 			leave(h)
 			continue
 		}
@@ -259,6 +263,26 @@ func (r *Rotator) askFlushed(ctx context.Context, v Verdict, ask DoorAsker, of a
 		askOnce()
 	}
 	return ev, stop
+}
+
+// flushHeld runs the flush of a door that refused the new value, if nobody has
+// begun it: the worker that met the refusal was killed before it came to that.
+// It reports whether the flush did what it is for.
+func (r *Rotator) flushHeld(ctx context.Context, v Verdict, ask DoorAsker, at string) bool {
+	i := slices.IndexFunc(v.Credential.Doors, func(as credential.DoorLogin) bool { return as.Door == at })
+	if i < 0 || !r.Refusals.flushedSince(ctx, r.Campaign, v.Credential.ID, at).IsZero() {
+		return false
+	}
+	f := ask.flushed(ctx, v.Credential, v.Credential.Doors[i], protocol.DoorEvidence{Door: at, First: protocol.Refused})
+	if f == nil {
+		return false
+	}
+	v.Findings = append(v.Findings, *f)
+	if f.Code != credential.FindingFlushed {
+		return false
+	}
+	r.Refusals.noteFlushed(ctx, r.Campaign, v.Credential.ID, at, r.Now())
+	return true
 }
 
 // NotOpened is why a door is not asked.
