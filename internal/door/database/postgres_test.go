@@ -87,6 +87,13 @@ func TestWhatAPostgreSQLServersAnswersMean(t *testing.T) {
 		require.Equal(t, protocol.NotCarried, doortest.Ask(t, OpenPostgres(at), "svc0001", value))
 	}
 
+	hangs := s.settings("")
+	hangs.Timeout = time.Second
+	s.Directory.Process().Pause()
+	for _, value := range []credential.Secret{ldap, wrong} {
+		require.Equal(t, protocol.Unreachable, doortest.Ask(t, OpenPostgres(hangs), "ldap0001", value), "its directory hangs")
+	}
+	s.Directory.Process().Resume()
 	require.NoError(t, s.Directory.Stop(t.Context()))
 	require.Equal(t, protocol.Refused, doortest.Ask(t, OpenPostgres(s.settings("")), "ldap0001", ldap), "a directory that is down is the same as wrong, so the new value is refused too")
 	s.server.Process().Pause()

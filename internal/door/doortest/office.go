@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
@@ -71,4 +72,38 @@ func NewOffice(t *testing.T, o lab.SlapdOptions) Office {
 // Right is the value of an account of the directory.
 func (o Office) Right(uid string) credential.Secret {
 	return credential.NewSecret(o.Directory.SeededPassword(uid))
+}
+
+// Change sets an attribute of an account.
+func (o Office) Change(uid, attribute string, values ...string) {
+	o.T.Helper()
+	c, err := o.Directory.AdminConn(o.T.Context())
+	require.NoError(o.T, err)
+	defer c.Close()
+	m := ldap.NewModifyRequest(o.Directory.AccountDN(uid), nil)
+	m.Replace(attribute, values)
+	require.NoError(o.T, c.Modify(m))
+}
+
+// Expire gives an account a policy by which its password is too old.
+func (o Office) Expire(uid string) {
+	o.T.Helper()
+	c, err := o.Directory.AdminConn(o.T.Context())
+	require.NoError(o.T, err)
+	defer c.Close()
+	dn := "cn=short,ou=policies," + o.Directory.BaseDN()
+	add := ldap.NewAddRequest(dn, nil)
+	for name, values := range map[string][]string{"objectClass": {"device", "pwdPolicy"}, "cn": {"short"}, "pwdAttribute": {"userPassword"}, "pwdMaxAge": {"1"}} {
+		add.Attribute(name, values)
+	}
+	require.NoError(o.T, c.Add(add))
+	o.Change(uid, "pwdPolicySubentry", dn)
+	require.Eventually(o.T, func() bool {
+		conn, err := ldap.DialURL(o.Directory.LDAP())
+		if err != nil {
+			return false
+		}
+		defer conn.Close()
+		return conn.Bind(o.Directory.AccountDN(uid), o.Directory.SeededPassword(uid)) != nil
+	}, time.Minute, 50*time.Millisecond, "it is a second old")
 }

@@ -51,6 +51,10 @@ func TestWhatAnFTPServersAnswersMean(t *testing.T) {
 		_, err := Open(at).Software(t.Context())
 		require.NoError(t, err)
 	}
+	s.Expire("svc-0004")
+	for _, value := range []credential.Secret{s.Right("svc-0004"), wrong} {
+		require.Equal(t, protocol.Refused, s.ask(s.settings("ftp"), "svc-0004", value), "expired is the same as wrong")
+	}
 	strict := s.settings("ftp")
 	strict.Address = s.ftp.Address("strict")
 	require.Equal(t, protocol.Accepted, s.ask(strict, "svc-0001", s.Right("svc-0001")))

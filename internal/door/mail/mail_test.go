@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
@@ -42,38 +41,13 @@ func (s *office) settings(kind string) door.Settings {
 	return d
 }
 
-func (s *office) change(t *testing.T, uid, attribute string, values ...string) {
-	t.Helper()
-	c, err := s.Directory.AdminConn(t.Context())
-	require.NoError(t, err)
-	defer c.Close()
-	m := ldap.NewModifyRequest(s.Directory.AccountDN(uid), nil)
-	m.Replace(attribute, values)
-	require.NoError(t, c.Modify(m))
-}
-
-// expire gives an account a policy by which its password is too old.
-func (s *office) expire(t *testing.T, uid string) {
-	t.Helper()
-	c, err := s.Directory.AdminConn(t.Context())
-	require.NoError(t, err)
-	defer c.Close()
-	dn := "cn=short,ou=policies," + s.Directory.BaseDN()
-	add := ldap.NewAddRequest(dn, nil)
-	for name, values := range map[string][]string{"objectClass": {"device", "pwdPolicy"}, "cn": {"short"}, "pwdAttribute": {"userPassword"}, "pwdMaxAge": {"1"}} {
-		add.Attribute(name, values)
-	}
-	require.NoError(t, c.Add(add))
-	s.change(t, uid, "pwdPolicySubentry", dn)
-}
-
 // Each cell of the tables of IMAP and POP3, in both ways of securing them.
 func TestWhatAMailServersAnswersMean(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t, lab.DovecotOptions{AtOnce: true})
 	right := func(uid string) credential.Secret { return credential.NewSecret(s.Directory.SeededPassword(uid)) }
 	wrong := credential.NewSecret("not-" + s.Directory.SeededPassword("svc-0001"))
-	s.change(t, "svc-0002", "title", "closed") // the field nologin
+	s.Change("svc-0002", "title", "closed") // the field nologin
 	kinds := []string{"imap", "imaps", "pop3", "pop3s"}
 	uid := func(n int) string { return fmt.Sprintf("svc-%04d", n) }
 	askWithin := func(t *testing.T, kind, login string, value credential.Secret, within time.Duration) protocol.Reply {
@@ -105,7 +79,7 @@ func TestWhatAMailServersAnswersMean(t *testing.T) {
 			}
 		})
 	}
-	s.expire(t, uid(expired))
+	s.Expire(uid(expired))
 	for _, kind := range kinds {
 		for _, n := range []int{locked, expired} {
 			require.Equal(t, protocol.Refused, ask(t, kind, uid(n), right(uid(n))), "a bind that is refused: the same as wrong, so it is the new value that gives a refusal its meaning")

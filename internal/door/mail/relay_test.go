@@ -106,6 +106,14 @@ func TestWhatARelaysAnswersMean(t *testing.T) {
 	}
 	require.Equal(t, protocol.Accepted, s.ask("submission", "svc-0004", s.Right("svc-0004")))
 
+	// Its password has expired: the directory refuses the bind, which is the
+	// same as wrong.
+	s.Expire("svc-0004")
+	for _, value := range []credential.Secret{s.Right("svc-0004"), wrong} {
+		require.Equal(t, protocol.Refused, s.ask("submission", "svc-0004", value))
+	}
+	require.Equal(t, protocol.ReasonDoorRefusesNew, s.proof("submission", "svc-0004", wrong, s.Right("svc-0004")))
+
 	// The directory hangs, or is down: 535 to each value, as if it were wrong.
 	// What tells that apart is the new value, which is refused as well.
 	s.Directory.Process().Pause()

@@ -75,6 +75,17 @@ func TestWhatARADIUSServersAnswersMean(t *testing.T) {
 		require.Equal(t, protocol.Unreachable, doortest.Ask(t, Open(at, secret), "svc-0001", wrong))
 	}
 
+	s.Expire("svc-0004")
+	for _, value := range []credential.Secret{s.Right("svc-0004"), wrong} {
+		require.Equal(t, protocol.Refused, s.ask("svc-0004", value), "expired is the same as wrong")
+	}
+	s.Directory.Process().Pause()
+	for _, value := range []credential.Secret{s.Right("svc-0001"), wrong} {
+		require.Equal(t, protocol.Unreachable, doortest.Ask(t, Open(at, shared(s.radius.Secret)), "svc-0001", value), "its directory hangs")
+		require.Equal(t, protocol.Refused, s.ask("svc-0001", value), "whoever waits is told the same as of a wrong value, so the new one is refused too")
+	}
+	s.Directory.Process().Resume()
+	require.Eventually(t, func() bool { return s.ask("svc-0001", s.Right("svc-0001")) == protocol.Accepted }, time.Minute, 200*time.Millisecond)
 	s.radius.Process().Pause()
 	require.Equal(t, protocol.Unreachable, doortest.Ask(t, Open(at, shared(s.radius.Secret)), "svc-0001", s.Right("svc-0001")))
 	s.radius.Process().Resume()

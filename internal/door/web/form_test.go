@@ -87,6 +87,17 @@ func TestWhatAFormsAnswersMean(t *testing.T) {
 	subject.NotTLS(t)
 	subject.At = s.formed("http")
 	subject.Cut(t, subject.At, wrong, protocol.Refused)
+	s.Expire("svc-0001")
+	for _, value := range []credential.Secret{s.Right("svc-0001"), wrong} {
+		require.Equal(t, protocol.Refused, ask(s.formed("https"), "svc-0001", value), "expired is the same as wrong")
+	}
+	at = s.formed("https")
+	at.Timeout = 500 * time.Millisecond
+	s.Directory.Process().Pause()
+	for _, value := range []credential.Secret{s.Right("svc-0003"), wrong} {
+		require.Equal(t, protocol.Unreachable, ask(at, "svc-0003", value), "its directory hangs")
+	}
+	s.Directory.Process().Resume()
 	s.web.Process().Pause()
 	at = s.formed("https")
 	at.Timeout = 300 * time.Millisecond

@@ -89,6 +89,13 @@ func TestWhatAVaultsAnswersMean(t *testing.T) {
 	require.Equal(t, protocol.NotCarried, ask("/auth/userpass", "operator", credential.Secret{}))
 	require.Equal(t, protocol.NotCarried, ask("/auth/userpass", "operator", credential.NewSecret("\xff")), "JSON would make another value of it")
 
+	directory.Process().Pause()
+	hangs := at
+	hangs.Path, hangs.Timeout = "/auth/ldap", time.Second
+	for _, v := range []credential.Secret{value("svc-0001"), wrong} {
+		require.Equal(t, protocol.Unreachable, doortest.Ask(t, OpenVault(hangs), "svc-0001", v), "its directory hangs")
+	}
+	directory.Process().Resume()
 	require.NoError(t, directory.Stop(ctx))
 	require.Equal(t, protocol.Unreachable, ask("/auth/ldap", "svc-0001", value("svc-0001")), "500")
 	require.Equal(t, protocol.Unreachable, ask("/auth/ldap", "svc-0001", wrong), "500")

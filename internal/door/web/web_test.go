@@ -52,6 +52,10 @@ func TestWhatAWebServersAnswersMean(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, software, "Apache/2.4")
 	}
+	s.Expire("svc-0004")
+	for _, value := range []credential.Secret{s.Right("svc-0004"), wrong} {
+		require.Equal(t, protocol.Refused, s.ask(s.settings("https", "/private"), "svc-0004", value), "expired is the same as wrong")
+	}
 	for path, want := range map[string]struct{ right, wrong protocol.Reply }{
 		"/open":      {protocol.Guest, protocol.Guest},
 		"/other":     {protocol.Refused, protocol.Refused}, // so a new value is refused there, and nothing is proved
