@@ -54,7 +54,8 @@ type campaign struct {
 	accepting credential.Refs         // asked for and not yet in the ledger
 	cameBack  bool                    // the device answered meanwhile
 	asking    bool                    // the device
-	person    bool                    // something ended open that a person can put right
+	mend      credential.Refs         // what ended open that a person can put right
+	person    bool                    // there is such a one, and an earlier version does not say which
 	unheard   bool                    // what was sent of something that stays open may still arrive
 	failed    error                   // of the first wave that failed
 	looks     int                     // at what is dead

@@ -323,6 +323,7 @@ func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended 
 		st.Open -= again
 		c.status.Open -= again
 	}
+	c.mend = less(c.mend, less(ended, now.Left))
 	c.status.Again = &ListedAgain{Times: c.again.count, Changed: len(now.Changed), Added: len(now.Added), Replaced: len(now.Replaced), Left: len(now.Left)}
 	c.status.Listed += len(now.Added) - len(now.Replaced)
 	c.status.Excluded += len(now.Replaced)

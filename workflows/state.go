@@ -247,9 +247,10 @@ type waveState struct {
 	Unheard bool `json:"unheard,omitempty"`
 	// CameBack: something was not set because the device answered.
 	CameBack bool `json:"came_back,omitempty"`
-	// Person: something ended open that a person can put right.
-	Person  bool        `json:"person,omitempty"`
-	Unclean []cleanTodo `json:"unclean,omitempty"` // to be cleaned again
+	// Person: something ended open that a person can put right. Mend is which.
+	Person  bool            `json:"person,omitempty"`
+	Mend    credential.Refs `json:"mend,omitempty"`
+	Unclean []cleanTodo     `json:"unclean,omitempty"` // to be cleaned again
 
 	Answered int `json:"answered,omitempty"` // of control.Release
 }
@@ -271,6 +272,7 @@ type waveResult struct {
 	// CameBack: something was not set because the device answered.
 	CameBack bool `json:"came_back,omitempty"`
 	// Person: something ended open that a person can put right, and nobody
-	// else.
-	Person bool `json:"person,omitempty"`
+	// else. Mend is which; of waves of earlier versions that is not known.
+	Person bool            `json:"person,omitempty"`
+	Mend   credential.Refs `json:"mend,omitempty"`
 }

@@ -17,7 +17,7 @@ func (c *campaign) stays(ctx, steady workflow.Context) error {
 		return nil
 	}
 	until := workflow.Now(steady).Add(c.in.Settings.Wait)
-	for c.person && c.status.Open > 0 && !c.control.Aborting && workflow.Now(steady).Before(until) {
+	for (c.person || len(c.mend) > 0) && c.status.Open > 0 && !c.control.Aborting && workflow.Now(steady).Before(until) {
 		c.status.Stays = until
 		_, err := workflow.AwaitWithTimeout(steady, until.Sub(workflow.Now(steady)), func() bool {
 			return c.control.Aborting || ctx.Err() != nil || c.others()

@@ -7,8 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // waiting has the campaign stay for a person for four hours.
@@ -134,4 +136,40 @@ func TestWhatIsCorrectedWhileTheCampaignStaysDiesInIt(t *testing.T) {
 	require.Equal(t, 5, got.Dead)
 	require.Contains(t, f.told(), ledger.Relisted)
 	require.GreaterOrEqual(t, env.Now().Sub(began), 2*time.Hour)
+}
+
+// What a person put right is dead, and what else is open had its deadline:
+// nobody is waited for any more.
+func TestACampaignStaysNoLongerThanSomethingNeedsAPerson(t *testing.T) {
+	for name, others := range map[string]protocol.Reason{"nothing else does": protocol.ReasonUnreachable, "something else does": protocol.ReasonNoAccount} {
+		f := human()
+		f.outcome = func(at place, _ int) (protocol.Step, protocol.Reason) {
+			switch at {
+			case place{0, 1}:
+				return protocol.Precheck, protocol.ReasonNoAccount
+			case place{1, 0}:
+				return protocol.Precheck, others
+			}
+			return "", ""
+		}
+		f.proposal = wire.RelistFound{Items: 1, Old: []*credential.Ref{{Page: 0, Index: 1}}}
+		f.amended = wire.Amended{
+			Waves: []credential.WaveIndex{{Wave: 2, Name: "listed again 1", Runs: []credential.Run{{Authority: "corp", Kind: credential.LDAPPassword, Span: credential.Span{Page: 2, To: 1}}}}},
+			Pages: 1, Changed: credential.Refs{{Page: 2}},
+		}
+		env := f.env(t)
+		seen(env, 90*time.Minute)
+		taken := updateWith(env, UpdateTakeUp, 100*time.Minute, takeUp)
+		began := env.Now()
+		in := waiting()
+		in.Settings.Deadline = 30 * time.Minute
+		env.ExecuteWorkflow(CampaignWorkflow, in)
+		require.NoError(t, errors.Join(taken.refused, taken.err), name)
+		require.Equal(t, Result{Listed: 5, Excluded: 1, Dead: 4, Open: 1}, result[Result](t, env), name)
+		if others == protocol.ReasonUnreachable {
+			require.Less(t, env.Now().Sub(began), 2*time.Hour, name)
+		} else {
+			require.GreaterOrEqual(t, env.Now().Sub(began), 4*time.Hour, name)
+		}
+	}
 }

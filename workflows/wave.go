@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/wire"
 )
@@ -310,7 +311,10 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 			}
 			w.state.Unheard = w.state.Unheard || it.Unheard
 			own := t.Items[i].Cause()
-			w.state.Person = w.state.Person || own != nil && own.Reason.Mendable()
+			if own != nil && own.Reason.Mendable() {
+				w.state.Person = true
+				w.state.Mend = append(w.state.Mend, credential.Ref{Page: w.batches[t.Batch].Span.Page, Index: it.Index})
+			}
 		}
 		err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordExceptions, wire.ExceptionInput{
 			Batch: w.batches[t.Batch], Items: t.Items, Why: why,
@@ -324,7 +328,7 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 	if err := w.cleanRest(ctx); err != nil {
 		return waveResult{}, err
 	}
-	return waveResult{Dead: w.state.Dead, Open: w.state.Ended, Aside: w.state.Aside, CameBack: w.state.CameBack, Unheard: w.state.Unheard, Person: w.state.Person}, nil
+	return waveResult{Dead: w.state.Dead, Open: w.state.Ended, Aside: w.state.Aside, CameBack: w.state.CameBack, Unheard: w.state.Unheard, Person: w.state.Person, Mend: w.state.Mend}, nil
 }
 
 // full reports whether this run has done enough for one history.

@@ -146,7 +146,7 @@ func TestWhatTryingAgainCannotHelpEndsAtOnce(t *testing.T) {
 		f.outcome = always(protocol.Precheck, reason)
 		env := f.env(t)
 		f.wave(env, settings)
-		require.Equal(t, waveResult{Open: 1, Person: true}, result[waveResult](t, env))
+		require.Equal(t, waveResult{Open: 1, Person: true, Mend: credential.Refs{{}}}, result[waveResult](t, env))
 		require.Len(t, f.passes, 1)
 		require.Equal(t, reason, f.exceptions[place{0, 0}].Reason)
 	}
@@ -175,7 +175,7 @@ func TestWhatCostsAWrongLoginAndCannotHelpIsNotTriedAgainBesideTheRest(t *testin
 		require.Equal(t, 4, at.Open, "in the back-off it is open like the others")
 	}, 90*time.Second)
 	f.wave(env, settings)
-	require.Equal(t, waveResult{Dead: 2, Open: 3, Person: true}, result[waveResult](t, env))
+	require.Equal(t, waveResult{Dead: 2, Open: 3, Person: true, Mend: credential.Refs{{Index: 1}, {Index: 4}, {Index: 2}}}, result[waveResult](t, env))
 	require.Equal(t, map[place]int{{0, 0}: 1, {0, 1}: 1, {0, 2}: 4, {0, 3}: 4, {0, 4}: 1}, f.tries)
 	require.Equal(t, protocol.ReasonUnproved, f.exceptions[place{0, 1}].Reason)
 	require.Equal(t, protocol.ReasonNotBare, f.exceptions[place{0, 4}].Reason)

@@ -189,7 +189,8 @@ func (c *campaign) watch(ctx, steady workflow.Context, r *runningWave) {
 	c.status.Open += done.Open
 	c.status.Aside += done.Aside
 	c.cameBack, c.unheard = c.cameBack || done.CameBack, c.unheard || done.Unheard
-	c.person = c.person || done.Person
+	c.mend = append(slices.Clone(c.mend), done.Mend...)
+	c.person = c.person || done.Person && len(done.Mend) == 0
 	st := &c.status.Waves[r.index]
 	st.Dead, st.Open, st.Ended = done.Dead, done.Open, true
 }
