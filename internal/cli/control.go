@@ -83,7 +83,7 @@ var errNoAnswer = errors.New("no answer yet; the request may still be carried ou
 func (s *session) update(ctx context.Context, name string, arg any) (workflows.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	defer s.sayMeanwhile(ctx)()
+	defer s.sayMeanwhile(ctx, workflows.CampaignID(s.cfg.Device))()
 	var st workflows.Status
 	handle, err := s.engine.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: workflows.CampaignID(s.cfg.Device), UpdateName: name, Args: []any{arg},

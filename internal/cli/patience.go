@@ -153,11 +153,11 @@ func (s *session) vaultAway(ctx context.Context) string {
 	return ""
 }
 
-// sayMeanwhile says, until it is ended, what keeps an answer of the campaign
-// waiting.
-func (s *session) sayMeanwhile(ctx context.Context) (end func()) {
+// sayMeanwhile says, until it is ended, what keeps an answer of a workflow
+// waiting: of the campaign, or of its tasks.
+func (s *session) sayMeanwhile(ctx context.Context, workflow string) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	p := s.newPatience("", workflows.CampaignID(s.cfg.Device), nil)
+	p := s.newPatience("", workflow, nil)
 	var saying sync.WaitGroup
 	saying.Go(func() {
 		unserved := time.After(noteAfter)
@@ -189,7 +189,9 @@ func (p *patience) sayTakenOver(ctx context.Context) bool {
 	if p.takenOver {
 		return false
 	}
-	rec, found, err := p.store.LookAt(ctx, p.campaign)
+	within, cancel := context.WithTimeout(ctx, lookEvery) // where Vault is away, that is to be said
+	defer cancel()
+	rec, found, err := p.store.LookAt(within, p.campaign)
 	if err != nil || !found || !rec.Superseded {
 		return false
 	}

@@ -262,7 +262,7 @@ func (s *session) sayNotRecorded(was *config.Campaign) {
 func (s *session) askRelist(ctx context.Context, ask wire.RelistAsk) (seen wire.RelistSeen, err error) {
 	ctx, cancel := context.WithTimeout(ctx, relistTimeout)
 	defer cancel()
-	defer s.sayMeanwhile(ctx)()
+	defer s.sayMeanwhile(ctx, workflows.CampaignID(s.cfg.Device))()
 	handle, err := s.engine.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: workflows.CampaignID(s.cfg.Device), UpdateName: workflows.UpdateRelist, Args: []any{ask},
 		WaitForStage: client.WorkflowUpdateStageCompleted,

@@ -66,6 +66,7 @@ func (a *app) taskInLedger(ctx context.Context, name string) (ownmount.Card, boo
 func (a *app) lookAtTasks(ctx context.Context, campaign, statement string) (st workflows.TasksStatus, err error) {
 	a.controls = true
 	err = a.withTemporal(ctx, false, errNoCampaignHere, func(s *session) error {
+		defer s.sayMeanwhile(ctx, workflows.TasksID(campaign))()
 		st, err = s.lookAtTasks(ctx, campaign, statement)
 		return err
 	})
@@ -81,6 +82,9 @@ func (s *session) lookAtTasks(ctx context.Context, campaign, statement string) (
 	})
 	if err == nil {
 		err = handle.Get(ctx, &st)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = errNoAnswer
 	}
 	return st, err
 }

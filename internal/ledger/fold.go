@@ -266,12 +266,34 @@ func (c *CredentialState) stand(e *Entry) {
 		return // what a slow pass says of an ended credential is late
 	}
 	if c.Step != e.Step || c.Reason != e.Reason || c.Server != e.Server || c.Since.IsZero() {
+		c.hide(e)
 		c.Since = e.At
+		if own := c.Own; e.Event == Exception && own.Reason == e.Reason && own.Step == e.Step && own.Server == e.Server {
+			c.Since, c.Own = own.Since, Cause{}
+		}
 	}
 	c.Step, c.Reason, c.Server, c.Detail, c.Until = e.Step, e.Reason, e.Server, e.Detail, e.Until
 	c.Attempt = max(c.Attempt, e.Attempt)
 	if !e.SetAt.IsZero() {
 		c.SetAt = e.SetAt // a later pass only proves, and does not know it
+	}
+}
+
+// hide keeps what a credential had as a cause of its own while it only meets
+// outages, and forgets it once that was looked at, or it came further.
+func (c *CredentialState) hide(e *Entry) {
+	own := c.Own
+	if own.Reason == "" && c.Reason != "" && !c.Reason.Outage() {
+		own = Cause{c.Step, c.Reason, c.Server, c.Since}
+	}
+	switch {
+	case e.Event == Exception: // by its cause
+	case own.Reason == "" || !e.Reason.Outage() || e.Step.Behind(own.Step):
+		c.Own, c.Unseen = Cause{}, time.Time{}
+	default:
+		if c.Own = own; c.Unseen.IsZero() {
+			c.Unseen = e.At
+		}
 	}
 }
 
@@ -296,6 +318,7 @@ func (c *CredentialState) die(index uint64, e *Entry) {
 		c.Since = c.DeadAt
 	}
 	c.Outcome, c.Index = Dead, index
+	c.Own, c.Unseen = Cause{}, time.Time{}
 	c.Step, c.Reason, c.Server, c.Detail = protocol.Outcome, "", "", e.Detail
 	c.Attempt = max(c.Attempt, e.Attempt)
 	c.Proof, c.Evidence, c.LeftOut = e.Proof, e.Evidence, e.LeftOut

@@ -34,6 +34,7 @@ func (c *CredentialState) takeUp(e *Entry) {
 	c.list(e)
 	c.Outcome, c.Index, c.Since, c.said = NoOutcome, 0, e.At, nil
 	c.Step, c.Reason, c.Server, c.Detail, c.Until = "", "", "", "", time.Time{}
+	c.Own, c.Unseen = Cause{}, time.Time{}
 }
 
 // replace takes off the roll what was no account, or what a person excludes by

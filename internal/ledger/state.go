@@ -123,6 +123,11 @@ type CredentialState struct {
 	Detail  string
 	Since   time.Time // when it came to stand there
 	Until   time.Time // when a lock that keeps it open ends by itself; zero if nobody knows
+	// Own is what kept it open when that was last looked at, where Reason is an
+	// outage since. Unseen is from when on outages hid whether it is so, also
+	// of what ended with that as its Reason.
+	Own    Cause
+	Unseen time.Time
 
 	Attempt  int
 	From, To map[string]int
@@ -144,6 +149,14 @@ type CredentialState struct {
 	Accepted *Acceptance // what a person said of it when he left it open; nil where that is State.OpenAccepted
 
 	said map[protocol.Reason]string // details of reasons, for an exception
+}
+
+// Cause is why a credential is open, where and since when.
+type Cause struct {
+	Step   protocol.Step
+	Reason protocol.Reason
+	Server string
+	Since  time.Time
 }
 
 // Acceptance is a person's word on what stays open.

@@ -124,6 +124,8 @@ type DocumentLine struct {
 	Due        string              `json:"due,omitempty"`   // until when
 	Since      string              `json:"since,omitempty"`
 	Until      string              `json:"until,omitempty"` // when what keeps it open ends by itself
+	Own        *StatusCause        `json:"own,omitempty"`   // what did before the outage that Reason is
+	Unseen     string              `json:"unseen_since,omitempty"`
 	Attempt    int                 `json:"attempt,omitempty"`
 	Proof      protocol.Proof      `json:"proof,omitempty"`
 	SetAt      string              `json:"set_at,omitempty"`
@@ -261,7 +263,7 @@ func documentLine(l *ledger.CredentialState) DocumentLine {
 	at := standingOf(l)
 	d := DocumentLine{
 		Credential: l.ID, Name: l.Name, Kind: l.Kind, Authority: l.Authority, Wave: l.Wave, State: string(at),
-		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Until: rfc3339(l.Until), Attempt: l.Attempt,
+		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Until: rfc3339(l.Until), Own: causeOf(l.Own), Unseen: rfc3339(l.Unseen), Attempt: l.Attempt,
 		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence, LeftOut: l.LeftOut, DoorsLeftOut: l.DoorsLeftOut,
 		Paths: l.Paths, From: l.From, To: l.To, Reasons: l.Reasons, Lines: l.Lines, Findings: l.Findings,
 		Doors: l.Doors, AtDoors: l.AtDoors, UsedBy: l.UsedBy, DeadBefore: l.DeadBefore, Signs: l.Signs,

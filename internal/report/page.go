@@ -93,6 +93,9 @@ type cardLine struct {
 	Detail string // empty if Shared says it
 }
 
+// Hidden says what outages hid of it, and since when.
+func (l cardLine) Hidden() string { return hiddenBy(l.CredentialState) }
+
 // campaignCard is a finding about the campaign as a whole.
 type campaignCard struct {
 	credential.Finding

@@ -77,6 +77,41 @@ func TestAnOpenItemHasItsOwnerAndDueTimeEverywhere(t *testing.T) {
 	require.NotContains(t, shown()["csv"], "mail team", "whoever closes says otherwise")
 }
 
+// An outage hides whether a lock still holds: both have their time.
+func TestWhatAnOutageHidesIsShownWithItsTime(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s := ledger.NewState()
+	add := func(after time.Duration, e ledger.Entry) {
+		e.Campaign, e.At = "c1", at.Add(after)
+		e.ID = ledger.EntryID("c1", e.Credential, after.String(), e.Event)
+		s.Add(1, e)
+	}
+	shown := func() (text, page, status string) {
+		var b, h bytes.Buffer
+		require.NoError(t, Text(&b, s, Verification{}, 200))
+		require.NoError(t, HTML(&h, s, Verification{}, at))
+		doc, err := json.Marshal(StatusOf(s, Verification{}))
+		require.NoError(t, err)
+		return b.String(), h.String(), string(doc)
+	}
+	add(0, ledger.Entry{Event: ledger.CampaignStarted, Actor: "jo"})
+	add(0, ledger.Entry{Event: ledger.Listed, Credential: "corp/a", Name: "uid=a", Authority: "corp"})
+	add(0, ledger.Entry{Event: ledger.RollClosed, Counts: &ledger.Counts{Listed: 1}})
+	add(time.Minute, ledger.Entry{Event: ledger.EventOpen, Credential: "corp/a", Step: protocol.Precheck, Reason: protocol.ReasonLocked})
+	add(time.Hour, ledger.Entry{Event: ledger.EventOpen, Credential: "corp/a", Step: protocol.Precheck, Reason: protocol.ReasonUnreachable, Server: "ldaps://one"})
+	text, page, status := shown()
+	for _, where := range []string{text, page} {
+		require.Contains(t, where, "before that locked, since 2026-03-01 12:01:00")
+	}
+	require.Contains(t, status, `"own":{"step":"precheck","reason":"locked","since":"2026-03-01T12:01:00.000Z"},"unseen_since":"2026-03-01T13:00:00.000Z"`)
+	add(4*time.Hour, ledger.Entry{Event: ledger.Exception, Credential: "corp/a", Step: protocol.Precheck, Reason: protocol.ReasonLocked})
+	text, page, _ = shown()
+	for _, where := range []string{text, page} {
+		require.Contains(t, where, "since 2026-03-01 12:01:00")
+		require.Contains(t, where, "not looked at since 2026-03-01 13:00:00")
+	}
+}
+
 // What is said of all that is open takes no task from who has it; what is said
 // of that one task does.
 func TestClosingTakesNoTaskFromItsOwner(t *testing.T) {

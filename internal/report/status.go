@@ -74,8 +74,27 @@ type StatusOpen struct {
 	Reason     protocol.Reason `json:"reason"`
 	Since      string          `json:"since"`           // RFC 3339, UTC
 	Until      string          `json:"until,omitempty"` // when its lock ends by itself
-	Owner      string          `json:"owner,omitempty"` // who sees to it, where the ledger says so
-	Due        string          `json:"due,omitempty"`   // until when; RFC 3339, UTC
+	// Own is what kept it open before the outage that Reason is, and
+	// UnseenSince from when on outages hid whether that is so.
+	Own         *StatusCause `json:"own,omitempty"`
+	UnseenSince string       `json:"unseen_since,omitempty"`
+	Owner       string       `json:"owner,omitempty"` // who sees to it, where the ledger says so
+	Due         string       `json:"due,omitempty"`   // until when; RFC 3339, UTC
+}
+
+// StatusCause is why a credential is open, and since when.
+type StatusCause struct {
+	Step   protocol.Step   `json:"step"`
+	Reason protocol.Reason `json:"reason"`
+	Server string          `json:"server,omitempty"`
+	Since  string          `json:"since"` // RFC 3339, UTC
+}
+
+func causeOf(c ledger.Cause) *StatusCause {
+	if c.Reason == "" {
+		return nil
+	}
+	return &StatusCause{c.Step, c.Reason, c.Server, rfc3339(c.Since)}
 }
 
 // StatusAccepted is a login to Vault that a person accepted as open.
@@ -153,7 +172,7 @@ func StatusOf(s *ledger.State, v Verification) Status {
 	}
 	for l := range s.NotDead() {
 		if at := standingOf(l); at == open || at == exception {
-			open := StatusOpen{Credential: l.ID, Step: l.Step, Reason: l.Reason, Since: rfc3339(l.Since), Until: rfc3339(l.Until)}
+			open := StatusOpen{Credential: l.ID, Step: l.Step, Reason: l.Reason, Since: rfc3339(l.Since), Until: rfc3339(l.Until), Own: causeOf(l.Own), UnseenSince: rfc3339(l.Unseen)}
 			owner, due := seenToBy(s, l)
 			open.Owner, open.Due = owner, rfc3339(due)
 			st.Open = append(st.Open, open)

@@ -194,6 +194,9 @@ func openText(b *strings.Builder, s *ledger.State, f figures, width int) {
 				facts = append(facts, "on "+l.Server)
 			}
 			facts = append(facts, "since "+clock(l.Since))
+			if hidden := hiddenBy(l); hidden != "" {
+				facts = append(facts, hidden)
+			}
 			if !l.Until.IsZero() {
 				facts = append(facts, "until "+clock(l.Until)+" at most")
 			}
@@ -218,6 +221,22 @@ func openText(b *strings.Builder, s *ledger.State, f figures, width int) {
 	if n := f.All.Waiting + f.All.InWork; n > 0 {
 		b.WriteString(fmt.Sprintf("  %d not yet brought to an end: %d waiting, %d in work\n", n, f.All.Waiting, f.All.InWork))
 	}
+}
+
+// hiddenBy says what kept a credential open before outages hid that, or since
+// when they hide whether it still does; nothing where none did.
+func hiddenBy(l *ledger.CredentialState) string {
+	switch own := l.Own; {
+	case own.Reason != "":
+		where := ""
+		if own.Server != "" {
+			where = " on " + own.Server
+		}
+		return fmt.Sprintf("before that %s%s, since %s (%s)", own.Reason, where, clock(own.Since), adviceFor(own.Reason).Title)
+	case !l.Unseen.IsZero():
+		return "not looked at since " + clock(l.Unseen)
+	}
+	return ""
 }
 
 // handOverText says where the temporary passwords of people are. Only those

@@ -51,7 +51,7 @@ func InZone(s *ledger.State, zone *time.Location) *ledger.State {
 
 // allUTC reports whether there is nothing to do for a credential to be in UTC.
 func allUTC(l *ledger.CredentialState) bool {
-	times := []time.Time{l.Since, l.Until, l.SetAt, l.AnnouncedAt, l.ActivatedAt, l.DeadAt, l.Due}
+	times := []time.Time{l.Since, l.Until, l.Own.Since, l.Unseen, l.SetAt, l.AnnouncedAt, l.ActivatedAt, l.DeadAt, l.Due}
 	if l.DeadBefore != nil {
 		times = append(times, l.DeadBefore.At)
 	}
@@ -67,6 +67,7 @@ func allUTC(l *ledger.CredentialState) bool {
 func credentialInZone(l *ledger.CredentialState, zone *time.Location, in func(time.Time) time.Time) *ledger.CredentialState {
 	out := *l
 	out.Since, out.Until, out.SetAt, out.DeadAt = in(l.Since), in(l.Until), in(l.SetAt), in(l.DeadAt)
+	out.Own.Since, out.Unseen = in(l.Own.Since), in(l.Unseen)
 	out.AnnouncedAt, out.ActivatedAt = in(l.AnnouncedAt), in(l.ActivatedAt)
 	out.Written = maps.Clone(l.Written)
 	for path, at := range l.Written {
