@@ -33,15 +33,11 @@ func ProgressLines(before, after Progress) []string {
 	}
 	was, is := before.total(), after.total()
 	if was != is {
-		rate := ""
-		if after.Rate > 0 {
-			rate = fmt.Sprintf(", %.3g/s", after.Rate)
-		}
 		some := ""
 		if is.OnSome > 0 {
 			some = fmt.Sprintf(" (%d on some only)", is.OnSome)
 		}
-		say("%d of %d dead%s, %d in work, %d open%s", is.Dead, is.Listed, some, is.InWork, is.Open+is.Exceptions, rate)
+		say("%d of %d dead%s, %d in work, %d open%s", is.Dead, is.Listed, some, is.InWork, is.Open+is.Exceptions, rateAndETA(after, ", "))
 	}
 	ended := map[int]bool{}
 	for _, w := range before.Waves {

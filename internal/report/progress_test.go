@@ -65,6 +65,8 @@ func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, 15*time.Second, left, "three wait; the open one waits for somebody else")
 	require.Equal(t, []string{"c  [corp]", "b  [corp]", "a  [corp]"}, []string{p.Recent[0].Name, p.Recent[1].Name, p.Recent[2].Name})
+	require.Contains(t, RenderProgress(p, 120, false), "0.2/s  about 15 s left")
+	require.Contains(t, ProgressLines(Progress{}, p), "12:00:20Z 3 of 7 dead, 0 in work, 1 open, 0.2/s, about 15 s left", "in a pipe too")
 	_, ok = ProgressOf(l.fold(), at(time.Hour), nil).eta()
 	require.False(t, ok, "nothing died of late")
 }

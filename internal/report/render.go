@@ -83,7 +83,7 @@ func RenderProgress(p Progress, width int, colour bool) string {
 		elapsed = "  " + span(p.Now.Sub(p.StartedAt))
 	}
 	c.line(piece{"Rollcall ", sgrBold}, piece{Clean(p.Device), sgrBold}, piece{"  " + string(p.Phase), phaseColour(p.Phase)},
-		piece{elapsed, ""}, piece{rateAndETA(p), sgrDim})
+		piece{elapsed, ""}, piece{rateAndETA(p, "  "), sgrDim})
 	c.line()
 	c.counters(t, p.Finds)
 	c.line()
@@ -236,13 +236,14 @@ func WaveName(wave int, names map[int]string) string {
 	return fmt.Sprintf("wave %d", wave+1)
 }
 
-func rateAndETA(p Progress) string {
+// rateAndETA is how fast it goes and how long that takes, each behind sep.
+func rateAndETA(p Progress, sep string) string {
 	if p.Phase == ledger.Closed || p.Rate <= 0 {
 		return ""
 	}
-	s := fmt.Sprintf("  %.3g/s", p.Rate)
+	s := fmt.Sprintf("%s%.3g/s", sep, p.Rate)
 	if left, ok := p.eta(); ok {
-		s += "  about " + span(left) + " left"
+		s += sep + "about " + span(left) + " left"
 	}
 	return s
 }
