@@ -18,6 +18,10 @@ import (
 // does.
 const statesTimeout = time.Minute
 
+// seenAtOnce is how many accounts are in memory with all that their entries
+// have.
+const seenAtOnce = 500
+
 // tellRefusing marks the accounts of a roll that refuse every login as they are
 // now (locked, disabled, expired), or that one more wrong login would lock: the
 // run would leave them open, so list, plan and doctor say so before. The roll
@@ -31,31 +35,39 @@ func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) (unse
 		authority string
 		kind      credential.Kind
 	}
-	lanes := map[lane][]credential.Credential{}
-	for _, c := range roll.Credentials {
+	lanes := map[lane][]int{} // places on the roll
+	for i, c := range roll.Credentials {
 		if c.Problem == "" && c.Subject != "" && !s.own(c) && len(roll.Servers[c.Authority]) > 0 {
 			at := lane{c.Authority, c.Kind}
-			lanes[at] = append(lanes[at], c)
+			lanes[at] = append(lanes[at], i)
 		}
 	}
 	spec := listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(s.cfg)
 	why := map[string]protocol.Reason{}
 	s.locks = map[string]int{}
-	for at, cs := range lanes {
-		seen := map[string]kind.Account{}
+	for at, places := range lanes {
 		// What cannot be opened, the listing or doctor says.
+		var many kind.Many
 		if authority, err := s.kinds.Authority(spec, at.authority, at.kind); err == nil {
-			if many, ok := kind.As[kind.Many](authority); ok {
+			many, _ = kind.As[kind.Many](authority)
+		}
+		for some := range slices.Chunk(places, seenAtOnce) {
+			cs := make([]credential.Credential, 0, len(some))
+			for _, i := range some {
+				cs = append(cs, roll.Credentials[i])
+			}
+			var seen map[string]kind.Account
+			if many != nil {
 				seen = many.Accounts(ctx, roll.Servers[at.authority][0], cs)
 			}
-		}
-		for _, c := range cs {
-			a, there := seen[c.ID]
-			if !there {
-				unseen = append(unseen, c.Name)
-				continue
+			for _, c := range cs {
+				a, there := seen[c.ID]
+				if !there {
+					unseen = append(unseen, c.Name)
+					continue
+				}
+				why[c.ID], s.locks[c.ID] = wouldStay(c, a), a.Locks
 			}
-			why[c.ID], s.locks[c.ID] = wouldStay(c, a), a.Locks
 		}
 	}
 	slices.Sort(unseen)
