@@ -225,6 +225,7 @@ var evidenceNotes = map[string]string{
 	"numbers-went-back":   "connections began again without a line that says that the server started: a file may be missing, or somebody wrote lines of his own into the log. Addresses behind it are in doubt",
 	"clock-went-back":     "times went back by more than a minute: the order of what happened is in doubt there",
 	"salt-changed":        "the audit device was enabled anew: hashes of before are others, and values are not found there",
+	"values-in-the-clear": "the audit device writes secrets as they are (log_raw, or keys that are left out of hashing): whoever could read this log has them, so count each as stolen, have the device hash, and take old files away. None is shown here, and --audit-device finds no value in it",
 	"no-response":         "requests to Vault whose response is not in the logs: how they ended is not known",
 	"connections-dropped": "more logins of one connection at once than are remembered: some are counted without an answer",
 	"too-often":           "a line says that a login was repeated more often than is counted of one line (100)",

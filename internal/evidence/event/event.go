@@ -162,6 +162,7 @@ const (
 	NumbersBack Note = "numbers-went-back"   // of connections, without a line that says that the server started
 	ClockBack   Note = "clock-went-back"     // by more than a minute
 	SaltChanged Note = "salt-changed"        // the audit device was enabled anew: its hashes of before are others
+	ValuesClear Note = "values-in-the-clear" // the audit device writes secrets as they are
 	NoResponse  Note = "no-response"         // a request to Vault whose response is not in the logs
 	Evicted     Note = "connections-dropped" // more logins at once than are remembered
 	NoLogins    Note = "no-logins"           // the source has lines, and none is of a login

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,11 +67,12 @@ type vaultLine struct {
 	} `json:"response"`
 }
 
+// vaultAuth of an answer is there without a token where a second factor is to
+// come, and is not there where a login was refused.
 type vaultAuth struct {
 	ClientToken string            `json:"client_token"`
 	DisplayName string            `json:"display_name"`
 	Metadata    map[string]string `json:"metadata"`
-	MFA         json.RawMessage   `json:"mfa_requirement"`
 }
 
 func isVaultAudit(line []byte) bool {
@@ -111,6 +113,9 @@ func (p *vaultAudit) Line(line []byte, place event.Place) (Verdict, time.Time, e
 		}
 		return Read, at, nil
 	}
+	if l.inTheClear() {
+		p.o.Note(event.ValuesClear, place, "")
+	}
 	e := p.event(&l, at, place)
 	switch l.Type {
 	case "request":
@@ -135,6 +140,10 @@ func (p *vaultAudit) event(l *vaultLine, at time.Time, place event.Place) event.
 	if a, err := netip.ParseAddr(r.RemoteAddress); err == nil {
 		e.Address = a.Unmap().WithZone("")
 	}
+	if r.Path == secondFactor {
+		e.Login, e.Method = true, "mfa"
+		return e
+	}
 	mount, name, isLogin := vaultLogin(r.Path, r.MountPoint)
 	if isLogin {
 		e.Login = true
@@ -148,7 +157,7 @@ func (p *vaultAudit) event(l *vaultLine, at time.Time, place event.Place) event.
 		if name != "" {
 			e.Account = r.Namespace.Path + mount + "/" + name
 		}
-		for _, key := range []string{"password", "secret_id", "role_id", "token", "jwt"} {
+		for _, key := range valueKeys {
 			e.Hashes = appendHash(e.Hashes, r.Data[key])
 		}
 		return e
@@ -156,6 +165,12 @@ func (p *vaultAudit) event(l *vaultLine, at time.Time, place event.Place) event.
 	e.Method = "token"
 	return e
 }
+
+// secondFactor is where a login goes on that needs a second factor
+// (https://developer.hashicorp.com/vault/docs/auth/login-mfa). The audit device
+// does not write which login that was in a way that could be joined, but whose
+// token came of it.
+const secondFactor = "sys/mfa/validate"
 
 // hashed begins what Vault made of a secret. A device with log_raw writes the
 // secret itself, which goes nowhere from here.
@@ -167,6 +182,26 @@ func appendHash(to []string, raw json.RawMessage) []string {
 		return to
 	}
 	return append(to, s)
+}
+
+// valueKeys are what a login shows, as Vault's methods call it.
+var valueKeys = []string{"password", "secret_id", "role_id", "token", "jwt"}
+
+// inTheClear reports whether a line has a secret as it is: a device with
+// log_raw writes each so, and one with keys that are left out of hashing those.
+func (l *vaultLine) inTheClear() bool {
+	clear := func(s string) bool { return s != "" && !strings.HasPrefix(s, hashed) }
+	if clear(l.Request.ClientToken) || l.Auth != nil && clear(l.Auth.ClientToken) || l.Response != nil && l.Response.Auth != nil && clear(l.Response.Auth.ClientToken) {
+		return true
+	}
+	if _, _, isLogin := vaultLogin(l.Request.Path, l.Request.MountPoint); !isLogin {
+		return false
+	}
+	return slices.ContainsFunc(valueKeys, func(key string) bool {
+		var s string
+		raw := l.Request.Data[key]
+		return len(raw) > 0 && json.Unmarshal(raw, &s) == nil && clear(s)
+	})
 }
 
 // vaultLogin takes auth/MOUNT/login/NAME apart. NAME may be empty: an AppRole
@@ -193,10 +228,21 @@ func vaultLogin(path, mountPoint string) (mount, name string, ok bool) {
 func (p *vaultAudit) answered(l *vaultLine, e event.Event) {
 	live := l.Auth != nil && l.Auth.ClientToken != ""
 	switch {
+	case e.Method == "mfa":
+		e.Outcome = event.Refused
+		if l.Response != nil && l.Response.Auth != nil && l.Response.Auth.ClientToken != "" {
+			e.Outcome = event.Accepted
+			if name := shown(l.Response.Auth); name != "" {
+				e.Account = l.Request.Namespace.Path + name
+				p.accounts.Add(l.Response.Auth.ClientToken, e.Account)
+			} else {
+				p.o.Note(event.InUnnamed, e.Place, "")
+			}
+		}
 	case e.Login && live:
 		e.Outcome = event.Accepted
 		p.accounts.Add(l.Auth.ClientToken, e.Account)
-	case e.Login && l.Response != nil && l.Response.Auth != nil && len(l.Response.Auth.MFA) > 0:
+	case e.Login && l.Response != nil && l.Response.Auth != nil && l.Response.Auth.ClientToken == "":
 		e.Code = "mfa" // the value was right, and how it went on is not told of this request
 	case e.Login && l.Error == "permission denied":
 		// A lock of Vault's own; a disabled entity and a bound address say so
