@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -72,10 +73,11 @@ func (l *Logins) closed(ctx context.Context, campaign string, login credential.C
 
 // values are what may log in with a login now, the likeliest first, for each
 // that is wrong counts towards a lock: what Rollcall put where consumers read
-// it, what lies there, what is staged, and what lay there before. What the
-// login was seen to refuse is none.
+// it, what lies there, the newest first, what is staged, and what lay there
+// before. What the login was seen to refuse is none.
 func (l *Logins) values(ctx context.Context, login credential.Credential, staged ownmount.Staged) []credential.Secret {
-	var lives, olds []credential.Secret
+	var lives []vault.Live
+	var there, olds []credential.Secret
 	active := false
 	for _, p := range login.Paths {
 		live, err := l.store.ReadLive(ctx, p, 0)
@@ -83,7 +85,11 @@ func (l *Logins) values(ctx context.Context, login credential.Credential, staged
 			continue
 		}
 		active = active || live.Value.Equal(staged.Secret)
-		lives = append(lives, live.Value)
+		lives = append(lives, live)
+	}
+	slices.SortStableFunc(lives, func(a, b vault.Live) int { return b.Written.Compare(a.Written) })
+	for _, live := range lives {
+		there = append(there, live.Value)
 	}
 	for _, key := range slices.Sorted(maps.Keys(staged.Old)) {
 		if as := staged.Places[key]; as != ownmount.PlaceApart && as != ownmount.PlaceUnset {
@@ -95,9 +101,9 @@ func (l *Logins) values(ctx context.Context, login credential.Credential, staged
 		new = append(new, staged.Secret)
 	}
 	if active {
-		return slices.Concat(new, lives, olds)
+		return slices.Concat(new, there, olds)
 	}
-	return slices.Concat(lives, new, olds)
+	return slices.Concat(there, new, olds)
 }
 
 // places are where the new value of c can be read in Vault: staged, and live.

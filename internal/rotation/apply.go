@@ -107,6 +107,7 @@ type job struct {
 	unsentAt  string          // the write server's mark when it was last seen while no server had the staged value
 	believed  bool            // it was not asked in this look, for that
 	taken     bool            // for that, or for the account's mark, it was taken for refused in this look
+	lacked    bool            // the authority said of a value, in this look, that it has not got it
 	saw       map[string]bool // paths whose value the account accepted before a Set of this Apply, until the new one was seen to work
 	wrong     int             // refused logins before Set, in this look
 	reread    bool            // a field is read otherwise than the staging entry has it

@@ -59,11 +59,13 @@ func (j *job) offerRest(ctx context.Context, good protocol.Reply) (last protocol
 		if good != protocol.Accepted {
 			continue // to log in with it would not end the count
 		}
-		if reply, err = j.Authority.Offer(ctx, j.writeServer(), j.account, first); err != nil || reply != protocol.Accepted {
-			if err == nil {
-				err = &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: j.writeServer(), Detail: "a value that the account had accepted was refused a moment later, so somebody has set another one or the account was locked; nothing was set, and the next pass looks again"}
-			}
+		switch reply, err = j.Authority.Offer(ctx, j.writeServer(), j.account, first); {
+		case err != nil:
 			return good, false, err
+		case reply == protocol.Refused:
+			return good, false, &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: j.writeServer(), Detail: "a value that the account had accepted was refused a moment later, so somebody has set another one or the account was locked; nothing was set, and the next pass looks again"}
+		case reply != protocol.Accepted:
+			return good, false, protocol.StopFor(reply, j.writeServer())
 		}
 	}
 	return good, false, nil
@@ -77,7 +79,22 @@ func (j *job) lacks(ctx context.Context, value credential.Secret) bool {
 		return false
 	}
 	has, err := k.Has(ctx, j.account, value)
+	j.lacked = j.lacked || err == nil && !has
 	return err == nil && !has
+}
+
+// stillHad looks, once the authority said that it has not got a value, whether
+// it had the same secrets all the time: a twin that retires meanwhile makes it
+// lack what it had a moment ago, and the path that holds that would be left.
+func (j *job) stillHad(ctx context.Context) error {
+	if !j.lacked {
+		return nil
+	}
+	now, err := j.Authority.Account(ctx, j.writeServer(), j.c)
+	if err == nil && now.Changed != j.account.Changed {
+		err = &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: j.writeServer(), Detail: "its secrets were changed while it was looked whose its paths are; nothing was set, and the next pass looks again"}
+	}
+	return err
 }
 
 // recounts is how often it is looked, after a pause twice as long each time,

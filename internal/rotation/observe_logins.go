@@ -19,6 +19,9 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 	f, err := j.offerAll(ctx, fresh)
 	j.takeAcceptedReadings()
 	if err == nil {
+		err = j.stillHad(ctx)
+	}
+	if err == nil {
 		err = j.stillAsListed(ctx)
 	}
 	switch f.NewBinds {
@@ -49,7 +52,7 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 	j.refused = j.refused || j.unsent // a look before this one did not come to send it
 	j.unsent = f.Fresh
 	j.keepTaken() // of the look before this one
-	j.tried, j.wrong, j.believed, j.taken = nil, 0, false, false
+	j.tried, j.wrong, j.believed, j.taken, j.lacked = nil, 0, false, false, false
 	switch {
 	case f.Fresh:
 		j.unsentAt = j.account.Changed

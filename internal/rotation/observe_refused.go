@@ -83,6 +83,23 @@ func (j *job) withSeen(entry ownmount.Staged) ownmount.Staged {
 	return entry
 }
 
+// withAccepted are parts with those of the paths whose value the account
+// accepted in this look. They cost nothing in an entry that is written anyway,
+// and where the process is killed before Set, and wrong logins of others leave
+// none to ask again, nothing else shows it.
+func (j *job) withAccepted(places map[string]string) map[string]string {
+	for i, p := range j.paths {
+		if i < len(j.c.Paths) && j.parts[i] == seen && places[p.String()] == "" && j.lives[i].Version > 0 &&
+			j.lives[i].Version == j.staged.Base[p.String()] && tookOf(j.lives[i].Value, j.accepted) {
+			if places == nil {
+				places = map[string]string{}
+			}
+			places[p.String()] = ownmount.PlaceSeen
+		}
+	}
+	return places
+}
+
 // keepTaken has what was taken for refused in this look count as a refusal:
 // after the wrong logins of the look the account's mark may not say it any
 // more. Not before the value is sent: where the process dies right after, it is

@@ -87,13 +87,7 @@ func TestWrongLoginsAreRationedWhereNoTimeOfAChangeIsKept(t *testing.T) {
 	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 5}})
 	for i, stale := range []string{`<ldap user="a" password="b"/>`, "an old one"} {
 		c := r.credential(i)
-		r.admin(r.slapd, func(conn *ldap.Conn) error {
-			// Relax Rules (draft-zeilenga-ldap-relax): what the server alone
-			// writes.
-			m := ldap.NewModifyRequest(c.Name, []ldap.Control{ldap.NewControlString("1.3.6.1.4.1.4203.666.5.12", true, "")})
-			m.Delete("pwdChangedTime", nil)
-			return conn.Modify(m)
-		})
+		r.older(c.Name)
 		c.Paths[0] = credential.Path{Mount: "kv", Path: "apps/stale", Field: string(rune('a' + i))}
 		r.store.odd(c.Paths[0], stale)
 		for range 8 {
@@ -104,4 +98,15 @@ func TestWrongLoginsAreRationedWhereNoTimeOfAChangeIsKept(t *testing.T) {
 		require.Equal(t, "/", r.attribute(r.slapd, c.Name, "pwdChangedTime")+"/", "nothing was set")
 		require.True(t, r.logsIn(r.slapd, c.Name, r.accounts[i].Password))
 	}
+}
+
+// older makes an account one that was there before the policy.
+func (r *real) older(dn string) {
+	r.admin(r.slapd, func(conn *ldap.Conn) error {
+		// Relax Rules (draft-zeilenga-ldap-relax): what the server alone
+		// writes.
+		m := ldap.NewModifyRequest(dn, []ldap.Control{ldap.NewControlString("1.3.6.1.4.1.4203.666.5.12", true, "")})
+		m.Delete("pwdChangedTime", nil)
+		return conn.Modify(m)
+	})
 }

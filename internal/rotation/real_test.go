@@ -243,6 +243,11 @@ type meddled struct {
 	r *real
 }
 
+func (m meddled) Set(ctx context.Context, a kind.Account, new, old credential.Secret) error {
+	m.r.meddle("set", m.Servers()[0])
+	return m.Authority.Set(ctx, a, new, old)
+}
+
 func (m meddled) Try(ctx context.Context, server string, a kind.Account, v credential.Secret) (answer protocolAnswer, err error) {
 	m.r.meddle("try", server)
 	return m.Authority.Try(ctx, server, a, v)

@@ -67,7 +67,7 @@ func (j *job) noteSent(ctx context.Context, facts protocol.Facts, d protocol.Dec
 		return j.replaceStaged(ctx, j.staged)
 	}
 	entry := j.staged
-	entry.Unsent, entry.Places = false, places
+	entry.Unsent, entry.Places = false, j.withAccepted(places)
 	if entry.Refused = j.isRefused(entry); told {
 		// The value may be in force after a crash, and the wrong logins be
 		// those of consumers that it cut off. Where it is not sent after all,

@@ -100,6 +100,23 @@ path "auth/token/lookup-accessor/{{identity.entity.aliases.` + mount.Data["acces
 	require.Equal(t, []any{"update"}, caps["auth/token/lookup-accessor/esg-01"])
 }
 
+// Nor does the look at one whose logins are counted take that from the tokens
+// which the consumer has, although another secret-id of the role has another.
+func TestALookAtACountedSecretIDLeavesThePoliciesOfLivingTokens(t *testing.T) {
+	au := New(worker, "vault")
+	mount, err := server.Client().Logical().ReadWithContext(t.Context(), "sys/internal/ui/mounts/auth/approle")
+	require.NoError(t, err)
+	require.NoError(t, server.Client().Sys().PutPolicy("by-host-counted", `path "auth/token/lookup-accessor/{{identity.entity.aliases.`+mount.Data["accessor"].(string)+`.metadata.host}}" { capabilities = ["update"] }`))
+	c, old := withSecretID(t, map[string]any{"token_policies": "by-host-counted"}, map[string]any{"metadata": `{"host":"esg-02"}`, "num_uses": 9})
+	admin(t, "auth/approle/role/"+c.Name+"/secret-id", map[string]any{"metadata": `{"host":"another"}`})
+	token := login(t, c, old)
+	got, err := au.Try(t.Context(), "vault", account(t, au, c), old)
+	require.NoError(t, err)
+	require.Equal(t, protocol.Accepted, got)
+	caps := admin(t, "sys/capabilities", map[string]any{"token": token, "paths": []string{"auth/token/lookup-accessor/esg-02"}}).Data
+	require.Equal(t, []any{"update"}, caps["auth/token/lookup-accessor/esg-02"])
+}
+
 func TestLimitsThatTheRoleNoLongerAllowsAreCutToItsOwnOrStopBeforeAnythingIsSet(t *testing.T) {
 	au := New(worker, "vault")
 	c, old := withSecretID(t, nil, map[string]any{"num_uses": 50, "ttl": "2h"})

@@ -84,18 +84,19 @@ func (au *Authority) forAsking(ctx context.Context, r role, values []credential.
 			return v, nothing, nil
 		}
 	}
-	return au.ofOneUse(ctx, r)
-}
-
-// ofOneUse gives the role a secret-id that is good for one login of Rollcall's
-// own, and what takes it away again.
-func (au *Authority) ofOneUse(ctx context.Context, r role) (credential.Secret, func(), error) {
-	nothing := func() {}
 	l, err := au.inherited(ctx, r, credential.Secret{}, nil)
 	if err != nil {
 		return credential.Secret{}, nothing, err
 	}
-	metadata, err := json.Marshal(l.metadata)
+	return au.ofOneUse(ctx, r, l.metadata)
+}
+
+// ofOneUse gives the role a secret-id that is good for one login of Rollcall's
+// own, and what takes it away again. Each login has the role's entity keep the
+// metadata of its secret-id, by which policies of living tokens may go.
+func (au *Authority) ofOneUse(ctx context.Context, r role, given map[string]string) (credential.Secret, func(), error) {
+	nothing := func() {}
+	metadata, err := json.Marshal(given)
 	if err != nil {
 		return credential.Secret{}, nothing, err
 	}

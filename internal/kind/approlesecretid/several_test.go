@@ -1,6 +1,7 @@
 package approlesecretid
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
@@ -214,5 +216,68 @@ func TestARoleThatLetsInFromElsewhereAloneIsNotLockedByProofs(t *testing.T) {
 			_, err = device.Logical().WriteWithContext(t.Context(), "auth/"+mount+"/login", map[string]any{"role_id": id.Data["role_id"], "secret_id": live.Value.Reveal()})
 			require.NoError(t, err, "its consumer is let in")
 		})
+	}
+}
+
+// twin is another process that rotates the role while this one looks.
+type twin struct {
+	*Authority
+	does func()
+}
+
+func (w *twin) Has(ctx context.Context, a kind.Account, value credential.Secret) (bool, error) {
+	if w.does != nil {
+		w.does()
+		w.does = nil
+	}
+	return w.Authority.Has(ctx, a, value)
+}
+
+// TestATwinThatRetiresWhileItIsLookedMakesNoPathStale, although the role has by
+// then no secret-id that a path holds.
+func TestATwinThatRetiresWhileItIsLookedMakesNoPathStale(t *testing.T) {
+	store := openStore(t)
+	for _, second := range []bool{true, false} {
+		c, first := withSecretID(t, nil, nil)
+		values := []credential.Secret{first}
+		if second {
+			values = append(values, newSecretID(t, c))
+		}
+		for i, value := range values {
+			p := credential.Path{Mount: "rollcall", Path: fmt.Sprint("device/", c.Name, "/", i), Field: "secret_id"}
+			_, err := store.Activate(t.Context(), p, vault.Live{}, value, "")
+			require.NoError(t, err)
+			c.Paths = append(c.Paths, p)
+		}
+		spare := credential.Path{Mount: "rollcall", Path: fmt.Sprint("device/", c.Name, "/own"), Field: "secret_id"}
+		c.Named, c.Spare = c.Paths, &spare
+		au := New(server.Client(), "vault")
+		slow := &twin{Authority: New(server.Client(), "vault")}
+		r := &rotation.Rotator{Store: store, Authority: slow, Campaign: c.Name, Pass: 1, Now: time.Now}
+		p := r.Prepare(t.Context(), c)
+		require.Nil(t, p.Stop)
+		slow.does = func() { // and it dies before it activates
+			staged, _, err := store.ReadStaged(t.Context(), c.ID)
+			require.NoError(t, err)
+			a := account(t, au, c)
+			a.Old = values
+			require.NoError(t, au.Set(t.Context(), a, staged.Secret, first))
+			_, _, err = au.Retire(t.Context(), a, staged.Secret)
+			require.NoError(t, err)
+		}
+		var a rotation.Applied
+		for range 3 {
+			if a = r.Apply(t.Context(), c, p.Attempt, p.Fresh); a.Dead() {
+				break
+			}
+			require.Equal(t, protocol.ReasonInterrupted, a.Stop.Reason, a.Stop.Detail)
+			p.Fresh = false
+		}
+		require.True(t, a.Dead(), "%+v", a.Stop)
+		for i := range values {
+			live, err := store.ReadLive(t.Context(), c.Paths[i], 0)
+			require.NoError(t, err)
+			login(t, c, live.Value)
+		}
 	}
 }

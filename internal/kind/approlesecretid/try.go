@@ -56,15 +56,15 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 		return protocol.Gone, nil
 	}
 	if id != nil && id.uses > 0 {
-		return au.letsIn(ctx, *r, roleID)
+		return au.letsIn(ctx, *r, roleID, id.metadata)
 	}
 	return au.offer(ctx, *r, roleID, value, id == nil)
 }
 
-// letsIn logs in with a secret-id of one use. Where the role lets in from other
-// addresses alone that tells nothing.
-func (au *Authority) letsIn(ctx context.Context, r role, roleID string) (protocol.Reply, error) {
-	value, done, err := au.ofOneUse(ctx, r)
+// letsIn logs in with a secret-id of one use that has some metadata. Where the
+// role lets in from other addresses alone that tells nothing.
+func (au *Authority) letsIn(ctx context.Context, r role, roleID string, metadata map[string]string) (protocol.Reply, error) {
+	value, done, err := au.ofOneUse(ctx, r, metadata)
 	switch {
 	case vault.NoAnswer(ctx, err):
 		return protocol.Unreachable, nil
