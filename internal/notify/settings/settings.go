@@ -29,7 +29,8 @@ func Events() []Event { return []Event{Start, Wave, Finding, Stall, Wait, End} }
 
 // Notify is who is told of a campaign.
 type Notify struct {
-	// Stall is after how long without an entry in the ledger.
+	// Stall is after how long without an entry in the ledger, and how long a
+	// pause lasts before it is told.
 	Stall   time.Duration `json:"stall,omitempty"`
 	Targets []Target      `json:"targets,omitempty"`
 }
