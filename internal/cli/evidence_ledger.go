@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/version"
 )
@@ -45,8 +47,12 @@ func (l *evidenceLedger) record(ctx context.Context, r credential.LogsRead, of [
 			if err != nil {
 				return err
 			}
+			folder := filepath.Join(dir, ledger.EvidenceOf(l.device))
+			if missing(folder) {
+				entries[0].Detail = former(folder)
+			}
 			if l.log, err = activities.OpenLedger(ctx, store, dir, ledger.EvidenceOf(l.device)); err != nil {
-				return err
+				return otherKey(ctx, store, folder, err)
 			}
 			opened := l.log
 			time.AfterFunc(l.held, func() { l.release(opened) })
@@ -59,6 +65,44 @@ func (l *evidenceLedger) record(ctx context.Context, r credential.LogsRead, of [
 		return fmt.Errorf("ledger %s: %w", ledger.EvidenceOf(l.device), err)
 	}
 	return nil
+}
+
+// aside is how a part of a device's evidence is called that was moved away.
+const aside = "-until-"
+
+// former says what lies beside a ledger that is begun: the parts before it. Its
+// first entry has that, so nobody takes it for all that there is.
+func former(folder string) string {
+	parts, _ := filepath.Glob(folder + aside + "*")
+	var out []string
+	for _, part := range parts {
+		words := "another one"
+		if r, err := ledger.OpenReader(part); err == nil {
+			words = "the key " + r.VerifierKey()
+			if cp, err := r.Checkpoint(); err == nil {
+				words = fmt.Sprintf("%s, root %s, %s", plural.Count(cp.Size, "entry", "entries"), cp.Root, words)
+			}
+		}
+		out = append(out, filepath.Base(part)+" ("+words+")")
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "goes on from " + strings.Join(out, ", ")
+}
+
+// otherKey says what to do about a ledger whose key Vault has not got.
+func otherKey(ctx context.Context, store *ownmount.Store, folder string, err error) error {
+	if !errors.Is(err, ledger.ErrWrongLedger) {
+		return err
+	}
+	r, unread := ledger.OpenReader(folder)
+	key, unknown := store.VerifierKey(ctx, ledger.Origin(filepath.Base(folder)))
+	if unread != nil || unknown != nil || r.VerifierKey() == key {
+		return err
+	}
+	return fmt.Errorf("%w. Vault was built anew, or this is another Vault. Nothing was written, and what is there is verified with its own key as before. Restore the transit key and the checkpoints of Vault from its backup; if there is none, move %s to %s%s%s, note why, and begin a watch with a new --state: the next record begins a new ledger, and its first entry names the one before",
+		err, folder, filepath.Base(folder), aside, time.Now().UTC().Format("20060102"))
 }
 
 func (l *evidenceLedger) letGo(ctx context.Context) {

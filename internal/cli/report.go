@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -144,15 +145,27 @@ func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.Sta
 	if filepath.Clean(filepath.Dir(folder)) == filepath.Clean(a.fetched("")) {
 		a.fetchEvidence(ctx, beside, fetch)
 	}
-	if missing(beside) {
-		return
+	parts, _ := filepath.Glob(beside + aside + "*")
+	for _, part := range append(parts, beside) {
+		if !missing(part) {
+			a.takePart(ctx, part, state, key)
+		}
 	}
+}
+
+// takePart is takeEvidence of one ledger. One that has nothing of the campaign
+// is passed over, whatever its key is: Vault may have been built anew between
+// the two.
+func (a *app) takePart(ctx context.Context, beside string, state *ledger.State, key string) {
 	of, verified, err := readLedger(ctx, beside)
 	if err == nil && len(verified.Problems) > 0 {
 		err = fmt.Errorf("it does not verify: %s", verified.Problems[0])
 	}
 	if err == nil && (!of.OfEvidence || of.Device != state.Device) {
 		err = errors.New("it is another ledger")
+	}
+	if err == nil && !slices.ContainsFunc(of.Readings, func(r *ledger.ReadLogs) bool { return r.Roll == state.Campaign }) {
+		return
 	}
 	if err == nil && !ledger.SameKey(verified.VerifierKey, key) {
 		err = errors.New("it is signed with another key than the campaign's ledger")
