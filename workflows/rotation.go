@@ -32,6 +32,8 @@ type rotationResult struct {
 	// Rollcall's own path, because the account refused what its paths hold, or
 	// it is not at one that an earlier campaign wrote.
 	Aside int
+	// GaveUp is why what was done last was given up; nil where it was recorded.
+	GaveUp *GaveUp
 }
 
 // rotate takes one batch through the protocol once, and cleans.
@@ -102,6 +104,7 @@ func (r rotationResult) with(more rotationResult) rotationResult {
 	r.LivesOn = append(r.LivesOn, more.LivesOn...)
 	r.CameBack = r.CameBack || more.CameBack
 	r.Aside += more.Aside
+	r.GaveUp = more.GaveUp
 	return r
 }
 
@@ -186,7 +189,7 @@ func toApply(ready []wire.PreparedItem, known []wire.OpenItem) []wire.ApplyItem 
 func gaveUp(ctx workflow.Context, in rotationInput, step protocol.Step, err error) rotationResult {
 	workflow.GetLogger(ctx).Error("activity gave up", "step", step, "error", err)
 	reason, detail := wire.ReasonFor(err)
-	var out rotationResult
+	out := rotationResult{GaveUp: &GaveUp{reason, detail}}
 	var stopped []wire.PreparedItem
 	for _, i := range in.Items {
 		stopped = append(stopped, wire.PreparedItem{Index: i, Prepared: wire.Prepared{
@@ -202,6 +205,8 @@ func gaveUp(ctx workflow.Context, in rotationInput, step protocol.Step, err erro
 	if reason != protocol.ReasonLedger {
 		if err := record(ctx, in, stopped, nil); err != nil {
 			workflow.GetLogger(ctx).Error("the ledger was not told", "error", err)
+			reason, detail = wire.ReasonFor(err)
+			out.GaveUp = &GaveUp{reason, detail}
 		}
 	}
 	return out

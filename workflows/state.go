@@ -7,6 +7,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
 	"rollcall/internal/wire"
 )
 
@@ -140,6 +141,16 @@ type WaveStatus struct {
 	// zero while a pass runs, and before the first has ended.
 	Next  time.Time `json:"next,omitzero"`
 	Until time.Time `json:"until,omitzero"`
+	// GaveUp is what ended the last batch; nil where that was taken to what is
+	// recorded of it.
+	GaveUp *GaveUp `json:"gave_up,omitempty"`
+}
+
+// GaveUp is why a batch was given up: one of its activities failed for the last
+// time.
+type GaveUp struct {
+	Reason protocol.Reason `json:"reason"`
+	Detail string          `json:"detail,omitempty"`
 }
 
 // Result of a campaign.
@@ -253,6 +264,8 @@ type waveState struct {
 	Unclean []cleanTodo     `json:"unclean,omitempty"` // to be cleaned again
 
 	Answered int `json:"answered,omitempty"` // of control.Release
+
+	GaveUp *GaveUp `json:"gave_up,omitempty"` // as in WaveStatus
 }
 
 // batchTodo is one batch and its open credentials; nil Items means all.

@@ -134,6 +134,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	} else {
 		out = rotate(ctx, in)
 	}
+	w.state.GaveUp = out.GaveUp
 	remember(out.Open, todo.Items)
 	w.state.Dead += out.Dead
 	w.reopen(out.Reopened)
@@ -423,7 +424,7 @@ func (w *wave) status() WaveStatus {
 		until = w.state.Since.Add(w.state.Settings.Deadline)
 	}
 	return WaveStatus{
-		Next: w.next, Until: until,
+		Next: w.next, Until: until, GaveUp: w.state.GaveUp,
 		Wave: w.state.Index.Wave, Name: w.state.Index.Name, Listed: listed(w.state.Index), Dead: w.state.Dead,
 		Open: openCount(w.state.Open) + openCount(w.state.Todo) + w.trying + openCount(w.state.Half) + w.state.Ended, Pass: w.state.Pass,
 	}

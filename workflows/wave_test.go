@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
 	"rollcall/internal/credential"
@@ -258,6 +259,27 @@ func TestAWaveSaysHowFarItIs(t *testing.T) {
 	require.Equal(t, WaveStatus{Wave: 4, Listed: 3, Dead: 2, Open: 1, Pass: 1}, at[1], "in the back-off after the first pass")
 	require.Equal(t, WaveStatus{Wave: 4, Listed: 3, Dead: 2, Open: 1, Pass: 2}, at[2], "while it is tried again")
 	require.Equal(t, WaveStatus{Wave: 4, Listed: 3, Dead: 3, Pass: 2}, at[3])
+}
+
+// The ledger's last word of what is open may be hours old while its disk is
+// full: between the passes nothing else says so.
+func TestAWaveSaysWhatKeptItsLastPassFromBeingRecordedUntilOneIs(t *testing.T) {
+	f := newFake(waveOf(0, 1))
+	full := GaveUp{protocol.ReasonLedger, "no room for the ledger"}
+	f.fails["RecordResults"] = temporal.NewNonRetryableApplicationError(full.Detail, wire.NoRoom, nil)
+	env := f.env(t)
+	var between WaveStatus
+	env.RegisterDelayedCallback(func() {
+		between = query[WaveStatus](t, env)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.fails, "RecordResults")
+	}, settings.RetryMin/2)
+	f.wave(env, settings)
+	require.Equal(t, waveResult{Dead: 1}, result[waveResult](t, env))
+	require.NotZero(t, between.Next)
+	require.Equal(t, &full, between.GaveUp)
+	require.Nil(t, query[WaveStatus](t, env).GaveUp)
 }
 
 func query[T any](t *testing.T, env *testsuite.TestWorkflowEnvironment) (out T) {

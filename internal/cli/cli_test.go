@@ -16,6 +16,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
 	"rollcall/workflows"
 )
 
@@ -194,6 +195,13 @@ func TestAWaitIsExplained(t *testing.T) {
 	st.Waves[1].Next = time.Time{}
 	_, other := waits(st, time.UTC)
 	require.NotEqual(t, about, other)
+	st.Waves[0].GaveUp = &workflows.GaveUp{Reason: protocol.ReasonLedger, Detail: "no room for the ledger: /srv/ledger"}
+	text, _ = waits(st, time.FixedZone("", 3600))
+	require.Contains(t, text, "the last pass could not be recorded (no room for the ledger: /srv/ledger), and what is shown of the open is from before; 1 open of logins-to-vault is tried again at 13:43:10+01:00, until ")
+	st.Waves[0].GaveUp.Reason = protocol.ReasonVault
+	text, full := waits(st, time.UTC)
+	require.Contains(t, text, "the last pass was broken off (no room")
+	require.NotEqual(t, other, full)
 	st.Waves[0].Ended = true
 	text, _ = waits(st, time.UTC)
 	require.Empty(t, text, "a pass runs")

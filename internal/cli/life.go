@@ -23,6 +23,10 @@ type life struct {
 	// Status is what the campaign says of itself; nil where nobody serves it
 	// here, or it does not answer.
 	Status *workflows.Status
+	// Waits is what it waits for; empty where that is not known, or nothing.
+	Waits string
+	// Stands: as far as is known here nothing of it goes on.
+	Stands bool
 }
 
 const (
@@ -33,8 +37,9 @@ const (
 	fresh = 3 * ownmount.SeenEvery
 )
 
-// lifeOf asks Vault when a campaign was last seen, and Temporal who serves it.
-func (a *app) lifeOf(ctx context.Context, folder string, state *ledger.State) life {
+// lifeOf asks Vault when a campaign was last seen, and Temporal who serves it
+// and what it waits for. Times in words are in zone.
+func (a *app) lifeOf(ctx context.Context, folder string, state *ledger.State, zone *time.Location) life {
 	if state.Phase == ledger.Closed || state.Campaign == "" {
 		return life{}
 	}
@@ -58,21 +63,33 @@ func (a *app) lifeOf(ctx context.Context, folder string, state *ledger.State) li
 	if !rec.ClosedAt.IsZero() {
 		return life{Seen: rec.Seen, Nobody: true, Words: (&ownmount.ClosedMeanwhile{CampaignRecord: rec.CampaignRecord}).Error() + ", and this ledger was not told: nobody works on it"}
 	}
-	out := life{Seen: rec.Seen}
+	out := life{Seen: rec.Seen, Stands: rec.Ago >= fresh}
 	ago := max(rec.Ago, 0).Round(time.Second)
-	seen := fmt.Sprintf("last sign of life %s ago (%s)", ago, rec.Seen.UTC().Format(time.RFC3339))
+	seen := fmt.Sprintf("last sign of life %s ago (%s)", ago, rec.Seen.In(zone).Format(time.RFC3339))
 	if !rec.Begun {
 		seen = fmt.Sprintf("no worker has taken it up since it was opened %s ago", ago)
 	}
 	why, do := s.unserved(ctx)
+	out.Stands = out.Stands || why != ""
 	if why != "" && onlyPeopleLeft(state) {
 		out.Nobody = rec.Ago >= fresh
 		out.Words = "people are waited for, and nothing has to run meanwhile: what they say is taken up by the next `rollcall run` where it was started (" + seen + ", and " + why + ")"
 		return out
 	}
 	if why == "" {
-		if st, err := s.running(ctx); err == nil && st != nil && st.Campaign == state.Campaign {
+		var silentFor time.Duration
+		if time.Since(state.LatestAt) < quietAfter {
+			silentFor = quietAfter // it is on its way, whoever was asked a moment ago
+		}
+		// First, for a campaign without a worker gives no answer in this time.
+		trouble, _ := s.trouble(ctx, state.Campaign, workflows.CampaignID(s.cfg.Device), silentFor, zone)
+		st, err := s.running(ctx)
+		if err == nil && st != nil && st.Campaign == state.Campaign {
 			out.Status = st
+		}
+		if err != nil || out.Status != nil { // else it is another one that waits
+			out.Waits = waitLine(trouble, out.Status, zone)
+			out.Stands = out.Stands || trouble != "" || out.Waits != "" && silentFor == 0
 		}
 	}
 	switch {

@@ -25,6 +25,7 @@ type notHere struct {
 	why      string            // why there is no ledger to read
 	st       *workflows.Status // what Temporal says; nil where it says nothing
 	temporal string            // why it says nothing
+	waits    string            // what it waits for; empty where that is not known, or nothing
 	folder   string            // where ledgers would be here
 }
 
@@ -54,8 +55,10 @@ func (s *session) whatIsKnown(ctx context.Context, args []string) (*notHere, err
 }
 
 func (k *notHere) askTemporal(ctx context.Context, s *session) {
+	trouble, zone := "", s.zoneShown()
 	err := s.connect(ctx, false)
 	if err == nil {
+		trouble, _ = s.trouble(ctx, k.campaign.Campaign, workflows.CampaignID(s.cfg.Device), quietAfter, zone)
 		k.st, err = s.running(ctx)
 	}
 	switch {
@@ -68,7 +71,9 @@ func (k *notHere) askTemporal(ctx context.Context, s *session) {
 	case k.st.Campaign != k.campaign.Campaign:
 		k.temporal = "Temporal at " + s.engine.Address + " runs " + k.st.Campaign
 		k.st = nil
+		return
 	}
+	k.waits = waitLine(trouble, k.st, zone)
 }
 
 // noLedger says why no worker gives the ledger of a campaign out.
@@ -109,7 +114,7 @@ func (k *notHere) head() string {
 	return fmt.Sprintf("the ledger of campaign %s is not on this machine, and %s", k.campaign.Campaign, k.why)
 }
 
-func (k *notHere) print(w io.Writer, width int, zone *time.Location) {
+func (k *notHere) print(w io.Writer, width int) {
 	line := func(text string) { fmt.Fprint(w, report.Wrap(report.Clean(text), "", width)) }
 	if !k.neverBegan() {
 		line(k.head())
@@ -125,9 +130,9 @@ func (k *notHere) print(w io.Writer, width int, zone *time.Location) {
 	}
 	if k.st != nil {
 		printCounts(w, *k.st)
-		if text, _ := waits(*k.st, zone); text != "" {
-			line("waiting: " + text)
-		}
+	}
+	if k.waits != "" {
+		line(k.waits)
 	}
 	line("names, reasons and times stand in the ledger alone: " + k.do())
 }
@@ -146,7 +151,7 @@ func (k *notHere) status() report.Status {
 	if k.st == nil && k.campaign.ClosedAt == "" {
 		out.State = ledger.Running
 	}
-	out.Elsewhere, out.LastSeen, out.NobodyWorks = k.head(), k.campaign.Seen, k.campaign.State == "silent"
+	out.Elsewhere, out.LastSeen, out.NobodyWorks, out.WaitsFor = k.head(), k.campaign.Seen, k.campaign.State == "silent", k.waits
 	return out
 }
 

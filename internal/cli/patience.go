@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 
+	"rollcall/internal/awaited"
 	"rollcall/internal/ledger"
 	"rollcall/internal/plural"
+	"rollcall/internal/protocol"
 	"rollcall/internal/report"
 	"rollcall/internal/rotation/gate"
 	"rollcall/internal/vault"
@@ -55,10 +58,11 @@ type patience struct {
 	*session
 	view               *view // where what comes next is shown; nil: it is said
 	campaign, workflow string
+	zone               *time.Location // of the times that are shown
 	looked             time.Time
 	grew               time.Time // when the ledger grew last
 	entries            uint64
-	login, waiting     string // what was said
+	login, waiting     string // what was said, or stands on the screen
 	next               string // of what comes next
 	nextSaid           time.Time
 	owner              time.Time
@@ -66,7 +70,7 @@ type patience struct {
 }
 
 func (s *session) newPatience(campaign, workflow string, v *view) *patience {
-	return &patience{session: s, view: v, campaign: campaign, workflow: workflow, grew: time.Now()}
+	return &patience{session: s, view: v, campaign: campaign, workflow: workflow, zone: s.zoneShown(), grew: time.Now()}
 }
 
 // look returns whether it said anything, and an error if the wait is in vain.
@@ -85,54 +89,71 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 		}
 	}
 	if now.Sub(p.owner) >= ownmount.SeenEvery {
-		if p.owner = now; p.sayTakenOver(ctx) {
+		if p.owner = now; p.sayTakenOver(ctx, false) {
 			return true, nil
 		}
 	}
 	if now.Sub(p.grew) < quietAfter {
 		return false, nil
 	}
-	if said, known := p.sayTrouble(ctx); known {
-		p.view.waits = ""
-		return said, nil
+	if text, about := p.trouble(ctx, p.campaign, p.workflow, 0, p.zone); text != "" {
+		return p.tell(text, about), nil
 	}
 	return p.sayWaits(ctx, now), nil
 }
 
-// sayTrouble says what keeps the campaign from going on; once, until something
-// has changed. known is false where nothing does.
-func (p *patience) sayTrouble(ctx context.Context) (said, known bool) {
-	text, about := p.trouble(ctx)
-	if text == "" || about == p.waiting {
-		return false, text != ""
+// tell tells what the campaign waits for. On a terminal it stands on the screen
+// for as long as it is so. Else it is said, once until about is another one.
+func (p *patience) tell(text, about string) (said bool) {
+	if p.view.framed() {
+		p.view.waits, p.waiting = text, about
+		return false
+	}
+	if about == p.waiting {
+		return false
 	}
 	p.waiting = about
 	p.say("%s", text)
-	return true, true
+	return true
 }
 
-// trouble words what keeps the campaign from going on; empty where nothing
-// does. about is the same without what changes while it stays so.
-func (p *patience) trouble(ctx context.Context) (text, about string) {
-	if about = p.vaultAway(ctx); about != "" {
+// trouble words what keeps a campaign from going on; empty where nothing does.
+// about is the same without what changes while it stays so. A server that was
+// asked keeps it waiting once it was silent for so long.
+func (s *session) trouble(ctx context.Context, campaign, workflow string, silentFor time.Duration, zone *time.Location) (text, about string) {
+	if about = s.vaultAway(ctx); about != "" {
 		return "waiting: " + about, about
 	}
-	tries, why := p.engine.Failing(ctx, p.workflow, workerEnded)
+	tries, why := s.engine.Failing(ctx, workflow, workerEnded)
 	if why != nil {
 		about = waitingFor(why)
 		return fmt.Sprintf("waiting (tried %s): %s", plural.Count(tries-1, "time", "times"), about), about
 	}
-	if since := p.engine.Untaken(ctx, p.workflow); !since.IsZero() && time.Since(since) > quietAfter {
-		about = "since " + since.UTC().Format("15:04:05Z")
+	if since := s.engine.Untaken(ctx, workflow); !since.IsZero() && time.Since(since) > quietAfter {
+		about = "since " + since.In(zone).Format(clockTime)
 		return fmt.Sprintf("waiting: no worker takes up what lies there %s: look whether `rollcall worker` and `rollcall worker --role ledger` are alive (their /healthz), and start what is not", about), about
 	}
-	if silent := p.engine.Awaited(ctx, p.workflow); len(silent) > 0 {
+	silent := slices.DeleteFunc(s.engine.Awaited(ctx, workflow), func(a awaited.Server) bool { return time.Since(a.Since) < silentFor })
+	if len(silent) > 0 {
 		within, cancel := context.WithTimeout(ctx, lookEvery)
 		defer cancel()
-		index, _ := p.store.ReadIndex(within, p.campaign) // there is none while it is listed
-		return "waiting: " + silence(p.cfg, index, silent), "an answer of " + silent[0].Name
+		index, _ := s.store.ReadIndex(within, campaign) // there is none while it is listed
+		return "waiting: " + silence(s.cfg, index, silent, zone), "an answer of " + silent[0].Name
 	}
 	return "", ""
+}
+
+// waitLine is what a campaign waits for, as whoever follows it is told: what
+// keeps it from going on, or else what it says comes next, which of one that
+// gave no answer (nil) is nothing.
+func waitLine(trouble string, st *workflows.Status, zone *time.Location) string {
+	if trouble != "" || st == nil {
+		return trouble
+	}
+	if text, _ := waits(*st, zone); text != "" {
+		return "waiting: " + text
+	}
+	return ""
 }
 
 // vaultAway says that Vault takes and gives nothing; empty where it serves, or
@@ -172,8 +193,11 @@ func (s *session) sayMeanwhile(ctx context.Context, workflow string) (end func()
 					return
 				}
 			case now := <-tick.C:
-				if now.Sub(p.grew) >= quietAfter {
-					p.sayTrouble(ctx)
+				if now.Sub(p.grew) < quietAfter {
+					continue
+				}
+				if text, about := p.trouble(ctx, p.campaign, p.workflow, 0, p.zone); text != "" {
+					p.tell(text, about)
 				}
 			}
 		}
@@ -184,8 +208,9 @@ func (s *session) sayMeanwhile(ctx context.Context, workflow string) (end func()
 	}
 }
 
-// sayTakenOver says, once, that another campaign has taken over.
-func (p *patience) sayTakenOver(ctx context.Context) bool {
+// sayTakenOver says, once, that another campaign has taken over. Until this one
+// has ended it stands on the screen of a terminal instead.
+func (p *patience) sayTakenOver(ctx context.Context, ended bool) bool {
 	if p.takenOver {
 		return false
 	}
@@ -195,8 +220,13 @@ func (p *patience) sayTakenOver(ctx context.Context) bool {
 	if err != nil || !found || !rec.Superseded {
 		return false
 	}
+	text := fmt.Sprintf("%v: nothing more of this one is begun, and it ends once what it has in hand is done; `rollcall campaigns` has the other", &ownmount.ClosedMeanwhile{CampaignRecord: rec.CampaignRecord})
+	if p.view.framed() && !ended {
+		p.view.takenOver = text
+		return false
+	}
 	p.takenOver = true
-	p.say("%v: nothing more of this one is begun, and it ends once what it has in hand is done; `rollcall campaigns` has the other", &ownmount.ClosedMeanwhile{CampaignRecord: rec.CampaignRecord})
+	p.say("%s", text)
 	return true
 }
 
@@ -213,20 +243,18 @@ func (p *patience) sayWaits(ctx context.Context, now time.Time) (said bool) {
 	if err != nil || st == nil {
 		return false // what cannot be asked is said by what asks for itself
 	}
-	text, about := waits(*st, time.UTC)
-	if p.view.terminal && p.view.next > 0 {
-		if p.view.waits = text; text != "" {
-			p.view.waits = "waiting: " + text
-			p.waiting = about
-		}
+	text, about := waits(*st, p.zone)
+	if text == "" {
+		p.view.waits = ""
 		return false
 	}
-	if text == "" || about == p.waiting && (text == p.next || now.Sub(p.nextSaid) < nextSaidEvery) {
-		return false
+	if about == p.waiting && text != p.next && now.Sub(p.nextSaid) >= nextSaidEvery {
+		p.waiting = "" // it is said again
 	}
-	p.waiting, p.next, p.nextSaid = about, text, now
-	p.say("waiting: %s", text)
-	return true
+	if said = p.tell("waiting: "+text, about); said {
+		p.next, p.nextSaid = text, now
+	}
+	return said
 }
 
 // waits words what the running waves of a campaign wait for; empty where none
@@ -236,10 +264,13 @@ func waits(st workflows.Status, zone *time.Location) (text, about string) {
 	for _, w := range st.Waves {
 		names[w.Wave] = w.Name
 	}
-	at := func(t time.Time) string { return t.In(zone).Format("15:04:05Z07:00") }
+	at := func(t time.Time) string { return t.In(zone).Format(clockTime) }
 	ends := ""
 	if !st.Stays.IsZero() {
 		ends = "; at " + st.Stays.In(zone).Format("2006-01-02 15:04:05Z07:00") + " it ends by itself"
+	}
+	if st.Phase == ledger.Paused && st.Held {
+		return "what was to be tried first was tried; the others wait. " + report.HeldDo + ends, "held"
 	}
 	if st.Phase == ledger.Paused {
 		return "the campaign is paused: `rollcall resume` goes on with it" + ends, "paused"
@@ -248,7 +279,7 @@ func waits(st workflows.Status, zone *time.Location) (text, about string) {
 		return fmt.Sprintf("nothing more of the %d open is tried before a person has corrected it: `rollcall relist` takes that up, unless what Rollcall itself works with was rotated already; `rollcall close` leaves the rest open, with an owner, and ends the campaign%s",
 			st.Open, ends), "stays"
 	}
-	var parts []string
+	var parts, gaveUp []string
 	later := 0
 	for i, w := range st.Waves {
 		switch {
@@ -262,8 +293,13 @@ func waits(st workflows.Status, zone *time.Location) (text, about string) {
 			}
 			parts = append(parts, fmt.Sprintf("%d open%s %s tried again at %s, until %s at the latest", w.Open, of, plural.Pick(w.Open, "is", "are"), at(w.Next), at(w.Until)))
 			about += fmt.Sprintf("%d of %d; ", w.Open, w.Wave)
+			if text := lastGaveUp(w.GaveUp); text != "" && !slices.Contains(gaveUp, text) {
+				gaveUp = append(gaveUp, text)
+				about += text + "; "
+			}
 		}
 	}
+	parts = append(gaveUp, parts...)
 	if len(parts) == 0 {
 		return "", ""
 	}
@@ -272,6 +308,21 @@ func waits(st workflows.Status, zone *time.Location) (text, about string) {
 	}
 	return strings.Join(parts, "; ") + "; `rollcall report` says what to do about each, and `rollcall close` leaves them open, with an owner, and ends the campaign", about
 }
+
+// lastGaveUp words what kept the last pass from coming to its end; empty where
+// nothing did.
+func lastGaveUp(g *workflows.GaveUp) string {
+	switch {
+	case g == nil:
+		return ""
+	case g.Reason == protocol.ReasonLedger:
+		return "the last pass could not be recorded (" + g.Detail + "), and what is shown of the open is from before"
+	}
+	return "the last pass was broken off (" + g.Detail + ")"
+}
+
+// clockTime is a moment of these days, with its zone.
+const clockTime = "15:04:05Z07:00"
 
 // workerEnded: an activity failed because its worker ended or fell silent. What
 // another one has taken up again does not fail.
@@ -292,11 +343,11 @@ func waitingFor(why error) string {
 func (p *patience) lookAtLogin() (said bool, err error) {
 	stop := p.store.EndsSoon(gate.RoomToActivate)
 	if stop == nil {
-		if p.login != "" {
+		if p.login != "" && p.view.login == "" {
 			p.say("Rollcall is logged in to Vault again")
 			said = true
 		}
-		p.login = ""
+		p.login, p.view.login = "", ""
 		return said, nil
 	}
 	ended := p.store.EndsSoon(0) != nil
@@ -309,7 +360,12 @@ func (p *patience) lookAtLogin() (said bool, err error) {
 		return false, nil
 	}
 	p.login = state
-	p.say("%s; until then nothing more is set", stop.Detail)
+	text := stop.Detail + "; until then nothing more is set"
+	if p.view.framed() {
+		p.view.login = text
+		return false, nil
+	}
+	p.say("%s", text)
 	return true, nil
 }
 

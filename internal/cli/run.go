@@ -220,14 +220,14 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 			case err != nil:
 				return &exit{exitUnfinished, fmt.Errorf("lost Temporal at %s: %w; the campaign is kept there, and the same command follows it again", s.engine.Address, err)}
 			}
-			wait.sayTakenOver(ctx)
+			wait.sayTakenOver(ctx, true)
 			return s.lastScreen(ctx, campaign, result)
 		case <-ctx.Done():
 			return s.detach(view, campaign)
 		case <-s.engine.Gone():
 			return &exit{exitUnfinished, fmt.Errorf("the engine ended by itself; what it had is on disk and the same command goes on from there (its log is %s)", filepath.Join(s.stateDir, "engine", "engine.log"))}
 		case <-unserved.C:
-			if s.sayIfUnserved(ctx) {
+			if text := s.unservedNote(ctx); text != "" && wait.tell(text, text) {
 				view.below()
 			}
 		case <-tick.C:

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"rollcall/config"
 	"rollcall/internal/awaited"
@@ -14,8 +15,8 @@ import (
 
 // silence words who was asked and has not answered. It advises to leave out
 // what a campaign with that roll lets be left out, and nothing before there is
-// one.
-func silence(spec *config.Campaign, index ownmount.RollIndex, silent []awaited.Server) string {
+// one. Times are in zone.
+func silence(spec *config.Campaign, index ownmount.RollIndex, silent []awaited.Server, zone *time.Location) string {
 	doors := map[string][]string{} // by what is dialled
 	at := listing.AtAddresses(spec, index.Doors).Doors
 	for _, name := range slices.Sorted(maps.Keys(at)) {
@@ -37,7 +38,7 @@ func silence(spec *config.Campaign, index ownmount.RollIndex, silent []awaited.S
 				server = true
 			}
 		}
-		names = append(names, fmt.Sprintf("%s (asked at %s)", name, s.Since.UTC().Format("15:04:05Z")))
+		names = append(names, fmt.Sprintf("%s (asked at %s)", name, s.Since.In(zone).Format(clockTime)))
 	}
 	text := "no answer yet from " + strings.Join(names, ", ") + "; each try there ends by itself (timeout in the campaign file), and what is not proved there stays open and is tried again"
 	if index.Snapshot == "" {

@@ -22,7 +22,7 @@ func TestWhoIsSilentIsNamedAndToBeLeftOutOnlyWhereThatIsTaken(t *testing.T) {
 	index := ownmount.RollIndex{Snapshot: "s", Servers: map[string][]string{"corp": {"ldaps://one", "ldaps://two"}}, Doors: map[string][]string{"mail": {"192.0.2.1", "192.0.2.2"}}}
 	const took = "; each try there ends by itself (timeout in the campaign file), and what is not proved there stays open and is tried again"
 	says := func(index ownmount.RollIndex, name string) string {
-		return silence(spec, index, []awaited.Server{{Name: name, Since: since}})
+		return silence(spec, index, []awaited.Server{{Name: name, Since: since}}, time.UTC)
 	}
 	require.Equal(t, "no answer yet from ldaps://two (asked at 02:00:00Z)"+took+". `rollcall leave-out --server` takes out a server that will not come back", says(index, "ldaps://two"))
 	require.Equal(t, "no answer yet from ldaps://one (asked at 02:00:00Z)"+took+". ldaps://one is the write server of "+spec.Called("corp")+", which cannot be left out", says(index, "ldaps://one"))

@@ -24,8 +24,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Show where a campaign stands",
 		Long: `status reads the campaign's ledger if it is on this machine or a ledger worker gives it out.
 Otherwise it says so, what Vault and the running campaign know (counts and no names), and what to
-do. Of a campaign that has not ended it says when Vault last saw it, and what to do if nobody
-works on it. Without CAMPAIGN it takes the latest of the file's device that did any work; with
+do. Of a campaign that has not ended it says when Vault last saw it, what it waits for, and what to
+do if nobody works on it. Without CAMPAIGN it takes the latest of the file's device that did any work; with
 --ledger it takes that folder. Exit code 1 if the ledger does not verify, whatever is printed.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,7 +68,7 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 	if state.OfEvidence {
 		return fmt.Errorf("%s is the ledger of what logs show of device %s, and of no campaign: `rollcall report` shows it", folder, report.Clean(state.Device))
 	}
-	alive := a.lifeOf(ctx, folder, state)
+	alive := a.lifeOf(ctx, folder, state, zone)
 	var compared, profile string
 	if p := state.Profile; p != nil {
 		compared, profile = thisBuild(p.Name, p.Reviewed, p.Digest)
@@ -81,7 +81,7 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 		if out.NobodyWorks = alive.Nobody; !alive.Seen.IsZero() {
 			out.LastSeen = alive.Seen.UTC().Format(time.RFC3339)
 		}
-		if alive.Status != nil {
+		if out.WaitsFor = cmp.Or(alive.Waits, report.PausedLine(state)); alive.Status != nil {
 			addNext(&out, *alive.Status)
 		}
 		return cmp.Or(printJSON(a.Out, out), unproved(folder, verified))
@@ -101,11 +101,11 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 	if state.Containment != nil {
 		fmt.Fprint(a.Out, report.Wrap(report.Clean(strings.Join(state.Containment.WordsIn(zone), "; ")), "", width))
 	}
-	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), state.Waves), width, tty && !a.plain()))
-	if alive.Status != nil {
-		if text, _ := waits(*alive.Status, zone); text != "" {
-			fmt.Fprint(a.Out, line("waiting: "+text))
-		}
+	progress := report.ProgressOf(state, time.Now(), state.Waves)
+	progress.Stands = alive.Stands
+	fmt.Fprint(a.Out, report.RenderProgress(progress, width, tty && !a.plain()))
+	if waits := cmp.Or(alive.Waits, report.PausedLine(state)); waits != "" {
+		fmt.Fprint(a.Out, line(report.Clean(waits)))
 	}
 	fmt.Fprint(a.Out, report.SeenTo(state, width))
 	if line := report.ProfileLine(state); line != "" {
@@ -129,6 +129,9 @@ func since(s *ledger.State) string {
 
 func (a *app) statusWithoutLedger(ctx context.Context, args []string, asJSON bool) error {
 	return a.withVault(ctx, func(s *session) error {
+		if _, err := a.zone(); err != nil {
+			return err
+		}
 		known, err := s.whatIsKnown(ctx, args)
 		switch {
 		case err != nil:
@@ -136,12 +139,8 @@ func (a *app) statusWithoutLedger(ctx context.Context, args []string, asJSON boo
 		case asJSON:
 			return printJSON(a.Out, known.status())
 		}
-		zone, err := a.zone()
-		if err != nil {
-			return err
-		}
 		width, _ := terminal(a.Out)
-		known.print(a.Out, width, zone)
+		known.print(a.Out, width)
 		return nil
 	})
 }

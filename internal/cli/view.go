@@ -34,9 +34,13 @@ type view struct {
 	drawn    int    // lines of the last frame
 	size     [2]int // of the terminal, when it was drawn
 	last     report.Progress
-	waits    string    // what comes next, and when; the last lines of a frame
 	due      time.Time // when to look again
 	reported bool      // a report stands below the last frame
+
+	// What stands below a frame for as long as it is so.
+	login     string // the login to Vault ends
+	takenOver string // by another campaign
+	waits     string // what is waited for, or what comes next, and when
 }
 
 func (s *session) newView(campaign string) *view {
@@ -102,6 +106,7 @@ func (v *view) show(ctx context.Context) {
 // showNow shows what is known by now.
 func (v *view) showNow() {
 	now := report.ProgressOf(v.state, time.Now(), v.state.Waves)
+	now.Stands = v.waits != ""
 	if v.terminal {
 		if v.reported && now.Phase == ledger.Closed {
 			now.Warnings = nil // the report has each of them, whole
@@ -113,9 +118,8 @@ func (v *view) showNow() {
 		var feet []string
 		if now.Phase != ledger.Closed {
 			feet = []string{"\n  Ctrl-C leaves, and the same command goes on\n"}
-			if v.waits != "" {
-				waits := "\n" + report.Wrap(report.Clean(v.waits), "  ", width)
-				feet = []string{waits + feet[0], waits}
+			if stands := v.stands(width); stands != "" {
+				feet = []string{"\n" + stands + feet[0], "\n" + stands}
 			}
 		}
 		v.draw(fits(report.RenderProgress(now, width, true), height, feet...))
@@ -125,6 +129,20 @@ func (v *view) showNow() {
 		v.say("%s", line)
 	}
 	v.last = now
+}
+
+// framed reports whether frames are drawn, each over the last: whatever is
+// printed in between leaves a copy of one behind.
+func (v *view) framed() bool { return v != nil && v.terminal && v.next > 0 }
+
+// stands is what stands below a frame, in lines of a width.
+func (v *view) stands(width int) (out string) {
+	for _, text := range []string{v.login, v.takenOver, v.waits} {
+		if text != "" {
+			out += report.Wrap(report.Clean(text), "  ", width)
+		}
+	}
+	return out
 }
 
 // fits cuts a frame that is higher, with its foot, than the terminal: it could

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -54,15 +55,23 @@ func (s *session) workersSeen(ctx context.Context) (out []workerSeen, err error)
 }
 
 // sayIfUnserved tells whoever waits what the wait is for, and returns whether
-// it said anything. An error is no news: the call that it waits for meets it
-// too.
+// it said anything.
 func (s *session) sayIfUnserved(ctx context.Context) bool {
+	text := s.unservedNote(ctx)
+	if text != "" {
+		s.say("%s", text)
+	}
+	return text != ""
+}
+
+// unservedNote is that nobody serves the campaign; empty if somebody does. An
+// error is no news: the call that is waited for meets it too.
+func (s *session) unservedNote(ctx context.Context) string {
 	missing, err := s.missingWorkers(ctx)
 	if err != nil || len(missing) == 0 {
-		return false
+		return ""
 	}
-	s.say("note: nobody serves the campaign at %s: start %s", s.engine.Address, quoted(missing))
-	return true
+	return fmt.Sprintf("note: nobody serves the campaign at %s: start %s", s.engine.Address, quoted(missing))
 }
 
 func quoted(commands []string) string { return "`" + strings.Join(commands, "` and `") + "`" }

@@ -28,6 +28,16 @@ func (a *app) zone() (*time.Location, error) {
 	return zone, nil
 }
 
+// zoneShown is zone of a command that has refused what --time-zone does not
+// take.
+func (a *app) zoneShown() *time.Location {
+	zone, err := a.zone()
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
 // zoneOrUTC is that of TZ. One that nobody knows is told, and does not keep
 // the result back.
 func (a *app) zoneOrUTC() *time.Location {

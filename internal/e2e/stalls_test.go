@@ -61,6 +61,15 @@ func TestWhoeverWaitsIsToldForWhat(t *testing.T) {
 	pause := u.follow("pause")
 	soon(pause, "waiting (tried ")
 	require.True(t, pause.said("no space left on device") && pause.said(disk), pause.errors())
+	require.Eventually(t, func() bool {
+		said := u.run("status").out
+		return strings.Contains(said, "waiting (tried ") && strings.Contains(said, "no space left on device")
+	}, patience, time.Second, "whoever asks is told what whoever waits is")
+	require.Eventually(t, func() bool {
+		var st report.Status
+		err := json.Unmarshal([]byte(u.run("status", "-o", "json").out), &st)
+		return err == nil && strings.HasPrefix(st.WaitsFor, "waiting (tried ")
+	}, patience, time.Second)
 	require.NoError(t, os.Remove(filler))
 	require.Zero(t, pause.wait().code, pause.errors())
 	u.must("resume")

@@ -72,6 +72,9 @@ func (s *desk) whole() {
 		if drawn.MatchString(line) {
 			frames++
 		}
+		if s.colour && frames > 0 {
+			require.False(s.t, strings.HasPrefix(line, "waiting"), "%s: it stands in the frame: %s", s.name, s)
+		}
 		if strings.HasPrefix(line, "waiting: ") || strings.HasPrefix(line, "note: ") || strings.HasPrefix(line, "detached ") {
 			said++
 		}
@@ -138,6 +141,12 @@ func TestWhoRunsAndWhoWatchesSeesAWholeScreenInEachTerminal(t *testing.T) {
 	})
 	more := regexp.MustCompile(`… \d+ more: rollcall status`)
 	requireSoon(t, "what there is no room for", low, func() bool { return more.MatchString(low.words()) })
+	require.NoError(t, e.Vault.Seal(t.Context()))
+	requireSoon(t, "what keeps it from going on stands there", first, func() bool {
+		first.whole()
+		return strings.Contains(first.words(), "waiting: Vault at "+e.Vault.Address()+" is sealed: unseal it")
+	})
+	require.NoError(t, e.Vault.Unseal(t.Context()))
 	for _, s := range desks[1:] {
 		require.NoError(t, m.Type(s.name, "C-c"))
 		requireSoon(t, "it leaves", s, func() bool { return strings.Contains(s.words(), "ended with 3") })

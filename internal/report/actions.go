@@ -56,6 +56,23 @@ func actionsOf(s *ledger.State) (out []did) {
 	return out
 }
 
+// PausedLine says of a campaign that is paused why, and what goes on with it;
+// empty of any other.
+func PausedLine(s *ledger.State) string {
+	p := s.By(ledger.CampaignPaused)
+	switch {
+	case p == nil || s.Phase != ledger.Paused:
+		return ""
+	case p.Who == "": // by itself, behind what was to be tried first
+		return "paused: " + p.Why + ". " + HeldDo
+	}
+	return fmt.Sprintf("paused by %s at %s: `rollcall resume` goes on with it", p.Who, clock(p.At))
+}
+
+// HeldDo is what to do about a campaign that is held behind what was to be
+// tried first.
+const HeldDo = "`rollcall run` goes on with them, `rollcall abort` ends the campaign"
+
 func actionsText(b *strings.Builder, s *ledger.State, width int) {
 	all := actionsOf(s)
 	if len(all) == 0 {

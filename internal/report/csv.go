@@ -94,7 +94,7 @@ func plainCell(text string) string {
 func openItems(s *ledger.State) iter.Seq[openItem] {
 	return func(yield func(openItem) bool) {
 		for l := range s.NotDead() {
-			if at := standingOf(l); (at == open || at == exception) && !yield(openCredential(s, l, at)) {
+			if !yield(openCredential(s, l, standingOf(l))) {
 				return
 			}
 		}
@@ -145,6 +145,9 @@ func openCredential(s *ledger.State, l *ledger.CredentialState, at standing) ope
 	it := openItem{Item: "credential", ID: l.ID, Name: cmp.Or(l.Name, l.ID), Kind: string(l.Kind), Authority: l.Authority, State: string(at),
 		Step: string(l.Step), Reason: string(l.Reason), Meaning: a.Title, Detail: l.Detail, Server: l.Server, Do: a.Next,
 		From: rfc3339(l.Since), Until: rfc3339(l.Until)}
+	if at == waiting || at == inWork {
+		it.Meaning, it.Do = notEnded, whatOfTheRest(s)
+	}
 	if l.Task != nil && len(l.Task.Do) > 0 {
 		it.Do = strings.Join(l.Task.Do, " ")
 	}

@@ -87,6 +87,37 @@ func TestCSVNamesWhoSeesToWhatIsOpenAndUntilWhen(t *testing.T) {
 	require.Equal(t, "Set it on both. Say so.", rows[0]["what_to_do"])
 }
 
+// A ticket system that is fed from a campaign that waits has all of what the
+// report calls open.
+func TestCSVAndSummaryHaveWhatWasNotBroughtToAnEndAndSayWhatBecomesOfIt(t *testing.T) {
+	l := &log{}
+	l.start()
+	for _, id := range []string{"corp/a", "corp/b"} {
+		l.list(id, "uid="+id, "corp", 0, "ldap-password")
+	}
+	l.rollClosed(2)
+	summary := func() string {
+		var b bytes.Buffer
+		require.NoError(t, SummaryText(&b, l.fold(), verified, at(time.Hour), 200))
+		return b.String()
+	}
+	require.Contains(t, summary(), "  2  Not brought to an end yet. The campaign goes on.\n")
+	l.add(ledger.Entry{At: at(time.Minute), Event: ledger.CampaignPaused, Actor: "jo@bastion"}, "")
+	const paused = "Paused by jo@bastion at 2026-11-23 12:01:00Z: `rollcall resume` goes on with it."
+	require.Contains(t, summary(), "  2  Not brought to an end yet. "+paused+"\n")
+	rows := rowsOf(t, l.fold())
+	require.Len(t, rows, 2)
+	require.Equal(t, []string{"waiting", "Not brought to an end yet", paused}, []string{rows[0]["state"], rows[0]["meaning"], rows[0]["what_to_do"]})
+
+	l.open("corp/a", ledger.EventOpen, protocol.Precheck, protocol.ReasonLocked, near, "")
+	l.add(ledger.Entry{At: at(2 * time.Minute), Event: ledger.OpenAccepted, Actor: "jo@bastion", Owner: "directory team", Detail: "tonight", Due: at(72 * time.Hour)}, "")
+	require.Contains(t, summary(), "Owner: directory team, due 2026-11-26 12:00:00Z.\n")
+	require.Contains(t, summary(), "Not brought to an end yet. The campaign is being ended: what is not in hand stays open.\n")
+	var page bytes.Buffer
+	require.NoError(t, SummaryHTML(&page, l.fold(), verified, at(time.Hour)))
+	require.Contains(t, page.String(), "directory team, due 2026-11-26 12:00:00Z")
+}
+
 // formula reports whether a spreadsheet may take a cell for one, in each of the
 // ways in which lists are separated.
 func formula(cell string) bool {

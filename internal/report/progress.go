@@ -16,6 +16,7 @@ type Progress struct {
 	Phase     ledger.Phase
 	Now       time.Time
 	StartedAt time.Time
+	Stands    bool // nothing goes on, which the ledger does not say: nobody works on it, or it waits
 
 	Waves   []WaveProgress // in order
 	Recent  []RecentDeath  // latest first
@@ -121,12 +122,16 @@ func (p Progress) total() WaveProgress {
 
 func (w WaveProgress) done() bool { return w.Listed > 0 && w.Dead+w.Exceptions == w.Listed }
 
+// still reports whether nothing goes on.
+func (p Progress) still() bool { return p.Stands || p.Phase == ledger.Paused }
+
 // eta is how long the rest takes at the present rate; ok is false if nobody can
-// tell: open ones wait for something else than us.
+// tell: open ones wait for something else than us, and all do where nothing
+// goes on.
 func (p Progress) eta() (time.Duration, bool) {
 	t := p.total()
 	rest := t.Listed - t.Dead - t.Exceptions - t.Open
-	if p.Rate <= 0 || rest == 0 {
+	if p.Rate <= 0 || rest == 0 || p.still() || p.Phase == ledger.Aborting || p.Phase == ledger.Closing {
 		return 0, false
 	}
 	return time.Duration(float64(rest) / p.Rate * float64(time.Second)), true

@@ -69,6 +69,20 @@ func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 	require.Contains(t, ProgressLines(Progress{}, p), "12:00:20Z 3 of 7 dead, 0 in work, 1 open, 0.2/s, about 15 s left", "in a pipe too")
 	_, ok = ProgressOf(l.fold(), at(time.Hour), nil).eta()
 	require.False(t, ok, "nothing died of late")
+	waits := p
+	waits.Stands = true
+	require.NotContains(t, RenderProgress(waits, 100, false), "/s", "nobody works on it")
+	l.add(ledger.Entry{At: at(19 * time.Second), Event: ledger.CampaignPaused, Detail: "what was to be tried first was tried; the others wait"}, "")
+	s := l.fold()
+	require.NotContains(t, RenderProgress(ProgressOf(s, at(20*time.Second), nil), 100, false), "/s", "it is paused")
+	require.Equal(t, "paused: what was to be tried first was tried; the others wait. `rollcall run` goes on with them, `rollcall abort` ends the campaign", PausedLine(s))
+	l.add(ledger.Entry{At: at(19 * time.Second), Event: ledger.CampaignPaused, Actor: "jo@bastion"}, "2")
+	require.Equal(t, "paused by jo@bastion at 2026-11-23 12:00:19Z: `rollcall resume` goes on with it", PausedLine(l.fold()))
+	l.add(ledger.Entry{At: at(20 * time.Second), Event: ledger.CampaignAborted, Actor: "jo@bastion"}, "")
+	s = l.fold()
+	require.Empty(t, PausedLine(s))
+	p = ProgressOf(s, at(20*time.Second), nil)
+	require.Contains(t, RenderProgress(p, 100, false), "0.2/s\n", "what is in hand is finished, and the rest is not begun")
 }
 
 func TestALockIsShownWithItsEndUntilThen(t *testing.T) {

@@ -238,7 +238,7 @@ func WaveName(wave int, names map[int]string) string {
 
 // rateAndETA is how fast it goes and how long that takes, each behind sep.
 func rateAndETA(p Progress, sep string) string {
-	if p.Phase == ledger.Closed || p.Rate <= 0 {
+	if p.Phase == ledger.Closed || p.still() || p.Rate <= 0 {
 		return ""
 	}
 	s := fmt.Sprintf("%s%.3g/s", sep, p.Rate)

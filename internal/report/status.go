@@ -56,6 +56,9 @@ type Status struct {
 	// the ledger: who asks Vault sets them.
 	LastSeen    string `json:"last_seen,omitempty"`
 	NobodyWorks bool   `json:"nobody_works,omitempty"`
+	// WaitsFor is what a campaign waits for, in words for people: what keeps it
+	// from going on, or what comes next, and when. Who asks Temporal sets it.
+	WaitsFor string `json:"waits_for,omitempty"`
 	// Stays is until when the campaign waits for a person (open.wait); empty
 	// while it does not. Only the campaign knows it.
 	Stays string `json:"stays,omitempty"`

@@ -75,7 +75,7 @@ func summaryOf(s *ledger.State, v Verification, made time.Time) summary {
 		d.Open = append(d.Open, summaryOpen{len(g.Lines), a.Title, firstSentence(a.Next), cmp.Or(ownersOf(s, g.Lines), "not named")})
 	}
 	if n := f.All.Waiting + f.All.InWork; n > 0 {
-		d.Open = append(d.Open, summaryOpen{Count: n, What: "Not brought to an end yet", Do: "The campaign goes on."})
+		d.Open = append(d.Open, summaryOpen{Count: n, What: notEnded, Do: whatOfTheRest(s)})
 	}
 	d.Did = notable(actionsOf(s))
 	return d
@@ -177,15 +177,43 @@ func weakerOf(s *ledger.State, f figures) (out []string) {
 	return out
 }
 
-// ownersOf are those who see to credentials, each once.
+// notEnded is what is neither dead nor given up.
+const notEnded = "Not brought to an end yet"
+
+// whatOfTheRest is what becomes of what is not brought to an end.
+func whatOfTheRest(s *ledger.State) string {
+	switch s.Phase {
+	case ledger.Paused:
+		return sentence(PausedLine(s))
+	case ledger.Aborting, ledger.Closing:
+		return "The campaign is being ended: what is not in hand stays open."
+	case ledger.Closed:
+		return "The campaign has ended: run again."
+	}
+	return "The campaign goes on."
+}
+
+// ownersOf are those who see to credentials, each once, with the soonest time
+// by which.
 func ownersOf(s *ledger.State, lines []*ledger.CredentialState) string {
 	var out []string
-	seen := map[string]bool{}
+	until := map[string]time.Time{}
 	for _, l := range lines {
-		owner, _ := seenToBy(s, l)
-		if owner != "" && !seen[owner] {
-			seen[owner] = true
+		owner, due := seenToBy(s, l)
+		if owner == "" {
+			continue
+		}
+		was, seen := until[owner]
+		if !seen {
 			out = append(out, owner)
+		}
+		if !seen || was.IsZero() || !due.IsZero() && due.Before(was) {
+			until[owner] = due
+		}
+	}
+	for i, owner := range out {
+		if due := until[owner]; !due.IsZero() {
+			out[i] += ", due " + clock(due)
 		}
 	}
 	const most = 3
