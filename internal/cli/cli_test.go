@@ -178,6 +178,28 @@ temporal
 `, out.String())
 }
 
+// A long name in one section is no reason for a column of a few letters in all.
+func TestDoctorPutsWhatItSaysUnderWhatItIsAboutWhereThereIsNoRoomBeside(t *testing.T) {
+	rows := []doctorRow{
+		{Where: "vault", What: "policy", OK: true, Detail: "all that rollcall-worker needs, on 83 paths, and on each path of the roll"},
+		{Where: "used_by", What: "reload of kv/apps/esg-01/relay", Detail: "it is not there", Do: "put it there"},
+	}
+	var out bytes.Buffer
+	require.Equal(t, tally{checked: 2, wrong: 1}, printChecks(&out, rows, 60))
+	require.Equal(t, `vault
+  ok     policy
+         all that rollcall-worker needs, on 83 paths, and on
+         each path of the roll
+used_by
+  WRONG  reload of kv/apps/esg-01/relay
+         it is not there
+         -> put it there
+`, out.String())
+	out.Reset()
+	printChecks(&out, rows, 100)
+	require.Contains(t, out.String(), "  ok     policy                          all that rollcall-worker needs")
+}
+
 // Whoever waits is told for what, until when, and what he can do.
 func TestAWaitIsExplained(t *testing.T) {
 	next, until := time.Date(2026, 11, 29, 12, 43, 10, 0, time.UTC), time.Date(2026, 11, 29, 16, 40, 0, 0, time.UTC)

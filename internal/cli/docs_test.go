@@ -29,6 +29,33 @@ func TestTheCommandReferenceIsWhatHelpSays(t *testing.T) {
 	require.NotContains(t, want, home+"/", "nothing of this machine is in it")
 }
 
+// A paragraph is a text: where the source breaks it is nobody's business who
+// reads it in 80 columns.
+func TestParagraphsOfHelpAreBrokenForTheTerminalAlone(t *testing.T) {
+	for _, width := range []int{60, 80, helpColumns} {
+		root := documented()
+		narrow(root, width)
+		var each func(c *cobra.Command)
+		each = func(c *cobra.Command) {
+			lines := strings.Split(c.Long, "\n")
+			for i := range lines[1:] {
+				line, next := lines[i], lines[i+1]
+				if line == "" || next == "" || indentOf(line) != "" || indentOf(next) != "" {
+					continue
+				}
+				require.Greater(t, report.Columns(line)+1+report.Columns(strings.Fields(next)[0]), width, "%s at %d: %q has room for the first word of %q", c.CommandPath(), width, line, next)
+			}
+			for _, sub := range c.Commands() {
+				each(sub)
+			}
+		}
+		each(root)
+	}
+	c := &cobra.Command{Long: "one\ntwo:\n  - three\n    four\n\nfive"}
+	narrow(c, 80)
+	require.Equal(t, "one two:\n  - three\n    four\n\nfive", c.Long)
+}
+
 func TestEachCommandHasAManPageAndTheSameOneEachTime(t *testing.T) {
 	read := func(home string) map[string]string {
 		t.Setenv("HOME", home)

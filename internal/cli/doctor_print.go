@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"strings"
 
@@ -27,6 +28,10 @@ func (t tally) String() string {
 // different things; more are one line.
 const fewAlike = 3
 
+// besideLeast is how many columns a text needs beside what it is about. Where
+// there are fewer it stands under it.
+const besideLeast = 40
+
 // kind is what lines have in common that say the same of different things.
 func (r doctorRow) kind() doctorRow {
 	r.Detail = ""
@@ -39,6 +44,10 @@ func (a *app) printChecks(rows []doctorRow) (n tally) {
 	if !tty {
 		width = math.MaxInt // a line each, for grep
 	}
+	return printChecks(a.Out, rows, width)
+}
+
+func printChecks(w io.Writer, rows []doctorRow, width int) (n tally) {
 	where, widest, marks := "", 0, len("WRONG")
 	for _, r := range rows {
 		widest = max(widest, report.Columns(r.What))
@@ -53,7 +62,7 @@ func (a *app) printChecks(rows []doctorRow) (n tally) {
 	for _, r := range rows {
 		if r.Where != where {
 			where = r.Where
-			fmt.Fprintln(a.Out, where)
+			fmt.Fprintln(w, where)
 		}
 		mark := "ok"
 		switch {
@@ -70,6 +79,10 @@ func (a *app) printChecks(rows []doctorRow) (n tally) {
 			n.checked++
 		}
 		head := fmt.Sprintf("  %-*s  %-*s  ", marks, mark, widest, r.What)
+		under := width-report.Columns(head) < besideLeast
+		if under {
+			head = fmt.Sprintf("  %-*s  ", marks, mark)
+		}
 		switch n := alike[r.kind()]; {
 		case n < 0:
 			continue // its line stands above
@@ -77,9 +90,13 @@ func (a *app) printChecks(rows []doctorRow) (n tally) {
 			alike[r.kind()] = -1
 			r.Detail += fmt.Sprintf(" (and %d more of this kind: -o json has all)", n-1)
 		}
-		fmt.Fprint(a.Out, report.Wrap(r.Detail, head, width))
+		if under {
+			fmt.Fprint(w, report.Wrap(r.What, head, width))
+			head = strings.Repeat(" ", report.Columns(head))
+		}
+		fmt.Fprint(w, report.Wrap(r.Detail, head, width))
 		if !r.OK {
-			fmt.Fprint(a.Out, report.Wrap(r.Do, strings.Repeat(" ", report.Columns(head))+"-> ", width))
+			fmt.Fprint(w, report.Wrap(r.Do, strings.Repeat(" ", report.Columns(head))+"-> ", width))
 		}
 	}
 	return n

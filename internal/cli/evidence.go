@@ -48,11 +48,14 @@ func (a *app) evidenceCommand() *cobra.Command {
 		Long: `evidence reads logs as they lie around (plain, gzip, xz, zstd), and holds them against the roll and
 the time in which the device was in foreign hands. It changes nothing, and shows no line of a log: the
 fields of what it found, with file and line. Formats and findings: docs/evidence.md.
+
 The roll is listed afresh, or is that of --campaign, read from its ledger without Vault; then logins
 behind a credential's proof are told too. Windows are the exposure of the campaign file and the device's
 addresses those of its containment, unless --window and --device say otherwise.
+
 A file is of the server that stands before it (ldap1=slapd.log), and that of the authority (corp/ldap1=
 or corp=). Coverage is always shown: where there is no record, that does not say "not used".
+
 Exit codes: 0 nothing found and no gap · 1 an error, nothing is shown · 2 something was found, a part of
 a window has no log, or something was not understood.`,
 		Args: cobra.MinimumNArgs(1),

@@ -40,11 +40,13 @@ an indicator's address does, or when logins fail in bursts. It cannot see values
 tells here (-o json: an object a line) and by notify of the campaign file, to whom wants the event finding.
 Without FILE it follows what watch of the campaign file names: files, and logs that others post by HTTPS
 (listen), with a token from Vault. Flags take the place of what that section says.
+
 The roll and the times of death come from the campaign's ledger, which is read again while the campaign
 goes on. Nothing is changed anywhere. Files are followed across rotation and may not be there yet; what
 is packed is not read. Reading begins at the end of each file, and after a restart where it ended.
 Findings that go on are told again after --again, then twice that, up to a day. A log without lines for
 --quiet is told too: silence is not "nothing happened". Docs: docs/evidence.md.
+
 Exit codes: 0 ended by Ctrl-C or SIGTERM, or standard input did and nothing was found · 1 an error ·
 2 standard input ended, and something was found.`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -169,14 +169,29 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 	return root
 }
 
-// narrow breaks the lines of help that are longer than the terminal.
+// narrow breaks help for a terminal's width. Lines of a paragraph are one text,
+// however the source breaks them; what is indented stays a line each.
 func narrow(c *cobra.Command, width int) {
-	lines := strings.Split(c.Long, "\n")
-	for i, line := range lines {
-		if report.Columns(line) > width {
-			lines[i] = strings.TrimSuffix(report.Wrap(line, indentOf(line), width), "\n")
+	var lines, paragraph []string
+	broken := func(text string) string { return strings.TrimSuffix(report.Wrap(text, indentOf(text), width), "\n") }
+	end := func() {
+		if paragraph != nil {
+			lines = append(lines, broken(strings.Join(paragraph, " ")))
 		}
+		paragraph = nil
 	}
+	for line := range strings.SplitSeq(c.Long, "\n") {
+		if line != "" && indentOf(line) == "" {
+			paragraph = append(paragraph, line)
+			continue
+		}
+		end()
+		if report.Columns(line) > width {
+			line = broken(line)
+		}
+		lines = append(lines, line)
+	}
+	end()
 	c.Long = strings.Join(lines, "\n")
 	for _, below := range c.Commands() {
 		narrow(below, width)

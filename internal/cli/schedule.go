@@ -47,6 +47,7 @@ func (a *app) scheduleCreate() *cobra.Command {
 		Short: "Run the campaign file every so often",
 		Long: `create stores the campaign file in Vault and has Temporal start a campaign from it.
 Later changes to the file do not reach the schedule: delete and create it again.
+
 A run that is due while a campaign of the device runs is skipped, also while that waits for people;
 schedule list says so. Its manifests
 and the answers to the device's profile stay as they are today; directories and Vault are read
