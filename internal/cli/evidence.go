@@ -66,7 +66,7 @@ a window has no log, or something was not understood.`,
 	fl.StringVar(&f.html, "html", "", "write a picture of it, one self-contained HTML file, here")
 	fl.StringVar(&f.format, "format", "", "format of all files, instead of finding it by looking")
 	fl.StringArrayVar(&f.windows, "window", nil, "FROM..TO in which the device was in foreign hands, dates (the last included) or times; instead of the campaign file's exposure")
-	fl.StringArrayVar(&f.device, "device", nil, "address or network of the device; instead of the campaign file's")
+	fl.StringArrayVar(&f.device, "device", nil, "address, network or name of the device; instead of the campaign file's addresses, beside its names")
 	fl.StringArrayVar(&f.usual, "usual", nil, "address or network from which credentials are used by right: consumers, Vault, Rollcall's workers")
 	fl.StringArrayVar(&f.indicators, "indicators", nil, "file of what is the intruder's (addresses, networks, domains): one a line, CSV, or a bundle of STIX 2.1")
 	fl.StringArrayVar(&f.years, "year", nil, "year of the first line of files whose times have none, or FILE=YEAR of one")
@@ -240,7 +240,15 @@ func (a *app) knownBeside(cfg *config.Campaign, f evidenceFlags) (o judge.Option
 		return o, errors.New("nothing says when the device was in foreign hands: write exposure into the campaign file, or say --window FROM..TO")
 	}
 	slices.SortFunc(o.Windows, func(x, y judge.Window) int { return x.From.Compare(y.From) })
-	device := f.device
+	o.DeviceNames = []string{cfg.Device}
+	var device []string
+	for _, name := range f.device {
+		if addressLike(name) {
+			device = append(device, name)
+		} else {
+			o.DeviceNames = append(o.DeviceNames, name)
+		}
+	}
 	if cfg.Containment.Said() {
 		o.Contained = cfg.Containment.At
 	}
@@ -249,7 +257,8 @@ func (a *app) knownBeside(cfg *config.Campaign, f evidenceFlags) (o judge.Option
 			if _, err := netip.ParseAddr(name); err == nil {
 				device = append(device, name)
 			} else {
-				a.say("note: %s is a name of the device, and logs hold addresses: what it had is not looked for unless --device says it", name)
+				o.DeviceNames = append(o.DeviceNames, name)
+				a.say("note: %s is a name of the device, and most logs hold addresses: those that it had are not looked for unless --device says them", name)
 			}
 		}
 	}
@@ -272,6 +281,11 @@ func (a *app) knownBeside(cfg *config.Campaign, f evidenceFlags) (o judge.Option
 		}
 	}
 	return o, nil
+}
+
+// addressLike tells an address or a network from a name.
+func addressLike(text string) bool {
+	return strings.Trim(text, "0123456789./") == "" || strings.Contains(text, ":") || strings.Contains(text, "/")
 }
 
 func readIndicators(to *judge.Indicators, name string) error {

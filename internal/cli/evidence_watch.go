@@ -58,7 +58,7 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, or standard input did and nothing was 
 	fl := c.Flags()
 	fl.StringVar(&f.format, "format", "", "format of all files, instead of finding it by looking")
 	fl.StringArrayVar(&f.windows, "window", nil, "FROM..TO in which the device was in foreign hands; instead of the campaign file's exposure")
-	fl.StringArrayVar(&f.device, "device", nil, "address or network of the device; instead of the campaign file's")
+	fl.StringArrayVar(&f.device, "device", nil, "address, network or name of the device; instead of the campaign file's addresses, beside its names")
 	fl.StringArrayVar(&f.usual, "usual", nil, "address or network from which credentials are used by right: consumers, Vault, Rollcall's workers")
 	fl.StringArrayVar(&f.indicators, "indicators", nil, "file of what is the intruder's (addresses, networks, domains): one a line, CSV, or a bundle of STIX 2.1")
 	fl.StringVar(&f.zone, "zone", "", "zone of times that have none, such as Europe/Berlin")

@@ -238,7 +238,7 @@ func (g *ofGroup) event(e event.Event) {
 	}
 	e.Format, e.Authority = g.format.Name, g.authority
 	e.Or, _ = g.clock.Twice(e.At)
-	if e.Outcome == event.Connected { // it is no login, and no use
+	if e.Outcome.NoUse() {
 		g.take(e)
 		return
 	}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -75,7 +76,7 @@ func seenDetail(f taken.Account) string {
 	if verb == "" {
 		verb = "seen (how that login ended is not in the logs)"
 	}
-	text := fmt.Sprintf("%s from the device %s at %s, %s:%d (%s: %s", verb, f.Address, f.First.UTC().Format(time.RFC3339), f.At.File, f.At.Line, f.Grade, f.Rule)
+	text := fmt.Sprintf("%s from the device %s at %s, %s:%d (%s: %s", verb, cmp.Or(f.Address, f.Client), f.First.UTC().Format(time.RFC3339), f.At.File, f.At.Line, f.Grade, f.Rule)
 	if f.Count > 1 {
 		text += fmt.Sprintf("; %s, last %s", plural.Count(f.Count, "time", "times"), f.Last.UTC().Format(time.RFC3339))
 	}

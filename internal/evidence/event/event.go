@@ -30,6 +30,12 @@ const (
 	// Connected: an address was there, and did not log in. It is told of where
 	// indicators are looked for.
 	Connected Outcome = "connected"
+	// Mentioned: an address that is looked for stands in a line about no login,
+	// where it may be what somebody typed.
+	Mentioned Outcome = "mentioned"
+	// Denied: it was not, because the account is locked, disabled or
+	// restricted, which the log does not tell apart.
+	Denied Outcome = "denied"
 )
 
 // Words are what became of a login, behind the name of who tried.
@@ -41,6 +47,8 @@ func (o Outcome) Words() string {
 		return "failed to log in, for a reason that tells nothing of the value,"
 	case Barred:
 		return "was barred (expired, disabled or restricted, which some servers say only where the value was right)"
+	case Denied:
+		return "was denied (locked, disabled or restricted, which the log does not tell apart)"
 	case Connected:
 		return "connected"
 	}
@@ -48,7 +56,10 @@ func (o Outcome) Words() string {
 }
 
 // Bad reports whether a value or a name was tried in vain.
-func (o Outcome) Bad() bool { return o == Refused || o == Locked }
+func (o Outcome) Bad() bool { return o == Refused || o == Locked || o == Denied }
+
+// NoUse reports whether it is no use of a credential, and no try.
+func (o Outcome) NoUse() bool { return o == Connected || o == Mentioned }
 
 // Form says how the name of an account is to be read.
 type Form string

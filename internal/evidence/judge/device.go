@@ -46,13 +46,13 @@ type sameAccount struct {
 func (j *Judge) fromDevice() []taken.Account {
 	best := map[sameAccount]taken.Account{}
 	for k, g := range j.seen {
-		if g.place != device || k.change != "" || len(g.seen) == 0 || k.outcome == event.Failed || k.outcome == event.Connected {
+		if g.place != device || k.change != "" || len(g.seen) == 0 || k.outcome == event.Failed || k.outcome.NoUse() {
 			continue
 		}
 		of := taken.Account{Authority: k.authority, Form: k.account.form, Outcome: k.outcome, Address: k.address.String(), Count: g.Count,
 			First: g.First.UTC(), Last: g.Last.UTC(), At: g.seen[0].Place, More: g.moreSpelled}
-		if k.crowd.on { // of several addresses
-			of.Address = g.seen[0].Address
+		if k.crowd.on || !k.address.IsValid() { // of several addresses, or none
+			of.Address, of.Client = g.seen[0].Address, g.seen[0].Client
 		}
 		grade, rule := notOnRoll(k)
 		if !g.clear {

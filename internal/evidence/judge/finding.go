@@ -121,7 +121,7 @@ func (j *Judge) finding(k key, g *group) (f Finding, ok bool) {
 		f.Code, f.Grade, f.Rule, f.ValueOf = ValueTried, Confirmed, "the-value-itself", j.o.Credentials[k.value].ID
 	case k.credential < 0 && k.lockOut:
 		f.Code, f.Grade, f.Rule = lockedOut(k, g, false, false)
-	case k.credential < 0 && g.place == device && k.outcome != event.Connected:
+	case k.credential < 0 && g.place == device && !k.outcome.NoUse():
 		f.Code = NotOnRoll
 		f.Grade, f.Rule = notOnRoll(k)
 	case k.credential >= 0:
@@ -137,6 +137,8 @@ func (j *Judge) finding(k key, g *group) (f Finding, ok bool) {
 		switch k.outcome {
 		case event.Connected:
 			f.Rule = "indicator-connected"
+		case event.Mentioned:
+			f.Rule = "indicator-mentioned"
 		case event.Accepted:
 			f.Grade, f.Rule = Probable, "indicator-let-in"
 			if k.credential >= 0 {
@@ -213,7 +215,7 @@ func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
 		return UsedElsewhere, Possible, noUsualPlaces
 	case k.outcome == event.Unknown || k.outcome == event.Barred:
 		return unclear(k, g, own, any)
-	case k.outcome == event.Locked && k.phase != Rotated:
+	case (k.outcome == event.Locked || k.outcome == event.Denied) && k.phase != Rotated:
 		return lockedOut(k, g, own, any)
 	case !k.outcome.Bad() || k.phase != Rotated:
 		return "", "", ""
@@ -259,6 +261,8 @@ func lockedOut(k key, g *group, own, any bool) (Code, Grade, string) {
 	switch {
 	case k.phase == Before:
 		return "", "", ""
+	case g.indicator != "" && k.outcome == event.Denied:
+		return LockedOut, Possible, "indicator"
 	case g.indicator != "":
 		return LockedOut, Probable, "indicator"
 	case k.credential < 0:
@@ -267,6 +271,8 @@ func lockedOut(k key, g *group, own, any bool) (Code, Grade, string) {
 		return LockedOut, Possible, "usual-place"
 	case g.place == nowhere:
 		return LockedOut, Possible, "no-address"
+	case any && k.outcome == event.Denied:
+		return LockedOut, Possible, "lock-not-said"
 	case any:
 		return LockedOut, Probable, newPlace
 	}
@@ -339,6 +345,9 @@ func (f Finding) Words() string {
 		}
 		return fmt.Sprintf("%s %s from %s, %s", who, f.Outcome.Words(), from, times)
 	case LockedOut:
+		if f.Outcome == event.Denied {
+			return fmt.Sprintf("%s %s from %s, %s", who, f.Outcome.Words(), from, times)
+		}
 		return fmt.Sprintf("%s was locked out when somebody came from %s, %s", who, from, times)
 	case DeviceAfter:
 		return fmt.Sprintf("%s %s from the device (%s), %s, when that should have been out of use", who, f.Outcome.Words(), from, times)
@@ -347,6 +356,9 @@ func (f Finding) Words() string {
 	case ValueTried:
 		return fmt.Sprintf("the value of %s was offered as %s from %s, %s", f.ValueOf, who, from, times)
 	case IndicatorMet:
+		if f.Outcome == event.Mentioned {
+			return fmt.Sprintf("%s stands in a line about no login, where it may be what somebody typed, %s", from, times)
+		}
 		return fmt.Sprintf("%s %s from %s, %s", who, f.Outcome.Words(), from, times)
 	}
 	if f.Address == "" {

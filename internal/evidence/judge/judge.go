@@ -56,6 +56,7 @@ type Options struct {
 	DeviceName  string         // of whose campaign file it is
 	Campaign    string         // whose roll it is; empty where it was listed afresh
 	Device      []netip.Prefix // addresses of the device
+	DeviceNames []string       // of the device, where a log has names
 	Contained   time.Time      // since when it is; zero where nobody says
 	Usual       []netip.Prefix // from where credentials are used, as the operator says
 	Indicators  *Indicators
@@ -111,6 +112,7 @@ type key struct {
 	// indicator is one that a name met: other names may come from the same
 	// address, and from none.
 	indicator string
+	named     bool // it is the device by its name alone
 	lockOut   bool // the server says that it locks it out, and not that it is
 	crowd     crowd
 }
@@ -198,14 +200,47 @@ func (j *Judge) Add(e event.Event) { j.sort(e, j.count) }
 // sort finds out what an event is of, and gives it to take once for each
 // credential that it may be of.
 func (j *Judge) sort(e event.Event, take func(k key, g group, e event.Event)) {
+	if j.isDevice(e.Client) && j.placeOf(e.Address) != device {
+		of := e
+		if e.NameSaid {
+			of.Doubts = append(slices.Clone(e.Doubts), event.BySaidName)
+		}
+		alone := !e.Address.IsValid() || !e.NameSaid
+		j.sortOne(of, true, alone, take)
+		if alone {
+			return
+		}
+		// Who says the device's name hides nothing behind it.
+	}
 	if len(e.Others) == 0 && !e.OthersUnread {
-		j.sortOne(e, true, take)
+		j.sortOne(e, false, true, take)
 		return
 	}
 	for i, e := range j.apart(e) {
-		j.sortOne(e, i == 0, take)
+		j.sortOne(e, false, i == 0, take)
 	}
 }
+
+// isDevice reports whether a log's name of a client is one of the device: the
+// whole name, or as a machine says it the first part of it, of which NetBIOS
+// has 15 characters.
+func (j *Judge) isDevice(client string) bool {
+	if client == "" {
+		return false
+	}
+	client = strings.TrimSuffix(strings.TrimLeft(client, `\`), ".")
+	for _, name := range j.o.DeviceNames {
+		first, _, _ := strings.Cut(name, ".")
+		if strings.EqualFold(client, strings.TrimSuffix(name, ".")) || strings.EqualFold(client, first) ||
+			len(first) > longestNetBIOS && strings.EqualFold(client, first[:longestNetBIOS]) {
+			return true
+		}
+	}
+	return false
+}
+
+// longestNetBIOS is the most that a NetBIOS name has of a longer one.
+const longestNetBIOS = 15
 
 // apart makes events of one of which several addresses may be the true one.
 // Those that the operator calls usual are left aside, as proxies are: it is
@@ -252,9 +287,10 @@ func (j *Judge) apart(e event.Event) (out []event.Event) {
 	return out
 }
 
-// sortOne sorts an event of one place. bursts says that it counts in bursts.
-func (j *Judge) sortOne(e event.Event, bursts bool, take func(k key, g group, e event.Event)) {
-	if e.Outcome == event.Connected && !j.o.Indicators.Meets(e.Address, e.Client) {
+// sortOne sorts an event of one place. named says that it is the device's by
+// its name, and bursts that it counts in bursts.
+func (j *Judge) sortOne(e event.Event, named, bursts bool, take func(k key, g group, e event.Event)) {
+	if e.Outcome.NoUse() && !j.o.Indicators.Meets(e.Address, e.Client) {
 		return
 	}
 	folded, whole := j.o.Fold(e.Form, e.Account)
@@ -271,6 +307,9 @@ func (j *Judge) sortOne(e event.Event, bursts bool, take func(k key, g group, e 
 		e.Doubts = append(slices.Clone(e.Doubts), ManyAuthorities)
 	}
 	at := j.placeOf(e.Address)
+	if named {
+		at = device
+	}
 	indicator, indicatorAt, met := j.o.Indicators.met(e.Address)
 	byName := ""
 	if !met {
@@ -301,12 +340,12 @@ func (j *Judge) sortOne(e event.Event, bursts bool, take func(k key, g group, e 
 		}
 		g := group{First: e.At, Last: e.At, place: at, indicator: indicator, indicatorAt: indicatorAt, whole: whole}
 		k := j.keyOf(i, n, value, at, of)
-		k.indicator = byName
+		k.indicator, k.named = byName, named
 		if !e.Or.IsZero() {
 			other := of
 			other.At, other.Or, other.Doubts = e.Or, time.Time{}, append(slices.Clone(of.Doubts), event.ByHour)
 			or := j.keyOf(i, n, value, at, other)
-			if or.indicator = byName; or.phase != k.phase { // it makes a difference
+			if or.indicator, or.named = byName, named; or.phase != k.phase { // it makes a difference
 				of.Doubts = other.Doubts
 				late := g
 				late.First, late.Last = other.At, other.At

@@ -67,7 +67,7 @@ func isTally(k key, g *group) bool {
 	if k.credential < 0 || k.change != "" || k.value >= 0 || k.perhaps || g.indicator != "" || g.place == device {
 		return false
 	}
-	return k.outcome == event.Failed || k.phase == Before && k.outcome != event.Connected && g.place == elsewhere || k.outcome == event.Refused && k.phase != Rotated
+	return k.outcome == event.Failed || k.phase == Before && !k.outcome.NoUse() && g.place == elsewhere || k.outcome == event.Refused && k.phase != Rotated
 }
 
 // isOwn reports whether a credential of the roll was let in where it is known

@@ -36,7 +36,7 @@ func sightingOf(e event.Event, named bool) Sighting {
 	s := Sighting{Place: e.Place, At: e.At.UTC(), Server: short(e.Server), Port: e.Port, Method: word(e.Method), Outcome: e.Outcome, Code: short(e.Code)}
 	if e.Address.IsValid() {
 		s.Address = e.Address.String()
-	} else if e.NameSaid {
+	} else {
 		s.Client = short(e.Client)
 	}
 	for _, a := range e.Others {

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 // documents it: of logins it has those alone that were refused, as a RECV whose
 // reason is the answer 535 with the name in brackets. One that was let in
 // leaves no line that is known.
-func esg() service { return service{mine: isESGProgram, text: esgText} }
+func esg() service { return service{mine: isESGProgram, text: esgText, from: esgFrom} }
 
 func newESG(o Options) Parser { return newService(o, esg()) }
 
@@ -24,6 +25,15 @@ func isESG(line []byte) bool {
 
 func isESGProgram(name string) bool {
 	return strings.HasPrefix(name, "inbound/pass") || name == "scan" || name == "outbound/smtp"
+}
+
+// esgFrom: a line of mail begins with who is connected.
+func esgFrom(text string) (a netip.Addr, name string) {
+	first, _, _ := strings.Cut(text, " ")
+	if at, _, ok := inBrackets(first); ok {
+		return at, ""
+	}
+	return address(first), ""
 }
 
 func esgText(_ *service, text string) (e event.Event, known bool) {

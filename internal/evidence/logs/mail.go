@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 // connection ends: with how many tries, and the last name alone
 // (src/login-common/client-common.c and client-common-auth.c).
 func dovecot() service {
-	return service{mine: called("dovecot"), own: cutDovecot, text: dovecotText}
+	return service{mine: called("dovecot"), own: cutDovecot, text: dovecotText, from: dovecotFrom}
 }
 
 func newDovecot(o Options) Parser { return newService(o, dovecot()) }
@@ -84,9 +85,18 @@ func dovecotText(s *service, text string) (e event.Event, known bool) {
 	return e, true
 }
 
+// dovecotFrom: what stands behind the last rip is the server's own.
+func dovecotFrom(text string) (a netip.Addr, name string) {
+	if i := strings.LastIndex(text, ", rip="); i >= 0 {
+		rip, _, _ := strings.Cut(text[i+len(", rip="):], ",")
+		a = address(rip)
+	}
+	return a, ""
+}
+
 // Postfix names who was refused, and who was let in when a mail of his comes: a
 // login without a mail stands in the line of its end alone, without a name.
-func postfix() service { return service{mine: isPostfixProgram, text: postfixText} }
+func postfix() service { return service{mine: isPostfixProgram, text: postfixText, from: bracketed} }
 
 func newPostfix(o Options) Parser { return newService(o, postfix()) }
 

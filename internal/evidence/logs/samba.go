@@ -17,7 +17,8 @@ import (
 // A domain controller of Samba's with auth_json_audit
 // (https://wiki.samba.org/index.php/Setting_up_Audit_Logging): one object a
 // line, behind whatever else a log has on it. The workstation of a simple bind
-// is the domain controller itself and says nothing of the client.
+// is the domain controller itself and says nothing of the client; of another
+// login it is what the client says.
 type samba struct {
 	o Options
 	// accounts are those that SIDs were let in as: changes name SIDs alone.
@@ -54,6 +55,7 @@ type sambaLine struct {
 		BecameSID     string `json:"becameSid"`
 		MappedAccount string
 		MappedDomain  string
+		Workstation   string
 	}
 }
 
@@ -137,6 +139,9 @@ func (p *samba) login(l *sambaLine, at time.Time, place event.Place) {
 	e := event.Event{Place: place, At: at, Form: event.Login, Login: true, Method: strings.NewReplacer(" ", "-", "/", "-").Replace(a.Description), Code: a.Status}
 	e.Address, e.Port = sambaAddress(a.RemoteAddress)
 	e.Outcome = ntOutcome(a.Status)
+	if !strings.HasPrefix(a.Description, "simple bind") { // of which it is the controller itself
+		e.Client, e.NameSaid = cutName(a.Workstation), true
+	}
 	switch {
 	case a.BecameSID == anonymous || a.ClientAccount == "" && a.MappedAccount == "":
 		return // nobody's credential

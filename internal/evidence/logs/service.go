@@ -23,6 +23,9 @@ type service struct {
 	own func(line []byte) (h syslogHead, has dated, ok bool)
 	// text reads what the server says; known is false for what is no login.
 	text func(s *service, text string) (e event.Event, known bool)
+	// from is who is connected, as the server itself writes it in a line about
+	// no login; no address where it does not.
+	from func(text string) (a netip.Addr, name string)
 
 	server string
 	// of the line that is being read
@@ -65,7 +68,7 @@ func (s *service) Line(line []byte, place event.Place) (Verdict, time.Time, erro
 	text, times := repeated(string(h.text))
 	e, known := s.text(s, text)
 	if !known {
-		if e, found := s.o.Looked(string(h.text)); found {
+		if e, found := s.looked(string(h.text)); found {
 			e.Place, e.At, e.Server = place, at, h.host
 			s.o.Event(e)
 		}
@@ -98,6 +101,30 @@ func (s *service) Line(line []byte, place event.Place) (Verdict, time.Time, erro
 		s.o.Event(e)
 	}
 	return Read, at, nil
+}
+
+// looked gives an address or a name that is looked for, in a line about no
+// login. Who asks can have most servers write some: he connected where the
+// server itself says so.
+func (s *service) looked(text string) (e event.Event, found bool) {
+	if s.o.Meets == nil {
+		return e, false
+	}
+	if s.from != nil {
+		if a, name := s.from(text); a.IsValid() && s.o.Meets(a, name) {
+			return event.Event{Form: event.Other, Method: "connection", Outcome: event.Connected, Address: a, Client: name}, true
+		}
+	}
+	e, found = s.o.Looked(text)
+	e.Outcome, e.Method = event.Mentioned, "text"
+	return e, found
+}
+
+// bracketed is who is connected where the first name[address] of a line is the
+// server's own.
+func bracketed(text string) (netip.Addr, string) {
+	at, _, _ := inBrackets(text)
+	return at, clientName(text)
 }
 
 // maxRepeated bounds what one line says that there were, and with it the work

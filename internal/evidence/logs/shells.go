@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -10,7 +11,9 @@ import (
 
 // OpenSSH's sshd. A name that it does not know, or lets nobody in by, is called
 // an invalid user; it may hold anything but a line's end.
-func sshd() service { return service{mine: called("sshd", "sshd-session"), text: sshdText} }
+func sshd() service {
+	return service{mine: called("sshd", "sshd-session"), text: sshdText, from: sshdFrom}
+}
 
 func newSSHD(o Options) Parser { return newService(o, sshd()) }
 
@@ -37,7 +40,9 @@ func sshdText(_ *service, text string) (e event.Event, known bool) {
 	if len(where) < 4 || where[1] != "port" || !strings.HasPrefix(where[3], "ssh") {
 		return e, false
 	}
-	e.Address, e.Port = address(where[0]), port(where[2])
+	if e.Address, e.Port = address(where[0]), port(where[2]); !e.Address.IsValid() {
+		e.Client, e.NameSaid = cutName(where[0]), true // as its owner's name server has it
+	}
 	e.Method, _, _ = strings.Cut(method, "/")
 	if e.Outcome == event.Refused && e.Method == "publickey" {
 		// A client offers all its keys, one after the other.
@@ -47,9 +52,32 @@ func sshdText(_ *service, text string) (e event.Event, known bool) {
 	return e, true
 }
 
+// sshdFirst begin lines in which the client's address stands next, and what it
+// sent may stand behind it.
+var sshdFirst = []string{"Connection from ", "Connection closed by ", "Connection reset by ", "Received disconnect from ", "Disconnected from ", "Unable to negotiate with ",
+	"Did not receive identification string from ", "Protocol major versions differ for ", "banner exchange: Connection from ", "ssh_dispatch_run_fatal: Connection from "}
+
+// sshdFrom: else the last address with a port is the server's own. Before it a
+// client may have any name.
+func sshdFrom(text string) (a netip.Addr, name string) {
+	for _, first := range sshdFirst {
+		if rest, ok := strings.CutPrefix(text, first); ok {
+			word, _, _ := strings.Cut(rest, " ")
+			if a = address(word); a.IsValid() {
+				return a, ""
+			}
+		}
+	}
+	if i := strings.LastIndex(text, " port "); i >= 0 {
+		before := text[:i]
+		a = address(before[strings.LastIndex(before, " ")+1:])
+	}
+	return a, ""
+}
+
 // ProFTPD tells who was let in at the level info alone.
 func proftpd() service {
-	return service{mine: called("proftpd"), own: cutProFTPD, text: proftpdText}
+	return service{mine: called("proftpd"), own: cutProFTPD, text: proftpdText, from: bracketed}
 }
 
 func newProFTPD(o Options) Parser { return newService(o, proftpd()) }
@@ -104,7 +132,7 @@ func proftpdText(_ *service, text string) (e event.Event, known bool) {
 
 // vsftpd.
 func vsftpd() service {
-	return service{mine: called("vsftpd"), own: cutVSFTPD, text: vsftpdText}
+	return service{mine: called("vsftpd"), own: cutVSFTPD, text: vsftpdText, from: vsftpdFrom}
 }
 
 func newVSFTPD(o Options) Parser { return newService(o, vsftpd()) }
@@ -134,6 +162,14 @@ func vsftpdText(_ *service, text string) (e event.Event, known bool) {
 		return e, true
 	}
 	return e, false
+}
+
+func vsftpdFrom(text string) (a netip.Addr, name string) {
+	if rest, ok := strings.CutPrefix(text, `CONNECT: Client "`); ok {
+		word, _, _ := strings.Cut(rest, `"`)
+		a = address(word)
+	}
+	return a, ""
 }
 
 // FreeRADIUS. Where a client is connected from is what the one who asks says

@@ -247,7 +247,7 @@ func (p *vaultAudit) answered(l *vaultLine, e event.Event) {
 	case e.Login && l.Error == "permission denied":
 		// A lock of Vault's own; a disabled entity and a bound address say so
 		// too.
-		e.Outcome = event.Locked
+		e.Outcome = event.Denied
 	case e.Login && (l.Error == "" || l.Error == "invalid credentials"):
 		e.Outcome = event.Refused
 	case e.Login:

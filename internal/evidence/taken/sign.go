@@ -37,7 +37,7 @@ func (f finding) wrong(t *File) string {
 	switch {
 	case !plain(f.Code) || !plain(f.Rule) || !slices.Contains(grades, f.Grade):
 		return "has a code, a grade or a rule that none has"
-	case f.Outcome != "" && !slices.Contains(outcomes, f.Outcome) && f.Outcome != event.Failed && f.Outcome != event.Connected:
+	case f.Outcome != "" && !slices.Contains(outcomes, f.Outcome) && f.Outcome != event.Failed && !f.Outcome.NoUse():
 		return "has an outcome that none has"
 	case len(f.Doubts) > mostNotes || slices.ContainsFunc(f.Doubts, func(d event.Doubt) bool { return !plain(string(d)) }):
 		return "has a doubt that is no word"

@@ -50,7 +50,8 @@ type Account struct {
 	Count      int           `json:"count"`
 	First      time.Time     `json:"first"`
 	Last       time.Time     `json:"last"`
-	At         event.Place   `json:"at"` // of the first line that was kept
+	Client     string        `json:"client,omitempty"` // the device's name, where the log has no address
+	At         event.Place   `json:"at"`               // of the first line that was kept
 	// More spellings of the account were met than are kept apart.
 	More bool `json:"more_spellings,omitempty"`
 }
@@ -245,7 +246,7 @@ var (
 	forms = []event.Form{event.DN, event.VaultLogin, event.Login, event.Other, event.Foreign}
 	// Grades, the surest first: those of a finding.
 	grades   = []string{"confirmed", "probable", "possible"}
-	outcomes = []event.Outcome{event.Accepted, event.Refused, event.Locked, event.Unknown, event.Barred}
+	outcomes = []event.Outcome{event.Accepted, event.Refused, event.Locked, event.Unknown, event.Barred, event.Denied}
 )
 
 // wrong says why an entry is not as evidence writes it, or "".
@@ -260,7 +261,7 @@ func (f Account) wrong() string {
 		return "has a grade, or an outcome, that none has"
 	case !plain(f.Rule) || slices.ContainsFunc(f.Doubts, func(d event.Doubt) bool { return !plain(string(d)) }):
 		return "has a rule, or a doubt, that is no word"
-	case err != nil || at.Zone() != "":
+	case (err != nil || at.Zone() != "") && (f.Address != "" || f.Client == "" || len(f.Client) > LongestName):
 		return "has no address"
 	case f.First.IsZero() || f.Last.Before(f.First) || f.Count < 1:
 		return "has no times, or ends before it begins"
