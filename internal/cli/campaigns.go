@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -41,11 +43,15 @@ campaign. What Vault has is for a quick look. The record that proves it is the c
 			if _, err := config.Matches(of, ""); err != nil {
 				return fmt.Errorf("--of: not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
 			}
+			if _, err := a.zone(); err != nil {
+				return err
+			}
 			a.reads = true
 			return a.withVault(cmd.Context(), func(s *session) error { return s.campaigns(cmd.Context(), all, of, asJSON) })
 		},
 	}
 	out.flag(c)
+	a.timeZoneFlag(c)
 	c.Flags().BoolVar(&all, "all", false, "of all devices that this Vault knows")
 	c.Flags().StringVar(&of, "of", "", "what became of the credential of this name in each")
 	return c
@@ -109,11 +115,15 @@ func (s *session) campaigns(ctx context.Context, all bool, of string, asJSON boo
 	if len(known) == 0 {
 		s.say("Vault knows no campaign of %s", cmp.Or(device, "any device"))
 	}
-	return printCampaigns(s.Out, known, all)
+	width, tty := terminal(s.Out)
+	if !tty {
+		width = math.MaxInt // a line each, for grep
+	}
+	return printCampaigns(s.Out, known, all, width)
 }
 
-// recordOf words the record of a campaign.
-func recordOf(r ownmount.CampaignRecord, now time.Time) knownCampaign {
+// recordOf words the record of a campaign, with times for people in zone.
+func recordOf(r ownmount.CampaignRecord, now time.Time, zone *time.Location) knownCampaign {
 	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 	k := knownCampaign{Campaign: r.Campaign, Device: r.Device, Actor: r.Actor, OpenedAt: stamp(r.OpenedAt)}
 	if r.Incident.Number != "" {
@@ -123,9 +133,9 @@ func recordOf(r ownmount.CampaignRecord, now time.Time) knownCampaign {
 	switch {
 	case !r.ClosedAt.IsZero():
 		k.State, k.ClosedAt, k.By = "ended", stamp(r.ClosedAt), r.By
-		k.words = "ended " + k.ClosedAt
+		k.words = "ended " + stampIn(k.ClosedAt, zone)
 		if r.Superseded {
-			k.State, k.words = "superseded", "taken over "+k.ClosedAt+" by "+cmp.Or(r.By, "a later one")
+			k.State, k.words = "superseded", "taken over "+stampIn(k.ClosedAt, zone)+" by "+cmp.Or(r.By, "a later one")
 		}
 		return k
 	case !r.Begun:
@@ -140,11 +150,14 @@ func recordOf(r ownmount.CampaignRecord, now time.Time) knownCampaign {
 	return k
 }
 
-func printCampaigns(w io.Writer, known []knownCampaign, all bool) error {
+// printCampaigns prints a table, or where that is wider than the terminal a few
+// lines for each.
+func printCampaigns(w io.Writer, known []knownCampaign, all bool, width int) error {
 	if len(known) == 0 {
 		return nil
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var table strings.Builder
+	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	head := "CAMPAIGN\t"
 	if all {
 		head += "DEVICE\t"
@@ -164,7 +177,33 @@ func printCampaigns(w io.Writer, known []knownCampaign, all bool) error {
 		}
 		fmt.Fprintf(t, "%s%s of %s\t%s\t%s\n", line, count(k.Dead), count(k.Listed), report.Clean(cmp.Or(k.Actor, "?")), report.Clean(k.words))
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	out := table.String()
+	for line := range strings.Lines(out) {
+		if report.Columns(strings.TrimRight(line, " \n")) > width {
+			out = foldedCampaigns(known, all, width)
+			break
+		}
+	}
+	_, err := io.WriteString(w, out)
+	return err
+}
+
+func foldedCampaigns(known []knownCampaign, all bool, width int) (out string) {
+	for _, k := range known {
+		var of []string
+		if all {
+			of = append(of, "device "+k.Device)
+		}
+		if k.Incident != nil {
+			of = append(of, "incident "+incidentCell(k.Incident))
+		}
+		of = append(of, fmt.Sprintf("%s of %s dead, started by %s", count(k.Dead), count(k.Listed), cmp.Or(k.Actor, "?")), k.words)
+		out += report.Clean(k.Campaign) + "\n" + report.Wrap(report.Clean(strings.Join(of, ", ")), "  ", width)
+	}
+	return out
 }
 
 // incidentCell is an incident in a table.
@@ -213,7 +252,7 @@ func (s *session) fates(ctx context.Context, records []ownmount.CampaignRecord, 
 		what := "not proved dead"
 		switch {
 		case k.DeadAt != "":
-			what = "dead since " + k.DeadAt
+			what = "dead since " + stampIn(k.DeadAt, s.zoneShown())
 			if k.Aside {
 				what += "; its new value lay where no consumer reads it"
 			}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,7 +37,7 @@ func TestAPlanSaysWhereInVaultNobodyLooked(t *testing.T) {
 	said := func(sources ...config.Source) string {
 		var out bytes.Buffer
 		p := planOf(&config.Campaign{Device: "esg-01", Sources: sources}, roll)
-		require.NoError(t, p.print(&out, 400))
+		require.NoError(t, p.print(&out, 400, time.UTC))
 		return out.String()
 	}
 	require.Contains(t, said(config.Source{Type: config.VaultKV, Prefix: "kv/apps/esg-01"}), "in Vault: the passwords of these accounts were looked for only below kv/apps/esg-01, and at the places that manifests name. Who reads one elsewhere in Vault keeps the old value and is cut off")

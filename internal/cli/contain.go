@@ -81,7 +81,7 @@ func (a *app) contain(ctx context.Context, how, at, note string) error {
 		a.say("%s said %s since %s before", name, before.How, before.At.Format(time.RFC3339))
 	}
 	fmt.Fprintln(a.Out, file)
-	a.say("%s", containmentLine(c))
+	a.say("%s", containmentLine(c, a.zoneShown()))
 	return nil
 }
 
@@ -158,13 +158,15 @@ func (s *session) mayOverride() string {
 }
 
 // containmentLine says how the device is contained, and what it answered.
-func containmentLine(c *credential.Containment) string { return strings.Join(c.Words(), "; ") }
+func containmentLine(c *credential.Containment, zone *time.Location) string {
+	return strings.Join(c.WordsIn(zone), "; ")
+}
 
 // printHead shows first what would keep a campaign from starting.
-func printHead(w io.Writer, c *credential.Containment, acc *credential.Accounting, width int) {
+func printHead(w io.Writer, c *credential.Containment, acc *credential.Accounting, width int, zone *time.Location) {
 	said := ""
 	if c != nil {
-		said = report.Wrap(report.Clean(containmentLine(c)), "containment: ", width)
+		said = report.Wrap(report.Clean(containmentLine(c, zone)), "containment: ", width)
 	}
 	if !c.Holds() {
 		fmt.Fprint(w, said)
@@ -175,8 +177,8 @@ func printHead(w io.Writer, c *credential.Containment, acc *credential.Accountin
 }
 
 // checkContainment is doctor's row.
-func checkContainment(c *credential.Containment) doctorRow {
-	row := doctorRow{Where: "device", What: "containment", OK: c.Holds(), Detail: containmentLine(c)}
+func checkContainment(c *credential.Containment, zone *time.Location) doctorRow {
+	row := doctorRow{Where: "device", What: "containment", OK: c.Holds(), Detail: containmentLine(c, zone)}
 	if !row.OK {
 		row.Do = mendContainment(c)
 	}

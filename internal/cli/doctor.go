@@ -91,7 +91,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign, as string) []doct
 	ctx := cmd.Context()
 	contained := listing.Contained(ctx, cfg)
 	rows := []doctorRow{{Where: a.file, What: "campaign file", OK: true, Detail: fmt.Sprintf("device %s, %s, %s", cfg.Device,
-		report.Plural(len(cfg.Directories), "directory", "directories"), report.Plural(len(cfg.Sources), "source", "sources"))}, checkContainment(contained)}
+		report.Plural(len(cfg.Directories), "directory", "directories"), report.Plural(len(cfg.Sources), "source", "sources"))}, checkContainment(contained, a.zoneShown())}
 	s, err := a.openVault(ctx)
 	if err == nil {
 		defer s.close()

@@ -62,7 +62,7 @@ thief may have written, and counts for no more than that until you take the mark
 			if asJSON {
 				err = printJSON(a.Out, roll)
 			} else {
-				printHead(a.Out, roll.Containment, roll.Profile, width)
+				printHead(a.Out, roll.Containment, roll.Profile, width, a.zoneShown())
 				err = printRoll(a.Out, roll, width)
 			}
 			if err == nil {

@@ -27,6 +27,7 @@ type notHere struct {
 	temporal string            // why it says nothing
 	waits    string            // what it waits for; empty where that is not known, or nothing
 	folder   string            // where ledgers would be here
+	zone     *time.Location    // of the times that are shown; nil: UTC
 }
 
 // whatIsKnown asks Vault and Temporal of a campaign, or of the newest of the
@@ -36,7 +37,7 @@ func (s *session) whatIsKnown(ctx context.Context, args []string) (*notHere, err
 	if err != nil {
 		return nil, err
 	}
-	out := &notHere{folder: s.cfg.LedgerDir}
+	out := &notHere{folder: s.cfg.LedgerDir, zone: s.zoneShown()}
 	for _, r := range records {
 		if len(args) > 0 && r.Campaign != args[0] || len(args) == 0 && !strings.EqualFold(r.Device, s.cfg.Device) {
 			continue
@@ -55,10 +56,10 @@ func (s *session) whatIsKnown(ctx context.Context, args []string) (*notHere, err
 }
 
 func (k *notHere) askTemporal(ctx context.Context, s *session) {
-	trouble, zone := "", s.zoneShown()
+	trouble := ""
 	err := s.connect(ctx, false)
 	if err == nil {
-		trouble, _ = s.trouble(ctx, k.campaign.Campaign, workflows.CampaignID(s.cfg.Device), quietAfter, zone)
+		trouble, _ = s.trouble(ctx, k.campaign.Campaign, workflows.CampaignID(s.cfg.Device), quietAfter, k.zone)
 		k.st, err = s.running(ctx)
 	}
 	switch {
@@ -73,7 +74,7 @@ func (k *notHere) askTemporal(ctx context.Context, s *session) {
 		k.st = nil
 		return
 	}
-	k.waits = waitLine(trouble, k.st, zone)
+	k.waits = waitLine(trouble, k.st, k.zone)
 }
 
 // noLedger says why no worker gives the ledger of a campaign out.
@@ -119,7 +120,7 @@ func (k *notHere) print(w io.Writer, width int) {
 	if !k.neverBegan() {
 		line(k.head())
 	}
-	line(fmt.Sprintf("Vault: %s, started %s by %s: %s", k.campaign.Device, k.campaign.OpenedAt, cmp.Or(k.campaign.Actor, "somebody"), k.campaign.words))
+	line(fmt.Sprintf("Vault: %s, started %s by %s: %s", k.campaign.Device, stampIn(k.campaign.OpenedAt, cmp.Or(k.zone, time.UTC)), cmp.Or(k.campaign.Actor, "somebody"), k.campaign.words))
 	if k.neverBegan() {
 		line(neverBegan)
 		return
@@ -157,7 +158,7 @@ func (k *notHere) status() report.Status {
 
 // knownOf is what Vault has of a campaign.
 func (s *session) knownOf(ctx context.Context, r ownmount.CampaignRecord, now time.Time) knownCampaign {
-	k := recordOf(r, now)
+	k := recordOf(r, now, s.zoneShown())
 	st, found, err := s.store.StandingOf(ctx, r.Campaign)
 	switch {
 	case err != nil:

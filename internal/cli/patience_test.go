@@ -14,6 +14,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/workflows"
@@ -52,7 +53,7 @@ func TestWhatIsWaitedForStandsOnTheScreenOfATerminalAndInAPipeOnce(t *testing.T)
 	of := func(terminal bool) (*patience, *bytes.Buffer) {
 		var out bytes.Buffer
 		s := &session{app: &app{Streams: Streams{Err: &out}}, cfg: &config.Campaign{Device: "esg-01"}}
-		v := &view{session: s, terminal: terminal, next: 3, state: ledger.NewPackedState()}
+		v := &view{session: s, zone: time.UTC, terminal: terminal, next: 3, state: ledger.NewPackedState()}
 		return s.newPatience("c", "w", v), &out
 	}
 	p, out := of(true)
@@ -65,8 +66,16 @@ func TestWhatIsWaitedForStandsOnTheScreenOfATerminalAndInAPipeOnce(t *testing.T)
 		p.view.showNow()
 	}
 	require.Equal(t, 3, strings.Count(out.String(), "  "+text), "in each frame")
-	require.Equal(t, 3, strings.Count(out.String(), "  "+p.view.login))
 	require.Equal(t, 2, strings.Count(out.String(), "\r\x1b["), "each is drawn over the last")
+	require.Equal(t, 3, strings.Count(out.String(), "  "+p.view.login))
+	lock := time.Now().UTC().Truncate(time.Second).Add(time.Hour)
+	p.view.zone = time.FixedZone("", 3600)
+	p.view.state.Add(0, ledger.Entry{ID: "1", Event: ledger.Listed, Credential: "corp/a", Name: "uid=a"})
+	p.view.state.Add(1, ledger.Entry{ID: "2", Event: ledger.EventOpen, Credential: "corp/a", Step: protocol.Precheck, Reason: protocol.ReasonLocked, Until: lock})
+	out.Reset()
+	p.view.showNow()
+	require.Contains(t, out.String(), "until "+lock.In(p.view.zone).Format(clockTime))
+	out.Reset()
 	p.view.next, p.waiting = 0, ""
 	require.True(t, p.tell(text, "ldaps://two"), "there is no screen while it is listed")
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -75,7 +76,7 @@ func (s *session) plan(cmd *cobra.Command, by *selection, asJSON bool) error {
 		err = printJSON(s.Out, p)
 	case unlisted == nil:
 		width, _ := terminal(s.Out)
-		err = p.print(s.Out, width)
+		err = p.print(s.Out, width, s.zoneShown())
 	}
 	if err == nil && len(p.Notes) > 0 && !asJSON {
 		fmt.Fprintln(s.Out)
@@ -272,8 +273,8 @@ func pick(v, otherwise int) int {
 	return otherwise
 }
 
-func (p plan) print(w io.Writer, width int) error {
-	printHead(w, p.Containment, p.Profile, width)
+func (p plan) print(w io.Writer, width int, zone *time.Location) error {
+	printHead(w, p.Containment, p.Profile, width, zone)
 	printChanges(w, p.Changes, width)
 	fmt.Fprintln(w, report.Wrap(fmt.Sprintf("device %s: %d listed, %d to rotate, %d of which at a new path, %d that cannot be rotated as listed, %d excluded",
 		p.Device, p.Listed, p.Rotate, p.Adopt, p.Problems, p.Excluded), "", width))

@@ -20,6 +20,6 @@ func TestWhoWouldSeeToWhatStaysOpenIsAskedBeforeACampaign(t *testing.T) {
 	require.Empty(t, nobodySeesTo(&config.Campaign{Open: &config.OpenItems{Wait: config.Duration(time.Hour)}}, cs), "it stays for whoever closes it and names somebody")
 	var out strings.Builder
 	p := planOf(&config.Campaign{}, &credential.Roll{Credentials: cs, Waves: []credential.Wave{{Name: "all"}}})
-	require.NoError(t, p.print(&out, 100))
+	require.NoError(t, p.print(&out, 100, time.UTC))
 	require.Contains(t, strings.Join(strings.Fields(out.String()), " "), text)
 }

@@ -221,7 +221,7 @@ func (a *app) noReport(ctx context.Context, args []string, why error) error {
 		return cmp.Or(why, err)
 	}
 	if known.neverBegan() {
-		return fmt.Errorf("campaign %s, started %s by %s: %s", known.campaign.Campaign, known.campaign.OpenedAt, cmp.Or(known.campaign.Actor, "somebody"), neverBegan)
+		return fmt.Errorf("campaign %s, started %s by %s: %s", known.campaign.Campaign, stampIn(known.campaign.OpenedAt, known.zone), cmp.Or(known.campaign.Actor, "somebody"), neverBegan)
 	}
 	return fmt.Errorf("%s; a report is made of nothing else. %s of %s are noted as dead in Vault (`rollcall status`). %s", known.head(), count(known.campaign.Dead), count(known.campaign.Listed), known.do())
 }
@@ -318,7 +318,7 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 			return err
 		}
 		s.takeEvidence(ctx, folder, state, verified.VerifierKey, s.fetch)
-		state = report.InZone(state, s.zoneOrUTC())
+		state = report.InZone(state, s.zoneShown())
 		page := folder + ".html"
 		_, _, unwritten := htmlFiles(page, state, verified)
 		width, _ := terminal(s.Out)

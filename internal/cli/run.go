@@ -53,6 +53,9 @@ exit code 2, and the same command goes on with it. With --stay it does not end t
 abort, in another terminal, needs a run that is alive.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := a.zone(); err != nil {
+				return err
+			}
 			stop, err := a.serveMetrics(metricsAt)
 			if err != nil {
 				return err
@@ -66,6 +69,7 @@ abort, in another terminal, needs a run that is alive.`,
 	a.overrideFlags(c)
 	metricsFlag(c, &metricsAt)
 	a.yesFlag(c)
+	a.timeZoneFlag(c)
 	a.first.flags(c, "try a part first")
 	c.Flags().BoolVar(&a.asStarted, "as-started", false, "rejoin a running campaign although the campaign file was changed since it started")
 	c.Flags().BoolVar(&a.stay, "stay", false, "stay although only people are waited for, so that rollcall abort in another terminal finds the campaign")

@@ -22,6 +22,7 @@ type view struct {
 	folder   string    // of its ledger
 	fetches  bool      // which is elsewhere, and a copy is brought up to date
 	fetched  time.Time // when it last was
+	zone     *time.Location
 
 	counts  string    // what was shown while there is none
 	counted time.Time // when they were asked for last
@@ -44,7 +45,7 @@ type view struct {
 }
 
 func (s *session) newView(campaign string) *view {
-	v := &view{session: s, campaign: campaign, folder: s.ledgerDir(campaign), state: ledger.NewPackedState()}
+	v := &view{session: s, campaign: campaign, folder: s.ledgerDir(campaign), zone: s.zoneShown(), state: ledger.NewPackedState()}
 	if _, err := os.Stat(v.folder); errors.Is(err, fs.ErrNotExist) {
 		v.fetches = s.engine != nil && !s.engine.Started
 	}
@@ -107,6 +108,11 @@ func (v *view) show(ctx context.Context) {
 func (v *view) showNow() {
 	now := report.ProgressOf(v.state, time.Now(), v.state.Waves)
 	now.Stands = v.waits != ""
+	for i, r := range now.Reasons {
+		if !r.Until.IsZero() {
+			now.Reasons[i].Until = r.Until.In(v.zone)
+		}
+	}
 	if v.terminal {
 		if v.reported && now.Phase == ledger.Closed {
 			now.Warnings = nil // the report has each of them, whole

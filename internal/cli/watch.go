@@ -5,11 +5,14 @@ import (
 )
 
 func (a *app) watchCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "watch",
 		Short: "Follow the running campaign to its end; Ctrl-C stops watching, not the campaign",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := a.zone(); err != nil {
+				return err
+			}
 			a.controls = true
 			ctx := cmd.Context()
 			return a.withTemporal(ctx, false, errNoCampaignHere, func(s *session) error {
@@ -24,4 +27,6 @@ func (a *app) watchCommand() *cobra.Command {
 			})
 		},
 	}
+	a.timeZoneFlag(c)
+	return c
 }

@@ -53,6 +53,15 @@ func (a *app) zoneOrUTC() *time.Location {
 	return zone
 }
 
+// stampIn is a time of a JSON value as people are shown it.
+func stampIn(stamp string, zone *time.Location) string {
+	t, err := time.Parse(time.RFC3339, stamp)
+	if err != nil {
+		return stamp
+	}
+	return t.In(zone).Format(time.RFC3339)
+}
+
 func zoneCalled(name string) (*time.Location, error) {
 	switch strings.ToLower(name) {
 	case "utc", "z":

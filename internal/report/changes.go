@@ -68,7 +68,7 @@ func ProgressLines(before, after Progress) []string {
 				where = " at " + Clean(r.Server)
 			}
 			if !r.Until.IsZero() {
-				where += " until " + r.Until.UTC().Format(time.RFC3339)
+				where += " until " + r.Until.Format(time.RFC3339)
 			}
 			say("open: %d %s%s: %s", r.Count, r.Reason, where, adviceFor(r.Reason).Title)
 		}
