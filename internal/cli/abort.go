@@ -21,7 +21,7 @@ func (a *app) abortCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.askToEnd(cmd, &out, workflows.UpdateAbort, "", actor(), aborting)
+			return a.askToEnd(cmd, &out, workflows.UpdateAbort, "", asIs(actor()), aborting)
 		},
 	}
 	out.flag(c)
@@ -32,16 +32,17 @@ func (a *app) abortCommand() *cobra.Command {
 func aborting(st workflows.Status) string { return "aborting: campaign " + st.Campaign }
 
 // askToEnd sends an update that ends the campaign. One of which no process runs
-// on this machine is told all the same, and what is left of it is done.
-func (a *app) askToEnd(cmd *cobra.Command, out *output, update, reason string, arg any, done func(workflows.Status) string) error {
-	err := a.askFor(cmd, out, update, reason, arg, done)
+// on this machine is told all the same, and what is left of it is done. arg is
+// made where the campaign can be asked; its error means that nothing was sent.
+func (a *app) askToEnd(cmd *cobra.Command, out *output, update, reason string, arg argument, done func(workflows.Status) string) error {
+	err := a.askWith(cmd, out, update, reason, arg, done)
 	if !errors.Is(err, errNoCampaignHere) || !engine.Left(a.stateDir) {
 		return err
 	}
 	return a.withTemporal(cmd.Context(), true, nil, func(s *session) error { return s.endLeft(cmd.Context(), out, update, reason, arg, done) })
 }
 
-func (s *session) endLeft(ctx context.Context, out *output, update, reason string, arg any, done func(workflows.Status) string) error {
+func (s *session) endLeft(ctx context.Context, out *output, update, reason string, arg argument, done func(workflows.Status) string) error {
 	asJSON, err := out.json()
 	if err != nil {
 		return err
@@ -57,7 +58,11 @@ func (s *session) endLeft(ctx context.Context, out *output, update, reason strin
 	if err := s.holdsValue(ctx, "--reason", reason); err != nil {
 		return cannot(update, err)
 	}
-	st, err := s.update(ctx, update, arg)
+	with, err := arg(ctx, s)
+	if err != nil {
+		return err
+	}
+	st, err := s.update(ctx, update, with)
 	if err != nil {
 		return s.refused(ctx, update, err)
 	}

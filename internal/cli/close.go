@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
 
-	"rollcall/internal/credential"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 	"rollcall/workflows"
 )
@@ -68,21 +68,17 @@ ledger: name neither a secret nor an account in them.`,
 
 // accept finds the named ones on the roll, and asks the campaign.
 func (a *app) accept(cmd *cobra.Command, out *output, ask wire.Acceptance, said []saidOfItem, file string) error {
-	a.controls = true
-	if len(said) > 0 {
-		err := a.withTemporal(cmd.Context(), false, cannot(workflows.UpdateClose, errNoCampaignHere), func(s *session) (err error) {
-			ask.Items, err = s.itemsOf(cmd.Context(), said, file)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
 	texts := []string{ask.Reason, ask.Owner}
-	for _, it := range ask.Items {
+	for _, it := range said {
 		texts = append(texts, it.Reason, it.Owner)
 	}
-	return a.askToEnd(cmd, out, workflows.UpdateClose, strings.Join(texts, "\n"), ask, func(st workflows.Status) string {
+	with := func(ctx context.Context, s *session) (_ any, err error) {
+		if len(said) > 0 {
+			ask.Items, err = s.itemsOf(ctx, said, file)
+		}
+		return ask, err
+	}
+	return a.askToEnd(cmd, out, workflows.UpdateClose, strings.Join(texts, "\n"), with, func(st workflows.Status) string {
 		return "closing: campaign " + st.Campaign + "; what is open stays open"
 	})
 }
@@ -177,37 +173,38 @@ func (s *session) itemsOf(ctx context.Context, said []saidOfItem, file string) (
 	if running == nil {
 		return nil, fmt.Errorf("cannot %s: %w", workflows.UpdateClose, s.noneRuns(ctx))
 	}
-	campaign := running.Campaign
-	index, err := s.store.ReadIndex(ctx, campaign)
-	if err != nil {
+	var roll []ownmount.Fate
+	if err := s.store.Fates(ctx, running.Campaign, func(f ownmount.Fate) { roll = append(roll, f) }); err != nil {
 		return nil, err
 	}
-	found := make([][]credential.Ref, len(said))
-	for n := range index.Pages {
-		page, err := s.store.ReadPage(ctx, campaign, index.Snapshot, n)
-		if err != nil {
-			return nil, err
-		}
-		for i, c := range page {
-			for k, it := range said {
-				if !index.Counts(n, i) {
-					continue
-				}
-				if strings.EqualFold(c.Name, it.Name) || strings.EqualFold(c.ID, it.Name) {
-					found[k] = append(found[k], credential.Ref{Page: n, Index: i})
-				}
+	return itemsIn(roll, running.Campaign, said, file)
+}
+
+// itemsIn finds the named credentials on a roll. One that is dead is an error:
+// it is another one than was meant, and that one would be left to others.
+func itemsIn(roll []ownmount.Fate, campaign string, said []saidOfItem, file string) (out []wire.AcceptedItem, err error) {
+	found := make([][]ownmount.Fate, len(said))
+	for _, f := range roll {
+		for k, it := range said {
+			if strings.EqualFold(f.Name, it.Name) || strings.EqualFold(f.ID, it.Name) {
+				found[k] = append(found[k], f)
 			}
 		}
 	}
 	for k, it := range said {
-		switch len(found[k]) {
-		case 0:
-			return nil, fmt.Errorf("%s:%d: name: %q is not on the roll of campaign %s: name it as list and the report do; nothing was done", file, it.line, it.Name, campaign)
-		case 1:
-		default:
-			return nil, fmt.Errorf("%s:%d: name: %d of the roll are called %q: name the one by its id (list -o json); nothing was done", file, it.line, len(found[k]), it.Name)
+		at := func(format string, args ...any) error {
+			return fmt.Errorf("%s:%d: name: %s; nothing was done", file, it.line, fmt.Sprintf(format, args...))
 		}
-		out = append(out, wire.AcceptedItem{Ref: found[k][0], Reason: it.Reason, Owner: it.Owner, Due: it.due})
+		switch {
+		case len(found[k]) == 0:
+			return nil, at("%q is not on the roll of campaign %s: name it as list and the report do", it.Name, campaign)
+		case len(found[k]) > 1:
+			return nil, at("%d of the roll are called %q: name the one by its id (list -o json)", len(found[k]), it.Name)
+		}
+		if f := found[k][0]; !f.DeadAt.IsZero() {
+			return nil, at("%q is dead since %s, so nothing of it is open to accept: name the one that you meant", it.Name, f.DeadAt.UTC().Format(time.RFC3339))
+		}
+		out = append(out, wire.AcceptedItem{Ref: found[k][0].At, Reason: it.Reason, Owner: it.Owner, Due: it.due})
 	}
 	return out, nil
 }

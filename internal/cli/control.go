@@ -45,6 +45,15 @@ func (a *app) ask(cmd *cobra.Command, out *output, update string, arg any, done 
 
 // askFor is ask with a reason (--reason), which may hold no secret.
 func (a *app) askFor(cmd *cobra.Command, out *output, update, reason string, arg any, done func(workflows.Status) string) error {
+	return a.askWith(cmd, out, update, reason, asIs(arg), done)
+}
+
+// argument makes what goes with an update, where the campaign can be asked.
+type argument func(context.Context, *session) (any, error)
+
+func asIs(arg any) argument { return func(context.Context, *session) (any, error) { return arg, nil } }
+
+func (a *app) askWith(cmd *cobra.Command, out *output, update, reason string, arg argument, done func(workflows.Status) string) error {
 	asJSON, err := out.json()
 	if err != nil {
 		return err
@@ -55,7 +64,11 @@ func (a *app) askFor(cmd *cobra.Command, out *output, update, reason string, arg
 		if err := s.holdsValue(ctx, "--reason", reason); err != nil {
 			return cannot(update, err)
 		}
-		st, err := s.update(ctx, update, arg)
+		with, err := arg(ctx, s)
+		if err != nil {
+			return err
+		}
+		st, err := s.update(ctx, update, with)
 		if err != nil {
 			return s.refused(ctx, update, err)
 		}

@@ -10,6 +10,7 @@ import (
 // Fate is what became of a credential in one campaign, as far as Vault has it.
 type Fate struct {
 	credential.Credential
+	At     credential.Ref
 	DeadAt time.Time // when its proof was noted, by Vault's clock; zero if it was not
 	// Aside: its new value lay where no consumer reads it; Some: it was proved
 	// without a server or door that a person had left out. Then the next
@@ -70,7 +71,7 @@ func (s *Store) Fates(ctx context.Context, campaign string, take func(Fate)) err
 				continue
 			}
 			at := credential.Ref{Page: n, Index: i}
-			f := Fate{Credential: c, DeadAt: noted[deadNotes][at]}
+			f := Fate{Credential: c, At: at, DeadAt: noted[deadNotes][at]}
 			for sort, is := range map[string]*bool{asideNotes: &f.Aside, someNotes: &f.Some, serverNotes: &f.Some} {
 				if when, so := noted[sort][at]; so && f.DeadAt.IsZero() {
 					f.DeadAt, *is = when, true
