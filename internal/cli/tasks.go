@@ -90,7 +90,7 @@ func (a *app) listTasks(ctx context.Context, out *output) error {
 			if err != nil {
 				return err
 			}
-			fmt.Fprint(a.Out, report.Wrap(report.Clean(fmt.Sprintf("%s (%s, campaign %s): due %s, ends: %s", c.Name, c.Kind, c.Campaign, c.Due.UTC().Format(time.RFC3339), strings.Join(ends, ", "))), "", width))
+			fmt.Fprint(a.Out, report.Wrap(report.Clean(fmt.Sprintf("%s (%s, campaign %s): due %s, ends: %s", c.Name, c.Kind, c.Campaign, c.Due.In(a.zoneShown()).Format(time.RFC3339), strings.Join(ends, ", "))), "", width))
 		}
 		return nil
 	})
@@ -118,7 +118,7 @@ command that reads the new value where Rollcall made one. It prints no value.`,
 					return printJSON(a.Out, map[string]any{"task": c, "path": c.Path, "made": !c.Value.IsZero()})
 				}
 				width, _ := terminal(a.Out)
-				printCard(a.Out, c, width)
+				printCard(a.Out, c, width, a.zoneShown())
 				return nil
 			})
 		},
@@ -127,8 +127,8 @@ command that reads the new value where Rollcall made one. It prints no value.`,
 	return c
 }
 
-func printCard(w io.Writer, c ownmount.Card, width int) {
-	fmt.Fprint(w, report.Wrap(report.Clean(fmt.Sprintf("%s (%s) of device %s, campaign %s, due %s", c.Name, c.Kind, c.Device, c.Campaign, c.Due.UTC().Format(time.RFC3339))), "", width))
+func printCard(w io.Writer, c ownmount.Card, width int, zone *time.Location) {
+	fmt.Fprint(w, report.Wrap(report.Clean(fmt.Sprintf("%s (%s) of device %s, campaign %s, due %s", c.Name, c.Kind, c.Device, c.Campaign, c.Due.In(zone).Format(time.RFC3339))), "", width))
 	for _, do := range c.Do {
 		fmt.Fprint(w, report.Wrap(report.Clean(do), "  - ", width))
 	}

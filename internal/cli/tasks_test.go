@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,7 +53,7 @@ func TestTheCommandsOfATaskRunNothingThatItsNameSays(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"radius": "radius", "a $(id)": "'a $(id)'", "it's": `'it'\''s'`, "--note": "-- --note", "a\x1b[2J": "'a\uFFFD[2J'"} {
 		var out bytes.Buffer
-		printCard(&out, ownmount.Card{Name: name, Path: "rollcall/people/x;y", Value: credential.NewSecret("x")}, 100)
+		printCard(&out, ownmount.Card{Name: name, Path: "rollcall/people/x;y", Value: credential.NewSecret("x")}, 100, time.UTC)
 		require.Contains(t, out.String(), "rollcall tasks done --end 1 "+want+"\n")
 		require.Contains(t, out.String(), "vault kv get -mount=rollcall -field="+credential.AnyByHand.Traits().Field+" 'people/x;y'\n")
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +34,9 @@ func TestARunNamesTheServerWhoseAnswerItWaitsFor(t *testing.T) {
 	soon("it names who does not answer, while that is so", func() bool {
 		return run.said("waiting: no answer yet from " + e.Replica.LDAPS() + " (asked at ")
 	})
+	require.Eventually(t, func() bool {
+		return strings.Contains(u.run("status").out, "waiting: no answer yet from "+e.Replica.LDAPS()+" (asked at ")
+	}, patience, time.Second, "so does the status")
 	e.Replica.Process().Resume()
 	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
 	soon("it ends", run.over)
