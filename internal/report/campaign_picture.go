@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -258,23 +259,22 @@ func (b *campaignBuild) elsewhere() (out []timeline.Event) {
 	return out
 }
 
-func (b *campaignBuild) steps() []turnLane {
-	return stepLanes(func(yield func(timeline.Event) bool) {
-		for _, t := range []struct {
-			all []time.Time
-			of  func(time.Time) judge.Credential
-		}{
-			{b.begun, func(t time.Time) judge.Credential { return judge.Credential{Begun: t} }},
-			{b.set, func(t time.Time) judge.Credential { return judge.Credential{Set: t} }},
-			{b.died, func(t time.Time) judge.Credential { return judge.Credential{Rotated: t} }},
-		} {
-			for _, at := range t.all {
-				if !yield(turns(t.of(at))[0]) {
-					return
-				}
+func (b *campaignBuild) steps() (out []turnLane) {
+	for i, all := range [][]time.Time{b.begun, b.set, b.died} {
+		out = append(out, turnLane{stepLabels[i], turnsAt(i+1, all)})
+	}
+	return out
+}
+
+// turnsAt are steps of one sort, of a roll that may be long.
+func turnsAt(weight int, all []time.Time) iter.Seq[timeline.Event] {
+	return func(yield func(timeline.Event) bool) {
+		for _, at := range all {
+			if !yield(turn(weight, at)) {
+				return
 			}
 		}
-	})
+	}
 }
 
 // fall is how many stolen values were not proved dead, from a time on.
@@ -411,13 +411,7 @@ func (b *campaignBuild) single() (p picture, rest, beyond string) {
 }
 
 func (b *campaignBuild) restLane() lane {
-	deaths := func(yield func(timeline.Event) bool) {
-		for _, at := range b.restDied {
-			if !yield(turns(judge.Credential{Rotated: at})[0]) {
-				return
-			}
-		}
-	}
+	deaths := turnsAt(timeline.Full, b.restDied)
 	l, n := b.marks(turnLane{"", deaths})
 	if b.near != nil {
 		far := drawing{axis: b.axis.Ticked(besideTicks), bands: b.bands, moments: b.moments}

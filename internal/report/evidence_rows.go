@@ -256,17 +256,24 @@ func useBars() iter.Seq2[string, []judge.Sort] {
 
 // turns are the steps of a rotation.
 func turns(c judge.Credential) (out []timeline.Event) {
-	for _, t := range []struct {
-		at     time.Time
-		shape  timeline.Shape
-		weight int
-		words  string
-	}{{c.Begun, timeline.Begun, 1, begunWords}, {c.Set, timeline.Set, 2, setWords}, {c.Rotated, timeline.Dead, 3, deadWords}} {
-		if !t.at.IsZero() {
-			out = append(out, timeline.Event{Span: timeline.Span{From: t.at, To: t.at}, Count: 1, Shape: t.shape, Weight: t.weight, Words: t.words})
+	for i, at := range []time.Time{c.Begun, c.Set, c.Rotated} {
+		if !at.IsZero() {
+			out = append(out, turn(i+1, at))
 		}
 	}
 	return out
+}
+
+// turn is one of them, by its weight: the later, the heavier.
+func turn(weight int, at time.Time) timeline.Event {
+	shape, words := timeline.Begun, begunWords
+	switch weight {
+	case 2:
+		shape, words = timeline.Set, setWords
+	case 3:
+		shape, words = timeline.Dead, deadWords
+	}
+	return timeline.Event{Span: timeline.Span{From: at, To: at}, Count: 1, Shape: shape, Weight: weight, Words: words}
 }
 
 // The steps of a rotation, in the picture.

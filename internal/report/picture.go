@@ -66,9 +66,11 @@ type turnLane struct {
 
 const diedLane = "Stolen value dead"
 
+var stepLabels = []string{"Rotation begun", "New value set", diedLane}
+
 // stepLanes are the steps of rotations, a lane for each.
 func stepLanes(all iter.Seq[timeline.Event]) (out []turnLane) {
-	for weight, label := range []string{"Rotation begun", "New value set", diedLane} {
+	for weight, label := range stepLabels {
 		out = append(out, turnLane{label, func(yield func(timeline.Event) bool) {
 			for e := range all {
 				if e.Weight == weight+1 && !yield(e) {
