@@ -42,13 +42,11 @@ func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.St
 	return nil
 }
 
-// CloseCampaign ends the campaign's hold on what it staged. unheard: a reset
-// that it sent may still arrive, and no staging entry says so.
-func (r *Rotation) CloseCampaign(ctx context.Context, campaign string, unheard bool) error {
-	if unheard {
-		return classify(errVault, r.Store.CloseUnheard(ctx, campaign))
-	}
-	return classify(errVault, r.Store.CloseCampaign(ctx, campaign))
+// CloseCampaign ends the campaign's hold on what it staged, and notes how it
+// ended; workflows of before do not say. unheard: a reset that it sent may
+// still arrive, and no staging entry says so.
+func (r *Rotation) CloseCampaign(ctx context.Context, campaign string, unheard bool, as wire.Ending) error {
+	return classify(errVault, r.Store.CloseAs(ctx, campaign, unheard, ownmount.Ending{How: string(as.How), By: as.By}))
 }
 
 // OpenScheduled gives a new campaign the specification of its schedule.

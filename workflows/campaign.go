@@ -188,12 +188,24 @@ func (c *campaign) close(ctx workflow.Context, cause error) error {
 		toLedger = beforeAnySet(ctx)
 	}
 	err := workflow.ExecuteActivity(toLedger, wire.DoRecordEvent, event).Get(ctx, nil)
-	closing := []any{c.in.Campaign}
-	if c.unheard {
-		closing = append(closing, true)
-	}
-	closed := workflow.ExecuteActivity(onRotation(ctx), wire.DoCloseCampaign, closing...).Get(ctx, nil)
+	closed := workflow.ExecuteActivity(onRotation(ctx), wire.DoCloseCampaign, c.in.Campaign, c.unheard, c.endedAs(cause)).Get(ctx, nil)
 	return endedBy(cause, err, closed)
+}
+
+// endedAs is how it ends, as Vault's record of it has that; zero where a later
+// campaign ended it, which that record says already.
+func (c *campaign) endedAs(cause error) wire.Ending {
+	switch {
+	case c.control.TakenOver != "":
+		return wire.Ending{}
+	case c.control.Accepted:
+		return wire.Ending{How: ledger.EndAccepted, By: c.by.closed}
+	case c.control.Aborting:
+		return wire.Ending{How: ledger.EndAborted, By: c.by.aborted}
+	case cause != nil:
+		return wire.Ending{How: ledger.EndEarly}
+	}
+	return wire.Ending{How: ledger.EndReached}
 }
 
 // whyEarly is what the ledger keeps of why a campaign ended early. The message

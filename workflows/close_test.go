@@ -39,6 +39,7 @@ func TestAPersonAcceptsWhatIsOpenAndTheCampaignEnds(t *testing.T) {
 	require.Equal(t, Result{Listed: 5, Excluded: 1, Dead: 4, Open: 1}, result[Result](t, env), "which is no abort")
 	require.NoError(t, errors.Join(closed.refused, closed.err))
 	require.Equal(t, ledger.Closing, closed.status.Phase)
+	require.Equal(t, wire.Ending{How: ledger.EndAccepted, By: acceptance.Actor}, f.ending, "which Vault's record of it says too")
 	require.Equal(t, []ledger.Event{ledger.OpenAccepted, ledger.CampaignClosed}, f.told())
 	said := f.events[0]
 	require.Equal(t, "the replica is being rebuilt", said.Detail)

@@ -48,6 +48,7 @@ type fake struct {
 	fails    map[string]error         // by activity
 	doubted  []bool                   // of each that Apply got: an earlier Apply ended without an answer
 	unheard  bool                     // so the campaign was closed
+	ending   wire.Ending              // as it was
 
 	writtenOver map[place]bool // after their proof, before they are cleaned
 	reopened    []place        // as the ledger has it
@@ -144,7 +145,7 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	} {
 		args := []any{mock.Anything, mock.Anything}
 		if name == "CloseCampaign" {
-			args = append(args, mock.Anything)
+			args = append(args, mock.Anything, mock.Anything)
 		}
 		call := env.OnActivity(name, args...).Return(serve).Maybe()
 		if d := f.takes[name]; d > 0 {
@@ -287,11 +288,11 @@ func (f *fake) recordCleaned(_ context.Context, in wire.CleanedInput) error {
 	return nil
 }
 
-func (f *fake) close(_ context.Context, campaign string, unheard bool) error {
+func (f *fake) close(_ context.Context, campaign string, unheard bool, as wire.Ending) error {
 	err := f.begin("CloseCampaign")
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.unheard = unheard
+	f.unheard, f.ending = unheard, as
 	f.closed = append(f.closed, campaign)
 	return err
 }

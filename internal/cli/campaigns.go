@@ -16,6 +16,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/inventory"
+	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 	"rollcall/internal/vault/ownmount"
 )
@@ -74,7 +75,15 @@ type knownCampaign struct {
 	Listed   *int                 `json:"listed,omitempty"` // nil before it is listed, and where this login may not see it
 	Excluded *int                 `json:"excluded,omitempty"`
 	Dead     *int                 `json:"dead,omitempty"` // nil where no account is kept of it
-	words    string               // the state, for people
+	// OnSome of dead were proved without a server or door that a person had
+	// left out; nil as Dead is.
+	OnSome *int `json:"dead_on_some,omitempty"`
+	// How it came to its end (ended, aborted, closed, early), and who ended it;
+	// absent where no record says so.
+	How     ledger.Ending `json:"how,omitempty"`
+	EndedBy string        `json:"ended_by,omitempty"`
+	Paused  bool          `json:"paused,omitempty"`
+	words   string        // the state, for people
 }
 
 // knownFate is what became of a credential in a campaign. Its JSON keys are
@@ -105,9 +114,14 @@ func (s *session) campaigns(ctx context.Context, all bool, of string, asJSON boo
 		return s.fates(ctx, records, of, asJSON)
 	}
 	now := s.now(ctx)
+	paused := s.pausedHere(ctx)
 	known := make([]knownCampaign, 0, len(records))
 	for _, r := range records {
-		known = append(known, s.knownOf(ctx, r, now))
+		k := s.knownOf(ctx, r, now)
+		if k.Paused = r.Campaign == paused && k.State == "running"; k.Paused {
+			k.words = "paused" + strings.TrimPrefix(k.words, "runs")
+		}
+		known = append(known, k)
 	}
 	if asJSON {
 		return printJSON(s.Out, map[string]any{"campaigns": known})
@@ -133,7 +147,16 @@ func recordOf(r ownmount.CampaignRecord, now time.Time, zone *time.Location) kno
 	switch {
 	case !r.ClosedAt.IsZero():
 		k.State, k.ClosedAt, k.By = "ended", stamp(r.ClosedAt), r.By
+		k.How, k.EndedBy = ledger.Ending(r.Ending.How), r.Ending.By
 		k.words = "ended " + stampIn(k.ClosedAt, zone)
+		switch by := cmp.Or(k.EndedBy, "somebody"); k.How {
+		case ledger.EndAborted:
+			k.words = "aborted by " + by + ", " + k.words
+		case ledger.EndAccepted:
+			k.words = "closed by " + by + ", who accepted what was open, " + k.words
+		case ledger.EndEarly:
+			k.words = "ended early, by a failure, " + stampIn(k.ClosedAt, zone)
+		}
 		if r.Superseded {
 			k.State, k.words = "superseded", "taken over "+stampIn(k.ClosedAt, zone)+" by "+cmp.Or(r.By, "a later one")
 		}
@@ -148,6 +171,28 @@ func recordOf(r ownmount.CampaignRecord, now time.Time, zone *time.Location) kno
 	k.Seen = stamp(r.Seen)
 	k.words += fmt.Sprintf(", seen %s ago", max(running.Ago, 0).Round(time.Second))
 	return k
+}
+
+// pausedHere is the campaign of the device that the Temporal of this machine
+// has and that is paused, which Vault does not know; empty without one.
+func (s *session) pausedHere(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, lifeTimeout)
+	defer cancel()
+	if s.connect(ctx, false) != nil {
+		return ""
+	}
+	if st, err := s.running(ctx); err == nil && st != nil && st.Phase == ledger.Paused {
+		return st.Campaign
+	}
+	return ""
+}
+
+// dead is how many are, and of how many of these not every server showed that.
+func (k knownCampaign) dead() string {
+	if k.OnSome == nil || *k.OnSome == 0 {
+		return count(k.Dead)
+	}
+	return fmt.Sprintf("%s (%d on some only)", count(k.Dead), *k.OnSome)
 }
 
 // printCampaigns prints a table, or where that is wider than the terminal a few
@@ -175,7 +220,7 @@ func printCampaigns(w io.Writer, known []knownCampaign, all bool, width int) err
 		if incidents {
 			line += incidentCell(k.Incident) + "\t"
 		}
-		fmt.Fprintf(t, "%s%s of %s\t%s\t%s\n", line, count(k.Dead), count(k.Listed), report.Clean(cmp.Or(k.Actor, "?")), report.Clean(k.words))
+		fmt.Fprintf(t, "%s%s of %s\t%s\t%s\n", line, k.dead(), count(k.Listed), report.Clean(cmp.Or(k.Actor, "?")), report.Clean(k.words))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -200,7 +245,7 @@ func foldedCampaigns(known []knownCampaign, all bool, width int) (out string) {
 		if k.Incident != nil {
 			of = append(of, "incident "+incidentCell(k.Incident))
 		}
-		of = append(of, fmt.Sprintf("%s of %s dead, started by %s", count(k.Dead), count(k.Listed), cmp.Or(k.Actor, "?")), k.words)
+		of = append(of, fmt.Sprintf("%s of %s dead, started by %s", k.dead(), count(k.Listed), cmp.Or(k.Actor, "?")), k.words)
 		out += report.Clean(k.Campaign) + "\n" + report.Wrap(report.Clean(strings.Join(of, ", ")), "  ", width)
 	}
 	return out

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 	"rollcall/internal/vault/ownmount"
 )
@@ -40,4 +41,24 @@ func TestCampaignsAreListedInTheZoneOfWhoLooksAndInTheWidthOfHisTerminal(t *test
 	n := &notHere{campaign: k, why: noOffers, zone: time.FixedZone("", 3600)}
 	n.print(&said, 400)
 	require.Contains(t, said.String(), "Vault: esg-01, started 2026-11-30T18:42:03+01:00 by root@vm: ended 2026-11-30T19:42:03+01:00")
+}
+
+func TestCampaignsSaysHowEachEndedAndWhatIsDeadOnSomeOnly(t *testing.T) {
+	at := time.Date(2026, 11, 30, 17, 55, 7, 0, time.UTC)
+	for how, want := range map[ledger.Ending]string{
+		ledger.EndAborted:  "aborted by jo@vm, ended 2026-11-30T17:55:07Z",
+		ledger.EndAccepted: "closed by jo@vm, who accepted what was open, ended 2026-11-30T17:55:07Z",
+		ledger.EndEarly:    "ended early, by a failure, 2026-11-30T17:55:07Z",
+		ledger.EndReached:  "ended 2026-11-30T17:55:07Z",
+		"":                 "ended 2026-11-30T17:55:07Z",
+	} {
+		k := recordOf(ownmount.CampaignRecord{Campaign: "c", Begun: true, ClosedAt: at, Ending: ownmount.Ending{How: string(how), By: "jo@vm"}}, at, time.UTC)
+		require.Equal(t, want, k.words)
+		require.Equal(t, how, k.How)
+		listed, dead, some := 6, 6, 5
+		k.Listed, k.Dead, k.OnSome = &listed, &dead, &some
+		var out strings.Builder
+		require.NoError(t, printCampaigns(&out, []knownCampaign{k}, false, math.MaxInt))
+		require.Contains(t, out.String(), "6 (5 on some only) of 6")
+	}
 }

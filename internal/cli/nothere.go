@@ -125,7 +125,7 @@ func (k *notHere) print(w io.Writer, width int) {
 		line(neverBegan)
 		return
 	}
-	line(fmt.Sprintf("Vault: %s of %s are noted as dead", count(k.campaign.Dead), count(k.campaign.Listed)))
+	line(fmt.Sprintf("Vault: %s of %s are noted as dead", k.campaign.dead(), count(k.campaign.Listed)))
 	if k.temporal != "" {
 		line("Temporal: " + k.temporal)
 	}
@@ -147,6 +147,9 @@ func (k *notHere) status() report.Status {
 		out = countsOnly(*k.st)
 	} else if n := k.campaign; n.Listed != nil && n.Dead != nil {
 		out.Listed, out.ByState["dead"], out.ByOutcome["dead"] = *n.Listed, *n.Dead, *n.Dead
+		if n.OnSome != nil {
+			out.DeadOnSome = *n.OnSome
+		}
 		out.ByState["open"] = *n.Listed - *n.Dead
 	}
 	if k.st == nil && k.campaign.ClosedAt == "" {
@@ -166,7 +169,7 @@ func (s *session) knownOf(ctx context.Context, r ownmount.CampaignRecord, now ti
 	case found:
 		k.Listed, k.Excluded = &st.Listed, &st.Excluded
 		if st.Noted {
-			k.Dead = &st.Dead
+			k.Dead, k.OnSome = &st.Dead, &st.OnSome
 		}
 	}
 	return k

@@ -223,7 +223,7 @@ func (a *app) noReport(ctx context.Context, args []string, why error) error {
 	if known.neverBegan() {
 		return fmt.Errorf("campaign %s, started %s by %s: %s", known.campaign.Campaign, stampIn(known.campaign.OpenedAt, known.zone), cmp.Or(known.campaign.Actor, "somebody"), neverBegan)
 	}
-	return fmt.Errorf("%s; a report is made of nothing else. %s of %s are noted as dead in Vault (`rollcall status`). %s", known.head(), count(known.campaign.Dead), count(known.campaign.Listed), known.do())
+	return fmt.Errorf("%s; a report is made of nothing else. %s of %s are noted as dead in Vault (`rollcall status`). %s", known.head(), known.campaign.dead(), count(known.campaign.Listed), known.do())
 }
 
 // writeReport writes a file that this user and its group can read, and says so.

@@ -1,6 +1,10 @@
 package ledger
 
-import "time"
+import (
+	"time"
+
+	"rollcall/internal/protocol"
+)
 
 // Action is what somebody did with the campaign as a whole: started, paused,
 // resumed or aborted it, took over, left a server out, accepted a login as
@@ -56,6 +60,37 @@ func (s *State) act(index uint64, e *Entry) {
 		return
 	}
 	s.Actions = append(s.Actions, a)
+}
+
+// Ending is how a campaign came to its end.
+type Ending string
+
+// Endings.
+const (
+	EndReached    Ending = "ended"      // by itself
+	EndAborted    Ending = "aborted"    // by a person
+	EndAccepted   Ending = "closed"     // by a person, who accepted what is open
+	EndEarly      Ending = "early"      // by a failure
+	EndSuperseded Ending = "superseded" // by a later campaign of the device
+)
+
+// Ending is how it ended, for one that was closed, and what a person did to end
+// it; nil where nobody did.
+func (s *State) Ending() (Ending, *Action) {
+	switch aborted, accepted := s.By(CampaignAborted), s.By(OpenAccepted); {
+	case aborted != nil:
+		return EndAborted, aborted
+	case accepted != nil:
+		return EndAccepted, accepted
+	case s.EndedEarly() || s.Why != "":
+		return EndEarly, nil
+	}
+	for c := range s.All() {
+		if c.Outcome == IsException && c.Reason == protocol.ReasonSuperseded {
+			return EndSuperseded, nil
+		}
+	}
+	return EndReached, nil
 }
 
 // EndedEarly reports whether the campaign was closed before its roll was:

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/evidence/judge"
+	"rollcall/internal/ledger"
 	"rollcall/internal/notify/settings"
 	"rollcall/internal/protocol"
 )
@@ -33,6 +34,7 @@ type Notice struct {
 	Findings []Found    `json:"findings,omitempty"`
 	More     int        `json:"more,omitempty"` // findings or open ones that are not in the list
 	Open     []Standing `json:"open,omitempty"`
+	Ending   *Ending    `json:"ending,omitempty"`
 	Reload   *NewValue  `json:"reload,omitempty"`
 
 	only string // the one target that it is for; empty: whoever wants such events
@@ -45,12 +47,25 @@ type WaveNews struct {
 	Ended  bool   `json:"ended"`
 }
 
+// Ending is how the campaign came to its end, and what a person said who ended
+// it.
+type Ending struct {
+	How    ledger.Ending `json:"how"`
+	By     string        `json:"by,omitempty"`
+	Reason string        `json:"reason,omitempty"`
+	Owner  string        `json:"owner,omitempty"` // who sees to what stays open
+	Due    time.Time     `json:"due,omitzero"`    // until when
+}
+
 // Counts of credentials: of a wave, or of the campaign.
 type Counts struct {
 	Listed   int `json:"listed"`
 	Excluded int `json:"excluded,omitempty"`
 	Dead     int `json:"dead"`
-	Open     int `json:"open"`
+	// OnSome are those of dead that not every server and door showed, because a
+	// person left one out.
+	OnSome int `json:"dead_on_some,omitempty"`
+	Open   int `json:"open"`
 }
 
 // Found is one finding.

@@ -116,7 +116,7 @@ func (t *teller) ofWave(wave int, at time.Time, ended bool) Notice {
 	n := t.notice(settings.Wave, at, fmt.Sprintf("wave/%d/%s", wave, key))
 	n.Wave = &WaveNews{Number: wave, Name: cmp.Or(t.state.Waves[wave], fmt.Sprintf("wave %d", wave+1)), Ended: ended}
 	n.Counts = t.count(func(c *ledger.CredentialState) bool { return c.Wave == wave })
-	n.Text = fmt.Sprintf("%s, wave %q %s: %d of %d dead, %d open", t.state.Device, n.Wave.Name, word, n.Counts.Dead, n.Counts.Listed, n.Counts.Open)
+	n.Text = fmt.Sprintf("%s, wave %q %s: %d of %d dead%s, %d open", t.state.Device, n.Wave.Name, word, n.Counts.Dead, n.Counts.Listed, n.Counts.onSome(), n.Counts.Open)
 	return n
 }
 
@@ -125,6 +125,9 @@ func (t *teller) count(counts func(*ledger.CredentialState) bool) *Counts {
 	for _, c := range t.state.Credentials {
 		if !counts(c) {
 			continue
+		}
+		if report.OnSome(c) {
+			out.OnSome++
 		}
 		if out.Listed++; c.Outcome == ledger.Dead {
 			out.Dead++
@@ -174,14 +177,67 @@ func (t *teller) end(e ledger.Entry) Notice {
 	n.Counts = t.count(func(*ledger.CredentialState) bool { return true })
 	n.Counts.Excluded = len(t.state.Excluded)
 	n.Open = t.standing(func(c *ledger.CredentialState) bool { return c.Outcome != ledger.Dead })
-	n.Text = fmt.Sprintf("Campaign %s over %s ended: %d of %d dead, %d open", t.campaign, t.state.Device, n.Counts.Dead, n.Counts.Listed, n.Counts.Open)
-	if e.Detail != "" {
-		n.Text += "; " + e.Detail
+	n.Ending = t.ending()
+	came := n.Ending.words()
+	if t.state.EndedEarly() {
+		came += ", and nothing was set"
+	}
+	n.Text = fmt.Sprintf("Campaign %s over %s %s: %d of %d dead%s, %d open", t.campaign, t.state.Device, came, n.Counts.Dead, n.Counts.Listed, n.Counts.onSome(), n.Counts.Open)
+	if n.Ending.Reason != "" {
+		n.Text += "; because: " + n.Ending.Reason
+	}
+	if n.Ending.Owner != "" {
+		n.Text += "; owner " + n.Ending.Owner
+	}
+	if due := n.Ending.Due; !due.IsZero() {
+		n.Text += ", until " + due.UTC().Format(time.DateTime) + "Z"
 	}
 	if left := len(t.state.LeftOut); left > 0 {
 		n.Text += fmt.Sprintf("; %s left out", report.Plural(left, "server was", "servers were"))
 	}
 	return n
+}
+
+func (t *teller) ending() *Ending {
+	how, did := t.state.Ending()
+	out := &Ending{How: how}
+	if did != nil {
+		out.By, out.Reason = did.Who, did.Why
+	}
+	if a := t.state.OpenAccepted; a != nil && how == ledger.EndAccepted {
+		out.Owner, out.Due = a.Owner, a.Due
+	}
+	if out.Reason == "" {
+		out.Reason = strings.TrimPrefix(t.state.Why, "ended early: ")
+	}
+	return out
+}
+
+// words go behind the name of the campaign.
+func (e *Ending) words() string {
+	by := ""
+	if e.By != "" {
+		by = " by " + e.By
+	}
+	switch e.How {
+	case ledger.EndAborted:
+		return "was aborted" + by
+	case ledger.EndAccepted:
+		return "was closed" + by + ", who accepted what is open"
+	case ledger.EndEarly:
+		return "ended early"
+	case ledger.EndSuperseded:
+		return "was ended by a later campaign"
+	}
+	return "ended"
+}
+
+// onSome goes behind the number of those that are dead.
+func (c *Counts) onSome() string {
+	if c.OnSome == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d on some servers or doors only)", c.OnSome)
 }
 
 // standing says for which reasons credentials are open, the commonest first.

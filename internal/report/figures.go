@@ -102,6 +102,9 @@ func (t tally) Places() string {
 
 // onSome reports whether what is dead was not shown so everywhere. What people
 // attest counts as attested.
+// OnSome reports whether what is dead was not shown so everywhere.
+func OnSome(l *ledger.CredentialState) bool { return onSome(l) }
+
 func onSome(l *ledger.CredentialState) bool {
 	return l.Outcome == ledger.Dead && l.Proof != protocol.ProofAttested && len(l.LeftOut)+len(l.DoorsLeftOut) > 0
 }

@@ -299,6 +299,12 @@ type EventInput struct {
 	Open     int `json:"open,omitempty"`
 }
 
+// Ending is how a campaign came to its end, and the person who ended it.
+type Ending struct {
+	How ledger.Ending `json:"how"`
+	By  string        `json:"by,omitempty"`
+}
+
 // Acceptance is a person's word that what is open stays open, and who sees to
 // it. It goes through Temporal: no text in it names a secret or an account.
 type Acceptance struct {

@@ -46,6 +46,10 @@ type CampaignRecord struct {
 	// what is staged says so. It lets go LateFor after that.
 	Unheard bool
 
+	// Ending is how it came to its own end; zero while it runs, where another
+	// one ended it, and in records of earlier versions.
+	Ending Ending
+
 	// Begun: a worker took it up. Until then nothing is staged for it, and a
 	// process that died before it could start it has left no more than the
 	// record.
@@ -63,6 +67,12 @@ type CampaignRecord struct {
 	Seen time.Time
 
 	version int
+}
+
+// Ending is how a campaign came to its end.
+type Ending struct {
+	How string // as the ledger has it
+	By  string // the person who ended it: a claim
 }
 
 // SupersededGrace is how long a superseded campaign keeps what it staged. Its
@@ -117,17 +127,17 @@ func (s *Store) OpenCampaign(ctx context.Context, rec CampaignRecord) error {
 // CloseCampaign records that a campaign runs no more: others may take over
 // what it left staged. Closing it again does no harm.
 func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
-	return s.close(ctx, campaign, false)
+	return s.close(ctx, campaign, false, Ending{})
 }
 
-// CloseUnheard is CloseCampaign where what a killed process sent may still
-// arrive: whoever replaced it at once would find the older value in force, and
-// nowhere in Vault.
-func (s *Store) CloseUnheard(ctx context.Context, campaign string) error {
-	return s.close(ctx, campaign, true)
+// CloseAs is CloseCampaign that notes how it ended. unheard: what a killed
+// process sent may still arrive, and whoever replaced it at once would find the
+// older value in force, and nowhere in Vault.
+func (s *Store) CloseAs(ctx context.Context, campaign string, unheard bool, as Ending) error {
+	return s.close(ctx, campaign, unheard, as)
 }
 
-func (s *Store) close(ctx context.Context, campaign string, unheard bool) error {
+func (s *Store) close(ctx context.Context, campaign string, unheard bool, as Ending) error {
 	for range maxCloseTries {
 		rec, found, err := s.readCampaign(ctx, campaign)
 		if err != nil {
@@ -145,7 +155,7 @@ func (s *Store) close(ctx context.Context, campaign string, unheard bool) error 
 			continue
 		}
 		if rec.ClosedAt.IsZero() {
-			rec.Unheard = unheard
+			rec.Unheard, rec.Ending = unheard, as
 		}
 		if err := s.end(ctx, rec, false, ""); !vault.IsCASMismatch(err) {
 			return err
@@ -292,6 +302,9 @@ func (r CampaignRecord) encode() map[string]any {
 		if r.Unheard {
 			m["unheard"] = true
 		}
+		if r.Ending.How != "" {
+			m["ending"], m["ended_by"] = r.Ending.How, r.Ending.By
+		}
 	}
 	return m
 }
@@ -328,6 +341,8 @@ func decodeCampaign(campaign string, e vault.Entry) (CampaignRecord, error) {
 		r.By, _ = e.Data["superseded_by"].(string)
 		r.EndedItself, _ = e.Data["settled"].(bool)
 		r.Unheard, _ = e.Data["unheard"].(bool)
+		r.Ending.How, _ = e.Data["ending"].(string)
+		r.Ending.By, _ = e.Data["ended_by"].(string)
 		if !r.EndedItself && !e.Written.IsZero() {
 			r.ClosedAt = e.Written.UTC() // nothing is written after it but that it has settled
 		}

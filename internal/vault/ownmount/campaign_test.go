@@ -126,7 +126,7 @@ func TestACampaignOfWhichSomethingMayArriveLetsGoLater(t *testing.T) {
 	require.NoError(t, s.end(t.Context(), rec, true, "next"))
 	for _, id := range []string{"ends", "is-ended"} {
 		for range 2 {
-			require.NoError(t, s.CloseUnheard(t.Context(), id))
+			require.NoError(t, s.CloseAs(t.Context(), id, true, Ending{}))
 			require.NoError(t, s.CloseCampaign(t.Context(), id), "once more, by somebody who knows nothing of it")
 		}
 		released, until, err := s.CampaignReleased(t.Context(), id)

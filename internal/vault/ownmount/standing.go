@@ -22,6 +22,7 @@ type Fate struct {
 type Standing struct {
 	Listed, Excluded int
 	Dead             int  // as the record counts them, whether or not they are done with
+	OnSome           int  // of Dead: proved without a server or door that a person had left out
 	Noted            bool // outcomes are noted there: earlier versions did not, and Dead is 0 then
 }
 
@@ -44,6 +45,12 @@ func (s *Store) StandingOf(ctx context.Context, campaign string) (st Standing, f
 			}
 		}
 		st.Dead = len(all)
+		for _, sort := range []string{deadNotes, asideNotes} {
+			for r := range noted[sort] {
+				delete(all, r)
+			}
+		}
+		st.OnSome = len(all)
 	}
 	return st, true, nil
 }
