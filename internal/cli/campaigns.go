@@ -114,7 +114,10 @@ func (s *session) campaigns(ctx context.Context, all bool, of string, asJSON boo
 		return s.fates(ctx, records, of, asJSON)
 	}
 	now := s.now(ctx)
-	paused := s.pausedHere(ctx)
+	paused := ""
+	if slices.ContainsFunc(records, func(r ownmount.CampaignRecord) bool { return r.ClosedAt.IsZero() }) {
+		paused = s.pausedHere(ctx)
+	}
 	known := make([]knownCampaign, 0, len(records))
 	for _, r := range records {
 		k := s.knownOf(ctx, r, now)
