@@ -15,8 +15,8 @@ import (
 
 // How much is read ahead of the line whose turn it is.
 const (
-	batchBytes = 512 << 10 // of text, and the rest of a line
-	batchLines = 8_192
+	batchBytes = 128 << 10 // of text, and the rest of a line
+	batchLines = 2_048
 	// batchesPerWorker are in the making or wait for their turn.
 	batchesPerWorker = 3
 )

@@ -24,8 +24,15 @@ type folded struct {
 // Fold makes one text of all spellings of an account, for a judge.
 func Fold() func(event.Form, string) (string, bool) { return newFolder().fold }
 
+// Names are kept as they are written, with what comes of it: as many, and of
+// so many bytes. Long ones are folded each time.
+const (
+	maxKept     = 50_000
+	longestKept = 512
+)
+
 func newFolder() *folder {
-	dns, _ := lru.NewLRU[string, folded](50_000, nil)
+	dns, _ := lru.NewLRU[string, folded](maxKept, nil)
 	return &folder{dns}
 }
 
@@ -48,11 +55,14 @@ func (f *folder) fold(form event.Form, account string) (string, bool) {
 	if is, ok := f.dns.Get(account); ok {
 		return is.text, is.whole
 	}
+	account = strings.Clone(account) // it may be a part of its line
 	is := folded{strings.ToLower(account), false}
 	if dn, err := directory.ParseDN(account); err == nil {
 		// One name alone is as likely a value that somebody typed.
 		is = folded{strings.ToLower(strings.Join(strings.Fields(dn.String()), " ")), len(dn.RDNs) > 1}
 	}
-	f.dns.Add(account, is)
+	if len(account) <= longestKept {
+		f.dns.Add(account, is)
+	}
 	return is.text, is.whole
 }

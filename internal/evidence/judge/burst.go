@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -51,8 +52,8 @@ type trailKey struct {
 type trail struct {
 	count       int
 	first, last time.Time
-	accounts    map[name]bool
-	addresses   map[netip.Addr]bool
+	accounts    set[name]
+	addresses   set[netip.Addr]
 	seen        []Sighting
 	letIn       *Sighting
 	indicator   string
@@ -125,15 +126,16 @@ func (b *bursts) follow(all *simplelru.LRU[trailKey, *trail], k trailKey, from n
 		ok = false
 	}
 	if e.Outcome == event.Accepted {
-		if ok && t.count >= BurstOf && t.accounts[n] && t.letIn == nil {
-			s := sightingOf(e, true)
+		if ok && t.count >= BurstOf && t.accounts.has(n) && t.letIn == nil {
+			s := sightingOf(e, true).own()
 			t.letIn = &s
 			b.told(k, t, s)
 		}
 		return
 	}
 	if !ok {
-		t = &trail{first: e.At, last: e.At, accounts: map[name]bool{}, addresses: map[netip.Addr]bool{}, indicator: indicator}
+		t = &trail{first: e.At, last: e.At, indicator: indicator}
+		k.account, k.server = k.account.own(), strings.Clone(k.server)
 		all.Add(k, t)
 	}
 	t.count++
@@ -146,16 +148,18 @@ func (b *bursts) follow(all *simplelru.LRU[trailKey, *trail], k trailKey, from n
 	if e.At.Before(t.first) {
 		t.first = e.At
 	}
-	if len(t.accounts) < b.names {
-		t.accounts[n] = true
+	if t.accounts.len() < b.names && !t.accounts.has(n) {
+		t.accounts.add(n.own())
 	}
-	if len(t.addresses) < b.names && from.IsValid() {
-		t.addresses[from] = true
+	if t.addresses.len() < b.names && from.IsValid() {
+		t.addresses.add(from)
 	}
 	if len(t.seen) < mostSightings {
-		t.seen = append(t.seen, sightingOf(e, named))
+		t.seen = append(t.seen, sightingOf(e, named).own())
 	}
-	b.told(k, t, sightingOf(e, named))
+	if b.grew != nil {
+		b.told(k, t, sightingOf(e, named))
+	}
 }
 
 // told says that a burst goes on, where somebody is to know.
@@ -167,7 +171,7 @@ func (b *bursts) told(k trailKey, t *trail, seen Sighting) {
 
 // enough reports whether it is a burst.
 func (b burst) enough() bool {
-	return b.count >= BurstOf && (!b.ofAccount || len(b.addresses) >= manyAddresses)
+	return b.count >= BurstOf && (!b.ofAccount || b.addresses.len() >= manyAddresses)
 }
 
 func (b *bursts) end(k trailKey, t *trail, ofAccount bool) {

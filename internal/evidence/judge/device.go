@@ -27,7 +27,7 @@ func (g *group) spell(account string) {
 	switch {
 	case account == "" || slices.Contains(g.spelled, account):
 	case len(g.spelled) < mostSpelled:
-		g.spelled = append(g.spelled, account)
+		g.spelled = append(g.spelled, strings.Clone(account))
 	default:
 		g.moreSpelled = true
 	}

@@ -291,7 +291,7 @@ const thenLetIn = "then-let-in"
 
 func (b burst) finding() Finding {
 	f := Finding{Code: Burst, Grade: Possible, Rule: "one-place", Count: b.count, First: b.first.UTC(), Last: b.last.UTC(),
-		Accounts: len(b.accounts), Addresses: len(b.addresses), Indicator: b.indicator, Seen: b.seen,
+		Accounts: b.accounts.len(), Addresses: b.addresses.len(), Indicator: b.indicator, Seen: b.seen,
 		Moments: []Moment{{b.first.UTC(), b.last.UTC(), b.count}}}
 	if b.address.IsValid() {
 		f.Address = b.address.String()
@@ -305,7 +305,7 @@ func (b burst) finding() Finding {
 		f.Seen = append(slices.Clone(f.Seen), *b.letIn)
 	case b.ofAccount:
 		f.Grade, f.Rule = Probable, "many-addresses"
-	case len(b.accounts) >= manyAccounts:
+	case b.accounts.len() >= manyAccounts:
 		f.Grade, f.Rule = Probable, "many-accounts"
 	}
 	if b.said == b.count && !b.ofAccount {

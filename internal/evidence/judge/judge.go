@@ -182,7 +182,7 @@ func New(o Options) *Judge {
 	for i, c := range o.Credentials {
 		for _, a := range c.Accounts {
 			folded, _ := o.Fold(a.Form, a.Name)
-			n := name{a.Form, folded}
+			n := nameOf(a.Form, folded)
 			at := guess{n, i}
 			if !slices.Contains(j.byName[n], i) {
 				j.byName[n] = append(j.byName[n], i)
@@ -294,7 +294,7 @@ func (j *Judge) sortOne(e event.Event, named, bursts bool, take func(k key, g gr
 		return
 	}
 	folded, whole := j.o.Fold(e.Form, e.Account)
-	n := name{e.Form, folded}
+	n := nameOf(e.Form, folded)
 	on := j.onRoll(n, e.Authority)
 	if role := j.hashed(e.Hashes, OfRole); len(on) == 0 && len(role) > 0 {
 		on = role
@@ -446,7 +446,7 @@ func (j *Judge) count(k key, fresh group, e event.Event) {
 		if k.also == "" {
 			first.others = nil
 		}
-		j.seen[k] = g
+		j.seen[k.own()] = g
 	}
 	g.add(k, e)
 }
@@ -472,7 +472,7 @@ func (g *group) add(k key, e event.Event) {
 		g.spell(Shown(e.Form, e.Account, named))
 	}
 	if len(g.seen) < mostSightings {
-		g.seen = append(g.seen, sightingOf(e, named))
+		g.seen = append(g.seen, sightingOf(e, named).own())
 	}
 }
 

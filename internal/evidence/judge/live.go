@@ -261,7 +261,7 @@ func (l *Live) wait(k key, g *group, e event.Event) {
 	if len(tries) >= mostOfOne {
 		tries = tries[1:]
 	}
-	if waiting.Add(key, append(slices.Clip(slices.Clone(tries)), e)) {
+	if waiting.Add(key, append(slices.Clip(slices.Clone(tries)), ownEvent(e))) {
 		l.forgot++
 	}
 }

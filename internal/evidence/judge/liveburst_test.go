@@ -113,7 +113,7 @@ func TestWhatIsKeptOfBurstsIsBounded(t *testing.T) {
 	require.Equal(t, maxLiveTrails, l.bursts.byAddress.Len())
 	require.Equal(t, maxLiveTrails, l.bursts.byAccount.Len())
 	for _, tr := range l.bursts.byAddress.Values() {
-		require.LessOrEqual(t, len(tr.accounts), maxLiveNames)
+		require.LessOrEqual(t, tr.accounts.len(), maxLiveNames)
 	}
 	require.LessOrEqual(t, len(l.Memory().Trails), 2*mostTrails)
 	require.Equal(t, []string{"probable many-accounts 203.0.113.1 200000"}, slices.DeleteFunc(burstsOf(l, noon, true), func(s string) bool { return s[:8] == "possible" }))

@@ -5,7 +5,10 @@ import "rollcall/internal/evidence/event"
 // What is kept apart. Who floods a log with tries of one sort, or of one
 // credential, fills that room alone: what was let in has one of its own.
 const (
-	maxRoom = 50_000 // groups of one sort, and as many as the roll has credentials besides
+	// Groups of one sort, and as many as the roll has credentials besides: of
+	// what was let in, and of the rest, which anybody can make.
+	maxRoom  = 50_000
+	maxTries = 12_500
 	// Addresses of one credential: those behind them count together.
 	mostLetIn = 2_000
 	mostTried = 1_000
@@ -45,12 +48,12 @@ func newRooms(roll int) rooms {
 func (r *rooms) take(k key, indicator bool) bool {
 	letIn := k.outcome == event.Accepted
 	in, of := room{k.credential >= 0, letIn, k.change != "", indicator}, ofOne{k.credential, letIn}
-	most := mostTried
+	room, most := maxTries, mostTried
 	if letIn {
-		most = mostLetIn
+		room, most = maxRoom, mostLetIn
 	}
 	alone := k.credential >= 0 && k.change == "" && !indicator && k.address.IsValid()
-	if r.all[in] >= maxRoom+r.roll || alone && r.addresses[of] >= most {
+	if r.all[in] >= room+r.roll || alone && r.addresses[of] >= most {
 		return false
 	}
 	r.all[in]++

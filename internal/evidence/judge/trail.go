@@ -40,12 +40,10 @@ func (b *bursts) memory() (out []Trail) {
 				continue
 			}
 			is := Trail{Address: k.address, Server: k.server, Account: k.account.folded, Count: t.count, First: t.first, Last: t.last, Seen: t.seen, LetIn: t.letIn, Indicator: t.indicator, Said: t.said, ToldAs: t.toldAs}
-			for n := range t.accounts {
+			for n := range t.accounts.each() {
 				is.Accounts = append(is.Accounts, n.folded)
 			}
-			for a := range t.addresses {
-				is.Addresses = append(is.Addresses, a)
-			}
+			is.Addresses = slices.Collect(t.addresses.each())
 			slices.Sort(is.Accounts)
 			slices.SortFunc(is.Addresses, netip.Addr.Compare)
 			some = append(some, is)
@@ -61,12 +59,12 @@ func (b *bursts) memory() (out []Trail) {
 // remember takes up trails of before a restart.
 func (b *bursts) remember(all []Trail) {
 	for _, is := range all {
-		t := &trail{count: is.Count, first: is.First, last: is.Last, accounts: map[name]bool{}, addresses: map[netip.Addr]bool{}, seen: is.Seen, letIn: is.LetIn, indicator: is.Indicator, said: is.Said, toldAs: is.ToldAs}
+		t := &trail{count: is.Count, first: is.First, last: is.Last, seen: is.Seen, letIn: is.LetIn, indicator: is.Indicator, said: is.Said, toldAs: is.ToldAs}
 		for _, n := range is.Accounts {
-			t.accounts[name{folded: n}] = true
+			t.accounts.add(name{folded: n})
 		}
 		for _, a := range is.Addresses {
-			t.addresses[a] = true
+			t.addresses.add(a)
 		}
 		k := trailKey{address: is.Address, server: is.Server, account: name{folded: is.Account}}
 		if is.Account != "" {
