@@ -267,7 +267,7 @@ func (j *job) undecided() (out []string) {
 	for i, p := range j.paths {
 		live := j.lives[i]
 		asked := j.staged.Places[p.String()] != "" || j.accepted != nil && !j.unknown(p, live)
-		if !live.Value.IsZero() && !asked && (!j.valueTried(p, live) || j.otherLeft(live)) {
+		if !live.Value.IsZero() && !asked && (!j.valueTried(p, live) || j.otherLeft(live) || j.mayBeHandedDown(p, live)) {
 			out = append(out, strconv.Itoa(i+1))
 		}
 	}
@@ -295,7 +295,7 @@ func (j *job) spared(ctx context.Context, first bool, paths []string) error {
 	}
 	for i, p := range j.paths {
 		switch live := j.lives[i]; {
-		case live.Value.IsZero() || !j.valueTried(p, live) || j.staged.Places[p.String()] == ownmount.PlaceSeen || tookOf(live.Value, j.accepted):
+		case live.Value.IsZero() || !j.valueTried(p, live) || j.mayBeHandedDown(p, live) || j.staged.Places[p.String()] == ownmount.PlaceSeen || tookOf(live.Value, j.accepted):
 		case j.otherLeft(live):
 			places[p.String()+firstRefused] = ownmount.PlaceApart // the other one is offered next
 		default:

@@ -84,12 +84,29 @@ func (j *job) putThere(p credential.Path, live vault.Live, since ownmount.Since)
 	return false
 }
 
+// mayBeHandedDown reports whether a value that was not offered in this look
+// would show, if it is in force, that the path is the account's (handedDown).
+func (j *job) mayBeHandedDown(p credential.Path, live vault.Live) bool {
+	if len(j.accepted) > 0 || j.inherited(p, live) {
+		return false
+	}
+	for key, value := range j.staged.Old {
+		if isHeld(key) && !j.wasTried(value) && !outOfForce(j.staged.Places[key]) {
+			if before, held := j.staged.Old[key+beforeIt+p.String()]; held && before.Equal(live.Value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // inherited reports whether an ended campaign knew the path for the account's,
 // where no login may be spent on the value that it had set: the path holds what
-// it held then.
+// it held then. That no login may be spent says nothing by itself: the campaign
+// has written down, before Set, that the path takes part (takeOver).
 func (j *job) inherited(p credential.Path, live vault.Live) bool {
 	for key, value := range j.staged.Old {
-		if !isHeld(key) || j.wasTried(value) || outOfForce(j.staged.Places[key]) {
+		if !isHeld(key) || j.wasTried(value) || outOfForce(j.staged.Places[key]) || j.staged.Places[key+beforeIt+p.String()] != ownmount.PlaceKept {
 			continue
 		}
 		if before, held := j.staged.Old[key+beforeIt+p.String()]; held && before.Equal(live.Value) {

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -116,6 +117,41 @@ func TestNoWrongLoginIsSpentOnWhatNobodySet(t *testing.T) {
 			require.Empty(t, r.attribute(r.slapd, c.Name, "pwdAccountLockedTime"))
 			require.True(t, r.logsIn(r.slapd, c.Name, r.store.live[c.Paths[1].String()].Value.Reveal()))
 			require.False(t, r.logsIn(r.slapd, c.Name, r.accounts[0].Password))
+		})
+	}
+}
+
+// A value that no server ever had shows of no path whose it is, where it is not
+// offered because one more wrong login would lock the account. The account's
+// mark does not tell: its owner has set another password since.
+func TestWhatIsNotOfferedShowsOfNoPathWhoseItIs(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{1, 2, 3} {
+		t.Run(strconv.Itoa(most), func(t *testing.T) {
+			t.Parallel()
+			r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: most}})
+			c := r.credential(0)
+			c.Paths = []credential.Path{{Mount: "kv", Path: "planted", Field: "password"}}
+			c.Named, c.Hearsay, c.Spare = nil, true, nil
+			r.store.put(c.Paths[0], "planted")
+			for n, campaign := range []string{"one", "two", "three"} {
+				rot := r.rotator()
+				rot.Store, rot.Campaign, rot.Pass = ended{r.store}, campaign, 1
+				p := rot.Prepare(t.Context(), c)
+				require.Nil(t, p.Stop, "%+v", p.Stop)
+				got := rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
+				require.NotNil(t, got.Stop)
+				require.Contains(t, []protocol.Reason{protocol.ReasonNearLock, protocol.ReasonUnproved, protocol.ReasonInterrupted}, got.Stop.Reason, got.Stop.Detail)
+				r.admin(r.slapd, func(conn *ldap.Conn) error {
+					_, err := conn.PasswordModify(ldap.NewPasswordModifyRequest(c.Name, "", "set by its owner after campaign "+campaign))
+					return err
+				})
+				if n > 0 || most == 1 {
+					continue
+				}
+				require.False(t, r.logsIn(r.slapd, c.Name, "a consumer that still has the one before"))
+			}
+			require.Equal(t, "planted", r.store.live[c.Paths[0].String()].Value.Reveal(), "nothing is written where whoever planted it reads")
 		})
 	}
 }

@@ -159,10 +159,14 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 			}
 			mark(place, as)
 		}
+		known := knew(staged, place)
 		if !strings.HasPrefix(place, takenOver) {
 			// Stolen before the ended campaign began, and not proved dead by
 			// it.
 			place = held + beforeIt + place
+		}
+		if known {
+			mark(place, ownmount.PlaceKept)
 		}
 		old[place] = value
 	}
@@ -180,6 +184,21 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: was.base, Old: old, Places: marks,
 		Unsent: true, Before: was.account.Changed, CreatedAt: r.Now().UTC(), Version: staged.Version,
 	})
+}
+
+// knew reports whether a campaign has written down that the path of a key of
+// Staged.Old takes part. That is done before Set, where what the account was
+// asked does not say it: an entry that has not got so far says nothing of a
+// path.
+func knew(staged ownmount.Staged, key string) bool {
+	switch as := staged.Places[key]; {
+	case strings.HasPrefix(key, takenOver):
+		return strings.Contains(key, beforeIt) && as == ownmount.PlaceKept
+	case as == ownmount.PlaceKept, as == ownmount.PlaceSeen:
+		return true
+	default:
+		return staged.Asked && as == ""
+	}
 }
 
 // asBefore reports whether an account is as it was when a value was staged for

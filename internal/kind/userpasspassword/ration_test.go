@@ -109,6 +109,45 @@ func TestAUserIsNotLockedByLooksHoweverManyOfItsPathsAreStale(t *testing.T) {
 	}
 }
 
+// What is not offered, because that could lock the user, proves nothing: a path
+// that nothing but its secret's own word ties to the user stays apart, however
+// many campaigns have staged a value that no server ever had.
+func TestWhatIsNotOfferedShowsOfNoPathWhoseItIs(t *testing.T) {
+	store := openStore(t)
+	for counted := range 5 {
+		t.Run(fmt.Sprint(counted, " wrong logins are counted"), func(t *testing.T) {
+			t.Parallel()
+			c, old := newUser(t, nil)
+			at(t, store, &c, credential.NewSecret("planted"))
+			c.Named, c.Hearsay = nil, true
+			for n := range 4 {
+				au := New(worker, "vault", config.PasswordPolicy{}, nil).Counting(store)
+				r := &rotation.Rotator{Store: store, Authority: au, Campaign: fmt.Sprint(c.Name, "-", n), Pass: 1, Now: time.Now}
+				p := r.Prepare(t.Context(), c)
+				stop := p.Stop
+				if stop == nil {
+					a := r.Apply(t.Context(), c, p.Attempt, p.Fresh)
+					require.Zero(t, a.SetAt)
+					stop = a.Stop
+				}
+				require.NotNil(t, stop)
+				require.Contains(t, []protocol.Reason{protocol.ReasonNearLock, protocol.ReasonUnproved, protocol.ReasonInterrupted}, stop.Reason, stop.Detail)
+				if n == 0 {
+					for range counted {
+						_, _, err := store.BeginLogin(t.Context(), c.ID, 99, time.Hour)
+						require.NoError(t, err)
+					}
+				}
+				live, err := store.ReadLive(t.Context(), c.Paths[0], 0)
+				require.NoError(t, err)
+				require.Equal(t, 1, live.Version, "nothing is written where whoever planted it reads")
+				_, err = tryLogin(t, c.Name, old)
+				require.NoError(t, err, "nothing was set")
+			}
+		})
+	}
+}
+
 // A login that waits for a second factor ends no count, so the wrong ones of a
 // proof add up, pass by pass.
 func TestAUserWithASecondFactorIsNotLockedByProofs(t *testing.T) {

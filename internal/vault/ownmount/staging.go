@@ -123,7 +123,8 @@ const (
 	PlaceUnset = "unset"
 	// PlaceKept: it is written, and what it held is not destroyed: a person
 	// named it, or we made it, but the account was not seen to accept its
-	// value.
+	// value. Of what a path held before an ended campaign: that one had
+	// decided that the path takes part.
 	PlaceKept = "kept"
 	// PlaceSeen: the account accepted what it held, before a Set after which
 	// the new value was not seen to work. Without a word it would be so too,
