@@ -386,6 +386,72 @@ func TestALoginWaitsBeforeSetForOneThatNoRotationCloses(t *testing.T) {
 	require.Nil(t, w.prepared(0)[0], "two that cannot be asked do not wait for each other")
 }
 
+// vaultUsers are two logins that cannot be asked what they read, because no
+// value of theirs lies in Vault.
+func vaultUsers(t *testing.T, second map[string]any) *reachable {
+	w := reachableWith(t, func(w *reachable) {
+		w.write("sys/auth/userpass", map[string]any{"type": "userpass"})
+		for i, name := range []string{"x", "y"} {
+			w.write("auth/userpass/users/"+name, map[string]any{"password": "stolen-" + name, "token_policies": "reads-esg-01"})
+			c := credential.Credential{ID: "vault/userpass/" + name, Kind: credential.UserpassPassword, Authority: "vault", Subject: "userpass/" + name, Name: "userpass/" + name,
+				Paths: []credential.Path{{Mount: "kv", Path: "apps/esg-01/user-" + name, Field: "password"}}}
+			c.Named = c.Paths
+			w.roll.Credentials[i] = c
+		}
+		if second != nil {
+			w.write("auth/userpass/users/y", second)
+			w.write("kv/data/apps/esg-01/user-y", map[string]any{"data": map[string]any{"password": "stolen-y"}})
+		}
+	})
+	w.logins.Kind = credential.UserpassPassword
+	return w
+}
+
+func (w *reachable) letsIn(name, password string) bool {
+	_, err := w.client.Logical().Write("auth/userpass/login/"+name, map[string]any{"password": password})
+	return err == nil
+}
+
+// Retired and not activated it would have no login for good, for what is the
+// matter with the other one shows only when that is looked at.
+func TestALoginThatCannotBeAskedIsNotSetBeforeAnotherOneThatStaysOpen(t *testing.T) {
+	w := vaultUsers(t, map[string]any{"token_bound_cidrs": "192.0.2.77/32"})
+	for range 2 {
+		done := w.pass(0, 1)
+		require.Equal(t, protocol.ReasonRights, done[1].Stop.Reason, done[1].Stop.Detail)
+		require.Equal(t, protocol.ReasonWithinReach, done[0].Stop.Reason, done[0].Stop.Detail)
+		require.Equal(t, protocol.Intent, done[0].Step)
+		require.True(t, w.letsIn("x", "stolen-x"), "nothing was set")
+	}
+}
+
+func TestLoginsThatCannotBeAskedDoNotWaitForEachOther(t *testing.T) {
+	w := vaultUsers(t, nil)
+	w.eachDies(0, 1)
+}
+
+// eachDies: three passes are enough.
+func (w *reachable) eachDies(items ...int) {
+	dead, last := map[int]bool{}, map[int]*protocol.Stop{}
+	for range 3 {
+		var left []int
+		for _, i := range items {
+			if !dead[i] {
+				left = append(left, i)
+			}
+		}
+		if len(left) == 0 {
+			break
+		}
+		for _, done := range w.pass(left...) {
+			dead[done.Index], last[done.Index] = done.Dead(), done.Stop
+		}
+	}
+	for _, i := range items {
+		require.True(w.t, dead[i], "%d: %+v", i, last[i])
+	}
+}
+
 // A login that may make another one's secret-ids has that one again after it
 // was retired.
 func TestALoginThatMakesAnothersGoesFirstAndTheOtherWaitsForIt(t *testing.T) {

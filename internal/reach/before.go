@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
@@ -13,7 +14,10 @@ import (
 func (o *Reach) Closed(id string) { o.of.add(o.campaign, id) }
 
 // Opened is rotation.Reach's.
-func (o *Reach) Opened(id string) { o.of.drop(o.campaign, id) }
+func (o *Reach) Opened(id string) {
+	o.of.drop(o.campaign, id)
+	o.of.ready.Delete([2]string{o.campaign, id})
+}
 
 // BeforeStaging says why nothing may be staged for c, or nil. A login waits for
 // no other one that will be closed, and goes on where it was begun.
@@ -28,7 +32,7 @@ func (o *Reach) BeforeStaging(ctx context.Context, c credential.Credential) *pro
 	case o.begun(ctx, c):
 		return nil
 	}
-	return o.Before(ctx, c)
+	return o.settled(ctx, c, o.before(ctx, c, false))
 }
 
 // begun reports whether a value of the campaign is staged for c, so that it may
@@ -42,6 +46,11 @@ func (o *Reach) begun(ctx context.Context, c credential.Credential) bool {
 // will be closed is let through: two that read each other's places are both
 // retired first.
 func (o *Reach) Before(ctx context.Context, c credential.Credential) *protocol.Stop {
+	return o.settled(ctx, c, o.before(ctx, c, true))
+}
+
+// before: set says that c is about to be set, and not just staged.
+func (o *Reach) before(ctx context.Context, c credential.Credential, set bool) *protocol.Stop {
 	for _, at := range makes(c) {
 		for _, login := range o.readers[at] {
 			if login.ID != c.ID && o.open(ctx, login, c) {
@@ -63,18 +72,35 @@ func (o *Reach) Before(ctx context.Context, c credential.Credential) *protocol.S
 		}
 	}
 	// Where it cannot be asked itself, what is the matter with it shows when it
-	// is looked at; and it waits for no other one that cannot be asked but will
-	// be closed. For one that never is it waits before Set all the same:
-	// retired, its new value would not be written, and its consumer would have
-	// no login.
+	// is looked at: so it is staged, and waits then. Retired, its new value
+	// would not be written as long as another one is open, and its consumer
+	// would have no login. It waits for no other one that has come as far as
+	// Set: the two are retired together.
 	own := slices.ContainsFunc(o.unknown, func(l credential.Credential) bool { return l.ID == c.ID })
+	if own && set {
+		o.of.ready.Store([2]string{o.campaign, c.ID}, time.Now().Round(0))
+	}
 	for _, login := range append(slices.Clone(o.unknown), o.shut...) {
 		stays := o.stays[login.ID]
-		if login.ID != c.ID && (!own || stays.Login || stays.Tokens) && o.open(ctx, login, c) {
+		will := own && !stays.Login && !stays.Tokens && (!set || o.of.isReady(o.campaign, login.ID))
+		if login.ID != c.ID && !will && o.open(ctx, login, c) {
 			return notBegunFor("another login to Vault of the roll is not dead yet, and what it could read cannot be found out (its own reason says what is the matter with it)")
 		}
 	}
 	return nil
+}
+
+// settled has the right words where a value that an earlier campaign staged for
+// c may be in force.
+func (o *Reach) settled(ctx context.Context, c credential.Credential, stop *protocol.Stop) *protocol.Stop {
+	if stop == nil {
+		return nil
+	}
+	staged, found, err := o.of.store.ReadStaged(ctx, c.ID)
+	if err == nil && found && (staged.HoldsOthers() || staged.Campaign != o.campaign && staged.MayBeInForce()) {
+		stop.Detail = strings.Replace(stop.Detail, notBegunEnd, "; this campaign has changed nothing: a value that an earlier one staged may be in force, and lies in staging, until that is settled, or a person accepts the login by name (rollcall accept-open)", 1)
+	}
+	return stop
 }
 
 // Within is rotation.Reach's. What a login could read was asked at the
@@ -143,8 +169,10 @@ func (o *Reach) how(login credential.Credential, plain string) string {
 }
 
 func notBegunFor(why string) *protocol.Stop {
-	return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: why + "; nothing was changed: its old value is good until that is settled, or a person accepts the login by name (rollcall accept-open)"}
+	return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: why + notBegunEnd}
 }
+
+const notBegunEnd = "; nothing was changed: its old value is good until that is settled, or a person accepts the login by name (rollcall accept-open)"
 
 func within(why string) *protocol.Stop {
 	return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: why + "; the new value is not written there before that login is dead, or a person accepts it by name (rollcall accept-open)"}

@@ -48,6 +48,15 @@ func (o *Reach) reads(ctx context.Context, login credential.Credential, paths []
 	return readable, stays, false, err
 }
 
+// readyFor is how long a login that had come as far as Set is taken to be one
+// that will be closed.
+const readyFor = 10 * time.Minute
+
+func (l *Logins) isReady(campaign, id string) bool {
+	at, ok := l.ready.Load([2]string{campaign, id})
+	return ok && time.Since(at.(time.Time)).Abs() < readyFor
+}
+
 // closed reports whether a login is closed; else it gives what the campaign has
 // staged for it, if anything.
 func (l *Logins) closed(ctx context.Context, campaign string, login credential.Credential) (closed bool, staged ownmount.Staged, err error) {

@@ -32,6 +32,7 @@ type Logins struct {
 	kinds *registry.Registry
 	seen  sync.Map
 	found sync.Map // campaign -> *found
+	ready sync.Map // campaign and login -> time.Time at which it waited, before Set, for nothing but others that cannot be asked
 	quiet sync.Map // campaign, authority and open logins -> time.Time at which no token was new
 	// LookAfter is how long a login that was seen to be closed is taken to be
 	// so.

@@ -31,11 +31,16 @@ func (j *job) set(ctx context.Context, facts protocol.Facts, d protocol.Decision
 	if stop := j.Gate.Enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
 		return stop
 	}
-	if err := j.noteSent(ctx, facts, d); err != nil {
+	err := j.noteSent(ctx, facts, d)
+	if err != nil {
 		j.Gate.Refused(err)
 		return err
 	}
-	return j.reset(ctx)
+	err = j.reset(ctx)
+	if err != nil {
+		j.opened() // others may have gone on because this one was about to be set
+	}
+	return err
 }
 
 // written are the places that Activate writes.
