@@ -84,9 +84,10 @@ func (j *job) withSeen(entry ownmount.Staged) ownmount.Staged {
 }
 
 // withAccepted are parts with those of the paths whose value the account
-// accepted in this look, or that an ended campaign handed down. They cost nothing in an entry that is written anyway,
-// and where the process is killed before Set, and wrong logins of others leave
-// none to ask again, nothing else shows it.
+// accepted in this look, or that an ended campaign handed down. They cost
+// nothing in an entry that is written anyway, and where the process is killed
+// before Set, and wrong logins of others leave none to ask again, nothing else
+// shows it.
 func (j *job) withAccepted(places map[string]string) map[string]string {
 	for i, p := range j.paths {
 		if i < len(j.c.Paths) && j.parts[i] == seen && places[p.String()] == "" && j.lives[i].Version > 0 &&
