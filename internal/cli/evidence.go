@@ -303,7 +303,7 @@ func networks(flag string, all []string) (out []netip.Prefix, err error) {
 		if err != nil {
 			at, notAddress := netip.ParseAddr(s)
 			if notAddress != nil {
-				return nil, fmt.Errorf("%s %s is no address and no network; logs of these formats hold no names", flag, s)
+				return nil, fmt.Errorf("%s %s is no address and no network", flag, s)
 			}
 			at = at.Unmap().WithZone("")
 			p = netip.PrefixFrom(at, at.BitLen())
