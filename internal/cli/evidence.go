@@ -58,7 +58,7 @@ or corp=). Coverage is always shown: where there is no record, that does not say
 
 Exit codes: 0 nothing found and no gap · 1 an error, nothing is shown · 2 something was found, a part of
 a window has no log, or something was not understood.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: someArguments,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.evidence(cmd.Context(), f, args) },
 	}
 	f.out.flag(c)

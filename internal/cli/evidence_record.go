@@ -29,7 +29,7 @@ and no campaign's order. The same file twice is recorded once. The report of tha
 from then on. It needs the policy rollcall-ledger, and runs where the ledgers are. While a watch of
 the device writes there it waits for it, at most three minutes. What a campaign is to begin with is
 a source of its file instead (type: evidence). Docs: docs/evidence.md.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("what `rollcall evidence --campaign CAMPAIGN -o json` wrote"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.evidenceRecord(cmd.Context(), args[0]) },
 	}
 }

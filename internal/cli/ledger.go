@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -43,7 +44,7 @@ ledger that was cut short or written anew: it must agree with each of them. It n
 nor Vault.
 
 Exit code 0 if nothing is wrong, 1 otherwise.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneCampaign,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := out.json()
 			if err != nil {
@@ -82,7 +83,7 @@ Exit code 0 if nothing is wrong, 1 otherwise.`,
 			if asJSON {
 				err = printJSON(a.Out, found)
 			} else {
-				a.printVerified(found, profile)
+				a.printVerified(found, profile, keyFile)
 			}
 			if err == nil && !found.OK() {
 				err = &exit{code: exitError}
@@ -96,7 +97,7 @@ Exit code 0 if nothing is wrong, 1 otherwise.`,
 	return c
 }
 
-func (a *app) printVerified(r ledger.Report, profile string) {
+func (a *app) printVerified(r ledger.Report, profile, keyFile string) {
 	verdict := "VERIFIED"
 	if !r.OK() {
 		verdict = "NOT VERIFIED"
@@ -106,7 +107,11 @@ func (a *app) printVerified(r ledger.Report, profile string) {
 		what = "what logs show of device " + report.Clean(r.Device)
 	}
 	a.result("%s: %s, %s, root %s", verdict, what, plural.Count(r.Size, "entry", "entries"), r.Root)
-	a.result("key: %s", r.KeySource)
+	if r.KeySource == ledger.KeyGiven {
+		a.result("key: that of %s, from %s", report.Clean(ledger.KeyName(r.VerifierKey)), keyFile)
+	} else {
+		a.result("key: %s", r.KeySource)
+	}
 	how := "consistent"
 	if !r.OK() {
 		how = "compared" // what came of it is below
@@ -161,7 +166,7 @@ func (a *app) ledgerCat(dir *string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cat [CAMPAIGN]",
 		Short: "Print the entries, for people or as JSON lines",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  oneCampaign,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.reads = true
 			folder, err := a.findLedger(cmd.Context(), *dir, args)
@@ -172,12 +177,17 @@ func (a *app) ledgerCat(dir *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return r.Entries(cmd.Context(), 0, func(index uint64, e ledger.Entry) error {
+			_, verified, err := readLedger(cmd.Context(), folder)
+			if err != nil {
+				return err
+			}
+			err = r.Entries(cmd.Context(), 0, func(index uint64, e ledger.Entry) error {
 				if jsonl {
 					return ledger.WriteJSONL(a.Out, e)
 				}
 				return ledger.WriteText(a.Out, index, e)
 			})
+			return cmp.Or(err, unproved(folder, verified))
 		},
 	}
 	c.Flags().BoolVar(&jsonl, "jsonl", false, "one JSON object a line, as written")
@@ -188,7 +198,7 @@ func (a *app) ledgerProve(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "prove INDEX",
 		Short: "Prove that an entry is in the ledger, in the C2SP tlog-proof format",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArgument("the number of an entry; `rollcall ledger cat` shows them"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			index, err := strconv.ParseUint(args[0], 10, 64)
 			if err != nil {
@@ -213,7 +223,7 @@ func (a *app) ledgerKey(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "key [CAMPAIGN]",
 		Short: "Print the ledger's public key as Vault has it, to hand to whoever verifies",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  oneCampaign,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.fromVault(cmd, *dir, args, func(s *session, r *ledger.Reader) error {
 				key, err := s.store.VerifierKey(cmd.Context(), ledger.Origin(r.Campaign()))
@@ -234,7 +244,7 @@ func (a *app) ledgerAnchor(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "anchor [CAMPAIGN]",
 		Short: "Print the checkpoints that are kept in Vault, the newest first",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  oneCampaign,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.fromVault(cmd, *dir, args, func(s *session, r *ledger.Reader) error {
 				checkpoints, err := s.store.Anchors(cmd.Context(), r.Campaign())
@@ -277,7 +287,7 @@ needs neither the ledger nor a campaign file nor Vault. The key is the one that 
 gave you (rollcall ledger key). FILE may be - for standard input.
 
 Exit code 0 if the proof holds, 1 otherwise.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("what `rollcall ledger prove` printed, or - for standard input"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			key, err := ledger.ReadKeyFile(keyFile)
 			if err != nil {

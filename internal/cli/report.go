@@ -40,7 +40,7 @@ file's device that did any work; with --ledger it takes that folder and needs no
 -o csv) has a row for each open item, for a ticket system. Times are in UTC, or in the zone of
 --time-zone or TZ; JSON and CSV are always in UTC.
 Exit code 1 if the ledger does not verify, whatever is printed.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneCampaign,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.report(cmd.Context(), f, args) },
 	}
 	f.out.flag(c)
@@ -56,6 +56,9 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 	asJSON, err := f.out.json()
 	if err != nil {
 		return err
+	}
+	if f.csv == "-" || f.html == "-" {
+		return errors.New("--csv and --html write files, and - is none: -o csv writes to standard output; nothing was written")
 	}
 	asCSV := f.out.format == "csv"
 	if f.summary && (asJSON || asCSV) {

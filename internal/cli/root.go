@@ -28,6 +28,7 @@ import (
 	"rollcall/internal/inventory"
 	"rollcall/internal/metrics"
 	"rollcall/internal/report"
+	"rollcall/internal/version"
 )
 
 // Streams are what a command reads and writes.
@@ -139,7 +140,10 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 		SilenceErrors: true,
 		Args:          noArguments,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:       versionText(version.Current()),
 	}
+	root.SetVersionTemplate("{{.Version}}")
+	root.Flags().Bool("version", false, "show which build this is, as rollcall version does")
 	root.PersistentFlags().StringVarP(&a.file, "file", "f", cmp.Or(os.Getenv("ROLLCALL_FILE"), "campaign.yaml"), "campaign file; else that of ROLLCALL_FILE")
 	root.PersistentFlags().StringVar(&a.stateDir, "state-dir", defaultStateDir(), "where the local engine keeps its database; else that of ROLLCALL_STATE_DIR")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what the worker does to standard error")
@@ -215,6 +219,36 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("%s has no command %q; did you mean %s?", cmd.CommandPath(), args[0], strings.Join(like, " or "))
 	}
 	return fmt.Errorf("%s has no command %q; %s --help lists them", cmd.CommandPath(), args[0], cmd.CommandPath())
+}
+
+// oneArgument is for commands that take one; what says which, for people.
+func oneArgument(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		name := cmd.Use[strings.LastIndex(cmd.Use, " ")+1:]
+		switch len(args) {
+		case 0:
+			return fmt.Errorf("%s needs %s, %s", cmd.CommandPath(), name, what)
+		case 1:
+			return nil
+		}
+		return fmt.Errorf("%s takes one %s, not %d", cmd.CommandPath(), name, len(args))
+	}
+}
+
+// someArguments is for commands that take one or more.
+func someArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("%s needs at least one argument: %s", cmd.CommandPath(), cmd.UseLine())
+	}
+	return nil
+}
+
+// oneCampaign is for commands that take the id of a campaign, or none.
+func oneCampaign(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("%s takes one campaign, not %d: `rollcall campaigns` lists them", cmd.CommandPath(), len(args))
+	}
+	return nil
 }
 
 // called are commands by what people call them who know other programs.

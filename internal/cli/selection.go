@@ -18,7 +18,7 @@ type selection struct{ config.Selection }
 // flags adds them to a command; does says what it does with those picked.
 func (s *selection) flags(c *cobra.Command, does string) {
 	c.Flags().StringArrayVar(&s.Only, "only", nil, does+": those of this name (DN or its first value, role, user, or place in Vault; * stands for any text); may be repeated")
-	c.Flags().StringVar(&s.Wave, "wave", "", does+": those of this wave")
+	c.Flags().StringVar(&s.Wave, "wave", "", does+": those of this wave, by its name or its number in list")
 	c.Flags().StringVar(&s.Source, "source", "", does+": those that this source found")
 	c.Flags().IntVar(&s.Limit, "limit", 0, does+": the first so many of them")
 	c.PreRunE = func(cmd *cobra.Command, _ []string) error { return s.check(cmd) }

@@ -27,7 +27,7 @@ Otherwise it says so, what Vault and the running campaign know (counts and no na
 do. Of a campaign that has not ended it says when Vault last saw it, what it waits for, and what to
 do if nobody works on it. Without CAMPAIGN it takes the latest of the file's device that did any work; with
 --ledger it takes that folder. Exit code 1 if the ledger does not verify, whatever is printed.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneCampaign,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := out.json()
 			if err != nil {

@@ -103,7 +103,7 @@ func (a *app) tasksShowCommand() *cobra.Command {
 		Short: "What is to be done, at which ends, and where the new value is",
 		Long: `show prints what is handed over to you of one task: instructions, your ends, and the
 command that reads the new value where Rollcall made one. It prints no value.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("a task; `rollcall tasks` lists yours"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := out.json()
 			if err != nil {
@@ -152,7 +152,7 @@ you are comes from your login to Vault (VAULT_TOKEN, or vault login), and not fr
 a token of a program, Rollcall's own, one without an entity (a root token) or a login that is on the
 roll counts for nothing. The ledger holds your name as Vault has it, the time, the note and the
 SHA-256 of the file that you keep as evidence. It cannot be taken back.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("a task; `rollcall tasks` lists yours"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			st := people.Statement{Does: people.Done, Note: strings.TrimSpace(note)}
@@ -198,7 +198,7 @@ func (a *app) tasksReassignCommand() *cobra.Command {
 		Long: `reassign writes into Vault, as you, that somebody else sees to a task: he gets what was
 handed over, and it is taken from whoever had it. Nobody takes a task himself: another person gives
 it to him. The ledger holds who gave it to whom and why.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("a task; `rollcall tasks` lists yours"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			st := people.Statement{Does: people.Reassign, To: strings.TrimSpace(to), Note: strings.TrimSpace(reason)}

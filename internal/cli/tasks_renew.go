@@ -21,7 +21,7 @@ is no owner of it may have seen it. The campaign takes it back from whoever has 
 one and hands that over. Whatever was said to be done is to be done once more, at every end, with
 that one. The value before it stays staged until the task is done, for it may be in force at an end
 already. The ledger holds who said so and why. It cannot be taken back.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("a task; `rollcall tasks` lists yours"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			st := people.Statement{Does: people.Renew, Note: strings.TrimSpace(reason)}

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -27,14 +28,19 @@ ledger's campaign-started entry and in the report.`,
 			if asJSON {
 				return json.NewEncoder(a.Out).Encode(v)
 			}
-			fmt.Fprintln(a.Out, v)
-			if v.Commit != "" {
-				fmt.Fprintf(a.Out, "commit %s of %s\n", v.Commit, v.CommittedAt)
-			}
-			fmt.Fprintf(a.Out, "%s, %s\n", v.Go, v.Platform)
-			return nil
+			_, err = io.WriteString(a.Out, versionText(v))
+			return err
 		},
 	}
 	out.flag(c)
 	return c
+}
+
+// versionText is what people are shown of a build.
+func versionText(v version.Info) string {
+	text := v.String() + "\n"
+	if v.Commit != "" {
+		text += fmt.Sprintf("commit %s of %s\n", v.Commit, v.CommittedAt)
+	}
+	return text + fmt.Sprintf("%s, %s\n", v.Go, v.Platform)
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"rollcall/config"
@@ -20,9 +21,12 @@ func Select(roll *credential.Roll, by config.Selection) ([]int, error) {
 	wave := -1
 	if by.Wave != "" {
 		if wave = slices.IndexFunc(roll.Waves, func(w credential.Wave) bool { return w.Name == by.Wave }); wave < 0 {
+			wave = numbered(by.Wave, len(roll.Waves))
+		}
+		if wave < 0 {
 			var names []string
-			for _, w := range roll.Waves {
-				names = append(names, w.Name)
+			for n, w := range roll.Waves {
+				names = append(names, fmt.Sprintf("%d %s", n+1, w.Name))
 			}
 			return nil, fmt.Errorf("--wave: the roll has no wave %q; it has %s", by.Wave, strings.Join(names, ", "))
 		}
@@ -55,6 +59,15 @@ func Select(roll *credential.Roll, by config.Selection) ([]int, error) {
 		return nil, fmt.Errorf("no credential of the roll is what all of --only, --wave and --source take together")
 	}
 	return out, nil
+}
+
+// numbered is the wave that list shows under a number; -1 for any other text.
+func numbered(text string, waves int) int {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > waves || strconv.Itoa(n) != text {
+		return -1
+	}
+	return n - 1
 }
 
 // mostMeant are the names that somebody is shown who may have meant one.

@@ -41,6 +41,7 @@ func TestWhatIsPickedIsCalledByEachNameThatPeopleKnow(t *testing.T) {
 		{config.Selection{Only: []string{"kv/esg/*#password"}}, []int{0, 1, 2}},
 		{config.Selection{Only: []string{"esg-01", "radius"}}, []int{0, 3}},
 		{config.Selection{Wave: "the rest", Limit: 2}, []int{1, 2}},
+		{config.Selection{Wave: "2"}, []int{1, 2, 3}},
 		{config.Selection{Source: "list", Wave: "the rest"}, []int{2, 3}},
 		{config.Selection{Limit: 99}, []int{0, 1, 2, 3, 4, 5}},
 	} {
@@ -52,13 +53,14 @@ func TestWhatIsPickedIsCalledByEachNameThatPeopleKnow(t *testing.T) {
 
 func TestAPartThatPicksNothingIsAnErrorThatSaysSo(t *testing.T) {
 	for want, by := range map[string]config.Selection{
-		`no credential of the roll is called "svc-mial"`:              {Only: []string{"svc-mail", "svc-mial"}},
-		"stands for any text); like it: svc-mail: rollcall list":      {Only: []string{"SVC_mial"}},
-		"stands for any text); like it: kv/esg/scan: rollcall list":   {Only: []string{"kv/esg/scans"}},
-		"stands for any text): rollcall list shows them":              {Only: []string{"mai*l"}},
-		"it has logins-to-vault, the rest, what servers replicate by": {Wave: "rest"},
-		`nothing on the roll was found by a source called "vualt"`:    {Source: "vualt"},
-		"no credential of the roll is what all of --only, --wave":     {Only: []string{"svc-mail"}, Source: "list"},
+		`no credential of the roll is called "svc-mial"`:                    {Only: []string{"svc-mail", "svc-mial"}},
+		"stands for any text); like it: svc-mail: rollcall list":            {Only: []string{"SVC_mial"}},
+		"stands for any text); like it: kv/esg/scan: rollcall list":         {Only: []string{"kv/esg/scans"}},
+		"stands for any text): rollcall list shows them":                    {Only: []string{"mai*l"}},
+		"it has 1 logins-to-vault, 2 the rest, 3 what servers replicate by": {Wave: "rest"},
+		"the roll has no wave \"4\"":                                        {Wave: "4"},
+		`nothing on the roll was found by a source called "vualt"`:          {Source: "vualt"},
+		"no credential of the roll is what all of --only, --wave":           {Only: []string{"svc-mail"}, Source: "list"},
 	} {
 		_, err := Select(pickable(), by)
 		require.ErrorContains(t, err, want)

@@ -44,6 +44,10 @@ func CheckProof(text []byte, verifierKey string) (Proved, error) {
 	if err != nil {
 		return Proved{}, fmt.Errorf("no proof: %w", err)
 	}
+	if of, _, _ := strings.Cut(string(checkpoint), "\n"); strings.HasPrefix(of, Origin("")) && of != v.Name() {
+		campaign := func(origin string) string { return strings.TrimPrefix(origin, Origin("")) }
+		return Proved{}, fmt.Errorf("it says that it is of %s, and the key is that of %s: `rollcall ledger key %[1]s` gives its key", campaign(of), campaign(v.Name()))
+	}
 	cp, err := openCheckpoint(checkpoint, v)
 	if err != nil {
 		return Proved{}, fmt.Errorf("its checkpoint: %w", err)

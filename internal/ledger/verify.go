@@ -195,6 +195,14 @@ func verifyLong(ctx context.Context, rep *Report, dir string, cp Checkpoint, kep
 	return story.state, nil
 }
 
+// KeyName is of which log a public key is, with the hash that tells it from
+// another one of that name.
+func KeyName(verifierKey string) string {
+	name, rest, _ := strings.Cut(verifierKey, "+")
+	hash, _, _ := strings.Cut(rest, "+")
+	return strings.TrimPrefix(name, Origin("")) + " (" + hash + ")"
+}
+
 // ofAnother refuses what was kept of another campaign: held against this ledger
 // it would tell of a history that was rewritten.
 func ofAnother(dir, origin string, a about, anchored []byte) error {
@@ -204,6 +212,9 @@ func ofAnother(dir, origin string, a about, anchored []byte) error {
 	}
 	for _, raw := range splitCheckpoints(anchored) {
 		is, _, _ := strings.Cut(string(raw), "\n")
+		if _, err := note.NewVerifier(strings.TrimSpace(is)); err == nil {
+			return fmt.Errorf("the anchor that was given is a public key, that of %s: nothing was checked; it goes with --key, and `rollcall ledger anchor %s` prints checkpoints", KeyName(is), campaign(origin))
+		}
 		if strings.HasPrefix(is, Origin("")) && is != origin {
 			return fmt.Errorf("the anchored checkpoint is of campaign %s, and %s is held to be the ledger of %s: nothing was checked; `rollcall ledger anchor %[3]s` gives its own", campaign(is), dir, campaign(origin))
 		}
