@@ -17,7 +17,7 @@ packages+=(389-ds-base libnss3-tools openssl)
 packages+=(postgresql-15)
 # Doors: services in front of a directory.
 packages+=(dovecot-imapd dovecot-pop3d dovecot-ldap apache2-bin proftpd-core proftpd-mod-ldap proftpd-mod-crypto
-  openssh-server freeradius freeradius-ldap mariadb-server postfix sasl2-bin libsasl2-modules snmpd)
+  openssh-server freeradius freeradius-ldap mariadb-server postfix sasl2-bin libsasl2-modules snmpd pgbouncer)
 # Units of systemd are looked at by its own tool; it need not run.
 packages+=(systemd)
 # Terminals of several widths, for tests of what people see.
@@ -102,6 +102,7 @@ came=()
 [[ " ${missing[*]} " == *" postfix "* ]] && came+=(postfix)
 [[ " ${missing[*]} " == *" sasl2-bin "* ]] && came+=(saslauthd)
 [[ " ${missing[*]} " == *" snmpd "* ]] && came+=(snmpd)
+[[ " ${missing[*]} " == *" pgbouncer "* ]] && came+=(pgbouncer)
 [[ " ${missing[*]} " == *" docker.io "* ]] && came+=(docker docker.socket containerd)
 [[ " ${missing[*]} " == *" 389-ds-base "* ]] && came+=(dirsrv.target dirsrv-snmp)
 if ((${#came[@]} > 0)) && command -v systemctl >/dev/null; then

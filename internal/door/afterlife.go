@@ -67,8 +67,8 @@ var Keepers = []Keeps{
 	{"dovecot-passwd-file", "Dovecot 2.3.19 with a passwd-file (2026-11-30)", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"}, false,
 		"until the file is changed again, where two changes fell into one second and someone logged in between them", 0,
 		"`touch` of the file a second later, or `doveadm reload`; no flush", "no: it is refused", false, true},
-	{"pgbouncer", "PgBouncer 1.18.0 with `auth_file`", []string{"postgres"}, false, "until the file is changed and reloaded", 0,
-		"both, and `KILL` of its pools", "no", false, false},
+	{"pgbouncer", "PgBouncer 1.18.0 with `auth_file` (2026-11-30)", []string{"postgres"}, false, "until the file is changed and reloaded: over a session that it has open with the server, which was seen", 0,
+		"the new value in the file, then SIGHUP or `RELOAD`; by `auth_query` it keeps none", "no: it is refused", false, true},
 	{KeepsNone, "`software: none`, an application that keeps no login and asks its directory each time", nil, false, "not at all, as whoever writes the file vouches", 0, "", "", false, false},
 }
 

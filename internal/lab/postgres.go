@@ -124,7 +124,7 @@ func (s *Postgres) Restart(ctx context.Context) error {
 	if err := s.writeConfig(); err != nil {
 		return err
 	}
-	name, args := s.unprivileged("postgres", "-D", s.data())
+	name, args := unprivileged(postgresPrograms+"postgres", "-D", s.data())
 	for {
 		proc, err := startProcess(ctx, s.opts.Dir, s.LogFile(), s.answers, name, args...)
 		if err == nil {
@@ -143,8 +143,7 @@ func (s *Postgres) Restart(ctx context.Context) error {
 // root's. The capability is for folders of the caller above Dir, which only
 // root may enter. When this process dies the server ends by SIGQUIT, which
 // leaves no shared memory behind.
-func (s *Postgres) unprivileged(program string, args ...string) (string, []string) {
-	program = postgresPrograms + program
+func unprivileged(program string, args ...string) (string, []string) {
 	if os.Geteuid() != 0 {
 		return program, args
 	}
@@ -154,7 +153,7 @@ func (s *Postgres) unprivileged(program string, args ...string) (string, []strin
 
 // run runs a program of PostgreSQL to its end.
 func (s *Postgres) run(ctx context.Context, env []string, program string, args ...string) error {
-	name, args := s.unprivileged(program, args...)
+	name, args := unprivileged(postgresPrograms+program, args...)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = s.opts.Dir, append(withoutLogins(os.Environ()), env...)
 	// pdeathsig comes when this thread ends (prctl(2)), and one that another

@@ -41,9 +41,11 @@ func (s *Postgres) makeCluster(ctx context.Context) error {
 	return errors.Join(err, os.Remove(file))
 }
 
-// chown gives the folder to the user as whom the server runs. A server that
-// runs removes files of its own meanwhile.
-func (s *Postgres) chown() error {
+func (s *Postgres) chown() error { return toPostgresUser(s.opts.Dir) }
+
+// toPostgresUser gives a folder to the user as whom a server of PostgreSQL
+// runs. One that runs removes files of its own meanwhile.
+func toPostgresUser(dir string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -53,7 +55,7 @@ func (s *Postgres) chown() error {
 	}
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
-	return filepath.WalkDir(s.opts.Dir, func(path string, _ fs.DirEntry, err error) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err == nil {
 			err = os.Lchown(path, uid, gid)
 		}

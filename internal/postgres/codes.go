@@ -19,6 +19,7 @@ const (
 	codeTooManyConnections   = "53300"
 	codeLocked               = "55P03"
 	codeNotInRepertoire      = "22021" // what was sent is no text
+	codeProtocolViolation    = "08P01" // and all that PgBouncer 1.18 refuses
 	codeUntranslatable       = "22P05" // the database's encoding cannot hold it
 )
 
@@ -58,7 +59,7 @@ func judge(s seen, code string) (protocol.Reply, bool) {
 // the row (55P03), or the connection was lost (class 08 but for 08P01, with
 // which poolers refuse).
 func forNow(code string) bool {
-	return code == codeLocked || strings.HasPrefix(code, "57P0") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "08") && code != "08P01"
+	return code == codeLocked || strings.HasPrefix(code, "57P0") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "08") && code != codeProtocolViolation
 }
 
 // meaning is what a code says, without the server's words, which hold names.
@@ -73,7 +74,7 @@ func meaning(code string) string {
 		codeTooManyConnections:   "too many connections",
 		"3D000":                  "no such database",
 		"55000":                  "the database takes no connections",
-		"08P01":                  "a protocol error, or a connection pooler (pgbouncer) that refuses",
+		codeProtocolViolation:    "a protocol error, or a connection pooler (pgbouncer) that refuses",
 		codeLocked:               "another session holds the role's row, perhaps a change that waits for a synchronous standby",
 		"57P01":                  "the server is shutting down, or an administrator ended the session",
 		"57P03":                  "the server is starting up",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -46,11 +47,16 @@ func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.
 	c.Fallbacks, c.ValidateConnect, c.ConnectTimeout = nil, nil, 0
 	c.KerberosSrvName, c.KerberosSpn = "", ""
 	c.TLSConfig = s.tls.Clone()
+	c.RuntimeParams = map[string]string{"application_name": application, "client_encoding": "UTF8"}
 	// Whoever may create functions in a schema could have ours call his
 	// (CVE-2018-1058), and whoever owns the database could end each of our
 	// statements or have us be another role (ALTER DATABASE … SET).
-	c.RuntimeParams = map[string]string{"application_name": application, "client_encoding": "UTF8", "search_path": "pg_catalog, pg_temp",
-		"role": "none", "statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+	// Elsewhere no statement is sent, and a pooler may refuse these before it
+	// looks at any value (PgBouncer 1.18).
+	if !s.elsewhere {
+		maps.Copy(c.RuntimeParams, map[string]string{"search_path": "pg_catalog, pg_temp", "role": "none",
+			"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0"})
+	}
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared, which poolers would mix up
 	c.LookupFunc = func(context.Context, string) ([]string, error) { return []string{s.host}, nil }
 	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {

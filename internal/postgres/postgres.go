@@ -83,6 +83,7 @@ type server struct {
 	tls        *tls.Config
 	identities []*identity
 	dial       func(context.Context) (net.Conn, error) // nil: address, by TCP
+	elsewhere  bool                                    // none of the cluster's: no statement is sent there
 }
 
 // Open checks the configuration of the cluster that the campaign file calls

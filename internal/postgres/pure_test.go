@@ -102,14 +102,15 @@ func TestALoginIsReadInPiecesOfAnyLength(t *testing.T) {
 		stream []byte
 		want   seen
 	}{
-		"SCRAM":                  {slices.Concat(scram, message('R', append(number(11), "r=x"...)...), message('R', append(number(12), "v=y"...)...), ok, message('S', 'a', 0, 'b', 0), ready), seen{SCRAM, true, true}},
-		"refused":                {slices.Concat(scram, refused, ok), seen{SCRAM, false, true}},
-		"without a binding":      {slices.Concat(message('R', append(number(10), "SCRAM-SHA-256\x00\x00"...)...), ok), seen{SCRAM, true, false}},
-		"another mechanism":      {message('R', append(number(10), "OAUTHBEARER\x00\x00"...)...), seen{OtherMethod, false, false}},
-		"md5":                    {slices.Concat(message('R', append(number(5), 1, 2, 3, 4)...), ok, refused), seen{MD5, true, false}},
-		"clear text":             {slices.Concat(long, message('R', number(3)...), ok), seen{ClearText, true, false}},
-		"trust":                  {slices.Concat(ok, ready), seen{NoPassword, true, false}},
-		"Kerberos":               {message('R', number(7)...), seen{OtherMethod, false, false}},
+		"SCRAM":                  {slices.Concat(scram, message('R', append(number(11), "r=x"...)...), message('R', append(number(12), "v=y"...)...), ok, message('S', 'a', 0, 'b', 0), ready), seen{SCRAM, true, true, true}},
+		"right, and no session":  {slices.Concat(scram, message('R', append(number(11), "r=x"...)...), message('R', append(number(12), "v=y"...)...), refused), seen{SCRAM, false, true, true}},
+		"refused":                {slices.Concat(scram, refused, ok), seen{SCRAM, false, true, false}},
+		"without a binding":      {slices.Concat(message('R', append(number(10), "SCRAM-SHA-256\x00\x00"...)...), ok), seen{SCRAM, true, false, false}},
+		"another mechanism":      {message('R', append(number(10), "OAUTHBEARER\x00\x00"...)...), seen{OtherMethod, false, false, false}},
+		"md5":                    {slices.Concat(message('R', append(number(5), 1, 2, 3, 4)...), ok, refused), seen{MD5, true, false, false}},
+		"clear text":             {slices.Concat(long, message('R', number(3)...), ok), seen{ClearText, true, false, false}},
+		"trust":                  {slices.Concat(ok, ready), seen{NoPassword, true, false, false}},
+		"Kerberos":               {message('R', number(7)...), seen{OtherMethod, false, false, false}},
 		"after the end":          {slices.Concat(ready, message('R', number(0)...)), seen{}},
 		"no message":             {[]byte{'R', 0, 0, 0, 1, 0, 0, 0, 0}, seen{}},
 		"a message without code": {append([]byte{'R', 0, 0, 0, 5, 1}, ok...), seen{}},

@@ -37,6 +37,7 @@ type exchange struct {
 	asked         Method
 	asks          int
 	authenticated bool // AuthenticationOk
+	verified      bool // AuthenticationSASLFinal, which comes once the proof of SCRAM is found right (RFC 5802 section 3)
 	bound         bool // the server can tie SCRAM to its certificate: no pooler ends TLS before it
 	mechanisms    []byte
 	list          uint32 // bytes of the list of mechanisms that are still to come
@@ -141,7 +142,9 @@ func (e *exchange) authentication(code, rest uint32) {
 		e.asked = OtherMethod
 		e.asks++
 		e.skip, e.list, e.mechanisms = 0, rest, nil
-	case 11, 12: // the exchange of mechanisms goes on
+	case 11: // the exchange of mechanisms goes on
+	case 12:
+		e.verified = true
 	default:
 		e.asked = OtherMethod
 	}
@@ -170,10 +173,11 @@ type seen struct {
 	asked         Method
 	authenticated bool
 	bound         bool
+	verified      bool
 }
 
 func (e *exchange) seen() seen {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return seen{e.asked, e.authenticated, e.bound}
+	return seen{e.asked, e.authenticated, e.bound, e.verified}
 }

@@ -54,6 +54,12 @@ func pgAnswer(saw postgres.Offered) protocol.Reply {
 		// A session, or none because of the database (3D000, 42501, 55000) or a
 		// limit of the role (53300).
 		return protocol.Accepted
+	case saw.Verified:
+		// A pooler found the value right, and the server behind gave it no
+		// session, for whatever reason: the value, the database, a limit.
+		return protocol.Restricted
+	case saw.PoolerRefused:
+		return protocol.Refused
 	case code == "28P01" && asked:
 		return protocol.Refused
 	case code == "28000" && saw.Asked == postgres.ClearText:
@@ -77,7 +83,7 @@ func pgCode(saw postgres.Offered) string {
 	} else if len(code) != 5 || strings.ContainsFunc(code, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		code = "a code that is none"
 	}
-	if saw.Authenticated && saw.Code != "" {
+	if (saw.Authenticated || saw.Verified) && saw.Code != "" {
 		code += " after the password"
 	}
 	return code
