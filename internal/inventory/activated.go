@@ -104,6 +104,12 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 					return fmt.Errorf("looking at %s, where an earlier campaign put a value: %w; the listing was given up and nothing was changed", p, err)
 				}
 			}
+			if c.Since == ownmount.WrittenSince {
+				if l.rewritten == nil {
+					l.rewritten = map[string][]credential.Path{}
+				}
+				l.rewritten[id] = append(l.rewritten[id], p)
+			}
 			if c.Since == ownmount.Anothers {
 				l.warn(credential.FindingPlace, "an earlier campaign put a value of %s at %s, and a later one put another account's there: it is that one's, and nothing of the first is written there", found[id].Found.Name, p)
 				continue

@@ -20,12 +20,13 @@ type doubts struct {
 
 // doubt is a path of a credential and who may be meant there. Those in loose
 // are what the path is called, which counts only where the secret does not name
-// the account itself.
+// the account itself. anew: nothing that is there now ties it to the account.
 type doubt struct {
 	c     *credential.Credential
 	at    credential.Path
 	names []nameThere
 	loose []nameThere
+	anew  bool
 }
 
 // nameThere is a name at an authority. asked: the authority may be asked who it
@@ -75,9 +76,25 @@ func (d *doubts) see(c *credential.Credential, p credential.Path, h held) {
 	if itself {
 		of.loose = nil
 	}
-	if len(of.names)+len(of.loose) > 0 {
+	of.anew = !itself && d.givenAnew(c, p, h)
+	if of.anew || len(of.names)+len(of.loose) > 0 {
 		d.paths = append(d.paths, of)
 	}
+}
+
+// givenAnew reports whether only an earlier campaign's record has a path for a
+// credential's, and somebody has written it since: it may have been given to
+// another account. Secret-ids are nobody's first password.
+func (d *doubts) givenAnew(c *credential.Credential, p credential.Path, h held) bool {
+	if !slices.Contains(d.rewritten[c.ID], p) || slices.Contains(c.Named, p) || d.besideOf(c, "", false, "").authority == "" {
+		return false
+	}
+	if h.owner == c.Subject || strings.HasSuffix(p.Path, "-"+segment(c.Subject)) {
+		return false // made for it alone
+	}
+	return !slices.ContainsFunc(d.candidates, func(of Candidate) bool {
+		return of.Path != nil && !of.Earlier && !of.Left && of.Account != "" && (*of.Path == p || of.AnyField && secretPathOf(*of.Path) == secretPathOf(p))
+	})
 }
 
 // besideOf is whom a name means beside a credential's secret: an account of the
@@ -117,12 +134,17 @@ func (d *doubts) tell(ctx context.Context, roll *credential.Roll) error {
 	}
 	for _, of := range d.paths {
 		why := d.why(of, known)
-		if why == "" {
+		if why == "" && !of.anew {
 			continue
 		}
 		of.c.Doubted = append(of.c.Doubted, of.at)
 		if slices.Contains(of.c.Confirmed, of.at) {
 			continue // and what he looked at is asked for before anything is set
+		}
+		if why == "" {
+			roll.Findings[of.c.ID] = append(roll.Findings[of.c.ID], credential.Finding{Code: credential.FindingPlace,
+				Detail: fmt.Sprintf("%s: nothing but an earlier campaign's record says that it is this account's, somebody has written it since, and another account may have the same password (a first one that several were given): if this one accepts what is there, nothing is set, and it stays open as shared-path until a person has said whose it is; exclude the path; or, %s", of.at, question(of.c.Name, of.at))})
+			continue
 		}
 		roll.Findings[of.c.ID] = append(roll.Findings[of.c.ID], credential.Finding{Code: credential.FindingPlace,
 			Detail: fmt.Sprintf("%s: %s, which may have the same password: if this one accepts what is there, nothing is set, and it stays open as shared-path until a person has said whose it is; correct the row or the custom_metadata; or, %s", of.at, why, question(of.c.Name, of.at))})

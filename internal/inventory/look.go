@@ -39,6 +39,7 @@ type held struct {
 	before  []string          // what may be a user's name before the value, or a part of it
 	closed  map[string]string // doors of the file at which no login carries the value, each with the reason
 	whose   saysWhose         // whose the secret says that it is
+	owner   string            // subject of the credential that Rollcall made the secret for
 }
 
 func (l *lister) heldOf(live vault.Live) held {
@@ -49,7 +50,7 @@ func (l *lister) heldOf(live vault.Live) held {
 	}
 	secrets, besides := live.Credentials(looksSecret)
 	leads := live.Leads()
-	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, leads, live.Quiet(leads), live.Version, live.Written, secrets, besides, live.Before(), l.closedTo(live), whoseOf(live)}
+	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, leads, live.Quiet(leads), live.Version, live.Written, secrets, besides, live.Before(), l.closedTo(live), whoseOf(live), live.Owner}
 }
 
 // closedTo are the doors at which no login carries what a field holds: the

@@ -10,10 +10,11 @@ import (
 )
 
 // anothers keeps a credential open, before Set, of which a path would be
-// written that names another account: accounts that were made in a batch share
-// their first password, so that a good login with what the path holds does not
-// show whose it is, and it may be the other one's only copy. What Rollcall
-// itself put there, or a person confirmed as it is, is the account's.
+// written that names another account, or that somebody has written since an
+// earlier campaign did: accounts that were made in a batch share their first
+// password, so that a good login with what the path holds does not show whose
+// it is, and it may be the other one's only copy. What Rollcall itself put
+// there, or a person confirmed as it is, is the account's.
 func (j *job) anothers(ctx context.Context) error {
 	for i, p := range j.paths {
 		live := j.lives[i]
@@ -32,12 +33,12 @@ func (j *job) anothers(ctx context.Context) error {
 			return err
 		}
 		if !confirmed {
-			return &protocol.Stop{Reason: protocol.ReasonSharedPath, Detail: anothersPath(i)}
+			return j.keepUnsent(ctx, &protocol.Stop{Reason: protocol.ReasonSharedPath, Detail: anothersPath(i)}) // so that the path may be excluded
 		}
 	}
 	return nil
 }
 
 func anothersPath(i int) string {
-	return fmt.Sprintf("the account accepts what path %d of this credential holds, and the secret there names another account, which may have the same password (a first one that several were given): written over, it could be lost; nothing was changed: find out whose the path is, and correct the row or the custom_metadata, or confirm account and path by name (the listing has the line)", i+1)
+	return fmt.Sprintf("the account accepts what path %d of this credential holds, and another account may have the same password (a first one that several were given): the secret there names another one, or somebody has written it since an earlier campaign did, and written over, it could be lost; nothing was changed: find out whose the path is, and correct the row or the custom_metadata, exclude the path, or confirm account and path by name (the listing has the line)", i+1)
 }
