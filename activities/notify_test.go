@@ -63,7 +63,8 @@ func TestTheEndOfACampaignWithoutARollIsToldWithItsReason(t *testing.T) {
 	end := <-told
 	require.Equal(t, settings.End, end.Event)
 	require.Equal(t, "esg-01", end.Device)
-	require.Contains(t, end.Text, "ended early: rights are missing")
+	require.Contains(t, end.Text, "ended early, and nothing was set")
+	require.Contains(t, end.Text, "because: rights are missing")
 }
 
 // Who could not be told is in the record, once, and never after its last entry.
