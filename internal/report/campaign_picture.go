@@ -43,14 +43,16 @@ type campaignBuild struct {
 	drawing
 	state *ledger.State
 	all   int // credentials, with those that are still to be written
-	// When rotations began and values were set and proved dead, in order.
-	begun, set, died []time.Time
-	signs, tries     []timeline.Event
-	rows             []*campaignRow // the first of those that are drawn
-	interesting      int
-	restDied         []time.Time // of those without a line of their own
-	restWaiting      int
-	covered          coverage
+	// When rotations began and values were set and proved dead, in order, and
+	// when people said so of what no server showed.
+	begun, set, died, attested []time.Time
+	onSome                     int // of those proved dead, not everywhere
+	signs, tries               []timeline.Event
+	rows                       []*campaignRow // the first of those that are drawn
+	interesting                int
+	restDied                   []time.Time // of those without a line of their own
+	restWaiting                int
+	covered                    coverage
 }
 
 // campaignRow is a credential that is drawn.
@@ -126,12 +128,15 @@ func (b *campaignBuild) collect() {
 		for _, t := range []struct {
 			at  time.Time
 			all *[]time.Time
-		}{{l.AnnouncedAt, &b.begun}, {l.SetAt, &b.set}, {deadSince(l), &b.died}} {
+		}{{l.AnnouncedAt, &b.begun}, {l.SetAt, &b.set}, {deadSince(l), &b.died}, {attestedAt(l), &b.attested}} {
 			if !t.at.IsZero() {
 				*t.all = append(*t.all, t.at)
 			}
 		}
 		at := standingOf(l)
+		if onSome(l) {
+			b.onSome++
+		}
 		for _, s := range l.Signs {
 			into := &b.signs
 			if judge.Code(s.Code) == judge.TriedAfter {
@@ -140,7 +145,7 @@ func (b *campaignBuild) collect() {
 			*into = slices.AppendSeq(*into, marksOf(findingOf(s.Sign)))
 		}
 		switch {
-		case whole || len(l.Signs) > 0 || at == open || at == exception || at == inWork:
+		case whole || len(l.Signs) > 0 || at == open || at == exception || at == inWork || at == dead && weaker(l):
 			b.interesting++
 			b.rows = append(b.rows, newCampaignRow(l, at, index))
 			if len(b.rows) > 4*drawnEach {
@@ -153,18 +158,31 @@ func (b *campaignBuild) collect() {
 		}
 	}
 	b.cutRows()
-	for _, all := range [][]time.Time{b.begun, b.set, b.died, b.restDied} {
+	for _, all := range [][]time.Time{b.begun, b.set, b.died, b.attested, b.restDied} {
 		slices.SortFunc(all, time.Time.Compare)
 	}
 }
 
-// deadSince is zero of what is not dead.
+// deadSince is zero of what no server showed dead: of what is dead by people's
+// word too.
 func deadSince(l *ledger.CredentialState) time.Time {
-	if l.Outcome != ledger.Dead {
+	if l.Outcome != ledger.Dead || l.Proof == protocol.ProofAttested {
 		return time.Time{}
 	}
 	return l.DeadAt
 }
+
+// attestedAt is when people had said of each end that it is changed; zero of
+// all others.
+func attestedAt(l *ledger.CredentialState) time.Time {
+	if l.Outcome != ledger.Dead || l.Proof != protocol.ProofAttested {
+		return time.Time{}
+	}
+	return l.DeadAt
+}
+
+// weaker is whether what is dead is not proved so everywhere.
+func weaker(l *ledger.CredentialState) bool { return !attestedAt(l).IsZero() || onSome(l) }
 
 // cutRows keeps those that are drawn: used ones first, the surest sign first,
 // then what is not dead.
@@ -181,7 +199,7 @@ func (b *campaignBuild) cutRows() {
 var order = map[standing]int{open: 0, exception: 0, inWork: 1, waiting: 2, dead: 3}
 
 func newCampaignRow(l *ledger.CredentialState, at standing, index int) *campaignRow {
-	r := &campaignRow{at: at, index: index, signRow: signRow{lane: lane{Name: cmp.Or(l.Name, l.ID), Authority: l.Authority}, tally: map[string]int{},
+	r := &campaignRow{at: at, index: index, signRow: signRow{attested: attestedAt(l), lane: lane{Name: cmp.Or(l.Name, l.ID), Authority: l.Authority}, tally: map[string]int{},
 		is: judge.Credential{Begun: l.AnnouncedAt, Set: l.SetAt, Rotated: deadSince(l)}}}
 	for _, s := range l.Signs {
 		r.find(findingOf(s.Sign))
@@ -195,13 +213,13 @@ func newCampaignRow(l *ledger.CredentialState, at standing, index int) *campaign
 		r.words = "waiting"
 	case dead:
 		r.words, r.class = "dead", "good"
-		if l.Proof == protocol.ProofAttested {
-			r.words = "dead by people's word"
-		}
-		if onSome(l) {
+		switch {
+		case !r.attested.IsZero():
+			r.words, r.class = "by people's word, not proved dead", "warn"
+		case onSome(l):
 			r.words, r.class = "dead on some only", "warn"
 		}
-		if !l.SetAt.IsZero() && l.DeadAt.After(l.SetAt) {
+		if r.attested.IsZero() && !l.SetAt.IsZero() && l.DeadAt.After(l.SetAt) {
 			r.took = l.DeadAt.Sub(l.SetAt)
 		}
 	}
@@ -221,7 +239,7 @@ func findingOf(s credential.Sign) judge.Finding {
 func (b *campaignBuild) measure() {
 	core := slices.Clone(b.bands)
 	var times []time.Time
-	for _, all := range [][]time.Time{b.begun, b.set, b.died} {
+	for _, all := range [][]time.Time{b.begun, b.set, b.died, b.attested} {
 		if n := len(all); n > 0 {
 			core = append(core, timeline.Span{From: all[0], To: all[n-1]})
 			times = append(times, all...)
@@ -263,7 +281,20 @@ func (b *campaignBuild) steps() (out []turnLane) {
 	for i, all := range [][]time.Time{b.begun, b.set, b.died} {
 		out = append(out, turnLane{stepLabels[i], turnsAt(i+1, all)})
 	}
-	return out
+	return append(out, turnLane{"By people's word", func(yield func(timeline.Event) bool) {
+		for _, at := range b.attested {
+			if !yield(attestedTurn(at)) {
+				return
+			}
+		}
+	}})
+}
+
+// attestedTurn is in no lane of deaths: no server was asked.
+func attestedTurn(at time.Time) timeline.Event {
+	e := turn(2, at)
+	e.Words = "changed by people's word, not proved dead"
+	return e
 }
 
 // turnsAt are steps of one sort, of a roll that may be long.
@@ -292,7 +323,19 @@ const (
 )
 
 func (b *campaignBuild) leftNote() string {
-	return fmt.Sprintf("%s at first, %d left", Plural(b.all, "stolen value", "stolen values"), b.all-len(b.died))
+	note := fmt.Sprintf("%s at first, %d left", Plural(b.all, "stolen value", "stolen values"), b.all-len(b.died))
+	if n := len(b.attested); n > 0 {
+		note += fmt.Sprintf(", of which %d by people's word", n)
+	}
+	return note + b.onSomeNote()
+}
+
+// onSomeNote goes behind a number that has those dead on some only in it.
+func (b *campaignBuild) onSomeNote() string {
+	if b.onSome == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d dead on some only", b.onSome)
 }
 
 func (b *campaignBuild) fallFromClose() []lane {
@@ -310,7 +353,11 @@ func (b *campaignBuild) lanes() (out []lane) {
 	}
 	out = append(out, b.lane(notDeadLabel, b.leftNote(), timeline.Track{Fall: b.fall(from)}))
 	marks := func(l turnLane, always bool) {
+		died := l.label == diedLane
 		if l, n := b.marks(l); n > 0 || always {
+			if died {
+				l.Note += b.onSomeNote()
+			}
 			out = append(out, l)
 		}
 	}
@@ -378,7 +425,7 @@ func (b *campaignBuild) single() (p picture, rest, beyond string) {
 		r.finish(&b.drawing, true)
 		if r.Why == "" {
 			r.Why, r.Class = r.words, r.class
-		} else if r.at != dead {
+		} else if r.class != "good" {
 			r.Said = append(r.Said, r.words)
 		}
 		if r.took > 0 {
@@ -405,7 +452,7 @@ func (b *campaignBuild) single() (p picture, rest, beyond string) {
 		}
 	}
 	if n := b.interesting - drawn; n > 0 {
-		beyond = Plural(n, "credential more that was used or tried, or is not dead, is", "credentials more that were used or tried, or are not dead, are") + " not drawn here: the picture in all counts them, and each is where all credentials are."
+		beyond = Plural(n, "credential more that was used or tried, or is not proved dead everywhere, is", "credentials more that were used or tried, or are not proved dead everywhere, are") + " not drawn here: the picture in all counts them, and each is where all credentials are."
 	}
 	return b.each(lanes), rest, beyond
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
 )
 
 // lanesOf are the lines of the pictures of a page whose class begins so: what
@@ -88,11 +90,43 @@ func TestOfALongRollOnlyWhatIsToBeLookedAtHasALineOfItsOwn(t *testing.T) {
 		body := text(doc)
 		require.Contains(t, body, fmt.Sprintf("Without a line of their own: %d proved dead from 2026-11-23 12:00:00Z to ", n-open))
 		if more := open - drawnEach; more > 0 {
-			require.Contains(t, body, fmt.Sprintf("%d credentials more that were used or tried, or are not dead, are not drawn here", more))
+			require.Contains(t, body, fmt.Sprintf("%d credentials more that were used or tried, or are not proved dead everywhere, are not drawn here", more))
 		} else {
 			require.NotContains(t, body, "not drawn here")
 		}
 		require.Contains(t, fmt.Sprint(lanesOf(doc, "picture")), fmt.Sprintf("%d × stolen values not proved dead at first; %d × stolen values not proved dead at last", n, open))
+	}
+}
+
+// Nobody asked a server of what people attest, and a server that was left out
+// may still take what the others refuse: neither is among those proved dead.
+func TestThePictureOfALongRollCallsNoneProvedDeadThatIsNotSoEverywhere(t *testing.T) {
+	for _, n := range []int{drawnWhole + 1, 200} {
+		s := crowd(n)
+		open := 0
+		for range s.NotDead() {
+			open++
+		}
+		word, some := s.Credentials[1], s.Credentials[2]
+		word.Proof, word.Name = protocol.ProofAttested, "by word"
+		some.LeftOut, some.Name = []string{far}, "on some"
+		_, doc := render(t, s, verified)
+		each := lanesOf(doc, "picture each")
+		require.Len(t, each, open+3, "a line for each of them")
+		of := func(name string) [2]string {
+			return each[slices.IndexFunc(each, func(l [2]string) bool { return strings.HasPrefix(l[0], name) })]
+		}
+		require.Contains(t, of("by word")[0], "by people's word, not proved dead")
+		require.NotContains(t, of("by word")[1], deadWords)
+		require.NotContains(t, of("by word")[0], "after its new value was set")
+		require.Contains(t, of("on some")[0], "dead on some only")
+		proved := n - open - 2
+		require.Equal(t, [2]string{"All others " + Plural(proved, "", "stolen values, proved dead"), fmt.Sprintf("%d × stolen value dead", proved)}, each[len(each)-1])
+		require.Contains(t, text(doc), fmt.Sprintf("Without a line of their own: %d proved dead from ", proved))
+		all := fmt.Sprint(lanesOf(doc, "picture"))
+		require.Contains(t, all, fmt.Sprintf("[Not proved dead %d stolen values at first, %d left, of which 1 by people's word; 1 dead on some only %[1]d × stolen values not proved dead at first; %d × stolen values not proved dead at last]", n, open+1))
+		require.Contains(t, all, "[By people's word 1 in all 1 × changed by people's word, not proved dead]")
+		require.Contains(t, all, fmt.Sprintf("[Stolen value dead %d in all; 1 dead on some only ", proved+1))
 	}
 }
 

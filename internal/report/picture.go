@@ -199,6 +199,7 @@ type signRow struct {
 	tries      int         // after its death
 	uses       int
 	is         judge.Credential
+	attested   time.Time // by people's word; zero of all others
 	found      []judge.Finding
 	used       []judge.Use // one, or none
 	tally      map[string]int
@@ -222,9 +223,13 @@ func (r *signRow) finish(d *drawing, rotates bool) {
 	track := timeline.Track{Bands: d.bands, Lines: d.moments, Marks: d.axis.Thin(marksOf(r.found...))}
 	if rotates && !r.off {
 		track.Life = &timeline.Life{Dead: r.is.Rotated, Turns: turns(r.is)}
-		if r.is.Rotated.IsZero() {
+		switch {
+		case !r.attested.IsZero():
+			track.Life.Turns = append(track.Life.Turns, attestedTurn(r.attested))
+			r.Said = append(r.Said, "said to be changed: "+clock(r.attested.In(d.zone)))
+		case r.is.Rotated.IsZero():
 			r.Said = append(r.Said, "not known to be dead")
-		} else {
+		default:
 			r.Said = append(r.Said, "stolen value dead: "+clock(r.is.Rotated.In(d.zone)))
 		}
 	}
