@@ -55,7 +55,8 @@ type campaign struct {
 	cameBack  bool                    // the device answered meanwhile
 	asking    bool                    // the device
 	mend      credential.Refs         // what ended open that a person can put right
-	person    bool                    // there is such a one, and an earlier version does not say which
+	person    bool                    // there was such a one
+	vague     bool                    // there was, and an earlier version does not say which
 	unheard   bool                    // what was sent of something that stays open may still arrive
 	failed    error                   // of the first wave that failed
 	looks     int                     // at what is dead

@@ -88,6 +88,9 @@ const (
 	// held behind what was tried first, and waves that give up something while
 	// they are paused.
 	changeRelistHeld = "relist-held"
+	// changeMend marks campaigns that stay no longer than one of those that
+	// ended open for a person is open.
+	changeMend = "mend"
 
 	// SignalControl tells a wave what its campaign was told.
 	SignalControl = "control"

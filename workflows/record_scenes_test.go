@@ -88,15 +88,9 @@ var scenes = []struct {
 	{name: "goeson", settings: slowly, during: correctedMeanwhile},
 	// Nothing is left but what only a person can put right. He corrects one of
 	// them, and leaves the others open.
-	{name: "stays", settings: func(s *Settings) { s.Wait = time.Hour }, when: staysForPerson, during: func(ctx context.Context, s *stage) error {
-		if err := s.correct(ctx); err != nil {
-			return err
-		}
-		return errors.Join(s.tell(ctx, UpdateRelist, wire.RelistAsk{Proposal: "again", Actor: operator}),
-			s.tell(ctx, UpdateTakeUp, wire.TakeUp{Proposal: "again", Actor: operator, Reason: "a secret named the wrong account"}),
-			s.await(ctx, staysForPerson),
-			s.tell(ctx, UpdateClose, wire.Acceptance{Actor: operator, Reason: "they go anyway", Owner: "whoever runs it"}))
-	}},
+	{name: "stays", settings: waits, when: staysForPerson, during: correctedInTheEnd},
+	// The same, by a version that stays no longer than one of them is open.
+	{name: "mend", settings: waits, when: staysForPerson, during: correctedInTheEnd},
 	// A login to Vault that cannot be tried from here. What it could read waits
 	// until a person says that it may go on.
 	{name: "accepted", settings: func(s *Settings) { s.Deadline = 20 * time.Second }, when: func(st Status, w WaveStatus) bool {
@@ -242,6 +236,21 @@ func (s *stage) comesBack(ctx context.Context, workflow string, events int) erro
 		}
 	}
 	return s.device.Silence()
+}
+
+// waits has a campaign stay for a person.
+func waits(s *Settings) { s.Wait = time.Hour }
+
+// correctedInTheEnd has a person put right one of what needs him, and close the
+// campaign with the others open.
+func correctedInTheEnd(ctx context.Context, s *stage) error {
+	if err := s.correct(ctx); err != nil {
+		return err
+	}
+	return errors.Join(s.tell(ctx, UpdateRelist, wire.RelistAsk{Proposal: "again", Actor: operator}),
+		s.tell(ctx, UpdateTakeUp, wire.TakeUp{Proposal: "again", Actor: operator, Reason: "a secret named the wrong account"}),
+		s.await(ctx, staysForPerson),
+		s.tell(ctx, UpdateClose, wire.Acceptance{Actor: operator, Reason: "they go anyway", Owner: "whoever runs it"}))
 }
 
 func staysForPerson(st Status, _ WaveStatus) bool { return !st.Stays.IsZero() }

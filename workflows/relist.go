@@ -29,6 +29,7 @@ type relisting struct {
 	taking   bool
 	count    int // of what was taken up
 	listens  bool
+	held     bool             // some was taken up while the campaign was held
 	released map[int]Released // the latest of each wave
 }
 
@@ -155,9 +156,10 @@ func (c *campaign) takeUp(ctx workflow.Context, in wire.TakeUp) (Status, error) 
 	}
 	old = append(old, replaced...)
 	free, ended := c.free(steady, old)
+	held := c.status.Held && workflow.GetVersion(steady, changeRelistHeld, workflow.DefaultVersion, 1) > workflow.DefaultVersion
 	var waiting credential.Refs // behind what was tried first
-	if c.status.Held && workflow.GetVersion(steady, changeRelistHeld, workflow.DefaultVersion, 1) > workflow.DefaultVersion {
-		waiting = c.unbegun(old)
+	if held {
+		c.again.held, waiting = true, c.unbegun(old, replaced)
 	}
 	all := slices.Concat(free, ended, waiting)
 	amend := wire.AmendInput{Campaign: c.in.Campaign, Proposal: in.Proposal, Wave: nextWave(c.roll.Waves)}
@@ -185,7 +187,7 @@ func (c *campaign) takeUp(ctx workflow.Context, in wire.TakeUp) (Status, error) 
 		now = wire.Amended{Left: all}
 	}
 	c.takeOut(less(waiting, now.Left), 0)
-	return c.status, cmpErr(c.goOnWith(steady, now, free, ended), err)
+	return c.status, cmpErr(c.goOnWith(steady, now, free, ended, held), err)
 }
 
 // amend makes Vault and then the ledger put what is taken up where it is by
@@ -280,11 +282,17 @@ func (c *campaign) free(ctx workflow.Context, old credential.Refs) (free, ended 
 }
 
 // unbegun are those of refs that wait, in waves that nobody has begun, while
-// the campaign is held behind what was tried first.
-func (c *campaign) unbegun(refs credential.Refs) (out credential.Refs) {
+// the campaign is held behind what was tried first. What goes last for a reason
+// stays there, unless it comes off the roll (off).
+func (c *campaign) unbegun(refs, off credential.Refs) (out credential.Refs) {
 	for i, w := range c.roll.Waves {
-		if !w.Hold {
-			out = append(out, c.ofWave(i, refs)...)
+		if w.Hold {
+			continue
+		}
+		for _, r := range c.ofWave(i, refs) {
+			if !w.Alone || slices.Contains(off, r) {
+				out = append(out, r)
+			}
 		}
 	}
 	return out
@@ -315,7 +323,7 @@ func (c *campaign) listenToReleases(ctx workflow.Context) {
 //
 // free are the places that waves gave up, ended those at which one had
 // come to its end.
-func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended credential.Refs) error {
+func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended credential.Refs, held bool) error {
 	for i := range c.roll.Waves {
 		st := &c.status.Waves[i]
 		again := len(c.ofWave(i, less(ended, now.Left)))
@@ -335,14 +343,18 @@ func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended 
 			rest = append(rest, r)
 		}
 	}
-	if runs := runsOf(c.roll.Waves, rest); len(runs) > 0 {
+	var runs []credential.Run
+	for i := range c.roll.Waves { // what went on so before is in several
+		runs = append(runs, runsOf(c.roll.Waves[i:i+1], c.ofWave(i, rest))...)
+	}
+	if len(runs) > 0 {
 		waves = append(waves, credential.WaveIndex{Wave: nextWave(append(slices.Clone(c.roll.Waves), waves...)), Name: "goes on", Runs: runs})
 	}
 	c.join(ctx, now.Logins)
 	var failed error
 	i := len(c.roll.Waves) - 1
-	if c.status.Held {
-		i = slices.IndexFunc(c.roll.Waves, func(w credential.WaveIndex) bool { return !w.Hold }) - 1
+	if first := slices.IndexFunc(c.roll.Waves, func(w credential.WaveIndex) bool { return !w.Hold }); held && first >= 0 {
+		i = first - 1 // else all of the roll was tried first
 	}
 	for _, w := range waves {
 		i++
@@ -352,7 +364,7 @@ func (c *campaign) goOnWith(ctx workflow.Context, now wire.Amended, free, ended 
 		c.roll.Waves = slices.Insert(slices.Clone(c.roll.Waves), i, w)
 		c.loginsOf[w.Wave] = loginsIn(w, c.roll.Logins)
 		c.status.Waves = slices.Insert(slices.Clone(c.status.Waves), i, WaveStatus{Wave: w.Wave, Name: w.Name, Listed: listed(w)})
-		if c.status.Held {
+		if held {
 			continue
 		}
 		roll := c.roll

@@ -144,6 +144,74 @@ func TestWhoLetsTheOthersGoOnWhileItIsListedAgainWaitsForThat(t *testing.T) {
 	}
 }
 
+// Whoever picks all there is has all of it in what is tried first.
+func TestWhatWasTriedFirstIsListedAgainWhereThatWasAll(t *testing.T) {
+	for name, left := range map[string]bool{"it is taken up": false, "another has the path": true} {
+		for _, reason := range []protocol.Reason{protocol.ReasonNoAccount, protocol.ReasonUnreachable} {
+			t.Run(name+" "+string(reason), func(t *testing.T) {
+				f := heldWrong(reason)
+				f.roll.Waves, f.roll.Listed = f.roll.Waves[:1], 1
+				f.proposal = wire.RelistFound{Items: 1, Old: []*credential.Ref{{}}}
+				f.amending = func(_ int, in wire.AmendInput) wire.Amended {
+					if left {
+						return wire.Amended{Left: credential.Refs{{}}}
+					}
+					return wire.Amended{
+						Waves: []credential.WaveIndex{{Wave: in.Wave, Name: "listed again 1", Runs: []credential.Run{{Authority: "corp", Kind: credential.LDAPPassword, Span: credential.Span{Page: 2, To: 1}}}}},
+						Pages: 1, Changed: credential.Refs{{Page: 2}},
+					}
+				}
+				env := f.env(t)
+				seen(env, time.Hour)
+				taken := updateWith(env, UpdateTakeUp, 2*time.Hour, takeUp)
+				waits := statusAt(t, env, 3*time.Hour)
+				resumed := update(env, UpdateResume, 4*time.Hour)
+				in := input
+				in.Settings.Deadline = 24 * time.Hour
+				env.ExecuteWorkflow(CampaignWorkflow, in)
+				require.NoError(t, errors.Join(taken.refused, taken.err, resumed.refused, resumed.err))
+				require.True(t, waits.Held)
+				out := result[Result](t, env)
+				require.Equal(t, 1, out.Listed)
+				require.Equal(t, 1, out.Dead+out.Open, "it is lost nowhere")
+				if !left {
+					require.Equal(t, 1, out.Dead)
+				}
+			})
+		}
+	}
+}
+
+// What goes last does so for a reason: servers replicate by it, or Rollcall
+// works with it. Listed otherwise it goes on as it was, where it was; only what
+// comes off the roll leaves it.
+func TestWhatGoesLastStaysThereWhenItIsListedAgainBehindATry(t *testing.T) {
+	f := heldWrong(protocol.ReasonNoAccount)
+	last := waveOf(2, 0, 0, 0, 2)
+	last.Alone = true
+	f.roll.Waves, f.roll.Listed = append(f.roll.Waves, last), f.roll.Listed+2
+	f.proposal.Items++
+	f.proposal.Old = append(f.proposal.Old, &credential.Ref{Page: 3})
+	f.proposal.Replaced = append(f.proposal.Replaced, credential.Ref{Page: 3, Index: 1})
+	amending := f.amending
+	f.amending = func(n int, in wire.AmendInput) wire.Amended {
+		out := amending(n, in)
+		out.Replaced = in.Replaced
+		return out
+	}
+	env := f.env(t)
+	seen(env, time.Hour)
+	taken := updateWith(env, UpdateTakeUp, 2*time.Hour, takeUp)
+	update(env, UpdateResume, 3*time.Hour)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.NoError(t, errors.Join(taken.refused, taken.err))
+	require.Equal(t, []int{0, 1, 2}, f.amends[0].Take)
+	require.Equal(t, credential.Refs{{Page: 1, Index: 2}, {Page: 3, Index: 1}}, f.amends[0].Replaced)
+	require.Equal(t, Result{Listed: 6, Excluded: 3, Dead: 6}, result[Result](t, env))
+	require.Equal(t, place{3, 0}, f.prepared[len(f.prepared)-1].at, "it goes last")
+	require.Zero(t, f.tries[place{3, 1}])
+}
+
 // A login to Vault that is found goes before what it may read, also where that
 // waits behind what was tried first.
 func TestALoginThatIsFoundWhileTheOthersWaitGoesBeforeThem(t *testing.T) {

@@ -330,6 +330,33 @@ func TestWhoListsTwiceHasEachInAWaveOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestWhatGoesOnAsItWasTwiceIsInOneWaveOnce(t *testing.T) {
+	f := relisted()
+	mended := false
+	f.outcome = func(at place, _ int) (protocol.Step, protocol.Reason) {
+		if at == (place{0, 2}) && !mended {
+			return protocol.Precheck, protocol.ReasonUnreachable
+		}
+		return "", ""
+	}
+	f.proposal = wire.RelistFound{Items: 1, Old: []*credential.Ref{{Page: 0, Index: 2}}}
+	f.amended = wire.Amended{Left: credential.Refs{{Page: 0, Index: 2}}}
+	env := f.env(t)
+	before := 0
+	for _, at := range []time.Duration{20 * time.Minute, 30 * time.Minute} {
+		seen(env, at)
+		taken := updateWith(env, UpdateTakeUp, at+time.Minute, takeUp)
+		defer func() { require.NoError(t, errors.Join(taken.refused, taken.err)) }()
+	}
+	env.RegisterDelayedCallback(func() { mended, before = true, f.tries[place{0, 2}] }, 33*time.Minute)
+	at := statusAt(t, env, 32*time.Minute)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.Equal(t, Result{Listed: 5, Excluded: 1, Dead: 5}, result[Result](t, env))
+	require.Equal(t, 1, at.Waves[len(at.Waves)-1].Listed)
+	require.Equal(t, before+1, f.tries[place{0, 2}], "it is worked on once")
+	require.Equal(t, 1, f.died[place{0, 2}])
+}
+
 // What another listing warned of, and what it could not take up, is as good as
 // what the first one warned of: the campaign does not end as if nothing were
 // missing.

@@ -16,8 +16,10 @@ func (c *campaign) stays(ctx, steady workflow.Context) error {
 	if c.in.Settings.Wait <= 0 || workflow.GetVersion(ctx, changeStays, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return nil
 	}
+	exact := workflow.GetVersion(ctx, changeMend, workflow.DefaultVersion, 1) > workflow.DefaultVersion
+	needed := func() bool { return c.person && (!exact || c.vague || len(c.mend) > 0) }
 	until := workflow.Now(steady).Add(c.in.Settings.Wait)
-	for (c.person || len(c.mend) > 0) && c.status.Open > 0 && !c.control.Aborting && workflow.Now(steady).Before(until) {
+	for needed() && c.status.Open > 0 && !c.control.Aborting && workflow.Now(steady).Before(until) {
 		c.status.Stays = until
 		_, err := workflow.AwaitWithTimeout(steady, until.Sub(workflow.Now(steady)), func() bool {
 			return c.control.Aborting || ctx.Err() != nil || c.others()

@@ -35,10 +35,12 @@ func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 		}
 		if len(more) > 0 {
 			c.setApart(more, i+1)
+			roll.Waves = c.roll.Waves
 		}
-		// What was listed again meanwhile is on it too.
-		roll = c.roll
-		roll.Again = c.again.count
+		if c.again.held { // what was listed again meanwhile is on it too
+			roll = c.roll
+			roll.Again = c.again.count
+		}
 	}
 	c.status.Trying = false
 	for i, w := range roll.Waves {
@@ -190,7 +192,8 @@ func (c *campaign) watch(ctx, steady workflow.Context, r *runningWave) {
 	c.status.Aside += done.Aside
 	c.cameBack, c.unheard = c.cameBack || done.CameBack, c.unheard || done.Unheard
 	c.mend = append(slices.Clone(c.mend), done.Mend...)
-	c.person = c.person || done.Person && len(done.Mend) == 0
+	c.person = c.person || done.Person
+	c.vague = c.vague || done.Person && len(done.Mend) == 0
 	st := &c.status.Waves[r.index]
 	st.Dead, st.Open, st.Ended = done.Dead, done.Open, true
 }
