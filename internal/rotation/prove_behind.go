@@ -216,7 +216,7 @@ func (r *Rotator) GoOn(ctx context.Context, a Applied) Applied {
 	if j == nil {
 		return a
 	}
-	j.followed = true
+	j.followed, j.silent = true, nil // what was silent then is asked again
 	return j.carry(ctx, j.prove)
 }
 

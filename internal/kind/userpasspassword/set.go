@@ -33,6 +33,9 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, _ credential.
 	if _, in := au.entered.Load(u.subject()); u.cidrs && !in {
 		return au.stop(protocol.ReasonRights, "the user is bound to source addresses (token_bound_cidrs), and no value that Vault holds logs in from this worker, so a new one could not be proved; nothing was changed: add this worker's address for the time of the campaign, or run a worker at one of those and put the present password into Vault")
 	}
+	if err := au.provable(ctx, u); err != nil {
+		return err
+	}
 	au.refused.forget(u.subject())
 	au.retired.Delete(u.subject())
 	_, err = au.api.Logical().WriteWithContext(ctx, u.path()+"/password", map[string]any{"password": new.Reveal()})
@@ -42,6 +45,16 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, _ credential.
 		return au.fail("set a password", err)
 	}
 	return nil
+}
+
+// provable stops where no login is left to prove a new value by: it would be in
+// force, and nobody would be given it.
+func (au *Authority) provable(ctx context.Context, u user) error {
+	m, err := au.mountOf(ctx, u)
+	if err != nil || !au.ration.Last(ctx, u.id(), m.lockout) {
+		return err
+	}
+	return au.ration.Begin(ctx, u.id(), m.lockout)
 }
 
 // usable reads the user and stops where a rotation would saw off the branch we

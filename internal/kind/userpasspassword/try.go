@@ -119,14 +119,14 @@ var errNoToken = errors.New("the answer holds no token")
 // client has the token; one without is a login that waits for a second factor.
 //
 // What was let in last, or was set here last, is most likely right, and is
-// counted only if it is not. A good login that waits for a second factor ends
-// no count (1.21 tried).
+// counted only if it is not, unless that could be the one that locks. A good
+// login that waits for a second factor ends no count (1.21 tried).
 func (au *Authority) enter(ctx context.Context, u user, value credential.Secret) (*vaultapi.Client, *vaultapi.SecretAuth, error) {
 	m, err := au.mountOf(ctx, u)
 	if err != nil {
 		return nil, nil, notMade{err}
 	}
-	known := au.isKnown(u, value)
+	known := au.isKnown(u, value) && !au.ration.Last(ctx, u.id(), m.lockout)
 	if !known {
 		if err := au.ration.Begin(ctx, u.id(), m.lockout); err != nil {
 			return nil, nil, notMade{err}

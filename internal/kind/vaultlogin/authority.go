@@ -109,6 +109,9 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credentia
 			return err
 		}
 	}
+	for _, l := range a.Logins {
+		au.forget(a.Subject, l.Mount)
+	}
 	return au.Authority.Set(ctx, a, new, old)
 }
 

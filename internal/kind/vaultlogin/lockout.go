@@ -16,9 +16,9 @@ import (
 
 var errMayLock = errors.New("more wrong passwords could lock the account, or its login")
 
-// mayBeWrong is asked before a value is offered that was not let in last. An
-// error is why it is not offered.
-func (au *Authority) mayBeWrong(ctx context.Context, c credential.Credential, l credential.VaultLogin) error {
+// mayBeWrong is asked before a value is offered. known: it was let in last, and
+// is counted only if it is wrong by now. An error is why it is not offered.
+func (au *Authority) mayBeWrong(ctx context.Context, c credential.Credential, l credential.VaultLogin, known bool) error {
 	room, err := au.room(ctx, c, l)
 	if err != nil {
 		return err
@@ -29,6 +29,9 @@ func (au *Authority) mayBeWrong(ctx context.Context, c credential.Credential, l 
 	}
 	if !room || !lockout.Spare(au.ration.Counted(ctx, loginID(l), lockout)) {
 		return fmt.Errorf("vault %s: log in to ask what a login may read: %w", au.vault, errMayLock)
+	}
+	if known {
+		return nil
 	}
 	return au.ration.Begin(ctx, loginID(l), lockout)
 }
@@ -78,4 +81,20 @@ func (au *Authority) letIn(ctx context.Context, c credential.Credential, l crede
 		au.good = map[[2]string]credential.Secret{}
 	}
 	au.good[[2]string{c.Subject, l.Mount}] = value
+}
+
+// letInNoMore forgets a value that was let in last and is refused by now, and
+// counts that login.
+func (au *Authority) letInNoMore(ctx context.Context, c credential.Credential, l credential.VaultLogin) {
+	au.forget(c.Subject, l.Mount)
+	if lockout, err := au.tokens.Lockout(ctx, l.Mount); err == nil {
+		au.ration.Wrong(ctx, loginID(l), lockout)
+	}
+}
+
+// forget forgets which value was let in last.
+func (au *Authority) forget(subject, mount string) {
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	delete(au.good, [2]string{subject, mount})
 }

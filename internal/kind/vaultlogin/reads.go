@@ -103,8 +103,8 @@ func (au *Authority) logInWithOne(ctx context.Context, c credential.Credential, 
 		}
 		offered = append(offered, v)
 		known := au.letInLast(c, l, v)
-		if !known && len(l.Names) > 0 {
-			if err := au.mayBeWrong(ctx, c, l); err != nil {
+		if len(l.Names) > 0 {
+			if err := au.mayBeWrong(ctx, c, l, known); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -117,6 +117,9 @@ func (au *Authority) logInWithOne(ctx context.Context, c credential.Credential, 
 			return nil, nil, err
 		}
 		wrong++
+		if known {
+			au.letInNoMore(ctx, c, l)
+		}
 		au.note(refusal{c.Subject, l.Mount, v, time.Now()})
 	}
 	return nil, nil, fmt.Errorf("vault %s: log in to ask what a login may read: no value that is known is accepted", au.vault)

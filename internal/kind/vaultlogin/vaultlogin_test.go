@@ -35,6 +35,7 @@ func TestPasswordsThatLogInToVault(t *testing.T) {
 	t.Run("batch tokens and orphans are told", w.whatCannotBeRevoked)
 	t.Run("what a login could read is asked with the value in force, and wrong ones are not offered twice", w.reads)
 	t.Run("however many stale values are asked with, nobody is locked", w.readsLockNobody)
+	t.Run("a value that was let in once locks nobody when it is not the account's any more", w.onceLetIn)
 	t.Run("what one could read is not what another could", w.readsOfEach)
 	t.Run("who logs in by another name has what that name gets, and its tokens are revoked", w.anotherName)
 	t.Run("of many logins that get the same one is asked", w.readsOfMany)
@@ -321,6 +322,33 @@ func (w *world) readsLockNobody(t *testing.T) {
 	require.ErrorContains(t, err, "could lock")
 	_, err = w.login("ldap", c.Logins[0].Names[0], value)
 	require.NoError(t, err)
+}
+
+func (w *world) onceLetIn(t *testing.T) {
+	for _, guesses := range []int{2, 0} {
+		c, value := w.credential(t)
+		au := Around(w.bare, minted.New(w.worker(t), "vault"), "vault").Counting(w.store)
+		_, err := au.Reads(t.Context(), c, []credential.Secret{value}, []string{"rollcall/data/device/x"})
+		require.NoError(t, err)
+		a, err := w.bare.Account(t.Context(), w.bare.Servers()[0], c)
+		require.NoError(t, err)
+		require.NoError(t, w.bare.Set(t.Context(), a, credential.NewSecret("Somebody-sets-1-2-3"), value))
+		for range guesses {
+			_, err := w.login("ldap", c.Logins[0].Names[0], credential.NewSecret("guess"))
+			require.Error(t, err)
+		}
+		_, err = au.Reads(t.Context(), c, []credential.Secret{value}, []string{"rollcall/data/device/y"})
+		require.Error(t, err)
+		a, err = w.bare.Account(t.Context(), w.bare.Servers()[0], c)
+		require.NoError(t, err)
+		require.Equal(t, protocol.Accepted, a.State)
+		if guesses == 0 {
+			n, err := w.store.WrongLogins(t.Context(), loginID(c.Logins[0]), time.Hour)
+			require.NoError(t, err)
+			require.Equal(t, 1, n, "it counts as any other")
+			require.False(t, au.letInLast(c, c.Logins[0], value))
+		}
+	}
 }
 
 func (w *world) reads(t *testing.T) {

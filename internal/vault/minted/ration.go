@@ -104,6 +104,13 @@ func (r *Ration) Counted(ctx context.Context, id string, l Lockout) int {
 	return n
 }
 
+// Last reports whether the login that is left to others is spent, because a
+// value was wrong that had been right a moment ago: somebody sets others. Where
+// none is left to them, it is false.
+func (r *Ration) Last(ctx context.Context, id string, l Lockout) bool {
+	return l.Ours() < l.Locks && r.Counted(ctx, id, l) >= l.Ours()
+}
+
 // Begin is called before a login that may be wrong. Where it could be the one
 // that locks, the error is a *protocol.Stop, and it is not to be made.
 func (r *Ration) Begin(ctx context.Context, id string, l Lockout) error {
