@@ -302,7 +302,10 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	})
 	follow(ctx, rot, cs, done, func(ctx context.Context, some []int) {
 		eachAt(ctx, len(some), width, queue, place, func(ctx context.Context, k int) *protocol.Stop {
-			done[some[k]] = rot.GoOn(ctx, done[some[k]])
+			// It may set once more, and was asked for long ago perhaps.
+			if r.superseded(ctx, in.Batch.Campaign) == nil {
+				done[some[k]] = rot.GoOn(ctx, done[some[k]])
+			}
 			return nil // its write server answered
 		}, func(k int, why *protocol.Stop) {
 			if why.Reason == protocol.ReasonInternal {
