@@ -65,6 +65,7 @@ func (r *Rotation) doorAsker(spec *config.Campaign, campaign string, device []st
 		Flush: func(ctx context.Context, c credential.Credential, as credential.DoorLogin) *credential.Finding {
 			return r.flushOnce(ctx, spec, campaign, device, c, as)
 		},
+		Flushed: func(ctx context.Context, id, door string) time.Time { return r.flushedAt(ctx, campaign, door, id) },
 	}
 }
 

@@ -96,6 +96,20 @@ func (r *Rotation) cameOfFlush(ctx context.Context, campaign, door, id string, r
 	return &credential.Finding{Code: credential.FindingFlushFailed, Detail: "door " + door + ": its flush was begun, and its worker stopped before it said what came of it: it may have been run or not, and is not run again"}
 }
 
+// flushedAt is when a flush was noted to have done what it is for; zero: none
+// was, or that cannot be read.
+func (r *Rotation) flushedAt(ctx context.Context, campaign, door, id string) time.Time {
+	var f credential.Finding
+	if said, err := r.Store.NotedSaid(ctx, campaign, noteFlushed, door, id, &f); err != nil || !said || f.Code != credential.FindingFlushed {
+		return time.Time{}
+	}
+	at, _, err := r.Store.NotedAt(ctx, campaign, noteFlushed, door, id)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
 // tellFlushes adds to the results of a batch what came of its flushes.
 func (r *Rotation) tellFlushes(ctx context.Context, in wire.ApplyInput, rot *rotation.Rotator, cs []credential.Credential, out []wire.AppliedItem) []wire.AppliedItem {
 	if in.Doors == wire.DoorsLater && !rot.Retried && len(rot.Unheard) == 0 || !slices.ContainsFunc(cs, func(c credential.Credential) bool { return len(c.Doors) > 0 }) {

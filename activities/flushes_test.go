@@ -62,6 +62,10 @@ func TestAFlushWhoseWorkerDiedIsToldAndNotRunAgain(t *testing.T) {
 		require.Equal(t, map[string][]credential.Finding{"person/esg-01/flushed": {*done}}, told(false, "flushed", "failed"))
 	}
 	require.Equal(t, 1, runs)
+	when := func(name string) time.Time {
+		return p.rotation.doorAsker(spec, "c", nil).Flushed(t.Context(), of(name).ID, "mail")
+	}
+	require.WithinDuration(t, time.Now(), when("flushed"), time.Minute, "whoever was not told has that")
 	mail.Flush.URL = "https://127.0.0.1:1"
 	failed := flush("failed")
 	require.Equal(t, credential.FindingFlushFailed, failed.Code)
@@ -72,6 +76,9 @@ func TestAFlushWhoseWorkerDiedIsToldAndNotRunAgain(t *testing.T) {
 	require.True(t, first)
 	p.restart()
 	require.Nil(t, flush("killed"))
+	for _, name := range []string{"failed", "killed", "never begun"} {
+		require.Zero(t, when(name), name)
+	}
 	require.Empty(t, told(false, "killed"), "somebody else may be running it")
 	for range 2 {
 		unknown := told(true, "killed")["person/esg-01/killed"]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -183,6 +184,12 @@ func (s *stage) withSecondDoor(o *office, cfg config.Campaign) ([]byte, error) {
 // gone is where nothing answers.
 const gone = "127.0.0.1:1"
 
+func bothDoorsAreDown(_ context.Context, s *stage) error {
+	s.office.front.Behind(gone)
+	s.office.back.Behind(gone)
+	return nil
+}
+
 // firstDoorIsDown has the other one answer.
 func firstDoorIsDown(_ context.Context, s *stage) error {
 	s.office.front.Behind(gone)
@@ -200,8 +207,8 @@ func nasIsChangedOnceMore(ctx context.Context, s *stage) error {
 	return s.alices(ctx, "the fourth of the nas")
 }
 
-// nasIsChangedBehindTwoDoors is what alice does while one of them is down: then
-// the first one is up and the second is down, and then both are up.
+// nasIsChangedBehindTwoDoors is what alice does while both are down: then the
+// first one is up, and then both are.
 func nasIsChangedBehindTwoDoors(ctx context.Context, s *stage) error {
 	if err := s.alices(ctx, "the third of the nas"); err != nil {
 		return err
@@ -209,13 +216,18 @@ func nasIsChangedBehindTwoDoors(ctx context.Context, s *stage) error {
 	if err := s.recorded(ctx, 1); err != nil {
 		return err
 	}
-	s.office.back.Behind(gone)
 	s.office.front.Behind(s.office.machines[0].Address("imaps"))
 	if err := s.recorded(ctx, 2); err != nil {
 		return err
 	}
 	s.office.back.Behind(s.office.machines[0].Address("pop3s"))
 	return nil
+}
+
+// nasHasWrongLoginsBehindAnOpenDoor is what alice does while the first is down.
+// The operator aborts the campaign then.
+func nasHasWrongLoginsBehindAnOpenDoor(ctx context.Context, s *stage) error {
+	return errors.Join(s.alices(ctx, "the fifth of the nas"), s.recorded(ctx, 1), s.tell(ctx, UpdateAbort, operator))
 }
 
 // recorded waits until it was recorded so often what doors showed.

@@ -169,6 +169,7 @@ func (t *tasks) askDoors(ctx workflow.Context, wanted bool) {
 // heard takes what the doors of a task showed, and says when they are asked
 // again. news: it is to be recorded.
 func (it *taskItem) heard(ctx workflow.Context, a *wire.AskedTask, now time.Time) (news bool) {
+	waits := false
 	switch {
 	case a.Stop != nil && a.Stop.Reason == protocol.ReasonDoorRefusesNew:
 		it.refused(now)
@@ -184,6 +185,10 @@ func (it *taskItem) heard(ctx workflow.Context, a *wire.AskedTask, now time.Time
 		it.Refused, it.AskAt = mostRefused, now.Add(lookEvery)
 	default:
 		it.Refused = 0
+		if a.Stop != nil && a.Spent && workflow.GetVersion(ctx, "spent-waits", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
+			waits = true // whatever its first door showed, the account had its wrong logins
+			it.Refused, it.AskAt = mostRefused, now.Add(lookEvery)
+		}
 	}
 	if a.Stop == nil {
 		return true
@@ -193,7 +198,7 @@ func (it *taskItem) heard(ctx workflow.Context, a *wire.AskedTask, now time.Time
 		if same && !it.Until.IsZero() {
 			a.Stop.Until = it.Until // a cache grows no older by being asked
 		}
-		if it.Until = a.Stop.Until; it.Until.After(now) {
+		if it.Until = a.Stop.Until; it.Until.After(now) && !waits {
 			it.AskAt = earlier(it.AskAt, it.Until.Add(time.Second))
 		}
 	}

@@ -206,3 +206,26 @@ func TestADoorThatMayKeepARefusalIsAskedAgainWhenThatIsOver(t *testing.T) {
 		}
 	}
 }
+
+// A look that had wrong logins behind a door that is open is none that is made
+// again soon, whoever looks, and whatever is over by then.
+func TestATaskWhoseAccountHadItsWrongLoginsIsAskedInAnHourWhateverItsDoorsShowed(t *testing.T) {
+	for _, why := range []protocol.Reason{protocol.ReasonDoorTakesOld, protocol.ReasonDoorSilent, protocol.ReasonDoorGuest} {
+		c := &crowd{spent: true}
+		env := tasksEnv(t, c)
+		over := env.Now().Add(3 * time.Minute).UTC() // of what was cached at the door
+		c.shut = map[int]*protocol.Stop{0: {Reason: why, Server: "mail", Detail: "it is open", Until: over}}
+		saidAndLookedAt(c, env, at(0))
+		for i := range 30 {
+			env.RegisterDelayedCallback(func() {
+				env.UpdateWorkflow(UpdateLook, "", &testsuite.TestUpdateCallback{OnAccept: func() {}, OnReject: func(error) {}, OnComplete: func(any, error) {}}, Look{})
+			}, 2*time.Minute+time.Duration(i)*time.Minute)
+		}
+		env.RegisterDelayedCallback(func() { c.mu.Lock(); c.shut = nil; c.mu.Unlock() }, 3*time.Hour)
+		require.Equal(t, waveResult{Dead: 1}, askedWithin(t, c, env, 1))
+		require.Greater(t, len(c.askAt), 1)
+		for i := 1; i < len(c.askAt); i++ {
+			require.GreaterOrEqual(t, c.askAt[i].Sub(c.askAt[i-1]), lookEvery)
+		}
+	}
+}

@@ -41,6 +41,9 @@ type keeping struct {
 	ends  func()
 	notes *vaultNotes
 	now   time.Time
+	// flushed is when a worker that was killed noted that its flush was done.
+	flushed time.Time
+	stopped bool // the worker is
 }
 
 func newKeeping(r *real, at door.Settings) *keeping {
@@ -86,7 +89,8 @@ func (k *keeping) pass(flush func() *credential.Finding) Applied {
 		ask.Flush = func(context.Context, credential.Credential, credential.DoorLogin) *credential.Finding { return flush() }
 	}
 	rot.Now = ask.Now
-	rot.AskDoors(k.Context(), v, ask, func() bool { return false })
+	ask.Flushed = func(context.Context, string, string) time.Time { return k.flushed }
+	rot.AskDoors(k.Context(), v, ask, func() bool { return k.stopped })
 	return out
 }
 
@@ -268,4 +272,35 @@ func TestAFlushThatAKilledWorkerHadNotBegunIsRunByTheNextPass(t *testing.T) {
 		require.Equal(t, protocol.ReasonDoorRefusesNew, got.Stop.Reason)
 		require.Equal(t, 1, k.doors["there"].asked, "the second try is kept")
 	}
+}
+
+// A worker that is stopping begins no flush.
+func TestAWorkerThatStopsRunsNoFlushOfADoorThatRefusedTheNewValue(t *testing.T) {
+	t.Parallel()
+	k := dovecotThatRefuses(t)
+	k.pass(nil) // and it was killed
+	k.stopped = true
+	k.pass(func() *credential.Finding {
+		t.Error("it was run")
+		return nil
+	})
+}
+
+// A worker may be killed when its flush is done and noted, and before it is
+// noted that the door may be asked again. The pass after it takes the first
+// note for the second, unless the door refused the new value after that.
+func TestAFlushThatAKilledWorkerHadDoneIsAsGoodAsOneOfThisPass(t *testing.T) {
+	t.Parallel()
+	begun := func() *credential.Finding { return nil } // it is noted that it was
+	k := dovecotThatRefuses(t)
+	k.pass(nil)
+	k.flushed = k.now.Add(-time.Minute)
+	got := k.pass(begun)
+	require.Equal(t, protocol.ReasonDoorRefusesNew, got.Stop.Reason, "it came before the refusal, and ended none")
+	require.Equal(t, 1, k.doors["there"].asked)
+	k.ends()
+	k.flushed, k.now = k.now.Add(time.Second), k.now.Add(2*time.Second)
+	got = k.pass(begun)
+	require.True(t, got.Dead(), "%+v", got.Stop)
+	require.Equal(t, protocol.Refused, k.offer(k.old))
 }

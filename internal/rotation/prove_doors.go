@@ -200,7 +200,7 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 			continue
 		}
 		h := r.Refusals.held(ctx, r.Campaign, ask, v.Credential, as.Door)
-		if h != nil && r.flushHeld(ctx, v, ask, h.Server) {
+		if h != nil && !stopped() && r.flushHeld(ctx, v, ask, turns[h.Server], h.Server) {
 			h = r.Refusals.held(ctx, r.Campaign, ask, v.Credential, as.Door)
 		}
 		if h != nil {
@@ -267,13 +267,27 @@ func (r *Rotator) askFlushed(ctx context.Context, v Verdict, ask DoorAsker, of a
 
 // flushHeld runs the flush of a door that refused the new value, if nobody has
 // begun it: the worker that met the refusal was killed before it came to that.
-// It reports whether the flush did what it is for.
-func (r *Rotator) flushHeld(ctx context.Context, v Verdict, ask DoorAsker, at string) bool {
+// One that was run by a worker that was killed right behind it has its say. It
+// reports whether a flush is known to have done what it is for.
+func (r *Rotator) flushHeld(ctx context.Context, v Verdict, ask DoorAsker, t *turn, at string) bool {
+	if t == nil || t.err != nil {
+		return false
+	}
+	// As each login there: restarts of a service for several accounts do not
+	// come at once.
+	t.door.Turn.Lock()
+	defer t.door.Turn.Unlock()
 	i := slices.IndexFunc(v.Credential.Doors, func(as credential.DoorLogin) bool { return as.Door == at })
 	if i < 0 || !r.Refusals.flushedSince(ctx, r.Campaign, v.Credential.ID, at).IsZero() {
 		return false
 	}
 	f := ask.flushed(ctx, v.Credential, v.Credential.Doors[i], protocol.DoorEvidence{Door: at, First: protocol.Refused})
+	if f == nil && ask.Flushed != nil {
+		if done := ask.Flushed(ctx, v.Credential.ID, at); !done.IsZero() {
+			r.Refusals.remembersFlush(r.Campaign, v.Credential.ID, at, done)
+			return true
+		}
+	}
 	if f == nil {
 		return false
 	}

@@ -82,6 +82,9 @@ func (t *tries) run() bool {
 func (t *tries) first() (taken door.Shown, ok bool) {
 	for _, form := range t.at.Forms(t.as.Login, t.with.new) {
 		reply, asked := t.offer(form, true)
+		if reply == protocol.Unreachable {
+			t.wrong.unheard++
+		}
 		if t.ev.First = reply; !asked || reply != protocol.Refused {
 			taken = form
 			break

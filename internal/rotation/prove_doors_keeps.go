@@ -20,7 +20,10 @@ type DoorAsker struct {
 	// credential in a campaign; nil where there is nothing to run, or it was
 	// run already. Its detail names no account.
 	Flush func(ctx context.Context, c credential.Credential, as credential.DoorLogin) *credential.Finding
-	Now   func() time.Time
+	// Flushed is when a flush that was run already was noted to have done what
+	// it is for; zero: none is known to. Nil: nobody notes it.
+	Flushed func(ctx context.Context, id, door string) time.Time
+	Now     func() time.Time
 	// Until is when no other account is begun any more; zero: never.
 	Until time.Time
 	// Campaign asks, and Refusals has what its doors showed before, of tasks.
@@ -74,6 +77,8 @@ func FirstLooks(at door.Settings, c credential.Credential) int {
 // goes on where it broke off.
 type Look struct {
 	wrong wrongLogins
+	// waits: it had wrong logins behind a door that is open.
+	waits bool
 	// flushed is the door whose flush may be at work still.
 	flushed string
 }
@@ -81,8 +86,25 @@ type Look struct {
 // NewLook begins one.
 func NewLook() *Look { return &Look{wrong: wrongLogins{most: maxWrongLogins}} }
 
-// Spent reports whether it had all its wrong logins.
-func (l *Look) Spent() bool { return l.wrong.had >= l.wrong.most }
+// Spent reports whether the next look has to wait: it had all its wrong logins,
+// or one behind a door that is open, which costs some of its own when it is
+// shut. stop is why the doors are open. That doors are silent to the new value
+// is none, but where one of them refuses that: then nobody knows that it is the
+// one in force.
+func (l *Look) Spent(stop *protocol.Stop) bool {
+	had := l.Wrong()
+	if stop != nil && stop.Reason == protocol.ReasonDoorRefusesNew {
+		had = l.wrong.had
+	}
+	return l.waits || had >= l.wrong.most
+}
+
+// Wrong is how many wrong logins it had so far, without silence to the new
+// value.
+func (l *Look) Wrong() int { return l.wrong.had - l.wrong.unheard }
+
+// Behind notes that a door was open when it had had so many of Wrong.
+func (l *Look) Behind(had int) { l.waits = l.waits || l.Wrong() > had }
 
 // wrongAt are the wrong logins of a look, as they count at a door: not at all
 // where nothing could lock.

@@ -185,11 +185,11 @@ func TestAPersonsDoorThatRefusesTheNewValueIsFlushedOnceInItsLook(t *testing.T) 
 			require.Equal(t, protocol.ReasonNearLock, stop.Reason)
 		case row.second == protocol.Refused:
 			require.Equal(t, protocol.ReasonDoorRefusesNew, refused.Reason)
-			require.True(t, look.Spent())
+			require.True(t, look.Spent(refused))
 			require.Len(t, mail.asked, 2)
 		default:
 			require.Equal(t, protocol.ReasonDoorRefusesNew, refused.Reason)
-			require.False(t, look.Spent())
+			require.False(t, look.Spent(refused))
 			require.NotContains(t, ask.RefusedInALook(look, refused).Detail, "saslauthd", "it keeps no refusal")
 			if row.flush != nil {
 				require.Len(t, mail.asked, 1, "what the web hook began may go on")

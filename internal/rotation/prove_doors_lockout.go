@@ -29,6 +29,8 @@ type wrongLogins struct {
 	some  bool
 	// most bounds those of a look where nothing clears them; 0: nothing does.
 	most, had int
+	// unheard are those of had that were a silence to the new value.
+	unheard int
 }
 
 // before is called before each login at a door, and after the last one.

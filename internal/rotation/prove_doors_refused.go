@@ -83,15 +83,20 @@ func (r *Refusals) noteFlushed(ctx context.Context, campaign, id, at string, now
 	if r == nil {
 		return
 	}
-	r.mu.Lock()
-	if r.flushed == nil {
-		r.flushed = map[[3]string]time.Time{}
-	}
-	r.flushed[[3]string{campaign, id, at}] = now
-	r.mu.Unlock()
+	r.remembersFlush(campaign, id, at, now)
 	if r.Notes != nil {
 		_, _ = r.Notes.NoteOnce(ctx, campaign, lifted, at, id)
 	}
+}
+
+// remembersFlush keeps in this process when that was.
+func (r *Refusals) remembersFlush(campaign, id, at string, done time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.flushed == nil {
+		r.flushed = map[[3]string]time.Time{}
+	}
+	r.flushed[[3]string{campaign, id, at}] = done
 }
 
 // flushedSince is when noteFlushed noted it, in this process or another one;

@@ -76,7 +76,7 @@ func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credent
 				f, it.Stop = a.elsewhere(ctx, c, with.olds, in.LeftOut)
 				it.Findings = append(it.Findings, f...)
 			}
-			it.Stop, it.Spent = a.RefusedInALook(look, a.Keeps(it.Stop)), look.Spent()
+			it.Stop, it.Spent = a.RefusedInALook(look, a.Keeps(it.Stop)), look.Spent(it.Stop)
 		}
 		if it.Stop == nil {
 			it.Proof = proofOf(c, with.all)
@@ -121,6 +121,7 @@ func holds(values []credential.Secret, value credential.Secret) bool {
 func (a *Asking) doors(ctx context.Context, look *rotation.Look, c credential.Credential, with values, silent unheard) (ev []protocol.DoorEvidence, found []credential.Finding, stop *protocol.Stop) {
 	var names []string
 	var open *protocol.Stop // why the first of them is
+	had := 0                // wrong logins up to there
 	began := a.Now().Truncate(time.Second)
 	known, lately := a.Behind(c.ID, with.is, with.olds)
 	seen := map[string]protocol.DoorEvidence{} // behind it
@@ -147,7 +148,7 @@ func (a *Asking) doors(ctx context.Context, look *rotation.Look, c credential.Cr
 			why = e.Open(len(with.olds) > 0)
 		}
 		if open == nil {
-			open = why
+			open, had = why, look.Wrong()
 		}
 		if why != nil && (why.Reason == protocol.ReasonDoorRefusesNew || why.Reason == protocol.ReasonNearLock) {
 			break
@@ -156,6 +157,7 @@ func (a *Asking) doors(ctx context.Context, look *rotation.Look, c credential.Cr
 	if open == nil {
 		return ev, found, a.stillTake(ctx, c, with.is, ev, began)
 	}
+	look.Behind(had)
 	if !lately {
 		a.NoteBehind(c.ID, with.is, with.olds, seen)
 	}

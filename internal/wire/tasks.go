@@ -89,7 +89,8 @@ type AskedTask struct {
 	// them out.
 	DoorsLeftOut []string       `json:"doors_left_out,omitempty"`
 	Stop         *protocol.Stop `json:"stop,omitempty"` // why it is open
-	// Spent: the look had all the wrong logins that an account bears in one.
+	// Spent: the look had all the wrong logins that an account bears in one, or
+	// one behind a door that is open: the next one comes an hour later.
 	Spent bool `json:"spent,omitempty"`
 	// Findings name nobody.
 	Findings []credential.Finding `json:"findings,omitempty"`

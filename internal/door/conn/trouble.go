@@ -34,7 +34,10 @@ func Explain(err error) door.Trouble {
 	var other errSpeaks
 	var clear BeginsNoTLS
 	var record tls.RecordHeaderError
+	var worded door.Trouble
 	switch {
+	case errors.As(err, &worded):
+		return worded
 	case errors.As(err, &other):
 		return door.Trouble{Why: other.Error(), Fault: door.OtherProtocol}
 	case errors.As(err, &clear):

@@ -201,6 +201,11 @@ func invalidCredentials(err error, policy int8) door.Said {
 	return door.Said{Reply: reply, Code: "49 data " + sub.Code}
 }
 
+// forNow reports whether a result says nothing of another time.
+func forNow(code uint16) bool {
+	return results[code] == protocol.Unreachable || results[code] == protocol.TooMany
+}
+
 // noPolicyError is go-ldap's mark of a control without an error. 0 is one:
 // password expired.
 const noPolicyError = -1
@@ -230,7 +235,8 @@ func words(err error) door.Trouble {
 	var le *ldap.Error
 	_ = errors.As(err, &le)
 	switch {
-	case errors.Is(err, errNoStartTLS) && results[le.ResultCode] == protocol.Unreachable:
+	case errors.Is(err, errNoStartTLS) && (le == nil || le.ResultCode >= ldap.ErrorNetwork || forNow(le.ResultCode)):
+		// What is no result at all is as silence.
 		return door.Trouble{Why: errNoStartTLS.Error()}
 	case errors.Is(err, errNoStartTLS):
 		return conn.Explain(conn.BeginsNoTLS(fmt.Sprint(le.ResultCode, " to StartTLS")))

@@ -171,3 +171,25 @@ func TestADirectoryThatBeginsNoTLSIsNotTheDoorOfTheFile(t *testing.T) {
 	at := s.settings("ldap", s.proxy(lab.SlapdProxyOptions{NoTLS: true}).Address("ldap"))
 	doortest.Subject{At: at, Login: s.Directory.AccountDN("svc-0001"), Value: s.Right("svc-0001"), Open: opened}.BeginsNoTLS(t, "2 to StartTLS")
 }
+
+// What is no result of a directory's says nothing of TLS, nor does one that
+// passes.
+func TestWhatIsNoResultToStartTLSIsAsSilence(t *testing.T) {
+	t.Parallel()
+	result := func(code byte) string {
+		return "\x30\x0c\x02\x01\x01\x78\x07\x0a\x01" + string([]byte{code}) + "\x04\x00\x04\x00"
+	}
+	for says, fault := range map[string]door.Fault{
+		result(2):              door.NoTLS,
+		result(11):             "", // its administrator's limit
+		result(51):             "", // busy
+		result(52):             "", // unavailable
+		"\x30\x03\x02\x01\x01": "",
+		"\x30\x00":             "",
+	} {
+		at := door.Settings{Type: "ldap", TLS: door.StartTLS, Address: doortest.Says(t, says), Timeout: 3 * time.Second}
+		said := Open(at).Ask(t.Context(), "uid=x", credential.NewSecret("some value"))
+		require.Equal(t, protocol.Unreachable, said.Reply, "%q", says)
+		require.Equal(t, fault, said.Fault, "%q: %s", says, said.Code)
+	}
+}

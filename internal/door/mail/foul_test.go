@@ -115,6 +115,9 @@ func TestAServerThatBeginsNoTLSForNowIsAsOneThatIsSilent(t *testing.T) {
 		"T1 NO [LIMIT] too many\r\n":               func(d door.Settings) door.Door { return OpenIMAP(d) },
 		"* BYE going down\r\n":                     func(d door.Settings) door.Door { return OpenIMAP(d) },
 		"-ERR [SYS/TEMP] not now\r\n":              func(d door.Settings) door.Door { return OpenPOP3(d) },
+		"502 no\r\n250 a\r\n502 no\r\n":            func(d door.Settings) door.Door { return OpenSMTP(d) },
+		"garble\r\n250 a\r\n421 too many\r\n":      func(d door.Settings) door.Door { return OpenSMTP(d) },
+		"421 not now\r\n250 a\r\n250 STARTTLS\r\n": func(d door.Settings) door.Door { return OpenSMTP(d) },
 		"250-a\r\n250 STARTTLS\r\n454 not now\r\n": func(d door.Settings) door.Door { return OpenSMTP(d) },
 		"421 too many\r\n":                         func(d door.Settings) door.Door { return OpenSMTP(d) },
 	} {
@@ -122,11 +125,13 @@ func TestAServerThatBeginsNoTLSForNowIsAsOneThatIsSilent(t *testing.T) {
 		switch answer[0] {
 		case '-':
 			greeting = "+OK a\r\n"
-		case '2', '4':
+		case '2', '4', '5', 'g':
 			greeting = "220 a\r\n"
 		}
 		texts := []string{greeting, answer}
-		if ehlo, last, both := strings.Cut(answer, "STARTTLS\r\n"); both {
+		if _, helo, both := strings.Cut(answer, "\r\n250 a\r\n"); both {
+			texts = []string{greeting, strings.TrimSuffix(answer, "250 a\r\n"+helo), "250 a\r\n", helo}
+		} else if ehlo, last, both := strings.Cut(answer, "STARTTLS\r\n"); both {
 			texts = []string{greeting, ehlo + "STARTTLS\r\n", last}
 		}
 		at := door.Settings{TLS: door.StartTLS, Address: doortest.Answers(t, 1000, texts...), Timeout: 3 * time.Second}

@@ -87,7 +87,7 @@ func (d *SMTP) open(ctx context.Context) (*smtp.Client, *greeted, func(), error)
 // moment.
 func startTLS(c *smtp.Client, config *tls.Config) error {
 	if offered, _ := c.Extension("STARTTLS"); !offered {
-		return conn.BeginsNoTLS("it offers no STARTTLS")
+		return offersNone(c)
 	}
 	err := c.StartTLS(config)
 	var said *textproto.Error
@@ -95,6 +95,29 @@ func startTLS(c *smtp.Client, config *tls.Config) error {
 		return conn.BeginsNoTLS(fmt.Sprint(said.Code, " to STARTTLS"))
 	}
 	return err
+}
+
+// offersNone asks once more what the server offers. Where EHLO itself is not
+// answered net/smtp says HELO, to which nobody offers anything, and does not
+// tell.
+func offersNone(c *smtp.Client) error {
+	id, err := c.Text.Cmd("EHLO localhost")
+	if err != nil {
+		return err
+	}
+	c.Text.StartResponse(id)
+	defer c.Text.EndResponse(id)
+	_, offers, err := c.Text.ReadResponse(250)
+	var said *textproto.Error
+	switch {
+	case errors.As(err, &said):
+		return door.Trouble{Why: fmt.Sprint(said.Code, " to EHLO, which is to say whether it begins TLS")}
+	case err != nil:
+		return err
+	case strings.Contains(strings.ToUpper(offers), "STARTTLS"):
+		return door.Trouble{Why: "it says once that it begins TLS, and once that it does not"}
+	}
+	return conn.BeginsNoTLS("it offers no STARTTLS")
 }
 
 // greeted keeps what a server says first, which net/smtp does not hand on.

@@ -1,0 +1,125 @@
+package activities
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/opened"
+	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
+	"rollcall/internal/tasks"
+	"rollcall/internal/wire"
+)
+
+// spending are the doors of one account, whose wrong logins one directory
+// counts.
+type spending struct {
+	mu    sync.Mutex
+	takes map[string]map[string]protocol.Reply // by door and value; none: refused
+	wrong int
+}
+
+func (s *spending) set(at, value string, reply protocol.Reply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.takes[at] == nil {
+		s.takes[at] = map[string]protocol.Reply{}
+	}
+	s.takes[at][value] = reply
+}
+
+func (s *spending) open(at string) (*opened.Door, error) {
+	return &opened.Door{Door: spent{s, at}}, nil
+}
+
+type spent struct {
+	*spending
+	at string
+}
+
+func (s spent) Ask(_ context.Context, _ string, value credential.Secret) door.Said {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if reply := s.takes[s.at][value.Reveal()]; reply != "" {
+		return door.Said{Reply: reply}
+	}
+	s.wrong++
+	return door.Said{Reply: protocol.Refused}
+}
+
+func (spent) Software(context.Context) (string, error) { return "", nil }
+
+// A directory that Rollcall does not know counts the wrong logins of all doors,
+// in however many looks, by whichever worker. Two within an hour are all, also
+// where a door opens and shuts in between.
+func TestLooksSpendTwoWrongLoginsAnHourWhateverOpensAndShutsAndWhoeverLooks(t *testing.T) {
+	p := newPeopled(t, nil, "nas")
+	p.put("nas", "stolen")
+	c := credential.Credential{ID: "person/esg-01/nas", Name: "nas", Kind: credential.SecretByHand,
+		Doors: []credential.DoorLogin{{Door: "vpn", Login: "nas"}, {Door: "mail", Login: "nas"}},
+		Task:  &credential.Task{At: &credential.Path{Mount: "kv", Path: "net/nas", Field: "value"}, Ends: []credential.TaskEnd{{Name: "it"}}}}
+	was, err := p.store.ReadLive(t.Context(), *c.Task.At, 0)
+	require.NoError(t, err)
+	c.Task.Stolen = []credential.StolenVersion{{Version: was.Version, Written: was.Written}}
+	require.NoError(t, tasks.KeepStolen(t.Context(), p.store, []credential.Credential{c}))
+	p.put("nas", "new")
+	p.open()
+	for name, row := range map[string]struct {
+		between func(*spending)
+		another bool // worker
+		waits   bool
+		machine int // how many there are behind the first door
+	}{
+		"the first one is shut in between":    {between: func(s *spending) { s.set("vpn", "stolen", "") }, waits: true, machine: 2},
+		"another worker looks":                {between: func(*spending) {}, another: true, waits: true, machine: 1},
+		"it is silent, and another one looks": {between: func(s *spending) { s.set("vpn", "new", protocol.Unreachable) }, another: true, waits: true, machine: 1},
+		"both are silent, and both are there": {between: func(s *spending) { s.set("mail", "new", protocol.Unreachable) }, machine: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doors, now, refusals := &spending{takes: map[string]map[string]protocol.Reply{}}, time.Now(), &rotation.Refusals{}
+			doors.set("vpn", "new", protocol.Accepted)
+			doors.set("mail", "new", protocol.Accepted)
+			doors.set("vpn", "stolen", protocol.Accepted)
+			if !row.waits {
+				doors.set("vpn", "new", protocol.Unreachable)
+				row.between(doors)
+			}
+			look := func() wire.AskedTask {
+				a := tasks.Asking{Store: p.store, Stopped: func() bool { return false }, DoorAsker: rotation.DoorAsker{
+					Now: func() time.Time { return now }, Campaign: name, Refusals: refusals, Open: doors.open,
+					Settings: func(at string) door.Settings {
+						return door.Settings{Type: "http", Machines: map[string]int{"vpn": row.machine, "mail": 1}[at]}
+					}}}
+				out, err := a.Ask(t.Context(), wire.Tasks{Campaign: name, Snapshot: p.index.Snapshot, Refs: p.in.Refs[:1]}, []credential.Credential{c})
+				require.NoError(t, err)
+				return out[0]
+			}
+			hour := 0
+			for n := range 4 {
+				before := doors.wrong
+				it := look()
+				if hour += doors.wrong - before; n == 0 {
+					require.NotNil(t, it.Stop)
+					require.Equal(t, row.waits, it.Spent, "the next look is made in an hour")
+					row.between(doors)
+				}
+				require.LessOrEqual(t, hour, 2)
+				if it.Spent {
+					now, hour = now.Add(time.Hour), 0
+				}
+				if it.Stop == nil {
+					break
+				}
+				if row.another {
+					refusals = &rotation.Refusals{}
+				}
+			}
+		})
+	}
+}
