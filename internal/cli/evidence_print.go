@@ -228,6 +228,7 @@ var evidenceNotes = map[string]string{
 	"values-in-the-clear": "the audit device writes secrets as they are (log_raw, or keys that are left out of hashing): whoever could read this log has them, so count each as stolen, have the device hash, and take old files away. None is shown here, and --audit-device finds no value in it",
 	"no-response":         "requests to Vault whose response is not in the logs: how they ended is not known",
 	"connections-dropped": "more logins of one connection at once than are remembered: some are counted without an answer",
+	"too-many-servers":    "lines call themselves by more servers than are kept apart: whoever may write into a syslog may call himself as he likes. Lines of further ones are judged and cover nothing: name the server before each file",
 	"too-often":           "a line says that a login was repeated more often than is counted of one line (100)",
 	"outcome-not-mapped":  "logins have an outcome of which the campaign file (logs) does not say what it is: whether they were let in is not known",
 	"changed-by-unknown":  "changes of which the log has the number of who made them, and no login before that names him: older logs may",

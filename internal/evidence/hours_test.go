@@ -96,6 +96,28 @@ func TestATimeInTheHourThatComesTwiceIsHeldAgainstBothAndCoversNeither(t *testin
 	}
 }
 
+// A login that may have been within the window is none from which a usual place
+// is learned: it may be the intruder's.
+func TestALoginInTheHourThatComesTwiceMakesNoPlaceUsualWhereItMayBeWithinTheWindow(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	for begins, want := range map[time.Time]string{
+		time.Date(2022, 10, 30, 1, 20, 0, 0, time.UTC): "possible used-elsewhere no-usual-places 2 [named-by-login hour-came-twice]",
+		time.Date(2022, 10, 30, 1, 50, 0, 0, time.UTC): "",
+	} {
+		o := yearless(t, sshd("Oct 30 01:50:00", "x"), sshd("Oct 30 02:30:00", letIn), sshd("Oct 30 10:00:00", letIn))
+		o.Zone = zone
+		o.Judge.Windows[0].From = begins
+		r, err := Read(t.Context(), o)
+		require.NoError(t, err)
+		var got []string
+		for _, f := range r.Findings {
+			got = append(got, fmt.Sprint(f.Grade, " ", f.Code, " ", f.Rule, " ", f.Count, " ", f.Doubts))
+		}
+		require.Equal(t, want, strings.Join(got, ", "), "a window from %s", begins)
+	}
+}
+
 // A line of an hour that was not there is of another zone.
 func TestATimeOfAnHourThatClocksWentOverIsNotUnderstood(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Berlin")

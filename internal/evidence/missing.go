@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/judge"
 	"rollcall/internal/evidence/logs"
 	"rollcall/internal/plural"
@@ -38,7 +39,8 @@ func (r *reading) missing() (out []judge.Unlogged) {
 func (r *reading) own(authority string) (out []*judge.Source) {
 	for _, s := range r.sources {
 		format, err := logs.Named(s.Format, r.Mapped...)
-		if s.Authority == authority && err == nil && !format.InFront {
+		further := slices.ContainsFunc(s.Notes, func(n judge.Noted) bool { return n.Note == event.TooManyOf }) // of nobody knows whom
+		if s.Authority == authority && err == nil && !format.InFront && !further {
 			out = append(out, s)
 		}
 	}

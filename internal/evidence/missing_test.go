@@ -3,10 +3,14 @@ package evidence
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/judge"
 	"rollcall/internal/evidence/taken"
 )
@@ -63,4 +67,51 @@ func TestEachServerOfADirectoryWithoutALogIsNamedWithItsHoursAndAQuestion(t *tes
 		}
 		require.Equal(t, len(row.missing), without, "a campaign takes them: %s", name)
 	}
+}
+
+// Who may write into a syslog may call himself as he likes, and a campaign
+// takes so many servers: what comes behind the forged names is read, and covers
+// nothing unless the roll names it.
+func TestForgedServersCrowdOutNoServerOfTheRollAndTheResultIsTaken(t *testing.T) {
+	const forged, known, further = 5_000, "ldap1", "far-off"
+	var text strings.Builder
+	for n := range forged {
+		text.WriteString(syslog(hour(11), fmt.Sprintf("forged-%d", n), "conn=1 fd=1 ACCEPT from IP=203.0.113.1:5 (IP=192.0.2.2:389)"))
+	}
+	for at := 10; at <= 20; at++ {
+		for _, host := range []string{known, further} {
+			text.WriteString(session(hour(at), host, 7+at, "203.0.113.9", "uid=svc,dc=x", 0))
+		}
+	}
+	o := optionsFor(write(t, "slapd.log", text.String()))
+	o.Quiet = 2 * time.Hour
+	o.Servers = map[string][]string{"corp": {"ldaps://ldap1.example.org", "ldaps://ldap2.example.org"}}
+	o.Files[0].Authority = "corp"
+	r, err := Read(t.Context(), o)
+	require.NoError(t, err)
+	require.Len(t, r.Missing, 1)
+	require.Equal(t, "corp, ldap2.example.org", r.Missing[0].Name())
+	require.Len(t, r.Sources, mostSources+2)
+	var lines, logins int
+	for _, s := range r.Sources {
+		lines, logins = lines+s.Lines, logins+s.Logins
+		switch s.Server {
+		case known:
+			require.Empty(t, s.Gaps, "the roll has it, so it is known")
+		case "":
+			require.Empty(t, s.Covered)
+			require.True(t, slices.ContainsFunc(s.Notes, func(n judge.Noted) bool { return n.Note == event.TooManyOf }))
+			require.Equal(t, hour(10).String()+hour(20).String(), s.Gaps[0].From.String()+s.Gaps[0].To.String(), "nobody knows whose lines they are")
+		}
+	}
+	require.Equal(t, []int{strings.Count(text.String(), "\n"), 22}, []int{lines, logins}, "each line counts")
+	found := 0
+	for _, f := range r.Findings {
+		found += f.Count
+	}
+	require.Equal(t, 22, found, "and is judged")
+	encoded, err := json.Marshal(r)
+	require.NoError(t, err)
+	_, err = taken.Read(encoded)
+	require.NoError(t, err, "a campaign takes it")
 }

@@ -220,7 +220,8 @@ const mostEarly = 100
 // server is the source of one server's lines.
 type server struct {
 	*judge.Source
-	last time.Time
+	further bool // of those that are not kept apart: it covers nothing
+	last    time.Time
 }
 
 // Years, in UTC, that a line can be of. Anyone may write one of another year
@@ -270,24 +271,44 @@ func (g *ofGroup) at(name string) *server {
 		name = g.group.server
 	}
 	name = cutName(name)
-	if g.live && len(g.byServer) >= maxServers {
-		name = ""
+	key := name
+	if _, is := g.byServer[key]; !is && g.group.server == "" && !g.expected(name) && (g.live && len(g.byServer) >= maxServers || !g.live && len(g.sources) >= mostSources) {
+		key, name = furtherServers, ""
 	}
-	s, ok := g.byServer[name]
+	s, ok := g.byServer[key]
 	if !ok {
 		quiet := g.Quiet
 		if g.live { // nobody asks what it covers, and lines of all times take no memory
 			quiet = math.MaxInt64
 		}
-		s = &server{Source: judge.NewSource(g.authority, name, g.format.Name, quiet, g.format.CannotShow...)}
+		s = &server{Source: judge.NewSource(g.authority, name, g.format.Name, quiet, g.format.CannotShow...), further: key == furtherServers}
 		s.InFront = g.format.InFront
-		g.byServer[name] = s
+		g.byServer[key] = s
 		g.sources = append(g.sources, s.Source)
 	}
 	if !slices.Contains(s.Files, g.path) {
 		s.Files = append(s.Files, g.path)
 	}
 	return s
+}
+
+// mostSources are kept of one reading, and of each group besides one of all
+// servers beyond them: who may write into a syslog may call himself as he
+// likes, and a campaign takes 2,000. Lines of that one count, are judged as all
+// are, and cover nothing. Servers that the roll names, and what has no name,
+// have room whatever came before them.
+const mostSources = 1_000
+
+// furtherServers is no name of a server: a line's is valid UTF-8.
+const furtherServers = "\xff"
+
+// expected reports whether a directory of the roll has a server of that name,
+// as its URL has it or by its first part: so few names that they need no bound.
+func (g *ofGroup) expected(name string) bool {
+	return name == "" || slices.ContainsFunc(hostsOf(g.Servers[g.authority]), func(host string) bool {
+		first, _, _ := strings.Cut(host, ".")
+		return name == host || name == first || name == strings.ToUpper(first)
+	})
 }
 
 // cutName is a name as whoever takes the result takes it: a line may call its
@@ -356,8 +377,8 @@ func (g *ofGroup) file(ctx context.Context, f *File) error {
 	}
 	defer in.Close()
 	g.path = f.Path
-	if g.current != nil {
-		g.at(g.current.Server)
+	if g.current != nil && !slices.Contains(g.current.Files, g.path) {
+		g.current.Files = append(g.current.Files, g.path)
 	}
 	log := taken.Log{File: f.Path, Format: g.format.Name, Authority: g.authority, Server: g.group.server}
 	g.log, g.order = &log, order{}
@@ -483,6 +504,9 @@ func (g *ofGroup) judged(line []byte, place event.Place, verdict logs.Verdict, a
 	}
 	or, twice := g.clock.Twice(at)
 	switch {
+	case s.further:
+		s.Line(time.Time{})
+		s.Note(event.TooManyOf, place)
 	case twice:
 		s.Twice(at, or, place)
 	case verdict == logs.Aside:

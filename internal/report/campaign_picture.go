@@ -402,6 +402,14 @@ func (b *campaignBuild) logs() (out []lane) {
 		for _, x := range b.covered.exposed.without(a.covered) {
 			t.Gaps = append(t.Gaps, timeline.Gap{Span: timeline.Span{From: x.From, To: x.To}})
 		}
+		if a.logged < a.servers && !a.noLog { // what the others have says nothing of those
+			t.Gaps = nil
+			for _, x := range b.covered.exposed {
+				t.Gaps = append(t.Gaps, timeline.Gap{Span: timeline.Span{From: x.From, To: x.To}})
+			}
+			t.Covered = nil
+			note += ", " + Plural(a.servers-a.logged, "server without a log", "servers without a log")
+		}
 		if a.noLog {
 			note = "no log is known to be of it"
 			if b.covered.neverEnded > 0 {

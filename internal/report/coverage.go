@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -161,11 +162,45 @@ func coverageOf(s *ledger.State) (c coverage) {
 				}
 			}
 		}
+		a.without = slices.DeleteFunc(slices.Clone(a.without), func(host string) bool {
+			for at := range covered {
+				if at.authority == name && isServer(at.name, host, s.Servers[name], a.without) {
+					return true // another reading has it
+				}
+			}
+			return false
+		})
+		if without := len(a.without); without > 0 { // one server may be called in two ways
+			a.servers = max(a.servers, without+min(a.logged, 1))
+			a.logged = min(a.logged, a.servers-without)
+		}
 		slices.SortStableFunc(a.gaps, func(x, y credential.LogGap) int { return cmp.Or(x.From.Compare(y.From), x.To.Compare(y.To)) })
 		a.gaps = slices.Compact(a.gaps)
 		c.of = append(c.of, a)
 	}
 	return c
+}
+
+// isServer reports whether a log that calls its server so is of that host: by
+// its whole name, or by its first part where no other server has that.
+func isServer(called, host string, urls, others []string) bool {
+	called, host = strings.ToLower(strings.TrimSuffix(called, ".")), strings.ToLower(strings.TrimSuffix(host, "."))
+	if called == host {
+		return host != ""
+	}
+	first, _, _ := strings.Cut(host, ".")
+	if called == "" || called != first {
+		return false
+	}
+	same := func(other string) bool {
+		if u, err := url.Parse(other); err == nil && u.Hostname() != "" {
+			other = u.Hostname()
+		}
+		other = strings.ToLower(strings.TrimSuffix(other, "."))
+		its, _, _ := strings.Cut(other, ".")
+		return other != host && its == first
+	}
+	return !slices.ContainsFunc(urls, same) && !slices.ContainsFunc(others, same)
 }
 
 // shortOnes are the stretches with lines that count as gaps, since there were

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,33 @@ func TestNoMoreIsSaidToBeCoveredThanLogsShow(t *testing.T) {
 		r.ReadAt, r.Windows = dayOf(100), []credential.Interval{{From: dayOf(0)}}
 	})
 	require.Regexp(t, `^corp: (less than 1|\d|[1-6]\d) % of the exposure`, lasts, "what came behind the reading is not covered")
+}
+
+// One server of a log may be called in two ways, or be one that the roll has
+// not got: it stands for none of those of which no log is known.
+func TestAServerWithoutALogIsNotCoveredByAnotherOnes(t *testing.T) {
+	s := sampleLogs().fold()
+	s.Servers = map[string][]string{"corp": {"ldaps://ldap1:636", "ldaps://ldap3:636"}}
+	r := s.Readings[0]
+	r.Coverage[1].Gaps, r.Coverage[2].Gaps = nil, nil
+	r.Coverage = append(r.Coverage, credential.LogCoverage{Authority: "corp", Server: "ldap3", NoLog: true, Gaps: []credential.LogGap{{From: dayOf(0), To: dayOf(100), Reason: "no-log"}}})
+	require.Equal(t, "corp: 50 % of the exposure is covered (ldap1 openldap, 4000 lines; ldap2 openldap, 400 lines); no log is known of 1 of its 2 servers; none is known to be of ldap3",
+		coverageOf(s).lines(time.UTC)[0].Words)
+	_, doc := render(t, s, verified)
+	require.Contains(t, fmt.Sprint(lanesOf(doc, "picture")), "[Log: corp covers 50 % of the exposure, 1 server without a log 1 × stretch without a record]")
+
+	for name, without := range map[string]string{"LDAP3": "ldap3", "LDAP3.example.org": "ldap3.example.org", "ldap3": "ldap3.example.org"} {
+		r.Coverage[len(r.Coverage)-1].Server, s.Servers["corp"][1] = without, "ldaps://"+without+":636"
+		later := *r
+		later.Coverage = []credential.LogCoverage{{Authority: "corp", Server: name, Format: "openldap", Lines: 9, Logins: 1}}
+		s.Readings = append(s.Readings[:1:1], &later)
+		line := coverageOf(s).lines(time.UTC)[0].Words
+		require.NotContains(t, line, "none is known to be of", "a later reading has it: %s", name)
+		require.Contains(t, line, "corp: 100 % of the exposure")
+	}
+	r.Coverage[len(r.Coverage)-1].Server = "ldap3.example.org"
+	s.Servers["corp"] = []string{"ldaps://ldap3.example.org:636", "ldaps://ldap3.example.com:636"}
+	require.Contains(t, coverageOf(s).lines(time.UTC)[0].Words, "none is known to be of ldap3.example.org", "it may be the other one")
 }
 
 // An authority that came onto the roll behind the reading is in no result.

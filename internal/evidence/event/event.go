@@ -186,6 +186,7 @@ const (
 	NotMapped   Note = "outcome-not-mapped"  // the campaign file does not say what this outcome is
 	TooMany     Note = "too-many-stretches"  // with lines: the shortest are not kept, and count as gaps
 	HourTwice   Note = "hour-came-twice"     // lines of the hour that comes twice when clocks go back: which of the two they are of the log does not say
+	TooManyOf   Note = "too-many-servers"    // that lines call themselves: those behind the first cover nothing
 	TooOften    Note = "too-often"           // a line says more repetitions of itself than are counted
 )
 

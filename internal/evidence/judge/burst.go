@@ -183,6 +183,8 @@ func (b *bursts) end(k trailKey, t *trail, ofAccount bool) {
 		b.more++
 		return
 	}
+	is.accounts.forget()
+	is.addresses.forget()
 	b.found = append(b.found, is)
 }
 

@@ -158,6 +158,8 @@ type group struct {
 	indicator   string
 	indicatorAt string
 	whole       bool
+	// either: it may have been at another time, of another phase.
+	either bool
 	// clear: at least one event of it is without a doubt.
 	clear   bool
 	moments moments
@@ -346,7 +348,7 @@ func (j *Judge) sortOne(e event.Event, named, bursts bool, take func(k key, g gr
 			other.At, other.Or, other.Doubts = e.Or, time.Time{}, append(slices.Clone(of.Doubts), event.ByHour)
 			or := j.keyOf(i, n, value, at, other)
 			if or.indicator, or.named = byName, named; or.phase != k.phase { // it makes a difference
-				of.Doubts = other.Doubts
+				of.Doubts, g.either = other.Doubts, true
 				late := g
 				late.First, late.Last = other.At, other.At
 				take(or, late, other)

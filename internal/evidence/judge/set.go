@@ -10,13 +10,17 @@ import (
 type set[T comparable] struct {
 	few  []T
 	many map[T]bool // all of them, when they are more than few
+	were int        // of one that is over, whose members are forgotten
 }
 
 const mostFew = 8
 
 func (s *set[T]) has(x T) bool { return s.many[x] || slices.Contains(s.few, x) }
 
-func (s *set[T]) len() int { return max(len(s.few), len(s.many)) }
+func (s *set[T]) len() int { return max(len(s.few), len(s.many), s.were) }
+
+// forget keeps how many there were.
+func (s *set[T]) forget() { *s = set[T]{were: s.len()} }
 
 func (s *set[T]) each() iter.Seq[T] {
 	if s.many != nil {

@@ -21,5 +21,8 @@ func TestASetHasWhatWasAddedOnceEach(t *testing.T) {
 			require.Equal(t, len(want), s.len())
 		}
 		require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(s.each()))
+		s.forget()
+		require.Equal(t, len(want), s.len(), "it knows how many there were")
+		require.Empty(t, slices.Collect(s.each()))
 	})
 }

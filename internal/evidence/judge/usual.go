@@ -64,9 +64,10 @@ func (p *places) list() (out []string) {
 
 // learn takes the place of a login from before the first window. Several
 // addresses of which one is true are one place, as a whole: each by itself may
-// be what who asked wrote.
+// be what who asked wrote. What may have been within the window teaches
+// nothing.
 func (j *Judge) learn(k key, g *group) {
-	if k.phase != Before || k.credential < 0 || k.change != "" || k.perhaps || g.indicator != "" || !k.address.IsValid() || k.unread() || g.place == device || g.place == usual {
+	if k.phase != Before || k.credential < 0 || k.change != "" || k.perhaps || g.either || g.indicator != "" || !k.address.IsValid() || k.unread() || g.place == device || g.place == usual {
 		return
 	}
 	if k.outcome != event.Accepted && k.outcome != event.Unknown {
