@@ -430,6 +430,19 @@ func TestLoginsThatCannotBeAskedDoNotWaitForEachOther(t *testing.T) {
 	w.eachDies(0, 1)
 }
 
+// One was about to be set a moment ago, and cannot be by now.
+func TestALoginThatCannotBeAskedWaitsForOneThatWasAboutToBeSet(t *testing.T) {
+	w := vaultUsers(t, nil)
+	of, err := w.rotation.reachOf(t.Context(), w.logins, w.roll.Credentials[:2], true)
+	require.NoError(t, err)
+	require.NotNil(t, of.Before(t.Context(), w.roll.Credentials[1]))
+	require.Nil(t, of.Before(t.Context(), w.roll.Credentials[0]), "the other one is about to be set")
+	_, err = w.client.Logical().Delete("auth/userpass/users/y")
+	require.NoError(t, err)
+	require.NotNil(t, w.prepared(1)[0])
+	require.NotNil(t, of.Before(t.Context(), w.roll.Credentials[0]))
+}
+
 // eachDies: three passes are enough.
 func (w *reachable) eachDies(items ...int) {
 	dead, last := map[int]bool{}, map[int]*protocol.Stop{}

@@ -209,6 +209,11 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 	}, func(i int, why *protocol.Stop) {
 		out[i] = wire.PreparedItem{Index: in.Items[i], Prepared: wire.Prepared{Step: protocol.Precheck, Stop: why}}
 	})
+	for _, p := range out {
+		if p.Stop != nil {
+			r.logins.NotReady(in.Batch.Campaign, page[p.Index].ID)
+		}
+	}
 	ctx, beating := beat(ctx)
 	defer beating()
 	if err := r.noteElsewhere(ctx, page, out, elsewhere); err != nil {

@@ -16,7 +16,7 @@ func (o *Reach) Closed(id string) { o.of.add(o.campaign, id) }
 // Opened is rotation.Reach's.
 func (o *Reach) Opened(id string) {
 	o.of.drop(o.campaign, id)
-	o.of.ready.Delete([2]string{o.campaign, id})
+	o.of.NotReady(o.campaign, id)
 }
 
 // BeforeStaging says why nothing may be staged for c, or nil. A login waits for

@@ -57,6 +57,9 @@ func (l *Logins) isReady(campaign, id string) bool {
 	return ok && time.Since(at.(time.Time)).Abs() < readyFor
 }
 
+// NotReady says that a login is not about to be set, whatever it was before.
+func (l *Logins) NotReady(campaign, id string) { l.ready.Delete([2]string{campaign, id}) }
+
 // closed reports whether a login is closed; else it gives what the campaign has
 // staged for it, if anything.
 func (l *Logins) closed(ctx context.Context, campaign string, login credential.Credential) (closed bool, staged ownmount.Staged, err error) {

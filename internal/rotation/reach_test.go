@@ -147,3 +147,22 @@ func TestALoginThatSomebodyChangedAfterItWasClosedIsOpenAgain(t *testing.T) {
 		require.True(t, r.closed)
 	})
 }
+
+// Others go on because one is about to be set.
+func TestALoginThatIsNotSetAfterAllIsNotTakenForAboutToBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, reach := loginStories(t)[0].world(), &outlasting{closed: true}
+		w.reach = reach
+		r := w.rotator()
+		r.BeforeSet = func(context.Context, credential.Credential) *protocol.Stop {
+			return &protocol.Stop{Reason: protocol.ReasonInterrupted}
+		}
+		p := r.Prepare(t.Context(), w.cred)
+		require.Nil(t, p.Stop)
+		w.intents[p.Attempt] = true
+		a := r.Apply(t.Context(), w.cred, p.Attempt, p.Fresh)
+		require.Equal(t, protocol.ReasonInterrupted, a.Stop.Reason)
+		require.Equal(t, protocol.Intent, a.Step)
+		require.False(t, reach.closed)
+	})
+}

@@ -18,8 +18,21 @@ import (
 func (j *job) set(ctx context.Context, facts protocol.Facts, d protocol.Decision) error {
 	j.step = protocol.Intent
 	if err := j.mayBeSet(ctx); err != nil {
+		j.opened() // an earlier pass may have called it about to be set
 		return err
 	}
+	if stop := j.beforeSet(ctx); stop != nil {
+		return stop
+	}
+	err := j.send(ctx, facts, d)
+	if err != nil {
+		j.opened() // others may have gone on because this one was about to be set
+	}
+	return err
+}
+
+// send sends it, unless something outside of the account is in the way.
+func (j *job) send(ctx context.Context, facts protocol.Facts, d protocol.Decision) error {
 	if j.BeforeSet != nil && !facts.Activated && facts.NewBinds != protocol.PasswordExpired {
 		if stop := j.BeforeSet(ctx, j.c); stop != nil {
 			return stop
@@ -31,16 +44,11 @@ func (j *job) set(ctx context.Context, facts protocol.Facts, d protocol.Decision
 	if stop := j.Gate.Enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
 		return stop
 	}
-	err := j.noteSent(ctx, facts, d)
-	if err != nil {
+	if err := j.noteSent(ctx, facts, d); err != nil {
 		j.Gate.Refused(err)
 		return err
 	}
-	err = j.reset(ctx)
-	if err != nil {
-		j.opened() // others may have gone on because this one was about to be set
-	}
-	return err
+	return j.reset(ctx)
 }
 
 // written are the places that Activate writes.

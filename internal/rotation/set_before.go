@@ -18,7 +18,7 @@ import (
 // second copy that a reset leaves as it is.
 
 // mayBeSet says why the account is left as it is, or nothing: by its entry, its
-// secrets in Vault, what Vault does with them, and who else could read them.
+// secrets in Vault, and what Vault does with them.
 func (j *job) mayBeSet(ctx context.Context) error {
 	if stop := j.hindered(ctx, j.c, &j.account); stop != nil {
 		return stop
@@ -34,13 +34,7 @@ func (j *job) mayBeSet(ctx context.Context) error {
 	if err := j.fit(); err != nil {
 		return j.keepUnsent(ctx, err)
 	}
-	if err := j.stays(ctx); err != nil {
-		return err
-	}
-	if stop := j.beforeSet(ctx); stop != nil {
-		return stop
-	}
-	return nil
+	return j.stays(ctx)
 }
 
 // hindered is why nothing is set for an account as it is now, or nil. What a
