@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -48,9 +49,9 @@ func (l *evidenceLedger) record(ctx context.Context, r credential.LogsRead, of [
 				return err
 			}
 			folder := filepath.Join(dir, ledger.EvidenceOf(l.device))
-			if missing(folder) {
-				entries[0].Detail = former(folder)
-			}
+			// Entries go by their id, so the first stays: a try before this one
+			// may have made the folder and written nothing.
+			entries[0].Detail = former(folder)
 			if l.log, err = activities.OpenLedger(ctx, store, dir, ledger.EvidenceOf(l.device)); err != nil {
 				return otherKey(ctx, store, folder, err)
 			}
@@ -70,12 +71,26 @@ func (l *evidenceLedger) record(ctx context.Context, r credential.LogsRead, of [
 // aside is how a part of a device's evidence is called that was moved away.
 const aside = "-until-"
 
+// partsAside are the folders of those parts, in order of their names. A path is
+// no pattern, whatever is in it.
+func partsAside(folder string) (out []string) {
+	beside, err := os.ReadDir(filepath.Dir(folder))
+	if err != nil {
+		return nil
+	}
+	for _, e := range beside {
+		if strings.HasPrefix(e.Name(), filepath.Base(folder)+aside) {
+			out = append(out, filepath.Join(filepath.Dir(folder), e.Name()))
+		}
+	}
+	return out
+}
+
 // former says what lies beside a ledger that is begun: the parts before it. Its
 // first entry has that, so nobody takes it for all that there is.
 func former(folder string) string {
-	parts, _ := filepath.Glob(folder + aside + "*")
 	var out []string
-	for _, part := range parts {
+	for _, part := range partsAside(folder) {
 		words := "another one"
 		if r, err := ledger.OpenReader(part); err == nil {
 			words = "the key " + r.VerifierKey()

@@ -30,7 +30,8 @@ func TestALedgerOfEvidenceGoesOnWhenVaultWasBuiltAnewAndAPersonSaysSo(t *testing
 	t.Cleanup(v.Kill)
 	t.Setenv("HOME", t.TempDir())
 	v.UseIn(t, v.RootToken().Reveal())
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "a[b") // no pattern
+	require.NoError(t, os.Mkdir(dir, 0o700))
 	file, ledgers := filepath.Join(dir, "esg.yaml"), filepath.Join(dir, "ledger")
 	plain := strings.Replace(besideFile, "  - {type: evidence, file: evidence-esg-01.json}\n", "", 1)
 	require.NoError(t, os.WriteFile(file, []byte(plain), 0o600))
@@ -71,6 +72,7 @@ func TestALedgerOfEvidenceGoesOnWhenVaultWasBuiltAnewAndAPersonSaysSo(t *testing
 	require.Equal(t, string(before), string(after))
 
 	require.NoError(t, os.Rename(folder, folder+"-until-20261130"))
+	require.NoError(t, os.Mkdir(folder, 0o700), "a try that wrote nothing has made it")
 	require.NoError(t, writer.record(ctx, read("watch-2", campaign), nil))
 	require.NoError(t, writer.record(ctx, read("watch-3", campaign), nil))
 	r, err := ledger.OpenReader(folder)

@@ -148,8 +148,7 @@ func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.Sta
 	if filepath.Clean(filepath.Dir(folder)) == filepath.Clean(a.fetched("")) {
 		a.fetchEvidence(ctx, beside, fetch)
 	}
-	parts, _ := filepath.Glob(beside + aside + "*")
-	for _, part := range append(parts, beside) {
+	for _, part := range append(partsAside(beside), beside) {
 		if !missing(part) {
 			a.takePart(ctx, part, state, key)
 		}
