@@ -186,7 +186,7 @@ func patientDirectoryOf(e *estate.Estate, k credential.Kind) config.Directory {
 // campaignOf names the credential's authority, and nothing where that is Vault.
 // An operation takes patience at most, or what suits the server if it is 0.
 func campaignOf(e *estate.Estate, c credential.Credential, patience time.Duration) *config.Campaign {
-	spec := &config.Campaign{Device: estate.Device}
+	spec := &config.Campaign{Device: estate.Device, Vault: config.Vault{Mount: config.DefaultMount, Transit: config.DefaultTransit}}
 	switch {
 	case c.Kind.OpensVault():
 	case c.Authority == estate.PostgresName:

@@ -26,7 +26,7 @@ func TestAllThatIsDeadIsCountedWhetherOrNotItIsDoneWith(t *testing.T) {
 	st, found, err := worker.StandingOf(ctx, "c1")
 	require.NoError(t, err)
 	require.True(t, found)
-	require.Equal(t, Standing{Listed: 6, Dead: 4, Noted: true}, st)
+	require.Equal(t, Standing{Listed: 6, Dead: 4, OnSome: 2, Noted: true}, st)
 	var fates []Fate
 	require.NoError(t, worker.Fates(ctx, "c1", func(f Fate) { fates = append(fates, f) }))
 	require.Len(t, fates, 6)
