@@ -100,9 +100,8 @@ func (t tally) Places() string {
 	return "servers"
 }
 
-// onSome reports whether what is dead was not shown so everywhere. What people
+// OnSome reports whether what is dead was not shown so everywhere. What people
 // attest counts as attested.
-// OnSome reports whether what is dead was not shown so everywhere.
 func OnSome(l *ledger.CredentialState) bool { return onSome(l) }
 
 func onSome(l *ledger.CredentialState) bool {
