@@ -57,6 +57,7 @@ func (a *app) warnInsecure(cfg *config.Campaign) {
 // withVault runs do with the campaign file read and Vault open. Errors of
 // either come as they are.
 func (a *app) withVault(ctx context.Context, do func(*session) error) error {
+	tuneMemory()
 	s, err := a.openVault(ctx)
 	if err != nil {
 		return err

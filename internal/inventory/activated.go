@@ -16,10 +16,15 @@ import (
 // all of them. It is no evidence that ties an account to this device, and adds
 // none to the roll.
 func (l *lister) addActivated(ctx context.Context, known accounts) error {
-	found := map[string]Candidate{}
+	type first struct {
+		at      int // of l.candidates
+		account *Account
+	}
+	found := map[string]first{}
 	var ids []string
 	has := map[string][]credential.Path{}
-	for _, c := range l.candidates {
+	for i := range l.candidates {
+		c := &l.candidates[i]
 		a := c.Found
 		if several := known[refTo(l.c, c.Authority, c.Account)]; a == nil && c.Account != "" && len(several) == 1 {
 			a = &several[0]
@@ -30,8 +35,7 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 		id := c.Authority + "/" + a.Subject
 		if _, twice := found[id]; !twice {
 			ids = append(ids, id)
-			found[id] = Candidate{Kind: c.Kind, Authority: c.Authority, Account: c.Account, Found: a, Earlier: true,
-				Reason: credential.Reason{Source: "rollcall", Type: "earlier", Detail: "an earlier campaign put its value here"}}
+			found[id] = first{i, a}
 		}
 		if c.Path != nil && !c.AnyField {
 			has[id] = append(has[id], *c.Path)
@@ -66,8 +70,13 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 	if err != nil {
 		return err
 	}
+	earlier := func(id string, p credential.Path) Candidate {
+		of := l.candidates[found[id].at]
+		return Candidate{Kind: of.Kind, Authority: of.Authority, Account: of.Account, Found: found[id].account, Earlier: true, Path: &p,
+			Reason: credential.Reason{Source: "rollcall", Type: "earlier", Detail: "an earlier campaign put its value here"}}
+	}
 	for _, id := range ids {
-		if found[id].Kind.Traits().HandsOver {
+		if l.candidates[found[id].at].Kind.Traits().HandsOver {
 			continue // a hand-over is for the owner, and adds no path that anything reads
 		}
 		for _, p := range slices.Concat(placed[id], staged[id]) {
@@ -86,9 +95,7 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 				// Its mount was moved or made anew, and with it what consumers
 				// read: the look says so, and keeps the account open until a
 				// person says where that is now, or leaves the path out.
-				c := found[id]
-				c.Path = &p
-				l.add(c)
+				l.add(earlier(id, p))
 				continue
 			} else if problem != "" {
 				l.warn(credential.FindingPlace, "an earlier campaign put a value at %s, which cannot be kept current (%s): %v", p, problem, err)
@@ -97,8 +104,7 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 			if err != nil && !vault.IsDenied(err) {
 				return fmt.Errorf("looking at %s, where an earlier campaign put a value: %w; the listing was given up and nothing was changed", p, err)
 			}
-			c := found[id]
-			c.Path = &p
+			c := earlier(id, p)
 			if err == nil && slices.Contains(placed[id], p) {
 				if c.Since, err = l.vault.SinceActivated(ctx, id, p, live); err != nil {
 					return fmt.Errorf("looking at %s, where an earlier campaign put a value: %w; the listing was given up and nothing was changed", p, err)
@@ -111,7 +117,7 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 				l.rewritten[id] = append(l.rewritten[id], p)
 			}
 			if c.Since == ownmount.Anothers {
-				l.warn(credential.FindingPlace, "an earlier campaign put a value of %s at %s, and a later one put another account's there: it is that one's, and nothing of the first is written there", found[id].Found.Name, p)
+				l.warn(credential.FindingPlace, "an earlier campaign put a value of %s at %s, and a later one put another account's there: it is that one's, and nothing of the first is written there", c.Found.Name, p)
 				continue
 			}
 			if !slices.Contains(placed[id], p) {

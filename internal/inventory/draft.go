@@ -58,8 +58,8 @@ type merger struct {
 
 	leftOut []leftPath
 
-	shared  []Candidate // of secrets that somebody owns, which may hold more
-	assumed []Candidate // that name an account at the authority that is meant where none is named
+	shared  []*Candidate // of secrets that somebody owns, which may hold more
+	assumed []*Candidate // that name an account at the authority that is meant where none is named
 
 	byRDN map[[2]string]string // names of accounts by authority and the value that their DN begins with
 

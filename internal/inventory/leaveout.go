@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,17 +33,18 @@ func names(e config.Exclude, p credential.Path) bool {
 // leavePathsOut takes off what sources found at paths that are left out: those
 // paths, and not the accounts that are named there. Whoever may write the
 // metadata of such a path could name any account in it.
-func (m *merger) leavePathsOut(found []Candidate) []Candidate {
-	kept := make([]Candidate, 0, len(found))
-	for _, c := range found {
-		i := slices.IndexFunc(m.c.Exclude, func(e config.Exclude) bool { return c.Path != nil && names(e, *c.Path) })
-		if i < 0 {
-			kept = append(kept, c)
-			continue
+func (m *merger) leavePathsOut(found []Candidate) iter.Seq[*Candidate] {
+	return func(yield func(*Candidate) bool) {
+		for n := range found {
+			c := &found[n]
+			i := slices.IndexFunc(m.c.Exclude, func(e config.Exclude) bool { return c.Path != nil && names(e, *c.Path) })
+			if i >= 0 {
+				m.leftOut = append(m.leftOut, leftPath{*c, m.c.Exclude[i].Reason})
+			} else if !yield(c) {
+				return
+			}
 		}
-		m.leftOut = append(m.leftOut, leftPath{c, m.c.Exclude[i].Reason})
 	}
-	return kept
 }
 
 // exclude moves drafts to Roll.Excluded, and notes the paths that were left

@@ -104,7 +104,7 @@ func (m *merger) matched(c Candidate, a Account) {
 }
 
 // loose deals with candidates that do not lead to exactly one account.
-func (m *merger) loose(list []Candidate) {
+func (m *merger) loose(list []*Candidate) {
 	owners := map[secretPath][]*draft{}
 	for _, l := range m.drafts {
 		for _, p := range l.Paths {
@@ -113,16 +113,17 @@ func (m *merger) loose(list []Candidate) {
 	}
 	known := m.named()
 	for _, c := range m.assumed {
-		m.noteNamesakes(c, known)
+		m.noteNamesakes(*c, known)
 	}
-	var pathless []Candidate
+	var pathless []*Candidate
 	byRef := map[reference][]*draft{}
 	named := map[secretPath][]*draft{} // paths that a source names for an account which was not found
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b Candidate) int { return cmp.Compare(min(1, len(b.Account)), min(1, len(a.Account))) })
-	for _, c := range list {
+	slices.SortStableFunc(list, func(a, b *Candidate) int { return cmp.Compare(min(1, len(b.Account)), min(1, len(a.Account))) })
+	for _, cand := range list {
+		c := *cand
 		if c.Path == nil {
-			pathless = append(pathless, c)
+			pathless = append(pathless, cand)
 			continue
 		}
 		if others := meantThere(c, named[secretPathOf(*c.Path)]); len(others) > 0 {
@@ -133,7 +134,7 @@ func (m *merger) loose(list []Candidate) {
 			continue
 		}
 		if m.claimed(c, owners[secretPathOf(*c.Path)]) {
-			m.share(c)
+			m.share(cand)
 			continue
 		}
 		m.noteMaybe(c, known)
@@ -144,10 +145,14 @@ func (m *merger) loose(list []Candidate) {
 			named[secretPathOf(*c.Path)] = append(named[secretPathOf(*c.Path)], l)
 		}
 	}
-	for _, c := range append(m.shared, m.lost.confirmed...) {
+	for _, c := range m.shared {
+		m.noteBeside(*c, owners[secretPathOf(*c.Path)], known)
+	}
+	for _, c := range m.lost.confirmed {
 		m.noteBeside(c, owners[secretPathOf(*c.Path)], known)
 	}
-	for _, c := range pathless {
+	for _, cand := range pathless {
+		c := *cand
 		r := refTo(m.c, c.Authority, c.Account)
 		for _, l := range byRef[r] {
 			l.reason(c)
@@ -160,7 +165,7 @@ func (m *merger) loose(list []Candidate) {
 
 // share keeps a secret of which it is known what it has, and that somebody
 // owns.
-func (m *merger) share(c Candidate) {
+func (m *merger) share(c *Candidate) {
 	if c.Path != nil && c.Fields != nil {
 		m.shared = append(m.shared, c)
 	}

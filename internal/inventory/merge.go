@@ -20,16 +20,16 @@ const unmatched = "unmatched"
 // cannot be carried out.
 func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIdentities, lost unfound) (*credential.Roll, []Warning, error) {
 	m := &merger{c: c, known: known, lost: lost, uses: indexUses(lost.uses), drafts: map[string]*draft{}}
-	var loose, left []Candidate
-	for _, cand := range m.leavePathsOut(found) {
+	var loose, left []*Candidate
+	for cand := range m.leavePathsOut(found) {
 		switch {
 		case cand.Kept:
 			continue
 		case cand.Earlier || cand.Left:
 			left = append(left, cand)
 		}
-		if a := m.accounts(cand); len(a) == 1 {
-			m.matched(cand, a[0])
+		if a := m.accounts(*cand); len(a) == 1 {
+			m.matched(*cand, a[0])
 			m.share(cand)
 			if cand.Path != nil && cand.Assumed && len(m.c.Systems) > 0 {
 				m.assumed = append(m.assumed, cand)
@@ -44,7 +44,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 	m.keep()
 	for _, cand := range left {
 		if l := m.drafts[cand.Authority+"/"+cand.Found.Subject]; l != nil && l.kept != "" {
-			m.matched(cand, *cand.Found)
+			m.matched(*cand, *cand.Found)
 		}
 	}
 	unaccepted, err := m.acceptances()

@@ -39,7 +39,7 @@ type newPlaces struct {
 }
 
 func (l *lister) newPlaces() *newPlaces {
-	n := &newPlaces{l: l, said: make(map[credential.Path]saidPlace, len(l.candidates)), found: slices.Clone(l.unmade)}
+	n := &newPlaces{l: l, said: map[credential.Path]saidPlace{}, found: slices.Clone(l.unmade)}
 	say := func(p credential.Path, where string, isNew bool) {
 		had, has := n.said[p]
 		if has {
