@@ -206,6 +206,11 @@ type Directory struct {
 	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword, default
 	// for 389 Directory Server). Empty for Active Directory, which has one way.
 	Set string `json:"set,omitempty"`
+	// DefaultPolicy is the password policy of accounts that name none, as a
+	// person says who knows ppolicy_default (slapo-ppolicy(5)): its DN,
+	// NoPolicy where there is none, empty where nobody says. What the server's
+	// own configuration shows counts before it. OpenLDAP alone has it.
+	DefaultPolicy string `json:"default_policy,omitempty"`
 	// Password is the policy for new values.
 	Password PasswordPolicy `json:"password"`
 	// Rehearse is where a bogus account to rehearse with may be made, or which
@@ -227,6 +232,9 @@ const (
 	DS389           = "389ds"
 	ActiveDirectory = "active-directory"
 )
+
+// NoPolicy says of a directory that it has no default password policy.
+const NoPolicy = "none"
 
 // Places where the servers of a directory are found.
 const (

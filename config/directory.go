@@ -43,7 +43,7 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		l.problem(n.Line, "%s: has no settings; at least driver, servers, base and bind are needed", where)
 		return Directory{}
 	}
-	f := l.mapping(n, where, "driver", "servers", "formerly", "discover", "base", "starttls", "insecure", "ca_file", "bind", "set",
+	f := l.mapping(n, where, "driver", "servers", "formerly", "discover", "base", "starttls", "insecure", "ca_file", "bind", "set", "default_policy",
 		"password", "rehearsal", "rate_per_second", "connections", "timeout")
 	if len(f.vals) == 0 && n.Kind != yaml.MappingNode {
 		return Directory{}
@@ -64,6 +64,9 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		d.Set = f.oneOf("set", of.sets[0], []string{"exop", "replace"})
 	} else if f.has("set") {
 		f.problem("set", "has no meaning for %s, where %s is the one way; remove it", d.Driver, of.oneWay)
+	}
+	if f.has("default_policy") {
+		d.DefaultPolicy = f.defaultPolicy(d.Driver)
 	}
 	if of.tlsOnly && d.Insecure {
 		f.problem("insecure", "is not possible with %s, which takes passwords only over TLS; use ldaps:// or starttls: true", d.Driver)
@@ -218,6 +221,21 @@ func (f fields) certificates(key string) string {
 		return ""
 	}
 	return string(text)
+}
+
+// defaultPolicy is the policy of accounts that name none. The drivers that show
+// theirs to who may read them need no word for it.
+func (f fields) defaultPolicy(driver string) string {
+	if driver != OpenLDAP {
+		f.problem("default_policy", "has a meaning for %s alone, which shows its default to few; remove it, and let bind.dn read the policies (doctor says which)", OpenLDAP)
+		return ""
+	}
+	s, _ := f.scalar("default_policy")
+	if s != NoPolicy && !dnForm.MatchString(s) {
+		f.problem("default_policy", "must be the distinguished name in ppolicy_default (olcPPolicyDefault), or %s where the server has none", NoPolicy)
+		return ""
+	}
+	return s
 }
 
 var dnForm = regexp.MustCompile(`^\s*[A-Za-z0-9][A-Za-z0-9.-]*\s*=\s*[^\s,][^,]*(,|$)`)

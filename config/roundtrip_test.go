@@ -72,7 +72,7 @@ func anyCampaign(t *rapid.T) Campaign {
 	directory := rapid.Custom(func(t *rapid.T) Directory {
 		return Directory{
 			Driver: text.Draw(t, "driver"), Servers: rapid.SliceOf(text).Draw(t, "servers"), Base: text.Draw(t, "base"),
-			Discover: text.Draw(t, "discover"),
+			Discover: text.Draw(t, "discover"), DefaultPolicy: text.Draw(t, "default policy"),
 			StartTLS: rapid.Bool().Draw(t, "starttls"), Insecure: rapid.Bool().Draw(t, "insecure"), CA: text.Draw(t, "ca"),
 			Bind:    Bind{DN: text.Draw(t, "dn"), Password: path.Draw(t, "password")},
 			Partner: Bind{DN: text.Draw(t, "partner"), Password: path.Draw(t, "partner's password")}, Set: text.Draw(t, "set"),

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -56,8 +57,19 @@ func (openLDAP) forces(ctx context.Context, c *Client, server, policy string) (b
 // defaultPolicy is ppolicy_default of the database that holds base
 // (slapo-ppolicy(5)), which cn=config shows to few; empty if it does not.
 func (c *Client) defaultPolicy(ctx context.Context, server string) (string, error) {
-	named, suffixes := map[string]string{}, map[string][]string{}
-	err := c.Search(ctx, server, "cn=config", "(|(olcPPolicyDefault=*)(olcSuffix=*))", []string{"olcPPolicyDefault", "olcSuffix"}, func(e Entry) error {
+	dns, err := c.defaultPolicies(ctx, server)
+	if len(dns) == 0 {
+		return "", err
+	}
+	return dns[0], err
+}
+
+// defaultPolicies are ppolicy_default of all databases that may hold an
+// account, that of base first: those below it, and those without a suffix, of
+// which an overlay counts for all. None where that of base is not shown.
+func (c *Client) defaultPolicies(ctx context.Context, server string) (dns []string, err error) {
+	named, suffixes, shown := map[string]string{}, map[string][]string{}, false
+	err = c.Search(ctx, server, "cn=config", "(|(olcPPolicyDefault=*)(olcSuffix=*))", []string{"olcPPolicyDefault", "olcSuffix"}, func(e Entry) error {
 		suffixes[e.DN] = e.Attrs["olcSuffix"]
 		if _, database, ok := strings.Cut(e.DN, ","); ok && e.First("olcPPolicyDefault") != "" {
 			named[database] = e.First("olcPPolicyDefault")
@@ -65,14 +77,21 @@ func (c *Client) defaultPolicy(ctx context.Context, server string) (string, erro
 		return nil
 	})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	for database, policy := range named {
-		if slices.ContainsFunc(suffixes[database], func(s string) bool { return Within(c.conf.Base, s) }) {
-			return policy, nil
+	for _, database := range slices.Sorted(maps.Keys(named)) {
+		policy, of := named[database], suffixes[database]
+		switch {
+		case slices.ContainsFunc(of, func(s string) bool { return Within(c.conf.Base, s) }):
+			dns, shown = slices.Insert(dns, 0, policy), true
+		case len(of) == 0 || slices.ContainsFunc(of, func(s string) bool { return Within(s, c.conf.Base) }):
+			dns = append(dns, policy)
 		}
 	}
-	return "", nil
+	if !shown {
+		return nil, nil
+	}
+	return dns, nil
 }
 
 func (openLDAP) forcing(ctx context.Context, c *Client, server string) (policies []string, mend string, err error) {

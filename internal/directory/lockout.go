@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"rollcall/config"
 	"rollcall/internal/directory/adacl"
 )
 
@@ -31,6 +32,10 @@ type lockout struct {
 	forces   bool          // each reset password is to be changed: see Forced
 	known    bool
 	hidden   bool // another policy may hold, which is not shown
+	guessed  bool // which of several holds is not shown: the strictest
+	others   int  // failures that lock by the strictest policy that is none of this
+	seen     int  // policies of which it is the strictest
+	which    string
 	at       time.Time
 }
 
@@ -42,15 +47,29 @@ type Locks struct {
 	// Hidden: the policy that holds is not shown to bind.dn, or another one
 	// than is shown may hold. Most is then no more than maxHidden.
 	Hidden bool
+
+	// Guessed: which of several policies holds is not shown, and the strictest
+	// counts.
+	Guessed bool
 }
 
 // maxHidden is what is taken for a policy that is not shown: next to none
 // locks at the first wrong login, for then a slip of the hand would.
 const maxHidden = 2
 
+// fewLeft are the wrong logins of which each counts: two that a look before set
+// may cost, and one that is left.
+const fewLeft = 3
+
+// tighter reports whether another policy, if it were the one that holds, would
+// leave fewer wrong logins than may be needed.
+func (l lockout) tighter(failures int) bool {
+	return l.others > 0 && (l.most == 0 || l.others < l.most) && l.others-failures <= fewLeft
+}
+
 // locks is what a policy comes to, with the failures that are counted.
 func (l lockout) locks(failures string) Locks {
-	out := Locks{Most: l.most, Hidden: l.hidden}
+	out := Locks{Most: l.most, Hidden: l.hidden, Guessed: l.guessed}
 	if l.hidden && (out.Most == 0 || out.Most > maxHidden) {
 		out.Most = maxHidden
 	}
@@ -148,64 +167,108 @@ func (c *Client) policy(server, policyDN string, read func() (lockout, error)) (
 }
 
 // lockoutOf is what the policy of an entry says. policyDN is the entry's
-// pwdPolicySubentry. OpenLDAP does not show which policy is its default, so
-// without one the strictest of all policies in the server's naming contexts
-// counts, and the longest lock. known is false if none of them locks.
+// pwdPolicySubentry. known is false if it locks nobody.
 func (c *Client) lockoutOf(ctx context.Context, server, policyDN string) (lockout, error) {
-	return c.policy(server, policyDN, func() (lockout, error) { return c.readLockout(ctx, server, policyDN) })
-}
-
-func (c *Client) readLockout(ctx context.Context, server, policyDN string) (lockout, error) {
-	var l lockout
-	// Each policy has a pwdAttribute: one that does not show it shows nothing.
-	attrs := []string{"pwdLockout", "pwdLockoutDuration", "pwdMaxFailure", "pwdAttribute"}
-	shows := func(e Entry) bool { return e.First("pwdAttribute") != "" }
-	take := func(dn string) (found bool, err error) {
-		e, found, err := c.one(ctx, server, "", dn, ldap.ScopeBaseObject, "(objectClass=pwdPolicy)", attrs)
-		if err == nil && found {
-			l.extend(e)
-		}
-		if err != nil && !IsUnreachable(err) && ctx.Err() == nil {
-			err = nil // it is not shown
-		}
-		return found && shows(e), err
-	}
-	if policyDN != "" {
-		found, err := take(policyDN)
-		l.hidden = !found
-		return l, err
-	}
-	root, _, err := c.one(ctx, server, "", "", ldap.ScopeBaseObject, "(objectClass=*)", []string{"namingContexts", "supportedControl"})
-	if err != nil && (IsUnreachable(err) || ctx.Err() != nil) {
-		return l, err
-	}
-	var all []string
-	bare := false
-	for _, suffix := range suffixesOf(root, c.conf.Base) {
-		err := c.Search(ctx, server, suffix, "(objectClass=pwdPolicy)", attrs, func(e Entry) error {
-			all = append(all, e.DN)
-			bare = bare || !shows(e)
-			l.extend(e)
-			return nil
-		})
-		if err != nil && (IsUnreachable(err) || ctx.Err() != nil) {
+	return c.policy(server, policyDN, func() (lockout, error) {
+		if policyDN != "" {
+			var l lockout
+			err := c.addPolicies(ctx, server, &l, policyDN)
 			return l, err
 		}
+		return c.defaultLockout(ctx, server)
+	})
+}
+
+// policyAttrs are what a lock-out is read from. Each policy has a pwdAttribute:
+// one that does not show it shows nothing.
+var policyAttrs = []string{"pwdLockout", "pwdLockoutDuration", "pwdMaxFailure", "pwdAttribute"}
+
+func showsPolicy(e Entry) bool { return e.First("pwdAttribute") != "" }
+
+// addPolicies takes policies into account by name. One that is not shown may
+// say anything.
+func (c *Client) addPolicies(ctx context.Context, server string, l *lockout, dns ...string) error {
+	for _, dn := range dns {
+		e, found, err := c.one(ctx, server, "", dn, ldap.ScopeBaseObject, "(objectClass=pwdPolicy)", policyAttrs)
+		if err != nil && (IsUnreachable(err) || ctx.Err() != nil) {
+			return err
+		}
+		if found && err == nil {
+			l.extend(e)
+		}
+		l.hidden = l.hidden || err != nil || !found || !showsPolicy(e)
 	}
-	standard, err := c.defaultPolicy(ctx, server)
-	switch {
-	case err == nil && standard != "" && !slices.ContainsFunc(all, func(dn string) bool { return SameDN(dn, standard) }):
-		var found bool
-		found, err = take(standard)
-		l.hidden = bare || !found
-		return l, err
-	case err != nil && (IsUnreachable(err) || ctx.Err() != nil):
-		return l, err
+	return nil
+}
+
+// defaultLockout is what holds for an entry that names no policy: what
+// ppolicy_default names, as cn=config shows it, else as a person says in the
+// campaign file. Where neither is known each policy in the server's naming
+// contexts may be the default, so the strictest of all counts, and the longest
+// lock. Whoever may add an entry may add a policy, so nothing more is guessed
+// than has to be.
+func (c *Client) defaultLockout(ctx context.Context, server string) (lockout, error) {
+	all, root, bare, err := c.allPolicies(ctx, server)
+	if err != nil {
+		return all, err
+	}
+	standard, err := c.defaultPolicies(ctx, server)
+	if err != nil && (IsUnreachable(err) || ctx.Err() != nil) {
+		return all, err
+	}
+	if word := c.conf.DefaultPolicy; len(standard) == 0 && word != "" {
+		standard = []string{word}
+	}
+	if len(standard) > 0 {
+		l := lockout{others: all.most, which: strings.Join(standard, "; ")}
+		if standard[0] == config.NoPolicy {
+			return l, nil
+		}
+		return l, c.addPolicies(ctx, server, &l, standard...)
 	}
 	// Without the overlay there is no policy; with it, and none to be seen,
 	// one may be hidden.
-	l.hidden = bare || len(all) == 0 && slices.Contains(root.Attrs["supportedControl"], ldap.ControlTypeBeheraPasswordPolicy)
-	return l, nil
+	all.hidden = bare || all.which == "" && slices.Contains(root.Attrs["supportedControl"], ldap.ControlTypeBeheraPasswordPolicy)
+	all.guessed = all.most > 0
+	return all, nil
+}
+
+// allPolicies are all that the server's naming contexts show, as one that is as
+// strict as the strictest. bare: one of them does not show what it says.
+func (c *Client) allPolicies(ctx context.Context, server string) (l lockout, root Entry, bare bool, err error) {
+	root, _, err = c.one(ctx, server, "", "", ldap.ScopeBaseObject, "(objectClass=*)", []string{"namingContexts", "supportedControl"})
+	if err != nil && (IsUnreachable(err) || ctx.Err() != nil) {
+		return l, root, false, err
+	}
+	for _, suffix := range suffixesOf(root, c.conf.Base) {
+		err := c.Search(ctx, server, suffix, "(objectClass=pwdPolicy)", policyAttrs, func(e Entry) error {
+			before := l.most
+			bare = bare || !showsPolicy(e)
+			l.seen++
+			if l.extend(e); l.which == "" || l.most != before {
+				l.which = e.DN
+			}
+			return nil
+		})
+		if err != nil && (IsUnreachable(err) || ctx.Err() != nil) {
+			return l, root, bare, err
+		}
+	}
+	return l, root, bare, nil
+}
+
+// mayNameAnother reports whether the entry may name a policy of its own that is
+// not shown. A filter for the absence fits an entry only where bind.dn may
+// search the attribute (slapd.access(5)).
+func (c *Client) mayNameAnother(ctx context.Context, server string, e Entry) (bool, error) {
+	if e.DN == "" {
+		return false, nil
+	}
+	_, found, err := c.one(ctx, server, "", e.DN, ldap.ScopeBaseObject, "(!(pwdPolicySubentry=*))", []string{"entryUUID"})
+	if err != nil && !IsUnreachable(err) && ctx.Err() == nil {
+		err = nil // it is not shown
+	}
+	return !found, err
 }
 
 // suffixesOf are the naming contexts of a root entry, and base where none of
@@ -238,8 +301,16 @@ func (l *lockout) extend(policy Entry) {
 // locks: the failures are those of the entry that are not cleared, whether or
 // not pwdFailureCountInterval is over.
 func (openLDAP) locks(ctx context.Context, c *Client, server string, e Entry) (lockout, string, error) {
-	l, err := c.lockoutOf(ctx, server, e.First("pwdPolicySubentry"))
-	return l, strconv.Itoa(len(e.Attrs["pwdFailureTime"])), err
+	own, failures := e.First("pwdPolicySubentry"), len(e.Attrs["pwdFailureTime"])
+	l, err := c.lockoutOf(ctx, server, own)
+	if err == nil && own == "" && l.tighter(failures) {
+		var hides bool
+		if hides, err = c.mayNameAnother(ctx, server, e); hides {
+			l.stricter(l.others)
+			l.guessed = true
+		}
+	}
+	return l, strconv.Itoa(failures), err
 }
 
 func (ds389) locks(ctx context.Context, c *Client, server string, e Entry) (lockout, string, error) {
@@ -267,10 +338,14 @@ func (activeDirectory) locks(ctx context.Context, c *Client, server string, e En
 		var others lockout
 		others, err = c.policy(server, "fine-grained", func() (lockout, error) { return c.fineGrained(ctx, server) })
 		// It costs a look, so it is asked of accounts alone that somebody has
-		// brought nearer to their lock.
-		if failed, _ := strconv.Atoi(e.First("badPwdCount")); others.hidden && l.known && failed > 0 && c.showsWhichPolicy(ctx, server, e.DN) {
+		// brought nearer to their lock, and where a policy that is not the
+		// account's would keep it from being asked.
+		failed, _ := strconv.Atoi(e.First("badPwdCount"))
+		l.others = others.most
+		if (others.hidden && failed > 0 || l.tighter(failed)) && l.known && e.DN != "" && c.showsWhichPolicy(ctx, server, e.DN) {
 			return l, failuresAD(e, l.window, time.Now()), nil
 		}
+		l.guessed = others.most > 0 && (l.most == 0 || others.most < l.most)
 		l.stricter(others.most)
 		l.hidden = l.hidden || others.hidden
 		if l.window > 0 && others.window != 0 { // of those that may hold the longest
@@ -357,6 +432,9 @@ func (c *Client) fineGrained(ctx context.Context, server string) (lockout, error
 			return nil
 		}
 		most, _ := strconv.Atoi(e.First(threshold))
+		if most > 0 && (l.most == 0 || most < l.most) {
+			l.which = e.DN
+		}
 		l.stricter(most)
 		if l.window = max(l.window, span(e.First(window))); span(e.First(window)) == 0 {
 			l.window = math.MaxInt64 / 2 // one without end may hold

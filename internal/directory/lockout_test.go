@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func TestAPolicyBesideBaseCounts(t *testing.T) {
 	conf := configOf(s)
 	conf.Base = s.PeopleDN()
 	c := open(t, conf, s.BinderPassword)
-	require.Equal(t, Locks{Most: 3}, c.Locks(t.Context(), s.LDAPS(), entryOf(t, c, s.LDAPS(), "(uid=svc0001)")))
+	require.Equal(t, Locks{Most: 3, Guessed: true}, c.Locks(t.Context(), s.LDAPS(), entryOf(t, c, s.LDAPS(), "(uid=svc0001)")))
 
 	strict := "cn=strict,ou=sealed," + s.BaseDN()
 	add := ldap.NewAddRequest(strict, nil)
@@ -60,7 +61,7 @@ func TestAPolicyBesideBaseCounts(t *testing.T) {
 	require.NoError(t, admin.Modify(own))
 
 	c = open(t, conf, s.BinderPassword)
-	require.Equal(t, Locks{Most: 2}, c.Locks(t.Context(), s.LDAPS(), entryOf(t, c, s.LDAPS(), "(uid=svc0001)")), "which one is the default is not shown: the strictest")
+	require.Equal(t, Locks{Most: 2, Guessed: true}, c.Locks(t.Context(), s.LDAPS(), entryOf(t, c, s.LDAPS(), "(uid=svc0001)")), "which one is the default is not shown: the strictest")
 	require.Equal(t, Locks{Most: 2}, c.Locks(t.Context(), s.LDAPS(), entryOf(t, c, s.LDAPS(), "(uid=svc0002)")))
 
 	// Nobody but the binder is shown what is sealed.
@@ -177,7 +178,8 @@ func fineGrained(t *testing.T, s *lab.Samba) {
 		return c.Locks(t.Context(), s.LDAPS(), entryOf(t, c, s.LDAPS(), "(sAMAccountName="+account+")"))
 	}
 	require.Equal(t, Locks{Most: 1}, look(s.AdminDN, s.AdminPassword, "svc0001"))
-	require.Equal(t, Locks{Most: 1}, look(s.AdminDN, s.AdminPassword, "svc0002"), "the strictest there is")
+	require.Equal(t, Locks{Most: 3}, look(s.AdminDN, s.AdminPassword, "svc0002"), "no fine-grained policy holds for it, which is shown")
+	require.Contains(t, strings.Join(lockNotes(adminOf(t, s).Check(t.Context())), "\n"), "the fine-grained policy "+at+", for each account that it holds for")
 	require.Equal(t, Locks{Most: 2, Hidden: true}, look(s.BinderDN, s.BinderPassword, "svc0001"))
 	require.NotEmpty(t, lockNotes(open(t, domainOf(s), s.BinderPassword).Check(t.Context())))
 	windows(t, s)
@@ -188,6 +190,8 @@ func fineGrained(t *testing.T, s *lab.Samba) {
 		require.Equal(t, account == "svc0001", entryOf(t, look, s.LDAPS(), "(sAMAccountName="+account+")").First("msDS-ResultantPSO") != "", "it is named, whoever may read it")
 	}
 	require.NoError(t, s.AddACE(t.Context(), s.AccountDN("svc0003"), s.BinderDN, "(OD;;RP;"+adacl.ResultantPSO+";;%s)"))
+	require.NoError(t, s.AddACE(t.Context(), s.AccountDN("svc0003"), s.AdminDN, "(OD;;RP;"+adacl.ResultantPSO+";;%s)"))
+	require.Equal(t, Locks{Most: 1, Guessed: true}, look(s.AdminDN, s.AdminPassword, "svc0003"), "whether one holds is not shown: the strictest there is")
 	for _, account := range []string{"svc0002", "svc0003"} {
 		conn, err := s.AdminConn(t.Context())
 		require.NoError(t, err)
@@ -198,6 +202,12 @@ func fineGrained(t *testing.T, s *lab.Samba) {
 	require.Equal(t, Locks{Most: 2, Failed: 1, Hidden: true}, look(s.BinderDN, s.BinderPassword, "svc0003"), "that may be so, and is not shown")
 	require.NoError(t, admin.Del(ldap.NewDelRequest(at, nil)))
 	require.Equal(t, Locks{Most: 3}, look(s.AdminDN, s.AdminPassword, "svc0001"))
+}
+
+func adminOf(t *testing.T, s *lab.Samba) *Client {
+	conf := domainOf(s)
+	conf.Bind.DN = s.AdminDN
+	return open(t, conf, s.AdminPassword)
 }
 
 // windows: the fine-grained policy and the domain's both have half an hour, as

@@ -117,6 +117,7 @@ func (openLDAP) check(ctx context.Context, c *conn, write bool, add addCheck) {
 	c.checkReplicators(ctx, add)
 	if write {
 		c.checkWrites(ctx, add)
+		c.checkDefault(ctx, add)
 		c.notePolicies(ctx, add)
 		c.noteHidden(ctx, add)
 		c.noteRules(ctx, "cn=config", ldap.ScopeSingleLevel, "olcAccess", add)

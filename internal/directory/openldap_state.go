@@ -50,5 +50,5 @@ func (openLDAP) changed(e Entry) string { return e.First("pwdChangedTime") + "/"
 func (openLDAP) neverSet(e Entry) bool { return e.First("pwdChangedTime") == "" }
 
 func (openLDAP) showLocks() string {
-	return "read on the pwdPolicy entries, wherever they lie (pwdPolicySubentry of the accounts, ppolicy_default)"
+	return "read on the pwdPolicy entries, wherever they lie (pwdPolicySubentry of the accounts, ppolicy_default: olcPPolicyDefault in cn=config, or default_policy in the campaign file)"
 }

@@ -363,6 +363,10 @@ type Account struct {
 	// what is taken for it.
 	LocksHidden bool
 
+	// LocksGuessed: which of several policies is the account's is not shown,
+	// and the strictest counts.
+	LocksGuessed bool
+
 	// Before is the change mark from when the value was staged that is the
 	// right one now, and is set again or retired; else empty. The caller of Set
 	// and Retire gives it.

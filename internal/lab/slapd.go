@@ -59,6 +59,9 @@ type SlapdOptions struct {
 	// HidesMarks shows to nobody but the replicas when entries below ou=people
 	// were changed (pwdChangedTime, entryCSN).
 	HidesMarks bool
+	// HidesPolicies shows to nobody which policies entries below ou=people
+	// name.
+	HidesPolicies bool
 	// BareSealed shows of what is below ou=sealed to everybody that it is
 	// there, its object classes and its id.
 	BareSealed bool

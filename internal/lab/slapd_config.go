@@ -105,6 +105,10 @@ access to dn.subtree="ou=sealed,{{.Base}}"
   by dn.exact="cn=replicator,ou=services,{{.Base}}" read
   by * none
 {{end -}}
+{{if .HidesPolicies}}access to dn.subtree="ou=people,{{.Base}}" attrs=pwdPolicySubentry
+  by dn.exact="cn=replicator,ou=services,{{.Base}}" read
+  by * none
+{{end -}}
 access to dn.subtree="ou=people,{{.Base}}" attrs=userPassword
   by dn.exact="{{.BinderDN}}" {{or .BinderMay "manage"}}
   by dn.exact="{{.PartnerDN}}" manage
@@ -194,7 +198,7 @@ func (s *Slapd) writeConfig() error {
 		"BinderDN": s.BinderDN, "PartnerDN": s.PartnerDN, "WriterDN": s.WriterDN,
 		"TellLocked": s.opts.Policy.TellLocked,
 		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
-		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "BinderMay": s.opts.BinderMay, "HidesMarks": s.opts.HidesMarks, "BareSealed": s.opts.BareSealed, "Leaf": s.opts.Leaf,
+		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "BinderMay": s.opts.BinderMay, "HidesMarks": s.opts.HidesMarks, "HidesPolicies": s.opts.HidesPolicies, "BareSealed": s.opts.BareSealed, "Leaf": s.opts.Leaf,
 		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "ShowsConfig": s.opts.ShowsConfig, "ShowsReplicators": s.opts.ShowsReplicators, "KeepsClear": s.opts.KeepsClear, "RefersTo": "", "Branch": s.opts.Branch,
 	}
 	if s.opts.RefersTo != nil {

@@ -175,7 +175,10 @@ func (j *job) spare() int {
 
 // unseenPolicy is what to do besides where nobody knows what locks an account.
 func unseenPolicy(a kind.Account) string {
-	if !a.LocksHidden {
+	switch {
+	case a.LocksGuessed:
+		return "; which policy is the account's is not shown, and the strictest there is counts: let bind.dn read which one is, or name the default one of an OpenLDAP directory in the campaign file (default_policy; doctor says more)"
+	case !a.LocksHidden:
 		return ""
 	}
 	return "; which policy locks it is not shown, and is taken for a strict one: let bind.dn read it (doctor says where)"

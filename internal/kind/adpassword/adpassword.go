@@ -86,7 +86,7 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	if state(e, time.Now()) == protocol.Locked {
 		until = a.Dir.LockedUntil(ctx, server, e)
 	}
-	return kind.Account{Subject: e.ID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: locks.Most, Failed: locks.Failed, LocksHidden: locks.Hidden, Hindered: hindrances(e, time.Now())}
+	return kind.Account{Subject: e.ID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: locks.Most, Failed: locks.Failed, LocksHidden: locks.Hidden, LocksGuessed: locks.Guessed, Hindered: hindrances(e, time.Now())}
 }
 
 // isComputer: the names of computers, managed service accounts and trusts end

@@ -98,7 +98,7 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	if server == a.Servers()[0] && a.Dir.Forced(ctx, server, e) {
 		hindered = append(hindered, credential.ForcedChange)
 	}
-	return kind.Account{LockedUntil: until, Subject: e.ID, Name: e.DN, State: state, Locks: locks.Most, Failed: locks.Failed, LocksHidden: locks.Hidden, Changed: a.Dir.Changed(e), NeverSet: locks.Failed > 0 && a.Dir.NeverSet(e), ByItself: a.Dir.ByItself(e), Hindered: hindered,
+	return kind.Account{LockedUntil: until, Subject: e.ID, Name: e.DN, State: state, Locks: locks.Most, Failed: locks.Failed, LocksHidden: locks.Hidden, LocksGuessed: locks.Guessed, Changed: a.Dir.Changed(e), NeverSet: locks.Failed > 0 && a.Dir.NeverSet(e), ByItself: a.Dir.ByItself(e), Hindered: hindered,
 		SecretHidden: len(e.Stored["userPassword"]) == 0 && !a.Dir.IsBindIdentity(e.DN)}, nil
 }
 
