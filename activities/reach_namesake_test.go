@@ -1,13 +1,19 @@
 package activities
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
@@ -106,6 +112,58 @@ func TestAUserOfAnAccountsNameIsOfferedAllThatWasStolenAFewInAPassTheNewestFirst
 			require.NoError(t, err, "it is not locked, by wrong passwords for nothing")
 		})
 	}
+}
+
+// Batches that begin together, in two workers, ask an innocent user
+// once with each value.
+func TestBatchesSideBySideOfferAUserOfAnAccountsNameWhatWasStolenOnce(t *testing.T) {
+	w := newNamesake(t, "another")
+	audit := filepath.Join(t.TempDir(), "audit.log")
+	require.NoError(t, w.client.Sys().EnableAuditWithOptions("once", &api.EnableAuditOptions{Type: "file", Options: map[string]string{"file_path": audit}}))
+	w.restart()
+	other := *w
+	other.restart()
+	var g errgroup.Group
+	for _, worker := range []*reachable{w, &other} {
+		for range 4 {
+			g.Go(func() error {
+				within, err := worker.rotation.reachOf(t.Context(), worker.accounts, worker.roll.Credentials[3:5], false)
+				if err == nil && within.BeforeStaging(t.Context(), worker.roll.Credentials[4]) != nil {
+					err = errors.New("it waits for a user that refused what was stolen")
+				}
+				return err
+			})
+		}
+	}
+	require.NoError(t, g.Wait())
+	text, err := os.ReadFile(audit)
+	require.NoError(t, err)
+	var offered int
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, `"path":"auth/userpass/login/mta"`) && strings.Contains(line, `"type":"response"`) {
+			offered++
+		}
+	}
+	require.Equal(t, 2, offered, "what was stolen and what lies there by now, each once: wrong passwords for somebody who has nothing to do with it")
+}
+
+// What a worker that was killed had begun to ask is asked by the next one.
+func TestAQuestionThatNobodyAsksAnyMoreIsAskedAgain(t *testing.T) {
+	w := newNamesake(t, "another")
+	const user = "vault/userpass/mta"
+	_, err := w.store.Ask(t.Context(), user)
+	require.NoError(t, err) // and it is killed
+	soon, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err = w.store.Ask(soon, user)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	w.write("rollcall/data/staging/"+user+"~asked", map[string]any{"data": map[string]any{"page": fmt.Sprintf(`{"by":"somebody","at":%q}`, time.Now().Add(-10*time.Minute).Format(time.RFC3339))}})
+	done, err := w.store.Ask(t.Context(), user)
+	require.NoError(t, err)
+	done()
+	done, err = w.store.Ask(t.Context(), user)
+	require.NoError(t, err)
+	done()
 }
 
 // exposedUntil says in the campaign file that the device was in foreign hands

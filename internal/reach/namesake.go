@@ -36,34 +36,20 @@ func versionOf(is vault.Live) credential.StolenVersion {
 // namesakeReads is Reads of a user that is on the roll for its name alone.
 // Where what was stolen cannot be read any more, and the user was not seen to
 // refuse it, that is an error. Values are offered a version at a time until the
-// authority offers no more for now: the next batch goes on with the others.
+// authority offers no more for now: the next batch goes on with the others. One
+// batch of one worker asks at a time.
 func (o *Reach) namesakeReads(ctx context.Context, asks kind.Login, login credential.Credential, paths []string) ([]string, error) {
-	refused, err := o.of.store.RefusedBefore(ctx, login.ID)
+	ask, values, known, err := o.toOffer(ctx, login)
+	if err != nil || known && len(ask) == 0 {
+		return nil, err // it refused all of it
+	}
+	done, err := o.of.store.Ask(ctx, login.ID)
 	if err != nil {
 		return nil, err
 	}
-	var ask []offer
-	var values []credential.Secret // of places where nothing was stolen
-	known := false
-	for _, p := range login.Paths {
-		live, err := o.of.store.ReadLive(ctx, p, 0)
-		if err != nil {
-			return nil, err
-		}
-		then, err := o.of.store.HeldThen(ctx, o.spec, p, live)
-		if err != nil {
-			return nil, err
-		}
-		for _, v := range then.Lost {
-			if !refused.Has(p, v) {
-				return nil, fmt.Errorf("version %d of %s, which was there while the device was in foreign hands, cannot be read any more: whether it opens this login is not known", v.Version, p)
-			}
-		}
-		if len(then.Lives)+len(then.Lost) > 0 {
-			known, ask = true, append(ask, offersAt(p, then, live, refused)...)
-		} else if live.Found {
-			values = append(values, live.Value, live.Other)
-		}
+	defer done()
+	if ask, values, known, err = o.toOffer(ctx, login); err != nil { // by now
+		return nil, err
 	}
 	if !known {
 		return asks.Reads(ctx, login, values, paths)
@@ -77,7 +63,37 @@ func (o *Reach) namesakeReads(ctx context.Context, asks kind.Login, login creden
 			return nil, err
 		}
 	}
-	return nil, nil // it refused all of it
+	return nil, nil
+}
+
+// toOffer are what such a user has not been seen to refuse. known says that
+// there is something that was stolen; else values are what lies there.
+func (o *Reach) toOffer(ctx context.Context, login credential.Credential) (ask []offer, values []credential.Secret, known bool, err error) {
+	refused, err := o.of.store.RefusedBefore(ctx, login.ID)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	for _, p := range login.Paths {
+		live, err := o.of.store.ReadLive(ctx, p, 0)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		then, err := o.of.store.HeldThen(ctx, o.spec, p, live)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		for _, v := range then.Lost {
+			if !refused.Has(p, v) {
+				return nil, nil, false, fmt.Errorf("version %d of %s, which was there while the device was in foreign hands, cannot be read any more: whether it opens this login is not known", v.Version, p)
+			}
+		}
+		if len(then.Lives)+len(then.Lost) > 0 {
+			known, ask = true, append(ask, offersAt(p, then, live, refused)...)
+		} else if live.Found {
+			values = append(values, live.Value, live.Other)
+		}
+	}
+	return ask, values, known, nil
 }
 
 // offersAt are what a user has not been seen to refuse of a path, the newest
