@@ -226,8 +226,8 @@ func (f fields) certificates(key string) string {
 // defaultPolicy is the policy of accounts that name none. The drivers that show
 // theirs to who may read them need no word for it.
 func (f fields) defaultPolicy(driver string) string {
-	if driver != OpenLDAP {
-		f.problem("default_policy", "has a meaning for %s alone, which shows its default to few; remove it, and let bind.dn read the policies (doctor says which)", OpenLDAP)
+	if of, known := drivers[driver]; known && !of.namesDefault {
+		f.problem("default_policy", "has no meaning for %s, which shows its policies to whoever may read them; remove it, and let bind.dn read them (doctor says which)", driver)
 		return ""
 	}
 	s, _ := f.scalar("default_policy")

@@ -18,13 +18,16 @@ type driver struct {
 	tlsOnly bool
 	// discover are the places where further servers are found.
 	discover []string
+	// namesDefault: which policy holds for accounts that name none is shown to
+	// few, so that the file may name it.
+	namesDefault bool
 	// domains: its accounts are those of a domain in DNS, and are called by it.
 	domains bool
 }
 
 // drivers has one row for each driver.
 var drivers = map[string]driver{
-	OpenLDAP: {kinds: []credential.Kind{credential.LDAPPassword}, sets: []string{"exop", "replace"}, discover: []string{FromDNS}},
+	OpenLDAP: {kinds: []credential.Kind{credential.LDAPPassword}, sets: []string{"exop", "replace"}, discover: []string{FromDNS}, namesDefault: true},
 	DS389:    {kinds: []credential.Kind{credential.LDAPPassword}, sets: []string{"replace", "exop"}, discover: []string{FromDNS}},
 	ActiveDirectory: {kinds: []credential.Kind{credential.ADPassword, credential.UserPassword}, oneWay: "unicodePwd",
 		tlsOnly: true, discover: []string{FromConfiguration, FromDNS}, domains: true},
