@@ -17,7 +17,7 @@ type audit struct {
 	unknown   map[string]int64 // credential -> first event about it that asks for a listing
 	ahead     map[string]ahead // credential -> first event that claims something of it before it was listed
 	started   int64            // index of campaign-started, or noIndex
-	deaths    []death
+	deaths    []*death
 	servers   map[authority][]string    // every server that gave evidence for an authority
 	left      map[authorityServer]int64 // servers that a person left out, and the entry that says so
 	leftDoors map[string]int64          // the same of doors
@@ -54,7 +54,7 @@ type announced struct {
 
 type death struct {
 	index int64
-	entry Entry
+	entry *Entry
 	task  *Task // as it stood by then; nil for what no person sees to
 }
 
@@ -214,7 +214,7 @@ func (a *audit) announce(index int64, e *Entry) {
 	}
 	a.intended = true
 	if a.quick != nil {
-		a.quick.intents[a.quick.attempt(e.Credential, e.Attempt)] = struct{}{}
+		a.quick.intents.put(a.quick.attempt(e.Credential, e.Attempt), 1)
 		return
 	}
 	at := announced{e.Credential, e.Attempt}
@@ -225,7 +225,7 @@ func (a *audit) announce(index int64, e *Entry) {
 
 // died notes a death, and which servers gave evidence of it.
 func (a *audit) died(index int64, e *Entry) {
-	d, at := death{index, *e, a.state.Credential(e.Credential).Task.copy()}, a.authorityOf(e)
+	d, at := &death{index, e, a.state.Credential(e.Credential).Task.copy()}, a.authorityOf(e)
 	for _, ev := range e.Evidence {
 		if !slices.Contains(a.servers[at], ev.Server) {
 			a.servers[at] = append(a.servers[at], ev.Server)
@@ -233,6 +233,8 @@ func (a *audit) died(index int64, e *Entry) {
 		}
 	}
 	if a.quick == nil {
+		kept := *e
+		d.entry = &kept
 		a.deaths = append(a.deaths, d)
 		return
 	}
@@ -286,7 +288,7 @@ func (a *audit) goOnWithout(index int64, e *Entry) {
 
 // doors are those whose evidence a death needs: each of the credential, and
 // none that a person had left out by then.
-func (a *audit) doors(d death) (out []string) {
+func (a *audit) doors(d *death) (out []string) {
 	for _, name := range d.entry.DoorsLeftOut {
 		if since, said := a.leftDoors[name]; !said || since > d.index {
 			a.rep.add(d.index, d.entry.Credential, "called dead without door %s, which nobody had left out", name)
@@ -382,8 +384,8 @@ func (a *audit) finish() {
 // asked are the servers whose evidence a death needs: those that the campaign
 // began with, every one that gave evidence for any credential of the
 // authority, and none that a person had left out by then.
-func (a *audit) asked(d death) []string {
-	at := a.authorityOf(&d.entry)
+func (a *audit) asked(d *death) []string {
+	at := a.authorityOf(d.entry)
 	all := slices.Clone(a.servers[at])
 	for _, s := range a.state.Servers[at.name] {
 		if !slices.Contains(all, s) {
@@ -405,9 +407,9 @@ func (a *audit) asked(d death) []string {
 
 // before reports whether a death was announced in an attempt; 0 is an intent
 // that names none. Nothing is set that the ledger has not announced.
-func (a *audit) before(d death, attempt int) bool {
+func (a *audit) before(d *death, attempt int) bool {
 	if a.quick != nil { // what was announced later is not there yet
-		_, said := a.quick.intents[a.quick.attempt(d.entry.Credential, attempt)]
+		_, said := a.quick.intents.get(a.quick.attempt(d.entry.Credential, attempt))
 		return said
 	}
 	at, said := a.intents[announced{d.entry.Credential, attempt}]
@@ -415,7 +417,7 @@ func (a *audit) before(d death, attempt int) bool {
 }
 
 // judge asks of each death the evidence that the protocol asks for.
-func (a *audit) judge(d death) {
+func (a *audit) judge(d *death) {
 	if a.state.Credential(d.entry.Credential) == nil { // so nothing says what was to be asked
 		a.rep.add(d.index, d.entry.Credential, "called dead, and taken off the roll afterwards")
 		return
@@ -458,7 +460,7 @@ func (a *audit) judge(d death) {
 }
 
 // gone judges the death of what is only ended.
-func (a *audit) gone(d death) {
+func (a *audit) gone(d *death) {
 	if d.entry.Proof != protocol.ProofRevoked {
 		a.rep.add(d.index, d.entry.Credential, "dead by %s, and it is only ended: nothing new is set", d.entry.Proof)
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"sync"
@@ -16,36 +17,37 @@ import (
 // anything is wrong: then the audit that keeps all of it reads the ledger from
 // its start, and says what.
 type quick struct {
-	ids      map[idKey]struct{}   // of the entries so far
-	intents  map[attempt]struct{} // so far
-	judged   map[authority]bool   // authorities of which a death was judged
+	ids      idSet              // of the entries so far: two that look alike are told apart the long way
+	intents  idTable            // attempts that were announced so far
+	judged   map[authority]bool // authorities of which a death was judged
 	reopened bool
 	lost     bool
-	key      func(string) idKey
-}
-
-// attempt is announced, in a third of the memory.
-type attempt struct {
-	credential idKey
-	number     int
+	roll     *roll // whose keys it has
 }
 
 func newQuickAudit(rep *Report, size uint64) *audit {
 	a := newAudit(rep)
 	a.state = NewPackedState()
 	a.state.seen = nil
-	a.quick = &quick{ids: make(map[idKey]struct{}, size), intents: map[attempt]struct{}{}, judged: map[authority]bool{}, key: a.state.roll.key}
+	a.quick = &quick{judged: map[authority]bool{}, roll: a.state.roll}
+	a.quick.ids.roomFor(int(size))
 	return a
 }
 
-func (q *quick) attempt(credential string, number int) attempt {
-	return attempt{q.key(credential), number}
+// attempt is the key of an attempt at a credential: nobody knows by how much
+// the keys of two credentials differ.
+func (q *quick) attempt(credential string, number int) idKey {
+	k := q.roll.key(credential)
+	binary.LittleEndian.PutUint64(k[:], binary.LittleEndian.Uint64(k[:])+uint64(number)*spread)
+	return k
 }
+
+// spread is odd, so that no two numbers give the same.
+const spread = 0x9e3779b97f4a7c15
 
 // before looks at an entry before it counts.
 func (q *quick) before(a *audit, e *Entry) {
-	n := len(q.ids)
-	if q.ids[q.key(e.ID)] = struct{}{}; len(q.ids) == n { // it came before
+	if !q.ids.add(q.roll.half(e.ID)) { // it came before
 		q.lost = true
 	}
 	switch e.Event {
@@ -75,7 +77,7 @@ var errUnlike = errors.New("to be verified the long way")
 // one that verifies; nil where anything is wrong, or would take more to tell.
 // Of rep it then has nothing to say.
 func verifyQuick(ctx context.Context, rep *Report, dir string, cp Checkpoint, kept []Checkpoint) (*State, error) {
-	story := newQuickAudit(rep, min(cp.Size, mostExpected))
+	story := newQuickAudit(rep, min(cp.Size, mostExpected/4))
 	tree := newForest(cp.Size, kept)
 	err := inOrder(ctx, tree.bundles(), func() func(int64) bundle {
 		r := newLineReader()

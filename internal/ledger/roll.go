@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"iter"
 	"slices"
@@ -13,10 +14,10 @@ import (
 // thousand entries.
 type roll struct {
 	packer *packer
-	where  map[idKey]int32 // by id, into packed
-	packed []string        // in the order of listing; empty where it is loose, or came off the roll
-	loose  map[int32]*CredentialState
-	last   []int32 // loose, the one that was asked for first before all
+	where  idTable            // by id, into packed, counted from 1
+	packed []string           // in the order of listing; empty where it is loose, or came off the roll
+	loose  []*CredentialState // beside packed; nil where that has it
+	last   []int32            // loose, the one that was asked for first before all
 	off    map[int32]bool
 	again  *CredentialState // the one that was asked for last: mostly it is again
 	most   int              // that are loose
@@ -31,21 +32,20 @@ const mostLoose = 1 << 10
 // has the credentials, each of them anew whenever it is called.
 func NewPackedState() *State {
 	s := NewState()
-	s.roll = &roll{packer: newPacker(), where: map[idKey]int32{}, loose: map[int32]*CredentialState{}, off: map[int32]bool{}, most: mostLoose, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	s.roll = &roll{packer: newPacker(), off: map[int32]bool{}, most: mostLoose, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
 	return s
 }
 
 // key is as good as keyOf within this process, and costs a tenth: nobody can
 // choose two ids that collide under seeds that he does not know.
 func (r *roll) key(id string) (k idKey) {
-	for half, seed := range r.seeds {
-		sum := maphash.String(seed, id)
-		for i := range 8 {
-			k[8*half+i] = byte(sum >> (8 * i))
-		}
-	}
+	binary.LittleEndian.PutUint64(k[:8], r.half(id))
+	binary.LittleEndian.PutUint64(k[8:], maphash.String(r.seeds[1], id))
 	return k
 }
+
+// half is the first half of a key.
+func (r *roll) half(id string) uint64 { return maphash.String(r.seeds[0], id) }
 
 // get is the credential with that id, to be read and changed until the next is
 // asked for; nil if it is not on the roll.
@@ -53,10 +53,11 @@ func (r *roll) get(id string) *CredentialState {
 	if r.again != nil && r.again.ID == id {
 		return r.again
 	}
-	at, ok := r.where[r.key(id)]
+	n, ok := r.where.get(r.key(id))
 	if !ok {
 		return nil
 	}
+	at := n - 1
 	if c := r.loose[at]; c != nil {
 		r.again = c
 		return c
@@ -69,8 +70,8 @@ func (r *roll) get(id string) *CredentialState {
 // add puts a credential at the end of the roll.
 func (r *roll) add(c *CredentialState) {
 	at := int32(len(r.packed))
-	r.where[r.key(c.ID)] = at
-	r.packed = append(r.packed, "")
+	r.where.put(r.key(c.ID), at+1)
+	r.packed, r.loose = append(r.packed, ""), append(r.loose, nil)
 	r.take(at, c)
 }
 
@@ -85,7 +86,7 @@ func (r *roll) take(at int32, c *CredentialState) {
 		if old := r.loose[first]; old != nil {
 			if text, ok := r.packer.pack(old); ok {
 				r.packed[first] = text
-				delete(r.loose, first)
+				r.loose[first] = nil
 			}
 		}
 	}
@@ -94,10 +95,13 @@ func (r *roll) take(at int32, c *CredentialState) {
 // remove takes a credential off the roll. The others keep their places.
 func (r *roll) remove(id string) {
 	k := r.key(id)
-	at := r.where[k]
-	delete(r.where, k)
-	delete(r.loose, at)
-	r.packed[at], r.off[at], r.again = "", true, nil
+	n, ok := r.where.get(k)
+	if !ok {
+		return
+	}
+	at := n - 1
+	r.where.drop(k)
+	r.packed[at], r.loose[at], r.off[at], r.again = "", nil, true, nil
 }
 
 // All are the credentials in the order of listing, each as it stands.
@@ -135,7 +139,7 @@ func (s *State) some(want func(Outcome, credential.Kind) bool) iter.Seq[*Credent
 func (r *roll) some(want func(Outcome, credential.Kind) bool) iter.Seq[*CredentialState] {
 	return func(yield func(*CredentialState) bool) {
 		for at, packed := range r.packed {
-			c := r.loose[int32(at)]
+			c := r.loose[at]
 			switch {
 			case r.off[int32(at)]:
 				continue
@@ -166,7 +170,7 @@ func (s *State) outcomes() map[Outcome]int {
 // Len counts the credentials of the roll, also before it is closed.
 func (s *State) Len() int {
 	if s.roll != nil {
-		return len(s.roll.where)
+		return s.roll.where.have
 	}
 	return len(s.Credentials)
 }

@@ -298,7 +298,7 @@ func (a *audit) word(index int64, e *Entry, before TaskEnd, known bool) {
 
 // attested asks of what is dead by people's word that each end was said to be
 // done before, by whoever saw to it.
-func (a *audit) attested(d death) {
+func (a *audit) attested(d *death) {
 	t := d.task
 	switch {
 	case t == nil:
@@ -319,7 +319,7 @@ func (a *audit) attested(d death) {
 // atItsDoors asks of what is dead by people's word that each door that takes it
 // has shown what it could; and where the doors are the proof, that each end has
 // one, and that each has refused the stolen value.
-func (a *audit) atItsDoors(d death, ends []TaskEnd) {
+func (a *audit) atItsDoors(d *death, ends []TaskEnd) {
 	l := a.state.Credential(d.entry.Credential)
 	if a.gap {
 		return
