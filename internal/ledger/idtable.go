@@ -83,8 +83,8 @@ func (t *idTable) drop(k idKey) {
 }
 
 // idSet tells ids that came before, by half a key each: two different ids that
-// have one are taken for the same, in one of many million ledgers. The zero value is
-// empty.
+// have one are taken for the same, in one of many million ledgers. The zero
+// value is empty.
 type idSet struct {
 	halves []uint64 // a power of two; 0 is an empty one
 	have   int
