@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -114,8 +115,13 @@ func OpenLedger(ctx context.Context, store *ownmount.Store, dir, campaign string
 			return nil, err
 		}
 	}
+	at := ownmount.LedgerPlace{Folder: folder}
+	at.Host, _ = os.Hostname()
+	if whole, err := filepath.Abs(folder); err == nil {
+		at.Folder = whole
+	}
 	return ledger.Open(context.WithoutCancel(ctx), folder, campaign, signer, key,
-		func(ctx context.Context, checkpoint []byte) error { return store.Anchor(ctx, campaign, checkpoint) })
+		func(ctx context.Context, checkpoint []byte) error { return store.Anchor(ctx, campaign, checkpoint, at) })
 }
 
 func (l *Ledger) release(campaign string) error {

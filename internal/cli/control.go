@@ -111,20 +111,14 @@ func (s *session) update(ctx context.Context, name string, arg any) (workflows.S
 	return st, err
 }
 
-// noneRuns is that no campaign of the device runs on this Temporal, and where
-// one does, as far as Vault knows.
+// noneRuns is that no campaign of the device runs on this Temporal, and what
+// became of the last one, or where it runs, as far as Vault knows.
 func (s *session) noneRuns(ctx context.Context) error {
-	none := fmt.Errorf("no campaign is running for device %s", s.cfg.Device)
-	others, err := s.store.Others(ctx, s.cfg.Device, "")
-	if err != nil {
-		return none
+	known := s.whoseElse(ctx)
+	if known == "" {
+		return fmt.Errorf("no campaign is running for device %s", s.cfg.Device)
 	}
-	for _, o := range others {
-		if o.Lives() {
-			return fmt.Errorf("no campaign is running for device %s on the Temporal at %s; %s, elsewhere: do it where it runs", s.cfg.Device, s.engine.Address, o)
-		}
-	}
-	return none
+	return fmt.Errorf("no campaign is running for device %s on the Temporal at %s%s", s.cfg.Device, s.engine.Address, known)
 }
 
 func (s *session) refused(ctx context.Context, update string, err error) error {

@@ -10,39 +10,46 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"rollcall/internal/ledger"
 	"rollcall/internal/ledger/served"
 	"rollcall/internal/vault/ownmount"
 )
 
-// serving says where a ledger worker gives its ledgers to operators elsewhere.
+// serving says where ledgers are given to operators elsewhere.
 type serving struct{ address, public string }
 
-// serveLedgers gives them out, and leaves in Vault what a reader needs.
-func (a *app) serveLedgers(ctx context.Context, store *ownmount.Store, dir string, s serving, ledgerOnly bool) (end func(), err error) {
-	if !ledgerOnly {
-		return nil, errors.New("--serve is for worker --role ledger, which has the ledgers")
-	}
+func (s *serving) asFlag(c *cobra.Command, with string) {
+	c.Flags().StringVar(&s.public, "serve-as", "", with+"URL under which they reach it (default https://, this machine's name and the port)")
+}
+
+// serveLedgers gives out what is in a folder of ledgers, and leaves in Vault
+// what a reader needs. The caller says so, and ends it.
+func (a *app) serveLedgers(ctx context.Context, store *ownmount.Store, dir string, s serving) (at string, end func(), err error) {
 	if u, err := url.Parse(s.public); s.public != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil) {
-		return nil, errors.New("--serve-as must be a URL like https://ledger.example.org:8443")
+		return "", nil, errors.New("--serve-as must be a URL like https://ledger.example.org:8443")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	server, err := served.Listen(dir, s.address, s.public)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	at := server.Access
-	if err := store.OfferLedgers(ctx, ownmount.LedgerOffer{URL: at.URL, Token: at.Token, Certificate: at.Certificate}); err != nil {
-		return nil, errors.Join(fmt.Errorf("what operators need to read the ledgers was not left in Vault: %w; run `rollcall init` again if its policies are older than --serve", err), server.Close())
+	read := server.Access
+	if err := store.OfferLedgers(ctx, ownmount.LedgerOffer{URL: read.URL, Token: read.Token, Certificate: read.Certificate}); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("what operators need to read the ledgers was not left in Vault: %w; run `rollcall init` again if its policies are older than that", err), server.Close())
 	}
-	a.say("ledger worker: giving the ledgers to operators at %s", at.URL)
-	return func() { _ = server.Close() }, nil
+	return read.URL, func() { _ = server.Close() }, nil
 }
 
 // fetched is where this machine keeps copies of ledgers that are elsewhere.
 func (a *app) fetched(campaign string) string { return filepath.Join(a.stateDir, "fetched", campaign) }
+
+func (a *app) isFetched(folder string) bool {
+	return filepath.Clean(filepath.Dir(folder)) == filepath.Clean(a.fetched(""))
+}
 
 // mirrorTimeout bounds one fetch.
 const mirrorTimeout = 5 * time.Minute
@@ -62,7 +69,7 @@ func (s *session) fetch(ctx context.Context, campaign string) (folder string, fo
 	for _, o := range offers {
 		err := served.Mirror(ctx, served.Access{URL: o.URL, Token: o.Token, Certificate: o.Certificate}, campaign, folder)
 		if err != nil {
-			why = errors.Join(why, fmt.Errorf("the ledger worker at %s: %w", o.URL, err))
+			why = errors.Join(why, fmt.Errorf("%s, where ledgers were given out: %w", o.URL, served.Plainly(err)))
 			continue
 		}
 		r, err := ledger.OpenReader(folder)
@@ -110,9 +117,11 @@ func (a *app) fetchLatest(ctx context.Context, args []string) (folder string) {
 			switch {
 			case !found && why == nil:
 				return nil // nobody serves any
-			case !found && !errors.Is(why, served.ErrNotThere):
-				s.say("note: %v", why)
-				return nil
+			case !found && !onlyNotThere(why):
+				if folder != "" {
+					s.say("note: a newer one could not be read: %v", why)
+				}
+				return nil // else who asks says it
 			case !found:
 				continue
 			case folder == "":

@@ -26,7 +26,7 @@ func (a *app) ledgerCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.PersistentFlags().StringVar(&dir, "ledger", "", "folder of the campaign's ledger; default: the latest of the campaign file's device")
-	c.AddCommand(a.ledgerVerify(&dir), a.ledgerCat(&dir), a.ledgerProve(&dir), a.ledgerVerifyProof(), a.ledgerKey(&dir), a.ledgerAnchor(&dir))
+	c.AddCommand(a.ledgerVerify(&dir), a.ledgerCat(&dir), a.ledgerProve(&dir), a.ledgerVerifyProof(), a.ledgerKey(&dir), a.ledgerAnchor(&dir), a.ledgerServe(&dir))
 	return c
 }
 
@@ -51,7 +51,7 @@ Exit code 0 if nothing is wrong, 1 otherwise.`,
 				return err
 			}
 			a.reads = true
-			folder, err := a.findLedger(cmd.Context(), *dir, args)
+			folder, err := a.readableLedger(cmd.Context(), *dir, args)
 			if err != nil {
 				return err
 			}
@@ -169,7 +169,7 @@ func (a *app) ledgerCat(dir *string) *cobra.Command {
 		Args:  oneCampaign,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.reads = true
-			folder, err := a.findLedger(cmd.Context(), *dir, args)
+			folder, err := a.readableLedger(cmd.Context(), *dir, args)
 			if err != nil {
 				return err
 			}
@@ -205,7 +205,7 @@ func (a *app) ledgerProve(dir *string) *cobra.Command {
 				return fmt.Errorf("%q is no index of an entry; rollcall ledger cat shows them", args[0])
 			}
 			a.reads = true
-			folder, err := a.findLedger(cmd.Context(), *dir, nil)
+			folder, err := a.readableLedger(cmd.Context(), *dir, nil)
 			if err != nil {
 				return err
 			}
@@ -266,7 +266,7 @@ func (a *app) fromVault(cmd *cobra.Command, dir string, args []string, do func(*
 	if _, err := a.campaignFile(); err != nil {
 		return fmt.Errorf("%w; the file says where in Vault that is kept, and where the ledgers are", err)
 	}
-	folder, err := a.findLedger(cmd.Context(), dir, args)
+	folder, err := a.readableLedger(cmd.Context(), dir, args)
 	if err != nil {
 		return err
 	}

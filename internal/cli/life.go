@@ -70,7 +70,7 @@ func (a *app) lifeOf(ctx context.Context, folder string, state *ledger.State, zo
 		seen = fmt.Sprintf("no worker has taken it up since it was opened %s ago", ago)
 	}
 	why, do := s.unserved(ctx)
-	out.Stands = out.Stands || why != ""
+	out.Stands = out.Stands || why != "" && !a.isFetched(folder)
 	if why != "" && onlyPeopleLeft(state) {
 		out.Nobody = rec.Ago >= fresh
 		out.Words = "people are waited for, and nothing has to run meanwhile: what they say is taken up by the next `rollcall run` where it was started (" + seen + ", and " + why + ")"
@@ -93,8 +93,8 @@ func (a *app) lifeOf(ctx context.Context, folder string, state *ledger.State, zo
 		}
 	}
 	switch {
-	case rec.Ago < fresh && why == "":
-		out.Words = seen
+	case rec.Ago < fresh && (why == "" || a.isFetched(folder)):
+		out.Words = seen // of a copy somebody gives the ledger out, where it runs
 	case rec.Ago < fresh:
 		out.Words = seen + ", but " + why + ": unless it runs elsewhere, nobody works on it; " + do
 	case why == "":

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"rollcall/internal/engine"
 	"rollcall/internal/ledger"
+	"rollcall/internal/paste"
 	"rollcall/internal/report"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/workflows"
@@ -27,6 +29,8 @@ type notHere struct {
 	temporal string            // why it says nothing
 	waits    string            // what it waits for; empty where that is not known, or nothing
 	folder   string            // where ledgers would be here
+	at       ownmount.LedgerPlace
+	here     bool // that is a folder of this machine
 	zone     *time.Location    // of the times that are shown; nil: UTC
 }
 
@@ -43,7 +47,7 @@ func (s *session) whatIsKnown(ctx context.Context, args []string) (*notHere, err
 			continue
 		}
 		out.campaign = s.knownOf(ctx, r, s.now(ctx))
-		out.why = s.noLedger(ctx, r.Campaign)
+		out.why, out.at, out.here = s.noLedger(ctx, r.Campaign)
 		if r.ClosedAt.IsZero() {
 			out.askTemporal(ctx, s)
 		}
@@ -77,31 +81,80 @@ func (k *notHere) askTemporal(ctx context.Context, s *session) {
 	k.waits = waitLine(trouble, k.st, k.zone)
 }
 
-// noLedger says why no worker gives the ledger of a campaign out.
-func (s *session) noLedger(ctx context.Context, campaign string) string {
+// noLedger says why no worker gives the ledger of a campaign out, and where it
+// is written, as far as Vault knows. here: that is this machine.
+func (s *session) noLedger(ctx context.Context, campaign string) (why string, at ownmount.LedgerPlace, here bool) {
+	at, here = s.placeOf(ctx, campaign)
 	offers, err := s.store.LedgerOffers(ctx)
 	switch {
 	case err != nil:
-		return "whether a ledger worker gives it out cannot be read in Vault: " + err.Error()
+		return "whether somebody gives it out cannot be read in Vault: " + err.Error(), at, here
 	case len(offers) == 0:
-		return noOffers
+		return noOffers, at, here
 	}
 	if _, found, why := s.fetch(ctx, campaign); !found && why != nil {
-		return strings.ReplaceAll(why.Error(), "\n", "; ")
+		return strings.ReplaceAll(why.Error(), "\n", "; "), at, here
 	}
-	return "no ledger worker gives it out"
+	return "nobody gives it out", at, here
 }
 
-// noOffers: no ledger worker said where it gives ledgers out, as where nobody
-// but `rollcall run` works.
-const noOffers = "no ledger worker gives ledgers out"
+// placeOf is where a ledger is written, and whether that is a folder that is
+// there on this machine. What cannot be read is not known.
+func (s *session) placeOf(ctx context.Context, campaign string) (at ownmount.LedgerPlace, here bool) {
+	at, err := s.store.LedgerAt(ctx, campaign)
+	if err != nil {
+		return ownmount.LedgerPlace{}, false
+	}
+	name, err := os.Hostname()
+	return at, err == nil && name == at.Host && at.Folder != "" && !missing(at.Folder)
+}
+
+// whoseElse says what Vault knows of the device's newest campaign, to follow
+// that none runs here; empty where it knows none, or does not say.
+func (s *session) whoseElse(ctx context.Context) string {
+	records, err := s.store.Campaigns(ctx, s.cfg.Device)
+	if err != nil || len(records) == 0 {
+		return ""
+	}
+	r := records[0]
+	for _, of := range records { // one that has not ended is the one that is meant
+		if of.ClosedAt.IsZero() && of.Begun {
+			r = of
+			break
+		}
+	}
+	k := recordOf(r, s.now(ctx), s.zoneShown())
+	text := fmt.Sprintf("; campaign %s, started %s by %s: %s", r.Campaign, stampIn(k.OpenedAt, s.zoneShown()), cmp.Or(r.Actor, "somebody"), k.words)
+	if !r.ClosedAt.IsZero() {
+		return text + "; `rollcall report` shows it, and `rollcall run` begins another one, which sets everything once more"
+	}
+	at, here := s.placeOf(ctx, r.Campaign)
+	where := ""
+	if at.Folder != "" {
+		where = "; its ledger is on " + at.Host + ", in " + at.Folder
+	}
+	switch {
+	case k.State == "running" && here:
+		return text + where + ": it runs on this machine, in another folder or with another --state-dir: do it from there"
+	case k.State == "running":
+		return text + ", elsewhere" + where + ": do it where it runs"
+	}
+	return text + where + ": `rollcall run` there goes on with it"
+}
+
+// noOffers: nobody said where ledgers are given out, as where nobody but
+// `rollcall run` works.
+const noOffers = "nobody gives ledgers out"
 
 // do is what to do about it.
 func (k *notHere) do() string {
-	if k.why == noOffers && os.Getenv("TEMPORAL_ADDRESS") == "" {
-		return fmt.Sprintf("on the machine where `rollcall run` ran `rollcall status` and `rollcall report` have it: copy its folder from there to %s, or hand on the HTML that run wrote beside it; where the campaign ran on a Temporal cluster (TEMPORAL_ADDRESS), its ledger worker gives it out if it is started with --serve ADDRESS", k.folder)
+	switch {
+	case k.here:
+		return fmt.Sprintf("`rollcall status --ledger %s` and `rollcall report --ledger %s` read it", paste.Shell(k.at.Folder), paste.Shell(k.at.Folder))
+	case k.at.Folder != "":
+		return fmt.Sprintf("on %s `rollcall ledger serve --listen :8443`, with the campaign file, gives it out from %s, and this command reads it then; or copy that folder to %s", k.at.Host, filepath.Dir(k.at.Folder), filepath.Join(k.folder, k.campaign.Campaign))
 	}
-	return fmt.Sprintf("to read it from here, start the ledger worker with `rollcall worker --role ledger --serve ADDRESS`; on the machine of the ledger worker `rollcall status` and `rollcall report` have it; or copy its folder to %s", k.folder)
+	return fmt.Sprintf("where it is `rollcall ledger serve --listen :8443`, with the campaign file, gives it out, and this command reads it then; or copy its folder to %s", filepath.Join(k.folder, k.campaign.Campaign))
 }
 
 // neverBegan: it ended before its roll was made, so no ledger was begun either.
@@ -112,7 +165,14 @@ func (k *notHere) neverBegan() bool {
 const neverBegan = "it ended before its roll was made: nothing was changed, and there is no ledger of it. What `rollcall run` said then is why; `rollcall doctor` and `rollcall list` say what still stands in the way"
 
 func (k *notHere) head() string {
-	return fmt.Sprintf("the ledger of campaign %s is not on this machine, and %s", k.campaign.Campaign, k.why)
+	where := "not on this machine"
+	switch {
+	case k.here:
+		where = "in another folder of this machine, " + k.at.Folder
+	case k.at.Folder != "":
+		where = fmt.Sprintf("not here, but on %s, in %s", k.at.Host, k.at.Folder)
+	}
+	return fmt.Sprintf("the ledger of campaign %s is %s, and %s", k.campaign.Campaign, where, k.why)
 }
 
 func (k *notHere) print(w io.Writer, width int) {
@@ -204,7 +264,8 @@ func (v *view) showCounts(ctx context.Context) {
 		return
 	}
 	if v.counts == "" {
-		k := notHere{campaign: knownCampaign{Campaign: v.campaign}, why: v.noLedger(within, v.campaign), folder: v.cfg.LedgerDir}
+		k := notHere{campaign: knownCampaign{Campaign: v.campaign}, folder: v.cfg.LedgerDir}
+		k.why, k.at, k.here = v.noLedger(within, v.campaign)
 		v.say("note: %s: what follows is counts, from Temporal; %s", k.head(), k.do())
 	}
 	var text strings.Builder

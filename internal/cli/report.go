@@ -145,7 +145,7 @@ func (a *app) takeEvidence(ctx context.Context, folder string, state *ledger.Sta
 	if filepath.Base(beside) != name { // a forged ledger may name any device
 		return
 	}
-	if filepath.Clean(filepath.Dir(folder)) == filepath.Clean(a.fetched("")) {
+	if a.isFetched(folder) {
 		a.fetchEvidence(ctx, beside, fetch)
 	}
 	for _, part := range append(partsAside(beside), beside) {
@@ -214,18 +214,49 @@ func missing(folder string) bool {
 // noReport says of a campaign whose ledger cannot be read from here where it is
 // and what is known; why is what kept it from being found.
 func (a *app) noReport(ctx context.Context, args []string, why error) error {
-	var known *notHere
-	err := a.withVault(ctx, func(s *session) (err error) {
+	known, err := a.knownElsewhere(ctx, args, why)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s; a report is made of nothing else. %s of %s are noted as dead in Vault (`rollcall status`). %s", known.head(), known.campaign.dead(), count(known.campaign.Listed), known.do())
+}
+
+// knownElsewhere is what is known of a campaign whose ledger cannot be read
+// from here. The error is why (what kept it from being found) where nothing is
+// known, or that it has none.
+func (a *app) knownElsewhere(ctx context.Context, args []string, why error) (known *notHere, err error) {
+	err = a.withVault(ctx, func(s *session) (err error) {
 		known, err = s.whatIsKnown(ctx, args)
 		return err
 	})
 	if err != nil {
-		return cmp.Or(why, err)
+		return nil, cmp.Or(why, err)
 	}
 	if known.neverBegan() {
-		return fmt.Errorf("campaign %s, started %s by %s: %s", known.campaign.Campaign, stampIn(known.campaign.OpenedAt, known.zone), cmp.Or(known.campaign.Actor, "somebody"), neverBegan)
+		return nil, fmt.Errorf("campaign %s, started %s by %s: %s", known.campaign.Campaign, stampIn(known.campaign.OpenedAt, known.zone), cmp.Or(known.campaign.Actor, "somebody"), neverBegan)
 	}
-	return fmt.Errorf("%s; a report is made of nothing else. %s of %s are noted as dead in Vault (`rollcall status`). %s", known.head(), known.campaign.dead(), count(known.campaign.Listed), known.do())
+	return known, nil
+}
+
+// readableLedger is findLedger that says where a ledger is that cannot be read
+// from here.
+func (a *app) readableLedger(ctx context.Context, dir string, args []string) (string, error) {
+	folder, err := a.findLedger(ctx, dir, args)
+	if dir != "" || err == nil && !missing(folder) || a.cfgMissing() {
+		return folder, err
+	}
+	known, err := a.knownElsewhere(ctx, args, err)
+	if err != nil {
+		return "", err
+	}
+	return "", fmt.Errorf("%s: %s", known.head(), known.do())
+}
+
+// cfgMissing: there is no campaign file, or it cannot be read, which has been
+// said.
+func (a *app) cfgMissing() bool {
+	_, err := a.campaignFile()
+	return err != nil
 }
 
 // writeReport writes a file that this user and its group can read, and says so.

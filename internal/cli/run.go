@@ -22,6 +22,7 @@ import (
 
 func (a *app) runCommand() *cobra.Command {
 	var metricsAt string
+	var serve serving
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Start the campaign, or rejoin it, and follow it to its end",
@@ -48,6 +49,9 @@ On a terminal run shows a summary and asks before it begins a campaign (--yes: i
 ends then with exit code 3, and the others wait. With them once more it tries more, as often as
 you like; the same command without them goes on with the others.
 
+With --serve it gives the ledger to operators on other machines for as long as it runs (status,
+watch, report, ledger verify), as rollcall ledger serve does afterwards.
+
 What only people can do (rollcall tasks) may take days: when nothing else is left run ends with
 exit code 2, and the same command goes on with it. With --stay it does not end then: rollcall
 abort, in another terminal, needs a run that is alive.`,
@@ -61,13 +65,15 @@ abort, in another terminal, needs a run that is alive.`,
 				return err
 			}
 			defer stop()
-			return a.run(cmd.Context())
+			return a.run(cmd.Context(), serve)
 		},
 	}
 	a.takeOverFlag(c)
 	a.unansweredFlag(c)
 	a.overrideFlags(c)
 	metricsFlag(c, &metricsAt)
+	c.Flags().StringVar(&serve.address, "serve", "", "give the ledgers to operators elsewhere at this address while it runs, such as :8443")
+	serve.asFlag(c, "with --serve: ")
 	a.yesFlag(c)
 	a.timeZoneFlag(c)
 	a.first.flags(c, "try a part first")
@@ -80,12 +86,19 @@ func (a *app) takeOverFlag(c *cobra.Command) {
 	c.Flags().BoolVar(&a.takeOver, "take-over", false, "end a campaign of the device that lives elsewhere, and go on with what it left")
 }
 
-func (a *app) run(ctx context.Context) error {
+func (a *app) run(ctx context.Context, serve serving) error {
+	if serve.public != "" && serve.address == "" {
+		return errors.New("--serve-as is the URL of --serve, and without that nothing is served; nothing was started")
+	}
 	return a.withVault(ctx, func(s *session) error {
 		defer s.readAhead(ctx)()
 		if err := s.connect(ctx, true); err != nil {
 			return err
 		}
+		if serve.address != "" && !s.engine.Started {
+			return fmt.Errorf("--serve is for the run that does the work, and here somebody else does: `rollcall worker --role ledger --serve %s` or `rollcall ledger serve --listen %[1]s` where the ledgers are; nothing was started", serve.address)
+		}
+		s.serve = serve
 		return s.run(ctx)
 	})
 }
@@ -118,6 +131,14 @@ func (s *session) run(ctx context.Context) error {
 		return err
 	}
 	defer stop()
+	if s.serve.address != "" {
+		at, end, err := s.serveLedgers(ctx, s.store, s.cfg.LedgerDir, s.serve)
+		if err != nil {
+			return fmt.Errorf("%w; nothing was started", err)
+		}
+		s.say("giving the ledgers in %s to operators at %s until this run ends; `rollcall ledger serve --listen %s` does afterwards", s.cfg.LedgerDir, at, s.serve.address)
+		defer end()
+	}
 	campaign, err := s.startOrRejoin(ctx)
 	if err != nil {
 		return err

@@ -23,6 +23,8 @@ type session struct {
 
 	locks map[string]int // after how many wrong logins accounts lock, by credential: see tellRefusing
 
+	serve serving // while run works; without an address nothing is
+
 	leavesPeople bool // follow ends when nothing but people's tasks is left
 	forEver      bool // what is started goes on by itself, again and again
 
@@ -73,6 +75,8 @@ func (a *app) withTemporal(ctx context.Context, mayStart bool, instead error, do
 	return a.withVault(ctx, func(s *session) error {
 		err := s.connect(ctx, mayStart)
 		switch {
+		case errors.Is(err, engine.ErrNotRunning) && errors.Is(instead, errNoCampaignHere):
+			return fmt.Errorf("%w%s", instead, s.whoseElse(ctx))
 		case errors.Is(err, engine.ErrNotRunning) && instead != nil:
 			return instead
 		case err != nil:
@@ -82,8 +86,9 @@ func (a *app) withTemporal(ctx context.Context, mayStart bool, instead error, do
 	})
 }
 
-// errNoCampaignHere: neither a cluster nor this machine could have one.
-var errNoCampaignHere = errors.New("no campaign is running on this machine: no Temporal is configured (TEMPORAL_ADDRESS) and no local engine runs; `rollcall run` goes on with a campaign that has not ended, and begins another one, which sets everything once more, where the last one has: `rollcall campaigns` says which")
+// errNoCampaignHere: neither a cluster nor this machine could have one. What
+// Vault knows of the last one follows it: see whoseElse.
+var errNoCampaignHere = errors.New("no campaign is running on this machine (no Temporal is configured, TEMPORAL_ADDRESS, and no local engine runs)")
 
 // connect reaches Temporal. mayStart allows starting the local engine.
 func (s *session) connect(ctx context.Context, mayStart bool) error {

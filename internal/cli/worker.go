@@ -43,6 +43,9 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 			if before {
 				return errors.New("worker --ledger is now worker --role ledger")
 			}
+			if serve.address != "" && role != "ledger" {
+				return errors.New("--serve is for worker --role ledger, which has the ledgers")
+			}
 			if role != "rotation" && role != "ledger" {
 				return fmt.Errorf("--role is rotation or ledger, not %q", role)
 			}
@@ -76,10 +79,11 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 				return err
 			}
 			if serve.address != "" {
-				end, err := a.serveLedgers(ctx, store, dir, serve, ledgerOnly)
+				at, end, err := a.serveLedgers(ctx, store, dir, serve)
 				if err != nil {
 					return errors.Join(err, stop())
 				}
+				a.say("ledger worker: giving the ledgers to operators at %s", at)
 				defer end()
 			}
 			defer a.watchBeside(ctx, dir, watched)()
@@ -98,7 +102,7 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 	c.Flags().StringVar(&role, "role", "rotation", "rotation or ledger")
 	c.Flags().StringVar(&ledgerDir, "ledger-dir", "ledger", "with --role ledger: folder of the ledgers, one below it for each campaign")
 	c.Flags().StringVar(&serve.address, "serve", "", "with --role ledger: give the ledgers to operators elsewhere at this address, such as :8443")
-	c.Flags().StringVar(&serve.public, "serve-as", "", "with --serve: URL under which they reach it (default https://, this machine's name and the port)")
+	serve.asFlag(c, "with --serve: ")
 	c.Flags().StringArrayVar(&watched, "watch", nil, "with --role ledger: campaign file whose section watch names logs to follow beside the queues")
 	c.Flags().BoolVar(&before, "ledger", false, "")
 	_ = c.Flags().MarkHidden("ledger")

@@ -72,19 +72,19 @@ func TestWhoIsElsewhereSeesTheCampaignWhereTheLedgerWorkerServesIt(t *testing.T)
 	other.state = filepath.Join(e.Dir, "other-state")
 	gone := other.run("report", names[0])
 	require.Equal(t, 1, gone.code)
-	require.Contains(t, gone.err, "the ledger worker at https://"+at)
+	require.Contains(t, gone.err, "https://"+at+", where ledgers were given out: ")
 	require.Contains(t, gone.err, "4 of 4 are noted as dead in Vault")
 	for _, args := range [][]string{{"status"}, {"status", names[0]}} {
 		known := strings.Join(strings.Fields(other.must(args...)), " ")
-		require.Contains(t, known, "the ledger of campaign "+names[0]+" is not on this machine, and the ledger worker at https://"+at)
+		require.Contains(t, known, "the ledger of campaign "+names[0]+" is in another folder of this machine, "+filepath.Join(c.ledgers, names[0])+", and https://"+at+", where ledgers were given out: ")
 		require.Contains(t, known, "Vault: 4 of 4 are noted as dead")
 		require.Contains(t, known, "ended ")
-		require.Contains(t, known, "start the ledger worker with `rollcall worker --role ledger --serve ADDRESS`")
+		require.Contains(t, known, "rollcall report --ledger "+filepath.Join(c.ledgers, names[0]))
 	}
 	asked := decode[report.Status](t, other.must("status", "-o", "json"))
 	require.Equal(t, 4, asked.ByState["dead"])
 	require.Equal(t, ledger.Closed, asked.State)
-	require.Contains(t, asked.Elsewhere, "is not on this machine")
+	require.Contains(t, asked.Elsewhere, "is in another folder of this machine")
 	require.Contains(t, other.run("report", "esg-01-20200101T000000Z").err, "no campaign esg-01-20200101T000000Z is known to Vault")
 	again := serving()
 	require.Contains(t, other.must("report", names[0]), "4 listed · 4 dead", "its new token is in Vault")
@@ -115,13 +115,13 @@ func TestWhoCannotReadTheLedgerIsToldSoAndWhatIsKnownWhileTheCampaignRuns(t *tes
 	requireSoon(t, "what is known is shown", said, func() bool {
 		return strings.Contains(said.String(), "0 of 3 dead, 3 open")
 	})
-	require.Contains(t, said.String(), "is not on this machine, and no ledger worker gives ledgers out: what follows is counts, from Temporal")
+	require.Contains(t, said.String(), ", and nobody gives ledgers out: what follows is counts, from Temporal")
 	var known string
 	require.Eventually(t, func() bool { // it waits between passes only
 		known = strings.Join(strings.Fields(c.user.must("status")), " ")
 		return strings.Contains(known, "waiting: 3 open")
 	}, patience, 100*time.Millisecond)
-	for _, want := range []string{"no ledger worker gives ledgers out", "Vault: 0 of 3 are noted as dead", ": runs, seen ", "0 of 3 dead, 3 open, pass ", "names, reasons and times stand in the ledger alone"} {
+	for _, want := range []string{"nobody gives ledgers out", "Vault: 0 of 3 are noted as dead", ": runs, seen ", "0 of 3 dead, 3 open, pass ", "names, reasons and times stand in the ledger alone"} {
 		require.Contains(t, known, want)
 	}
 	c.user.refuses("a report is made of nothing else", "report")

@@ -106,6 +106,33 @@ func (s *shell) run(line, typed string) ran {
 	return ran{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 }
 
+// colleague has a command give the ledgers out, and somebody with another home
+// and in another folder, with an operator's login, read the report.
+func (s *shell) colleague(serve string, api *vaultapi.Client) {
+	s.t.Helper()
+	at := freeAddress(s.t)
+	serve, _, _ = strings.Cut(serve, "#")
+	serve = strings.Replace(serve, ":8443", at, 1) + " --serve-as https://" + at
+	pid := strings.TrimSpace(s.ends("nohup "+serve+" > serving 2>&1 & echo $!", 0))
+	said := transcriptOf(filepath.Join(s.dir, "serving"))
+	requireSoon(s.t, "it is given out", said, func() bool { return strings.Contains(said.String(), "giving 1 ledger in ") })
+	token, err := api.Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{vault.OperatorPolicy}})
+	require.NoError(s.t, err)
+	away := "mkdir -p away/home; cp campaign.yaml away; export HOME=$PWD/away/home VAULT_TOKEN=" + token.Auth.ClientToken + " VAULT_CACERT=$PWD/ca.pem; cd away; "
+	for _, command := range []string{"report", "watch", "status"} {
+		require.Contains(s.t, s.ends(away+"rollcall "+command, 0), "dead", command)
+	}
+	s.ends("kill "+pid, 0)
+}
+
+// transcriptOf is what a file has by now.
+type transcriptOf string
+
+func (f transcriptOf) String() string {
+	text, _ := os.ReadFile(string(f))
+	return string(text)
+}
+
 // ends runs a command that ends with one of these codes.
 func (s *shell) ends(line string, codes ...int) string {
 	s.t.Helper()
@@ -307,7 +334,11 @@ func TestEachCommandOfTheReadmeRunsInItsOrder(t *testing.T) {
 	s.ends(r.next("rollcall status"), 0)
 
 	// 5
-	for _, begins := range []string{"rollcall report --html", "rollcall report --csv", "rollcall ledger key", "rollcall ledger anchor"} {
+	for _, begins := range []string{"rollcall report --html", "rollcall report --csv"} {
+		s.ends(r.next(begins), 0)
+	}
+	s.colleague(r.next("rollcall ledger serve --listen :8443"), c.vault.Client())
+	for _, begins := range []string{"rollcall ledger key", "rollcall ledger anchor"} {
 		s.ends(r.next(begins), 0)
 	}
 	for _, name := range []string{"report.html", "open.csv", "ledger.key", "anchor"} {

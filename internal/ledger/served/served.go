@@ -22,6 +22,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path"
 	"regexp"
@@ -173,6 +174,16 @@ func certificate() (tls.Certificate, string, error) {
 
 // ErrNotThere: that server has no ledger of the campaign.
 var ErrNotThere = errors.New("no ledger of that campaign is there")
+
+// Plainly is an error of Mirror without the address and the path of the
+// request, for whoever has said the address already.
+func Plainly(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
+}
 
 // reader speaks to one server.
 type reader struct {

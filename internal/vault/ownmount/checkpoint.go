@@ -23,7 +23,9 @@ const checkpointFolder = "checkpoints"
 // A checkpoint that is smaller than the newest anchored one, or of the same
 // size with another root, is refused: the log was truncated or forked, or a
 // stale twin of the ledger worker is late.
-func (s *Store) Anchor(ctx context.Context, campaign string, checkpoint []byte) error {
+//
+// at is kept beside it, for whoever looks for the ledger: see LedgerAt.
+func (s *Store) Anchor(ctx context.Context, campaign string, checkpoint []byte, at LedgerPlace) error {
 	const op = "anchor a checkpoint"
 	size, root, err := checkpointHead(checkpoint)
 	if err != nil {
@@ -37,7 +39,7 @@ func (s *Store) Anchor(ctx context.Context, campaign string, checkpoint []byte) 
 		return fmt.Errorf("vault: %s of campaign %s: the log has %s and Vault has anchored %d: the log was truncated, or another ledger worker is ahead; compare with `rollcall ledger verify`", op, campaign, plural.Count(size, "entry", "entries"), newest.size)
 	}
 	if size > newest.size || !newest.found {
-		_, err = s.Put(ctx, op, s.mount, checkpointPath(campaign, size), 0, map[string]any{"checkpoint": string(checkpoint)})
+		_, err = s.Put(ctx, op, s.mount, checkpointPath(campaign, size), 0, map[string]any{"checkpoint": string(checkpoint), "host": at.Host, "folder": at.Folder})
 		if err == nil {
 			return nil
 		}
@@ -97,6 +99,24 @@ func (s *Store) Anchors(ctx context.Context, campaign string) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.Join(slices.DeleteFunc(all, func(c []byte) bool { return c == nil }), []byte("\n")), nil
+}
+
+// LedgerPlace is where a ledger is written, as its writer says: a claim, for
+// people who look for it, on which nothing is decided.
+type LedgerPlace struct{ Host, Folder string }
+
+// LedgerAt is where the ledger of a campaign was written when it was anchored
+// last. It is zero where nothing was anchored, and in records of earlier
+// versions.
+func (s *Store) LedgerAt(ctx context.Context, campaign string) (at LedgerPlace, err error) {
+	newest, err := s.newestAnchor(ctx, campaign)
+	if err != nil || !newest.found {
+		return LedgerPlace{}, err
+	}
+	e, err := s.Get(ctx, "look where the ledger is", s.mount, newest.path, 1)
+	at.Host, _ = e.Data["host"].(string)
+	at.Folder, _ = e.Data["folder"].(string)
+	return at, err
 }
 
 // AnchoredSize is how many entries of a campaign's ledger the newest anchor

@@ -18,11 +18,11 @@ func TestTheNewestCheckpointIsAnchoredAndNeverGoesBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, none)
 	for _, size := range []int{1, 5, 5, 9} {
-		require.NoError(t, s.Anchor(t.Context(), "c", vaulttest.Checkpoint(size, "cm9vdA==")))
+		require.NoError(t, s.Anchor(t.Context(), "c", vaulttest.Checkpoint(size, "cm9vdA=="), LedgerPlace{}))
 	}
-	require.ErrorContains(t, s.Anchor(t.Context(), "c", vaulttest.Checkpoint(8, "cm9vdA==")), "anchored 9")
-	require.ErrorContains(t, s.Anchor(t.Context(), "c", vaulttest.Checkpoint(9, "b3RoZXI=")), "root differs")
-	require.ErrorContains(t, s.Anchor(t.Context(), "c", []byte("rubbish")), "not a checkpoint")
+	require.ErrorContains(t, s.Anchor(t.Context(), "c", vaulttest.Checkpoint(8, "cm9vdA=="), LedgerPlace{}), "anchored 9")
+	require.ErrorContains(t, s.Anchor(t.Context(), "c", vaulttest.Checkpoint(9, "b3RoZXI="), LedgerPlace{}), "root differs")
+	require.ErrorContains(t, s.Anchor(t.Context(), "c", []byte("rubbish"), LedgerPlace{}), "not a checkpoint")
 
 	got, err := s.Anchored(t.Context(), "c")
 	require.NoError(t, err)
@@ -32,6 +32,18 @@ func TestTheNewestCheckpointIsAnchoredAndNeverGoesBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprintf("%s\n%s\n%s", vaulttest.Checkpoint(9, "cm9vdA=="), vaulttest.Checkpoint(5, "cm9vdA=="), vaulttest.Checkpoint(1, "cm9vdA==")), string(all), "each has a path of its own")
 	require.Equal(t, c.Vault.Mount+"/checkpoints/c", s.AnchorPlace("c"))
+
+	at, err := s.LedgerAt(t.Context(), "c")
+	require.NoError(t, err)
+	require.Zero(t, at)
+	moved := LedgerPlace{Host: "vm7", Folder: "/var/lib/rollcall/c"}
+	require.NoError(t, s.Anchor(t.Context(), "c", vaulttest.Checkpoint(10, "cm9vdA=="), moved))
+	at, err = s.LedgerAt(t.Context(), "c")
+	require.NoError(t, err)
+	require.Equal(t, moved, at, "as its writer said last")
+	at, err = s.LedgerAt(t.Context(), "never")
+	require.NoError(t, err)
+	require.Zero(t, at)
 }
 
 // The ledger worker's login alone must not be able to put another history over
@@ -39,7 +51,7 @@ func TestTheNewestCheckpointIsAnchoredAndNeverGoesBack(t *testing.T) {
 func TestTheLedgersLoginCanNeitherReplaceNorRemoveAnAnchor(t *testing.T) {
 	s, root, c := restricted(t, vault.LedgerPolicy)
 	for _, size := range []int{5, 9, 9} {
-		require.NoError(t, s.Anchor(t.Context(), "c", vaulttest.Checkpoint(size, "cm9vdA==")))
+		require.NoError(t, s.Anchor(t.Context(), "c", vaulttest.Checkpoint(size, "cm9vdA=="), LedgerPlace{}))
 	}
 	at := c.Vault.Mount + "/data/checkpoints/c/9"
 	for name, try := range map[string]func() error{
@@ -67,7 +79,7 @@ func TestTheLedgersLoginCanNeitherReplaceNorRemoveAnAnchor(t *testing.T) {
 	} {
 		denied(t, s.Fail(name, at, vault.Update, try()))
 	}
-	require.ErrorContains(t, s.Anchor(t.Context(), "c", vaulttest.Checkpoint(9, "b3RoZXI=")), "root differs")
+	require.ErrorContains(t, s.Anchor(t.Context(), "c", vaulttest.Checkpoint(9, "b3RoZXI="), LedgerPlace{}), "root differs")
 	_, err := root.Put(t.Context(), "test", c.Vault.Mount, checkpointPath("c", 9), 1, map[string]any{"checkpoint": "by an administrator"})
 	require.NoError(t, err)
 	got, err := s.Anchored(t.Context(), "c")
@@ -84,10 +96,10 @@ func TestAnchorsOfEarlierVersionsAreStillMeasuredAgainst(t *testing.T) {
 	got, err := s.Anchored(t.Context(), "old")
 	require.NoError(t, err)
 	require.Equal(t, vaulttest.Checkpoint(7, "cm9vdA=="), got)
-	require.ErrorContains(t, s.Anchor(t.Context(), "old", vaulttest.Checkpoint(6, "cm9vdA==")), "anchored 7")
-	require.ErrorContains(t, s.Anchor(t.Context(), "old", vaulttest.Checkpoint(7, "b3RoZXI=")), "root differs")
-	require.NoError(t, s.Anchor(t.Context(), "old", vaulttest.Checkpoint(7, "cm9vdA==")))
-	require.NoError(t, s.Anchor(t.Context(), "old", vaulttest.Checkpoint(8, "cm9vdA==")))
+	require.ErrorContains(t, s.Anchor(t.Context(), "old", vaulttest.Checkpoint(6, "cm9vdA=="), LedgerPlace{}), "anchored 7")
+	require.ErrorContains(t, s.Anchor(t.Context(), "old", vaulttest.Checkpoint(7, "b3RoZXI="), LedgerPlace{}), "root differs")
+	require.NoError(t, s.Anchor(t.Context(), "old", vaulttest.Checkpoint(7, "cm9vdA=="), LedgerPlace{}))
+	require.NoError(t, s.Anchor(t.Context(), "old", vaulttest.Checkpoint(8, "cm9vdA=="), LedgerPlace{}))
 	all, err := s.Anchors(t.Context(), "old")
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprintf("%s\n%s", vaulttest.Checkpoint(8, "cm9vdA=="), vaulttest.Checkpoint(7, "cm9vdA==")), string(all))

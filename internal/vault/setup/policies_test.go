@@ -112,7 +112,7 @@ func TestTheWorkersPolicyIsEnoughToListAndRotate(t *testing.T) {
 	denied(t, err)
 	_, err = s.API().Logical().WriteWithContext(ctx, c.Vault.Transit+"/sign/ledger", map[string]any{"input": "Zm9yZ2Vk"})
 	denied(t, s.Fail("sign", "", update, err))
-	denied(t, s.Anchor(ctx, "c", vaulttest.Checkpoint(1, "cm9vdA==")))
+	denied(t, s.Anchor(ctx, "c", vaulttest.Checkpoint(1, "cm9vdA=="), ownmount.LedgerPlace{}))
 	_, err = s.Put(ctx, "test", s.Mount(), "checkpoints/c/1", 0, map[string]any{"checkpoint": "forged"})
 	denied(t, err)
 	_, err = s.Put(ctx, "test", s.Mount(), "rolls/c/index", 1, map[string]any{"page": "changed"})
@@ -140,7 +140,7 @@ func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	_, err = signer.Sign([]byte("text\n"))
 	require.NoError(t, err)
 	for _, size := range []int{1, 2} {
-		require.NoError(t, s.Anchor(ctx, "c", vaulttest.Checkpoint(size, "cm9vdA==")))
+		require.NoError(t, s.Anchor(ctx, "c", vaulttest.Checkpoint(size, "cm9vdA=="), ownmount.LedgerPlace{}))
 	}
 	_, err = s.Anchored(ctx, "c")
 	require.NoError(t, err)
