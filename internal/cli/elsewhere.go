@@ -26,14 +26,14 @@ func (s *serving) asFlag(c *cobra.Command, with string) {
 
 // serveLedgers gives out what is in a folder of ledgers, and leaves in Vault
 // what a reader needs. The caller says so, and ends it.
-func (a *app) serveLedgers(ctx context.Context, store *ownmount.Store, dir string, s serving) (at string, end func(), err error) {
+func (a *app) serveLedgers(ctx context.Context, store *ownmount.Store, dir string, s serving) (at string, server *served.Server, err error) {
 	if u, err := url.Parse(s.public); s.public != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil) {
 		return "", nil, errors.New("--serve-as must be a URL like https://ledger.example.org:8443")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", nil, err
 	}
-	server, err := served.Listen(dir, s.address, s.public)
+	server, err = served.Listen(dir, s.address, s.public)
 	if err != nil {
 		return "", nil, err
 	}
@@ -41,7 +41,7 @@ func (a *app) serveLedgers(ctx context.Context, store *ownmount.Store, dir strin
 	if err := store.OfferLedgers(ctx, ownmount.LedgerOffer{URL: read.URL, Token: read.Token, Certificate: read.Certificate}); err != nil {
 		return "", nil, errors.Join(fmt.Errorf("what operators need to read the ledgers was not left in Vault: %w; run `rollcall init` again if its policies are older than that", err), server.Close())
 	}
-	return read.URL, func() { _ = server.Close() }, nil
+	return read.URL, server, nil
 }
 
 // fetched is where this machine keeps copies of ledgers that are elsewhere.

@@ -50,12 +50,12 @@ Vault has. Ctrl-C or SIGTERM ends it.`,
 				if err != nil {
 					return err
 				}
-				at, end, err := a.serveLedgers(ctx, s.store, dir, serve)
+				at, server, err := a.serveLedgers(ctx, s.store, dir, serve)
 				if err != nil {
 					return err
 				}
 				a.say("giving %s in %s, and what comes there, to operators at %s; Ctrl-C ends it", report.Plural(len(all), "ledger", "ledgers"), dir, at)
-				defer end()
+				defer func() { _ = server.Close() }()
 				<-ctx.Done()
 				return nil
 			})

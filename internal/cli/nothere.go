@@ -30,8 +30,8 @@ type notHere struct {
 	waits    string            // what it waits for; empty where that is not known, or nothing
 	folder   string            // where ledgers would be here
 	at       ownmount.LedgerPlace
-	here     bool // that is a folder of this machine
-	zone     *time.Location    // of the times that are shown; nil: UTC
+	here     bool           // that is a folder of this machine
+	zone     *time.Location // of the times that are shown; nil: UTC
 }
 
 // whatIsKnown asks Vault and Temporal of a campaign, or of the newest of the

@@ -132,12 +132,15 @@ func (s *session) run(ctx context.Context) error {
 	}
 	defer stop()
 	if s.serve.address != "" {
-		at, end, err := s.serveLedgers(ctx, s.store, s.cfg.LedgerDir, s.serve)
+		at, server, err := s.serveLedgers(ctx, s.store, s.cfg.LedgerDir, s.serve)
 		if err != nil {
 			return fmt.Errorf("%w; nothing was started", err)
 		}
 		s.say("giving the ledgers in %s to operators at %s until this run ends; `rollcall ledger serve --listen %s` does afterwards", s.cfg.LedgerDir, at, s.serve.address)
-		defer end()
+		defer func() {
+			server.Drain(ctx)
+			_ = server.Close()
+		}()
 	}
 	campaign, err := s.startOrRejoin(ctx)
 	if err != nil {

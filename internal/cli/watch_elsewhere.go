@@ -83,7 +83,7 @@ func (s *session) watchLedger(ctx context.Context, campaign, folder string) erro
 			if errors.Is(err, errOverElsewhere) {
 				v.finish(ctx)
 				if v.state.Phase != ledger.Closed {
-					return &exit{exitUnfinished, fmt.Errorf("campaign %s: %s, and the end is not in its ledger", campaign, life)}
+					return &exit{exitUnfinished, fmt.Errorf("campaign %s: %s. Its last entries did not come here: `rollcall report` shows them once the ledger is given out again", campaign, life)}
 				}
 				break
 			}

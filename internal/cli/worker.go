@@ -79,12 +79,12 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 				return err
 			}
 			if serve.address != "" {
-				at, end, err := a.serveLedgers(ctx, store, dir, serve)
+				at, server, err := a.serveLedgers(ctx, store, dir, serve)
 				if err != nil {
 					return errors.Join(err, stop())
 				}
 				a.say("ledger worker: giving the ledgers to operators at %s", at)
-				defer end()
+				defer func() { _ = server.Close() }()
 			}
 			defer a.watchBeside(ctx, dir, watched)()
 			if ledgerOnly {

@@ -84,7 +84,9 @@ func TestWhoIsElsewhereWatchesARunOfOneMachineAndFindsItsResultTheNextDay(t *tes
 
 	// It goes on, and gives its ledger out.
 	cmd, said = one.begin(append([]string{"run", "--serve", at}, serveAs...)...)
-	requireSoon(t, "it is given out", said, func() bool { return strings.Contains(said.String(), "to operators at https://"+at+" until this run ends") })
+	requireSoon(t, "it is given out", said, func() bool {
+		return strings.Contains(said.String(), "to operators at https://"+at+" until this run ends")
+	})
 	now := other.must("status")
 	require.Contains(t, now, "Rollcall esg-01  running", "it is read from the ledger")
 	require.NotContains(t, now, "nobody works on it")

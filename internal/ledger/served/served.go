@@ -27,6 +27,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -58,6 +59,7 @@ type Server struct {
 	Access Access
 	http   *http.Server
 	root   *os.Root
+	asked  atomic.Int64 // when a reader asked last, in Unix nanoseconds; 0: nobody did
 }
 
 // Listen serves the ledgers below dir at an address, over TLS with a
@@ -100,6 +102,29 @@ func Listen(dir, address, public string) (*Server, error) {
 // Close ends it; who is being served is not waited for.
 func (s *Server) Close() error { return errors.Join(s.http.Close(), s.root.Close()) }
 
+const (
+	drainQuiet = 6 * time.Second  // who follows a ledger asks more often
+	drainMost  = 30 * time.Second // and one who does not stop asking keeps nobody
+)
+
+// Drain waits, before Close, for readers who follow a ledger to see its end:
+// until none has asked for a while. Where nobody follows it returns at once.
+func (s *Server) Drain(ctx context.Context) {
+	end := time.Now().Add(drainMost)
+	for {
+		quiet := time.Since(time.Unix(0, s.asked.Load()))
+		left := min(drainQuiet-quiet, time.Until(end))
+		if left <= 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(left):
+		}
+	}
+}
+
 func (s *Server) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		shown, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -107,6 +132,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			http.Error(w, "the token is not this server's: it makes one at each start, and leaves it in Vault", http.StatusUnauthorized)
 			return
 		}
+		s.asked.Store(time.Now().UnixNano())
 		next.ServeHTTP(w, r)
 	})
 }
