@@ -119,7 +119,7 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	copied := filepath.Join(state, "fetched")
 	out, said, code = run("report", "--ledger", filepath.Join(copied, campaign))
 	require.Equal(t, exitOK, code, said)
-	require.Contains(t, said, "WARNING: the ledger of the device's evidence, esg-01-evidence, is elsewhere and could not be fetched, so what follows has what logs showed when it was fetched last: the ledger worker at https://127.0.0.1:"+port)
+	require.Contains(t, said, "WARNING: the ledger of the device's evidence, esg-01-evidence, is elsewhere and could not be fetched, so what follows has what logs showed when it was fetched last: https://127.0.0.1:"+port)
 	require.Contains(t, out, "tried-after-rotation, 5 times")
 	require.NoError(t, os.RemoveAll(filepath.Join(copied, "esg-01-evidence")))
 	out, said, code = run("report", "--ledger", filepath.Join(copied, campaign))

@@ -27,6 +27,7 @@ var examples = map[string]string{
 	"rollcall ledger anchor":       "rollcall ledger anchor > anchors.txt",
 	"rollcall ledger cat":          "rollcall ledger cat --jsonl | jq 'select(.event == \"finding\")'",
 	"rollcall ledger key":          "rollcall ledger key > ledger.pub",
+	"rollcall ledger serve":        "rollcall ledger serve --listen :8443",
 	"rollcall ledger prove":        `rollcall ledger prove 17 > 17.tlog-proof`,
 	"rollcall ledger verify-proof": `rollcall ledger verify-proof 17.tlog-proof --key ledger.pub`,
 	"rollcall ledger verify":       `rollcall ledger verify --ledger ledger/esg-01-20261128T210000Z --key ledger.pub --anchor anchors.txt`,
