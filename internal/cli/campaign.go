@@ -172,6 +172,11 @@ func (s *session) preflight(ctx context.Context) error {
 	if a := setup.Audit(ctx, s.store, s.cfg, nil); !a.OK {
 		return fmt.Errorf("%s; nothing was started; %s", a.Detail, a.Do)
 	}
+	for _, p := range setup.PasswordPolicies(ctx, s.store, s.cfg) {
+		if !p.OK {
+			return fmt.Errorf("%s; nothing was started; %s", p.Detail, p.Do)
+		}
+	}
 	if err := s.requireAnswers(ctx); err != nil {
 		return err
 	}

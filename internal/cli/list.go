@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -29,8 +30,9 @@ func (a *app) listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List what is tied to the device, where it lives and by what evidence",
 		Long: `list asks every source and merges what they find into a roll. It changes nothing anywhere.
-Exit codes: 0 all of it can be rotated · 1 an error, or something cannot be rotated as listed, which
-is named at the end · 2 a warning says that something may be missing from the roll or its servers.
+Exit codes: 0 all of it can be rotated · 1 an error, or something cannot be rotated as listed, or a
+campaign would not begin with it, which is named at the end · 2 a warning says that something may
+be missing from the roll or its servers.
 --only, --wave, --source and --limit show a part of it; all is listed all the same.
 
 --suggest-manifest writes a manifest instead (CSV, to standard output), of the secrets of which
@@ -46,7 +48,7 @@ thief may have written, and counts for no more than that until you take the mark
 			if suggest {
 				return a.suggest(cmd, by.Given() || asJSON)
 			}
-			whole, err := a.list(cmd)
+			whole, wrong, err := a.list(cmd)
 			if err != nil {
 				return err
 			}
@@ -68,6 +70,10 @@ thief may have written, and counts for no more than that until you take the mark
 			if err == nil {
 				err = complete(roll)
 			}
+			var warned *exit // with a code that says less
+			if wrong != nil && (err == nil || errors.As(err, &warned)) {
+				err = wrong
+			}
 			return err
 		},
 	}
@@ -77,12 +83,16 @@ thief may have written, and counts for no more than that until you take the mark
 	return c
 }
 
-func (a *app) list(cmd *cobra.Command) (roll *credential.Roll, err error) {
+// list gives the roll, and in wrong what a campaign would not begin with
+// although the roll is in order.
+func (a *app) list(cmd *cobra.Command) (roll *credential.Roll, wrong, err error) {
 	err = a.withVault(cmd.Context(), func(s *session) error {
-		roll, err = s.list(cmd)
+		if roll, err = s.list(cmd); err == nil {
+			wrong = s.tellStopping(s.stopping(cmd.Context(), roll))
+		}
 		return err
 	})
-	return roll, err
+	return roll, wrong, err
 }
 
 func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {

@@ -16,7 +16,6 @@ import (
 	"rollcall/internal/inventory"
 	"rollcall/internal/listing"
 	"rollcall/internal/report"
-	"rollcall/internal/vault/setup"
 	"rollcall/workflows"
 )
 
@@ -69,7 +68,7 @@ func (s *session) plan(cmd *cobra.Command, by *selection, asJSON bool) error {
 		}
 		checks = append(checks, r)
 	}
-	p.Wrong = onlyWrong(append([]doctorRow{s.ownMount(cmd.Context()), ofVault(setup.Audit(cmd.Context(), s.store, s.cfg, roll.Credentials))}, checks...))
+	p.Wrong = onlyWrong(append(s.stoppingAtVault(cmd.Context(), roll), checks...))
 	var err error
 	switch {
 	case asJSON:
@@ -105,6 +104,9 @@ func onlyWrong(rows []doctorRow) []doctorRow {
 
 // errNotReady ends a plan that shows what is wrong.
 var errNotReady = errors.New("the problems above would keep a campaign from finishing; nothing was changed")
+
+// errNotBegun ends a list of a roll with which no campaign would begin.
+var errNotBegun = errors.New("what is wrong above would keep a campaign from beginning; nothing was changed")
 
 // plan is what a campaign would do. Its JSON keys are stable.
 type plan struct {

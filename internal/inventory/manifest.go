@@ -66,6 +66,8 @@ type table struct {
 	rows  []row
 	errs  *config.Errors
 	named map[string]int // tasks, folded, and their lines
+
+	behindHash int // the line that would be the header without its #; 0: none
 }
 
 func (t *table) problem(line int, format string, args ...any) {
@@ -287,7 +289,7 @@ func (t *table) column(line int, name string, known int, read string) bool {
 	switch {
 	case slices.Contains(columns, name):
 		return true
-	case config.SecretName(name):
+	case config.SecretName(name) && !isReference(name):
 		t.problem(line, "a column for secrets is refused: a manifest says where Vault holds a secret (path), never the secret; remove the column, and treat what was in it as disclosed")
 	case known > 0:
 		t.problem(line, "unknown column %s; known: %s%s", shownColumn(name), strings.Join(columns, ", "), read)
@@ -295,8 +297,19 @@ func (t *table) column(line int, name string, known int, read string) bool {
 	return false
 }
 
+// isReference: it names a place of a secret, as a row does that stands where
+// the header is missing.
+func isReference(name string) bool {
+	_, is := config.ParseReference(name)
+	return is
+}
+
 // noColumn: nothing in the header is known, so it may be no header at all, and
 // is not repeated.
 func (t *table) noColumn(line int, read string) {
-	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns: call them account and path, and if need be %s", read, "kind, directory, line, note, new, suggested, or for what a person does "+strings.Join(taskColumns, ", "))
+	behind := ""
+	if t.behindHash > 0 {
+		behind = fmt.Sprintf(", and line %d names them behind a #, which makes it a comment: take the # away", t.behindHash)
+	}
+	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns%s: call them account and path, and if need be %s", read, behind, "kind, directory, line, note, new, suggested, or for what a person does "+strings.Join(taskColumns, ", "))
 }

@@ -34,6 +34,7 @@ var separators = []rune{',', ';', '\t', '|'}
 func (t *table) readCSV(text, encoding string) {
 	lines := strings.SplitAfter(text, "\n")
 	d := dialect{encoding, 0}
+	t.behindHash = headerBehindHash(lines)
 	at := blankAboveHeader(lines, &d)
 	if at == len(lines) {
 		t.problem(0, "has no header line; it must name columns: %s", strings.Join(columns, ", "))
@@ -94,6 +95,22 @@ func blankAboveHeader(lines []string, d *dialect) int {
 	return len(lines)
 }
 
+// headerBehindHash is the line above the first row that would be a header
+// without its #, as people make one a comment; 0 where there is none.
+func headerBehindHash(lines []string) int {
+	for i, raw := range lines {
+		line := strings.TrimSpace(raw)
+		rest, is := strings.CutPrefix(line, "#")
+		if line != "" && !is && !sepLine.MatchString(line) {
+			return 0
+		}
+		if is && slices.ContainsFunc(strings.Split(rest, string(separatorOf(rest))), func(n string) bool { return slices.Contains(columns, columnName(n)) }) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
 // separatorOf is what makes most known columns of the header.
 func separatorOf(header string) rune {
 	best, most := separators[0], 0
@@ -150,6 +167,10 @@ func (t *table) header(line int, head []string, d dialect) bool {
 			known++
 		}
 	}
+	if known == 0 && slices.ContainsFunc(head, isValue) {
+		t.noColumn(line, d.String())
+		return false
+	}
 	before := len(t.errs.List)
 	for i, name := range head {
 		switch {
@@ -164,6 +185,11 @@ func (t *table) header(line int, head []string, d dialect) bool {
 		t.noColumn(line, d.String())
 	}
 	return len(t.errs.List) == before
+}
+
+// isValue reports whether a cell where the header should be is one of a row.
+func isValue(cell string) bool {
+	return isReference(cell) || cell != "" && !plainWord.MatchString(cell)
 }
 
 // plainWord is what a message may repeat of a header: a slip in a name, and

@@ -23,6 +23,34 @@ func RequirePasswordPolicies(ctx context.Context, s *ownmount.Store, c *config.C
 	return nil
 }
 
+// PasswordPolicies says of each Vault password policy of the file whether new
+// values can be made by it. Where the token may not try, that is not checked:
+// a worker's may.
+func PasswordPolicies(ctx context.Context, s *ownmount.Store, c *config.Campaign) (out []Check) {
+	for _, name := range passwordPolicies(c) {
+		if err := s.TryPasswordPolicy(ctx, name); vault.IsDenied(err) {
+			out = append(out, Check{What: passwordPolicy, OK: true, NotChecked: true, Detail: "not checked: this login makes no values by " + name})
+		} else {
+			out = append(out, policyCheck(name, err))
+		}
+	}
+	return out
+}
+
+const passwordPolicy = "vault password policy"
+
+// policyCheck is what came of trying a policy.
+func policyCheck(name string, err error) Check {
+	var stop *protocol.Stop
+	switch {
+	case errors.As(err, &stop):
+		return Check{What: passwordPolicy, Detail: stop.Detail, Do: "no campaign begins without it"}
+	case err != nil:
+		return Check{What: passwordPolicy, Detail: err.Error(), Do: GivePolicy(vault.WorkerPolicy)}
+	}
+	return Check{What: passwordPolicy, OK: true, Detail: name}
+}
+
 // passwordPolicies are those that the file names, each once.
 func passwordPolicies(c *config.Campaign) []string {
 	names := map[string]bool{}
@@ -39,14 +67,7 @@ func passwordPolicies(c *config.Campaign) []string {
 
 func checkPasswordPolicies(ctx context.Context, s *ownmount.Store, c *config.Campaign) (out []Check) {
 	for _, name := range passwordPolicies(c) {
-		check := Check{What: "vault password policy", OK: true, Detail: name}
-		var stop *protocol.Stop
-		if err := s.TryPasswordPolicy(ctx, name); errors.As(err, &stop) {
-			check = Check{What: check.What, Detail: stop.Detail, Do: "no campaign begins without it"}
-		} else if err != nil {
-			check = Check{What: check.What, Detail: err.Error(), Do: GivePolicy(vault.WorkerPolicy)}
-		}
-		out = append(out, check)
+		out = append(out, policyCheck(name, s.TryPasswordPolicy(ctx, name)))
 	}
 	return out
 }

@@ -42,4 +42,5 @@ func TestWhatAPolicyMakesIsLookedAt(t *testing.T) {
 		wrong++
 	}
 	require.Equal(t, 1, wrong, "and doctor says so")
+	require.False(t, PasswordPolicies(t.Context(), s, c)[0].OK, "and list and plan")
 }
