@@ -52,9 +52,11 @@ bench: setup build
 bench-logs: setup
 	$(GO) run ./internal/bench/logs $(ARGS)
 
-## bench-scale  what it costs to read a ledger of 1,000 and of 100,000 credentials
-bench-scale: rollcall
-	$(GO) run ./internal/bench/scale $(ARGS)
+## bench-scale  what a credential costs by how many there are: its campaign, and its ledger (SIZES=1000,5000)
+SIZES ?= 1000,100000
+bench-scale: setup build
+	$(GO) run ./internal/bench/scale -n $(SIZES) $(ARGS)
+	$(GO) run ./internal/bench -grow $(SIZES) $(GROW_ARGS)
 
 ## soak    random kills for as long as asked (FOR=1h)
 FOR ?= 1h

@@ -28,10 +28,17 @@ func main() {
 	file := flag.String("json", "", "write the figures to this file as JSON")
 	rounds := flag.Int("rounds", 2, "how often the three ways take turns")
 	beside := flag.String("beside", "", "a checkout of another version, whose campaigns take turns with this one's on the same servers")
+	grow := flag.String("grow", "", "measure nothing but campaigns of these sizes, as in 1000,100000: what a credential costs by how many there are")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, options{*n, *domain, *rounds, *audit, *beside, *quick, *lag, *only}, *file); err != nil {
+	var err error
+	if *grow != "" {
+		err = runGrowth(ctx, *grow, *file)
+	} else {
+		err = run(ctx, options{*n, *domain, *rounds, *audit, *beside, *quick, *lag, *only}, *file)
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
@@ -66,6 +73,28 @@ func run(ctx context.Context, o options, file string) error {
 		return nil
 	}
 	return result.write(file)
+}
+
+// runGrowth is run for campaigns of several sizes.
+func runGrowth(ctx context.Context, text, file string) error {
+	sizes, err := parseSizes(text)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "rollcall-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	result, err := measureGrowth(ctx, dir, sizes, say)
+	if err != nil {
+		return err
+	}
+	fmt.Print(result.table())
+	if file == "" {
+		return nil
+	}
+	return writeJSON(file, result)
 }
 
 // say tells people what takes so long.

@@ -55,12 +55,10 @@ func (c *Campaign) readLedger(ctx context.Context, folder string, began time.Tim
 	if err != nil {
 		return err
 	}
-	state, err := r.State(ctx)
-	if err != nil {
-		return err
-	}
+	state := ledger.NewPackedState()
 	var opened, listed, first time.Time
 	err = r.Entries(ctx, 0, func(index uint64, e ledger.Entry) error {
+		state.Add(index, e)
 		switch c.LedgerEntries = index + 1; e.Event {
 		case ledger.CampaignStarted:
 			opened = e.At
@@ -79,7 +77,7 @@ func (c *Campaign) readLedger(ctx context.Context, folder string, began time.Tim
 		return err
 	}
 	var waits []float64
-	for _, l := range state.Credentials {
+	for l := range state.All() {
 		if l.Outcome != ledger.Dead {
 			return fmt.Errorf("%s is not dead: %s %s", l.Name, l.Reason, l.Detail)
 		}

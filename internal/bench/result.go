@@ -77,8 +77,10 @@ func (r *Result) compare() {
 	r.Drift = r.Rounds[len(r.Rounds)-1].Bare.PerSecond / r.Rounds[0].Bare.PerSecond
 }
 
-func (r *Result) write(file string) error {
-	data, err := json.MarshalIndent(r, "", "  ")
+func (r *Result) write(file string) error { return writeJSON(file, r) }
+
+func writeJSON(file string, of any) error {
+	data, err := json.MarshalIndent(of, "", "  ")
 	if err != nil {
 		return err
 	}
