@@ -54,36 +54,56 @@ func (a *app) isFetched(folder string) bool {
 // mirrorTimeout bounds one fetch.
 const mirrorTimeout = 5 * time.Minute
 
-// fetch brings the copy of a campaign's ledger up to date from whichever ledger
-// worker has it, and gives its folder. The copy has to be signed with the key
-// that Vault has, else it is an error. found is false where no worker serves
-// it; why then says what was tried.
+// fetch brings the copy of a campaign's ledger up to date from whoever gives it
+// out, and gives its folder. What they give has to be signed
+// with the key that Vault has, to be whole, and to begin with what is anchored
+// in Vault; else the next one is asked, and the copy stays as it was. found is
+// false where no worker serves it; why then says what was tried.
 func (s *session) fetch(ctx context.Context, campaign string) (folder string, found bool, why error) {
 	ctx, cancel := context.WithTimeout(ctx, mirrorTimeout)
 	defer cancel()
 	offers, err := s.store.LedgerOffers(ctx)
+	if err != nil || len(offers) == 0 {
+		return "", false, err
+	}
+	is, err := s.pinned(ctx, campaign)
 	if err != nil {
 		return "", false, err
 	}
+	folder, found, why = s.fetchPinned(ctx, offers, campaign, is)
+	if found && campaign == ledger.EvidenceOf(s.cfg.Device) {
+		s.fetchParts(ctx, offers, folder)
+	}
+	return folder, found, why
+}
+
+// pinned is what Vault knows of a ledger. It is read before the ledger is: that
+// grows meanwhile.
+func (s *session) pinned(ctx context.Context, campaign string) (ledger.Pinned, error) {
+	key, err := s.store.VerifierKey(ctx, ledger.Origin(campaign))
+	if err != nil {
+		return ledger.Pinned{}, err
+	}
+	anchored, err := s.store.Anchored(ctx, campaign)
+	if err != nil {
+		return ledger.Pinned{}, err
+	}
+	return ledger.Pin(key, anchored)
+}
+
+func (s *session) fetchPinned(ctx context.Context, offers []ownmount.LedgerOffer, campaign string, is ledger.Pinned) (folder string, found bool, why error) {
 	folder = s.fetched(campaign)
 	for _, o := range offers {
-		err := served.Mirror(ctx, served.Access{URL: o.URL, Token: o.Token, Certificate: o.Certificate}, campaign, folder)
-		if err != nil {
-			why = errors.Join(why, fmt.Errorf("%s, where ledgers were given out: %w", o.URL, served.Plainly(err)))
-			continue
+		err := served.Mirror(ctx, served.Access{URL: o.URL, Token: o.Token, Certificate: o.Certificate}, campaign, is, folder)
+		if err == nil {
+			return folder, true, nil
 		}
-		r, err := ledger.OpenReader(folder)
-		if err != nil {
-			return "", false, err
+		if errors.Is(err, ledger.ErrDamaged) || errors.Is(err, ledger.ErrWrongLedger) {
+			if _, said := s.distrusted.LoadOrStore(o.URL+" "+campaign, true); !said {
+				s.say("WARNING: what %s gives as the ledger of %s is not believed, and others are asked: %v", o.URL, campaign, err)
+			}
 		}
-		key, err := s.store.VerifierKey(ctx, ledger.Origin(campaign))
-		if err != nil {
-			return "", false, err
-		}
-		if key != r.VerifierKey() {
-			return "", false, fmt.Errorf("what %s gave as the ledger of %s is signed with another key than Vault has: it was not written with this Vault's key; the copy is in %s", o.URL, campaign, folder)
-		}
-		return folder, true, nil
+		why = errors.Join(why, fmt.Errorf("%s, where ledgers were given out: %w", o.URL, served.Plainly(err)))
 	}
 	return "", false, why
 }

@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -104,6 +107,49 @@ func former(folder string) string {
 		return ""
 	}
 	return "goes on from " + strings.Join(out, ", ")
+}
+
+// partNamed is a part as former names it.
+var partNamed = regexp.MustCompile(`([A-Za-z0-9][A-Za-z0-9._-]*) \((\d+) entr(?:y|ies), root ([A-Za-z0-9+/=]{44}), the key ([^\s()]+)\)`)
+
+// fetchParts brings the parts that were moved aside before a ledger of evidence
+// was begun. Their keys are not Vault's any more, so they are held to what the
+// first entry of that ledger says of them, which Vault's key signs.
+func (s *session) fetchParts(ctx context.Context, offers []ownmount.LedgerOffer, folder string) {
+	first, err := firstEntry(ctx, folder)
+	if err != nil {
+		return // whoever reads the ledger says what is wrong with it
+	}
+	for _, m := range partNamed.FindAllStringSubmatch(first.Detail, -1) {
+		if !strings.HasPrefix(m[1], filepath.Base(folder)+aside) {
+			continue
+		}
+		found, why := false, error(nil)
+		size, err := strconv.ParseUint(m[2], 10, 63)
+		is, unfit := ledger.PinAt(m[4], size, m[3])
+		if why = cmp.Or(err, unfit); why == nil {
+			_, found, why = s.fetchPinned(ctx, offers, m[1], is)
+		}
+		if !found {
+			s.say("WARNING: %s is a part of that evidence which was moved aside, and could not be fetched, so what it shows is not shown: %v", m[1], why)
+		}
+	}
+}
+
+func firstEntry(ctx context.Context, folder string) (first ledger.Entry, err error) {
+	r, err := ledger.OpenReader(folder)
+	if err != nil {
+		return first, err
+	}
+	got := errors.New("that is all")
+	err = r.Entries(ctx, 0, func(_ uint64, e ledger.Entry) error {
+		first = e
+		return got
+	})
+	if errors.Is(err, got) {
+		err = nil
+	}
+	return first, err
 }
 
 // otherKey says what to do about a ledger whose key Vault has not got.

@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
+	"rollcall/internal/ledger/served"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -92,6 +93,48 @@ func TestALedgerOfEvidenceGoesOnWhenVaultWasBuiltAnewAndAPersonSaysSo(t *testing
 	found, err := ledger.Verify(ctx, folder, r.VerifierKey(), nil)
 	require.NoError(t, err)
 	require.True(t, found.OK(), found.Problems)
+
+	// Who fetches that ledger from elsewhere gets the part too, held to what the
+	// new one's first entry says of it; another one in its place is not taken.
+	store, err := ownmount.Open(ctx, ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+	require.NoError(t, err)
+	defer store.Close()
+	part := name + "-until-20261130"
+	for state, want := range map[string]bool{"good": true, "forged": false} {
+		from := filepath.Join(t.TempDir(), "far")
+		require.NoError(t, os.CopyFS(from, os.DirFS(ledgers)))
+		if !want {
+			require.NoError(t, os.RemoveAll(filepath.Join(from, part)))
+			signer, public := old(name)
+			log, err := ledger.Open(ctx, filepath.Join(from, part), name, signer, public, func(context.Context, []byte) error { return nil })
+			require.NoError(t, err)
+			_, err = log.Append(ctx, ledger.EvidenceEntries("esg-01", "rollcall", read("watch-9", campaign), nil, at))
+			require.NoError(t, err)
+			require.NoError(t, log.Close(ctx))
+		}
+		server, err := served.Listen(from, "127.0.0.1:0", "")
+		require.NoError(t, err)
+		_, port, _ := strings.Cut(strings.TrimPrefix(server.Access.URL, "https://"), ":")
+		offers := []ownmount.LedgerOffer{{URL: "https://127.0.0.1:" + port, Token: server.Access.Token, Certificate: server.Access.Certificate}}
+		require.NoError(t, store.OfferLedgers(ctx, offers[0]))
+		var heard written
+		a := &app{Streams: Streams{In: strings.NewReader(""), Out: &heard, Err: &heard}, file: file, stateDir: filepath.Join(dir, state)}
+		require.NoError(t, a.withVault(ctx, func(s *session) error {
+			_, found, why := s.fetch(ctx, name)
+			require.True(t, found, why)
+			return nil
+		}))
+		require.NoError(t, server.Close())
+		if want {
+			verified, err := ledger.Verify(ctx, filepath.Join(dir, state, "fetched", part), key, nil)
+			require.NoError(t, err)
+			require.True(t, verified.OK(), verified.Problems)
+			require.NotContains(t, heard.String(), "WARNING")
+		} else {
+			require.NoDirExists(t, filepath.Join(dir, state, "fetched", part))
+			require.Contains(t, heard.String(), "WARNING: "+part+" is a part of that evidence which was moved aside, and could not be fetched")
+		}
+	}
 
 	// A report takes the part that has its campaign's key, tells of the other
 	// one, and passes over what has nothing of it.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"
@@ -57,8 +59,8 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	offer := func(url string) {
 		require.NoError(t, store.OfferLedgers(ctx, ownmount.LedgerOffer{URL: url, Token: server.Access.Token, Certificate: server.Access.Certificate}))
 	}
-	_, port, _ := strings.Cut(strings.TrimPrefix(server.Access.URL, "https://"), ":")
-	offer("https://127.0.0.1:" + port)
+	_, serves, _ := strings.Cut(strings.TrimPrefix(server.Access.URL, "https://"), ":")
+	offer("https://127.0.0.1:" + serves)
 
 	out, said, code := run("report", campaign)
 	require.Equal(t, exitOK, code, said)
@@ -89,6 +91,57 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(html), "5 × tried after its death (probable)")
 
+	// A worker that gives an older copy, or another ledger, is not believed, said
+	// so, and the next one is asked; a good copy stays.
+	const evidence = "esg-01-evidence"
+	older, forged := filepath.Join(dir, "older"), filepath.Join(dir, "forged")
+	require.NoError(t, os.CopyFS(filepath.Join(older, evidence), os.DirFS(filepath.Join(ledgers, evidence))))
+	tried(6)
+	copied := filepath.Join(state, "fetched")
+	secret, foreign, err := note.GenerateKey(rand.Reader, ledger.Origin(evidence))
+	require.NoError(t, err)
+	thief, err := note.NewSigner(secret)
+	require.NoError(t, err)
+	log, err := ledger.Open(ctx, filepath.Join(forged, evidence), evidence, thief, foreign, func(context.Context, []byte) error { return nil })
+	require.NoError(t, err)
+	_, err = log.Append(ctx, ledger.EvidenceEntries("esg-01", "rollcall", read, nil, dies))
+	require.NoError(t, err)
+	require.NoError(t, log.Close(ctx))
+	for at, says := range map[string]string{
+		older:  "it was cut off or is an older copy",
+		forged: "it is not signed with the key that is known of it",
+	} {
+		bad, err := served.Listen(at, "127.0.0.1:0", "")
+		require.NoError(t, err)
+		_, port, _ := strings.Cut(strings.TrimPrefix(bad.Access.URL, "https://"), ":")
+		bad.Access.URL = "https://127.0.0.1:" + port
+		both := []ownmount.LedgerOffer{
+			{URL: bad.Access.URL, Token: bad.Access.Token, Certificate: bad.Access.Certificate},
+			{URL: server.Access.URL, Token: server.Access.Token, Certificate: server.Access.Certificate},
+		}
+		both[1].URL = "https://127.0.0.1:" + serves
+		for n, offers := range [][]ownmount.LedgerOffer{both, both[:1]} {
+			var heard written
+			a := &app{Streams: Streams{In: strings.NewReader(""), Out: &heard, Err: &heard}, file: file, stateDir: state}
+			require.NoError(t, a.withVault(ctx, func(s *session) error {
+				is, err := s.pinned(ctx, evidence)
+				require.NoError(t, err)
+				_, found, why := s.fetchPinned(ctx, offers, evidence, is)
+				require.Equal(t, n == 0, found, at)
+				if n == 1 {
+					require.ErrorContains(t, why, says)
+				}
+				return nil
+			}))
+			require.Contains(t, heard.String(), "WARNING: what "+bad.Access.URL+" gives as the ledger of esg-01-evidence is not believed")
+			require.Contains(t, heard.String(), says)
+		}
+		require.NoError(t, bad.Close())
+		found, err := ledger.Verify(ctx, filepath.Join(copied, evidence), "", nil)
+		require.NoError(t, err)
+		require.True(t, found.OK(), found.Problems)
+	}
+
 	// The last screen of run has it as report does, and so has the page that is
 	// written then.
 	ends := func(ledgers string) (string, string, string) {
@@ -108,19 +161,18 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	}
 	for _, at := range []string{filepath.Join(dir, "none"), ledgers} {
 		screen, page, said := ends(at)
-		require.Contains(t, screen, "tried-after-rotation, 5 times", at)
-		require.Contains(t, page, "5 × tried after its death (probable)", at)
+		require.Contains(t, screen, "tried-after-rotation, 6 times", at)
+		require.Contains(t, page, "6 × tried after its death (probable)", at)
 		require.NotContains(t, said, "WARNING")
 	}
 
 	// The copy that was fetched is not all, once the worker is gone.
 	require.NoError(t, os.RemoveAll(filepath.Join(ledgers, campaign+".html")))
 	require.NoError(t, server.Close())
-	copied := filepath.Join(state, "fetched")
 	out, said, code = run("report", "--ledger", filepath.Join(copied, campaign))
 	require.Equal(t, exitOK, code, said)
-	require.Contains(t, said, "WARNING: the ledger of the device's evidence, esg-01-evidence, is elsewhere and could not be fetched, so what follows has what logs showed when it was fetched last: https://127.0.0.1:"+port)
-	require.Contains(t, out, "tried-after-rotation, 5 times")
+	require.Contains(t, said, "WARNING: the ledger of the device's evidence, esg-01-evidence, is elsewhere and could not be fetched, so what follows has what logs showed when it was fetched last: https://127.0.0.1:"+serves)
+	require.Contains(t, out, "tried-after-rotation, 6 times")
 	require.NoError(t, os.RemoveAll(filepath.Join(copied, "esg-01-evidence")))
 	out, said, code = run("report", "--ledger", filepath.Join(copied, campaign))
 	require.Equal(t, exitOK, code, said)

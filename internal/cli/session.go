@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -30,6 +31,8 @@ type session struct {
 
 	tried  []string // ids of what this run has tried first; nil: the first wave
 	behind bool     // the campaign may come to be held behind what is tried first
+
+	distrusted sync.Map // ledger workers, and what they gave, of which a person was warned
 
 	toldEnded bool // whoever was asked was told that the last campaign has ended
 }

@@ -1,9 +1,12 @@
 package served
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,6 +27,7 @@ const campaign = "esg-01-20261129T120000Z"
 // written is a ledger that grows, in a folder of ledgers.
 type written struct {
 	dir, key string
+	signer   note.Signer
 	log      *ledger.Log
 	n        int
 }
@@ -34,7 +38,7 @@ func write(t *testing.T) *written {
 	require.NoError(t, err)
 	signer, err := note.NewSigner(skey)
 	require.NoError(t, err)
-	w := &written{dir: lab.Folder(t), key: vkey}
+	w := &written{dir: lab.Folder(t), key: vkey, signer: signer}
 	w.log, err = ledger.Open(t.Context(), filepath.Join(w.dir, campaign), campaign, signer, vkey, func(context.Context, []byte) error { return nil })
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.log.Close(context.Background()) })
@@ -56,6 +60,19 @@ func (w *written) grow(t *testing.T, n int) {
 	require.NoError(t, err)
 }
 
+// pinned is what is known of it: its key and, once it was anchored, how it
+// begins.
+func (w *written) pinned(t *testing.T) ledger.Pinned {
+	t.Helper()
+	anchored, err := os.ReadFile(filepath.Join(w.dir, campaign, "checkpoint"))
+	if os.IsNotExist(err) {
+		anchored = nil
+	}
+	is, err := ledger.Pin(w.key, anchored)
+	require.NoError(t, err)
+	return is
+}
+
 func serve(t *testing.T, dir string) *Server {
 	t.Helper()
 	s, err := Listen(dir, "127.0.0.1:0", "")
@@ -73,7 +90,7 @@ func TestACopyIsTheLedgerAndFollowsIt(t *testing.T) {
 	into := filepath.Join(t.TempDir(), "copy")
 	for _, more := range []int{1, 200, 300, 1, 700} {
 		w.grow(t, more)
-		require.NoError(t, Mirror(t.Context(), s.Access, campaign, into))
+		require.NoError(t, Mirror(t.Context(), s.Access, campaign, w.pinned(t), into))
 		found, err := ledger.Verify(t.Context(), into, w.key, nil)
 		require.NoError(t, err)
 		require.Equal(t, uint64(w.n), found.Size)
@@ -86,7 +103,7 @@ func TestACopyIsTheLedgerAndFollowsIt(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, state.Credentials, w.n)
 	}
-	require.ErrorIs(t, Mirror(t.Context(), s.Access, "esg-02-20261129T120000Z", into+"2"), ErrNotThere)
+	require.ErrorIs(t, Mirror(t.Context(), s.Access, "esg-02-20261129T120000Z", w.pinned(t), into+"2"), ErrNotThere)
 	require.NoDirExists(t, into+"2")
 }
 
@@ -97,12 +114,12 @@ func TestNothingIsGivenWithoutTheTokenOrToWhoTakesAnotherCertificate(t *testing.
 	into := filepath.Join(t.TempDir(), "copy")
 	wrong := s.Access
 	wrong.Token = other.Access.Token
-	require.ErrorContains(t, Mirror(t.Context(), wrong, campaign, into), "401")
+	require.ErrorContains(t, Mirror(t.Context(), wrong, campaign, w.pinned(t), into), "401")
 	wrong = s.Access
 	wrong.Certificate = other.Access.Certificate
-	require.ErrorContains(t, Mirror(t.Context(), wrong, campaign, into), "certificate")
+	require.ErrorContains(t, Mirror(t.Context(), wrong, campaign, w.pinned(t), into), "certificate")
 	wrong.Certificate = "none"
-	require.ErrorContains(t, Mirror(t.Context(), wrong, campaign, into), "is none")
+	require.ErrorContains(t, Mirror(t.Context(), wrong, campaign, w.pinned(t), into), "is none")
 	require.NoDirExists(t, into)
 }
 
@@ -138,15 +155,137 @@ func TestAServerThatNamesOtherFilesIsRefused(t *testing.T) {
 		"less than none": {`[{"path":"tile/0/000","size":-1}]`, "more than a ledger holds"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, t.TempDir())
+			w := write(t)
+			w.grow(t, 1)
+			s := serve(t, w.dir)
+			whole := s.http.Handler
 			s.http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if strings.HasSuffix(r.URL.Path, "/files") {
 					_, _ = w.Write([]byte(c.list))
+					return
 				}
+				whole.ServeHTTP(w, r)
 			})
 			into := filepath.Join(t.TempDir(), "copy")
-			require.ErrorContains(t, Mirror(t.Context(), s.Access, campaign, into), c.want)
+			require.ErrorContains(t, Mirror(t.Context(), s.Access, campaign, w.pinned(t), into), c.want)
 			require.NoDirExists(t, into)
 		})
 	}
+}
+
+// What a server gives that is another ledger, an older one, or not whole leaves
+// the copy as it was, byte for byte.
+func TestACopyIsNotReplacedByWhatIsNotTheLedger(t *testing.T) {
+	w := write(t)
+	w.grow(t, 300)
+	older := t.TempDir()
+	require.NoError(t, os.CopyFS(filepath.Join(older, campaign), os.DirFS(filepath.Join(w.dir, campaign))))
+	w.grow(t, 300)
+	into := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, Mirror(t.Context(), serve(t, w.dir).Access, campaign, w.pinned(t), into))
+	before := contents(t, into)
+	is := w.pinned(t)
+
+	other := write(t)
+	other.grow(t, 700)
+	changed, cut := t.TempDir(), t.TempDir()
+	for _, dir := range []string{changed, cut} {
+		require.NoError(t, os.CopyFS(filepath.Join(dir, campaign), os.DirFS(filepath.Join(w.dir, campaign))))
+	}
+	bundle := filepath.Join(changed, campaign, "tile", "entries", "000")
+	text, err := os.ReadFile(bundle)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(bundle, bytes.Replace(text, []byte("uid=svc-7,"), []byte("uid=svc-8,"), 1), 0o600))
+	require.NoError(t, os.Remove(filepath.Join(cut, campaign, "tile", "0", "001")))
+
+	for name, c := range map[string]struct {
+		dir  string
+		into string
+		want error
+		says string
+	}{
+		"another key":          {other.dir, into, ledger.ErrWrongLedger, "not signed with the key that is known of it"},
+		"older than anchored":  {older, into, ledger.ErrDamaged, "it has 300 entries, and 600 are known of it by what is anchored"},
+		"an entry was changed": {changed, filepath.Join(t.TempDir(), "new"), ledger.ErrDamaged, "an entry is not what its hash tile says"},
+		"a tile is missing":    {cut, filepath.Join(t.TempDir(), "new"), ledger.ErrDamaged, "tile/0/001"},
+	} {
+		err := Mirror(t.Context(), serve(t, c.dir).Access, campaign, is, c.into)
+		require.ErrorIs(t, err, c.want, name)
+		require.ErrorContains(t, err, c.says, name)
+		if c.into != into {
+			require.NoDirExists(t, c.into, name)
+		}
+	}
+	require.Equal(t, before, contents(t, into))
+
+	// A fork that goes on from another history than the anchored one.
+	fork := forkOf(t, w)
+	is, err = ledger.Pin(w.key, fork)
+	require.NoError(t, err)
+	w.grow(t, 200)
+	err = Mirror(t.Context(), serve(t, w.dir).Access, campaign, is, into)
+	require.ErrorIs(t, err, ledger.ErrDamaged)
+	require.ErrorContains(t, err, "its first 600 entries are not those that are anchored")
+	require.Equal(t, before, contents(t, into))
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(into), unfinished+"*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// A copy in which another ledger's files lie, as an earlier version left them,
+// is made anew.
+func TestACopyThatIsNotTheLedgerIsMadeAnew(t *testing.T) {
+	w, other := write(t), write(t)
+	w.grow(t, 600)
+	other.grow(t, 600)
+	into := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, Mirror(t.Context(), serve(t, other.dir).Access, campaign, other.pinned(t), into))
+	require.NoError(t, Mirror(t.Context(), serve(t, w.dir).Access, campaign, w.pinned(t), into))
+	found, err := ledger.Verify(t.Context(), into, w.key, nil)
+	require.NoError(t, err)
+	require.Equal(t, uint64(600), found.Size)
+	for _, p := range found.Problems {
+		require.Contains(t, p.What, "roll")
+	}
+}
+
+// What a process left that died while it fetched is taken away, and what
+// another one fetches now is not.
+func TestWhatWasLeftUnfinishedIsTakenAway(t *testing.T) {
+	w := write(t)
+	w.grow(t, 3)
+	dir := t.TempDir()
+	old, now := filepath.Join(dir, unfinished+"1"), filepath.Join(dir, unfinished+"2")
+	for _, at := range []string{old, now} {
+		require.NoError(t, os.Mkdir(at, 0o700))
+	}
+	long := time.Now().Add(-2 * longGone)
+	require.NoError(t, os.Chtimes(old, long, long))
+	require.NoError(t, Mirror(t.Context(), serve(t, w.dir).Access, campaign, w.pinned(t), filepath.Join(dir, "copy")))
+	require.NoDirExists(t, old)
+	require.DirExists(t, now)
+}
+
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	require.NoError(t, fs.WalkDir(os.DirFS(dir), ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(dir, p))
+		out[p] = string(text)
+		return err
+	}))
+	return out
+}
+
+// forkOf is a checkpoint over as many entries as w has, of another history that
+// the same key signed.
+func forkOf(t *testing.T, w *written) []byte {
+	t.Helper()
+	text := fmt.Sprintf("%s\n%d\n%s\n", ledger.Origin(campaign), w.n, base64.StdEncoding.EncodeToString(make([]byte, 32)))
+	raw, err := note.Sign(&note.Note{Text: text}, w.signer)
+	require.NoError(t, err)
+	return raw
 }
