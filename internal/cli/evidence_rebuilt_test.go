@@ -94,8 +94,9 @@ func TestALedgerOfEvidenceGoesOnWhenVaultWasBuiltAnewAndAPersonSaysSo(t *testing
 	require.NoError(t, err)
 	require.True(t, found.OK(), found.Problems)
 
-	// Who fetches that ledger from elsewhere gets the part too, held to what the
-	// new one's first entry says of it; another one in its place is not taken.
+	// Who fetches that ledger from elsewhere gets the part too, held to what
+	// the new one's first entry says of it; another one in its place is not
+	// taken.
 	store, err := ownmount.Open(ctx, ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	require.NoError(t, err)
 	defer store.Close()

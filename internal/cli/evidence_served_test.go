@@ -91,8 +91,8 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(html), "5 × tried after its death (probable)")
 
-	// A worker that gives an older copy, or another ledger, is not believed, said
-	// so, and the next one is asked; a good copy stays.
+	// A worker that gives an older copy, or another ledger, is not believed,
+	// that is said, and the next one is asked; a good copy stays.
 	const evidence = "esg-01-evidence"
 	older, forged := filepath.Join(dir, "older"), filepath.Join(dir, "forged")
 	require.NoError(t, os.CopyFS(filepath.Join(older, evidence), os.DirFS(filepath.Join(ledgers, evidence))))

@@ -72,7 +72,7 @@ func (l *lister) behindMount(c *Candidate) {
 // seenDetail says what was seen: the fields of a log's line, and never the
 // line.
 func seenDetail(f taken.Account) string {
-	verb := map[event.Outcome]string{event.Accepted: "let in"}[f.Outcome]
+	verb := map[event.Outcome]string{event.Accepted: "let in", event.ValueRight: "seen with the right value, and not let in by it alone,"}[f.Outcome]
 	if verb == "" {
 		verb = "seen (how that login ended is not in the logs)"
 	}

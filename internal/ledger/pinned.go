@@ -65,7 +65,7 @@ func (p Pinned) checkpoint(raw []byte) (Checkpoint, error) {
 	case err != nil:
 		return cp, fmt.Errorf("%w: it is not signed with the key that is known of it: %v", ErrWrongLedger, err)
 	case cp.Size < p.size:
-		return cp, fmt.Errorf("%w: it has %s, and %d are known of it by what is anchored: it was cut off or is an older copy", ErrDamaged, plural.Count(cp.Size, "entry", "entries"), p.size)
+		return cp, fmt.Errorf("%w: it has %s, and what is anchored is over %d: it was cut off or is an older copy", ErrDamaged, plural.Count(cp.Size, "entry", "entries"), p.size)
 	}
 	return cp, nil
 }

@@ -152,10 +152,10 @@ func findingWords(f judge.Finding) string {
 		judge.NotOnRoll: "by the device, and not on the roll", judge.UsedElsewhere: "used from elsewhere", judge.DeviceAfter: "by the device, when it should be out of use",
 		judge.TriedAfter: "tried after its death", judge.ValueTried: "its value offered as another account", judge.Changed: "changed an account",
 		judge.IndicatorMet: "met from an indicator's address", judge.Burst: "refused in a burst",
-		judge.LockedOut: "locked out",
+		judge.LockedOut: "locked out", judge.StillAccepted: "let in with the stolen value after its death",
 	}[f.Code]
 	if f.Code == judge.NotOnRoll || f.Code == judge.DeviceAfter || f.Code == judge.IndicatorMet {
-		words = map[bool]string{true: "let in: ", false: "tried: "}[f.Outcome == event.Accepted] + words
+		words = cmp.Or(map[event.Outcome]string{event.Accepted: "let in: ", event.ValueRight: "with the right value: "}[f.Outcome], "tried: ") + words
 	}
 	return words + " (" + string(f.Grade) + ")"
 }
@@ -170,7 +170,7 @@ func marksOf(all ...judge.Finding) iter.Seq[timeline.Event] {
 				e.Shape = timeline.Burst
 			case f.Code == judge.Changed:
 				e.Shape = timeline.Changed
-			case f.Outcome == event.Accepted:
+			case f.Outcome.Right():
 				e.Shape = timeline.Used
 			}
 			for _, m := range f.Moments {

@@ -27,6 +27,9 @@ const (
 	// disabled, or restricted to times and machines. Active Directory says so
 	// of some of these only where the value was right.
 	Barred Outcome = "barred"
+	// ValueRight: the value was right, and it was not let in by that: a second
+	// factor is to come, or a rule behind the value refused it.
+	ValueRight Outcome = "value-right"
 	// Connected: an address was there, and did not log in. It is told of where
 	// indicators are looked for.
 	Connected Outcome = "connected"
@@ -49,11 +52,16 @@ func (o Outcome) Words() string {
 		return "was barred (expired, disabled or restricted, which some servers say only where the value was right)"
 	case Denied:
 		return "was denied (locked, disabled or restricted, which the log does not tell apart)"
+	case ValueRight:
+		return "showed the right value, and was not let in by it alone,"
 	case Connected:
 		return "connected"
 	}
 	return "was " + string(o)
 }
+
+// Right reports whether who tried showed the right value.
+func (o Outcome) Right() bool { return o == Accepted || o == ValueRight }
 
 // Bad reports whether a value or a name was tried in vain.
 func (o Outcome) Bad() bool { return o == Refused || o == Locked || o == Denied }

@@ -84,7 +84,7 @@ func liveBursts(grew func(b burst, t *trail, seen Sighting)) *bursts {
 }
 
 func (b *bursts) add(e event.Event, n name, named bool, indicator string) {
-	if !e.Outcome.Bad() && e.Outcome != event.Accepted {
+	if !e.Outcome.Bad() && !e.Outcome.Right() {
 		return
 	}
 	if b.grew != nil && n.folded != "" {
@@ -125,7 +125,7 @@ func (b *bursts) follow(all *simplelru.LRU[trailKey, *trail], k trailKey, from n
 		all.Remove(k)
 		ok = false
 	}
-	if e.Outcome == event.Accepted {
+	if e.Outcome.Right() {
 		if ok && t.count >= BurstOf && t.accounts.has(n) && t.letIn == nil {
 			s := sightingOf(e, true).own()
 			t.letIn = &s

@@ -62,7 +62,7 @@ func (j *Judge) fromDevice() []taken.Account {
 		spelled := g.spelled
 		if k.credential >= 0 && !k.perhaps {
 			c := j.o.Credentials[k.credential]
-			if k.outcome != event.Accepted {
+			if !k.outcome.Right() {
 				continue
 			}
 			of.Authority, of.Credential, of.Form, of.More = c.Authority, c.ID, event.Other, false
@@ -70,7 +70,7 @@ func (j *Judge) fromDevice() []taken.Account {
 		} else if k.perhaps { // of a domain that may be another one
 			of.Authority, of.Form = j.o.Credentials[k.credential].Authority, event.Login
 		} else {
-			of.Masked = !g.whole && k.outcome != event.Accepted
+			of.Masked = !g.whole && !k.outcome.Right()
 		}
 		for _, account := range spelled {
 			of.Account = account

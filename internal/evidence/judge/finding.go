@@ -20,6 +20,7 @@ const (
 	UsedElsewhere Code = "used-elsewhere"       // a credential of the roll, from another place than its own
 	DeviceAfter   Code = "from-device-after"    // a credential of the roll, from the device, behind the window or its containment
 	TriedAfter    Code = "tried-after-rotation" // refused, behind the proof that the stolen value is dead
+	StillAccepted Code = "still-accepted"       // the stolen value, behind the proof that it is dead
 	ValueTried    Code = "value-tried"          // the value of one credential, offered as another account
 	Changed       Code = "account-changed"      // by a credential of the roll, or from the device or an indicator's address
 	IndicatorMet  Code = "indicator"            // an address of the intruder's
@@ -119,6 +120,8 @@ func (j *Judge) finding(k key, g *group) (f Finding, ok bool) {
 		f.Code, f.Grade, f.Rule = changed(k, g, own, any)
 	case k.value >= 0:
 		f.Code, f.Grade, f.Rule, f.ValueOf = ValueTried, Confirmed, "the-value-itself", j.o.Credentials[k.value].ID
+	case k.stolen:
+		f.Code, f.Grade, f.Rule = StillAccepted, Confirmed, "the-value-itself"
 	case k.credential < 0 && k.lockOut:
 		f.Code, f.Grade, f.Rule = lockedOut(k, g, false, false)
 	case k.credential < 0 && g.place == device && !k.outcome.NoUse():
@@ -139,6 +142,8 @@ func (j *Judge) finding(k key, g *group) (f Finding, ok bool) {
 			f.Rule = "indicator-connected"
 		case event.Mentioned:
 			f.Rule = "indicator-mentioned"
+		case event.ValueRight:
+			f.Grade, f.Rule = Probable, "indicator-"+valueRight
 		case event.Accepted:
 			f.Grade, f.Rule = Probable, "indicator-let-in"
 			if k.credential >= 0 {
@@ -185,6 +190,8 @@ func notOnRoll(k key) (Grade, string) {
 		return Confirmed, "let-in-from-device"
 	case k.outcome == event.Accepted:
 		return Probable, "let-in-from-device-outside-window"
+	case k.outcome == event.ValueRight:
+		return Probable, valueRight
 	}
 	return Possible, "tried-from-device"
 }
@@ -192,9 +199,13 @@ func notOnRoll(k key) (Grade, string) {
 // onRoll judges a credential of the roll. own says that the address is one of
 // its usual places, any that it has some.
 func onRoll(k key, g *group, own, any bool) (Code, Grade, string) {
-	accepted := k.outcome == event.Accepted
+	accepted := k.outcome.Right()
 	behind := k.phase == After || k.phase == Rotated || k.phase == Contained
 	switch {
+	case k.outcome == event.ValueRight && g.place == device && k.phase == Contained:
+		return DeviceAfter, Confirmed, valueRight
+	case k.outcome == event.ValueRight && g.place == device && behind:
+		return DeviceAfter, Probable, valueRight
 	case accepted && g.place == device && k.phase == Contained:
 		return DeviceAfter, Confirmed, "let-in-since-containment"
 	case accepted && g.place == device && behind:
@@ -282,6 +293,10 @@ func lockedOut(k key, g *group, own, any bool) (Code, Grade, string) {
 // newPlace is the rule of what is from none of a credential's usual places.
 const newPlace = "new-place"
 
+// valueRight is the rule of a value that was right, and did not let in by
+// itself.
+const valueRight = "right-value"
+
 // noUsualPlaces is the rule of what would be more if it were known from where a
 // credential is used.
 const noUsualPlaces = "no-usual-places"
@@ -353,6 +368,8 @@ func (f Finding) Words() string {
 		return fmt.Sprintf("%s %s from the device (%s), %s, when that should have been out of use", who, f.Outcome.Words(), from, times)
 	case TriedAfter:
 		return fmt.Sprintf("%s %s from %s, %s, after its stolen value was dead", who, f.Outcome.Words(), from, times)
+	case StillAccepted:
+		return fmt.Sprintf("%s %s from %s, %s, with the value that was stolen, after that was proved dead: it is alive somewhere", who, letInWords[f.Outcome], from, times)
 	case ValueTried:
 		return fmt.Sprintf("the value of %s was offered as %s from %s, %s", f.ValueOf, who, from, times)
 	case IndicatorMet:
@@ -366,6 +383,8 @@ func (f Finding) Words() string {
 	}
 	return fmt.Sprintf("%s of %s from %s", plural.Count(f.Count, "refused login", "refused logins"), plural.Count(f.Accounts, "account", "accounts"), from)
 }
+
+var letInWords = map[event.Outcome]string{event.Accepted: "was let in", event.ValueRight: event.ValueRight.Words()}
 
 func (f Finding) changeWords(who, from, times string) string {
 	verb := "was " + string(f.Outcome) + " in changing"

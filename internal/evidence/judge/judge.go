@@ -114,6 +114,7 @@ type key struct {
 	indicator string
 	named     bool // it is the device by its name alone
 	lockOut   bool // the server says that it locks it out, and not that it is
+	stolen    bool // it was right, and is the value that was proved dead
 	crowd     crowd
 }
 
@@ -411,6 +412,8 @@ func (j *Judge) keyOf(i int, n name, value int, at place, e event.Event) key {
 	if at == device && !j.o.Contained.IsZero() && e.At.After(j.o.Contained) {
 		k.phase = Contained
 	}
+	// A hash is of what was stolen, as the roll had it before the rotation.
+	k.stolen = !rotated.IsZero() && e.At.After(rotated) && e.Outcome.Right() && slices.Contains(j.hashed(e.Hashes, OfValue), i)
 	return k
 }
 
@@ -469,7 +472,7 @@ func (g *group) add(k key, e event.Event) {
 			g.doubts = append(g.doubts, d)
 		}
 	}
-	named := k.credential >= 0 || g.whole || e.Outcome == event.Accepted
+	named := k.credential >= 0 || g.whole || e.Outcome.Right()
 	if g.place == device && (k.credential < 0 || k.perhaps) {
 		g.spell(Shown(e.Form, e.Account, named))
 	}

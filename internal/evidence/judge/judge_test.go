@@ -50,8 +50,13 @@ func TestEachRuleGivesItsGrade(t *testing.T) {
 		events []event.Event
 		want   string // code grade rule, of all findings
 	}{
-		"the device uses what is not on the roll":                {[]event.Event{at(11, other, dev, event.Accepted)}, "not-on-roll confirmed let-in-from-device"},
-		"it did so outside the window":                           {[]event.Event{at(5, other, dev, event.Accepted)}, "not-on-roll probable let-in-from-device-outside-window"},
+		"the device uses what is not on the roll":           {[]event.Event{at(11, other, dev, event.Accepted)}, "not-on-roll confirmed let-in-from-device"},
+		"it did so outside the window":                      {[]event.Event{at(5, other, dev, event.Accepted)}, "not-on-roll probable let-in-from-device-outside-window"},
+		"it showed the right value":                         {[]event.Event{at(11, other, dev, event.ValueRight)}, "not-on-roll probable right-value"},
+		"the right value is a use, whatever came behind it": {[]event.Event{before, at(11, a, new, event.ValueRight)}, "used-elsewhere probable new-place"},
+		"also where no usual places are known":              {[]event.Event{at(11, b, new, event.ValueRight)}, "used-elsewhere possible no-usual-places"},
+		"it teaches a usual place":                          {[]event.Event{at(5, a, home, event.ValueRight), at(11, a, home, event.Accepted)}, ""},
+		"the right value from the device behind the window": {[]event.Event{at(22, b, dev, event.ValueRight)}, "from-device-after probable right-value"},
 		"it tried":                                               {[]event.Event{at(11, other, dev, event.Refused)}, "not-on-roll possible tried-from-device"},
 		"an address in doubt counts less":                        {[]event.Event{at(11, other, dev, event.Accepted, event.OverGap)}, "not-on-roll probable let-in-from-device"},
 		"one without a doubt is enough":                          {[]event.Event{at(11, other, dev, event.Accepted, event.OverGap), at(11, other, dev, event.Accepted)}, "not-on-roll confirmed let-in-from-device"},
@@ -154,6 +159,42 @@ func TestAValueThatIsOfferedAsSomebodyElseIsFoundByItsHash(t *testing.T) {
 	require.Equal(t, "value-tried confirmed the-value-itself corp/a", fmt.Sprint(f.Code, " ", f.Grade, " ", f.Rule, " ", f.ValueOf))
 	require.Equal(t, "userpass/(masked, 6 characters)", f.Account)
 	require.Equal(t, 1, r.Uses[1].Refused.Count, "a role is named by its role-id")
+}
+
+// The stolen value is known by its hash: that it is right after it was proved
+// dead is no use as others are, from wherever it comes.
+func TestAStolenValueThatIsRightAfterItsDeathIsAlive(t *testing.T) {
+	const a, home, new, dev = "uid=a,dc=x", "198.51.100.1", "203.0.113.1", "192.0.2.10"
+	for name, row := range map[string]struct {
+		day     int
+		address string
+		outcome event.Outcome
+		hash    string
+		want    string
+	}{
+		"let in":                       {26, new, event.Accepted, "h", "still-accepted confirmed the-value-itself"},
+		"with a second factor to come": {26, new, event.ValueRight, "h", "still-accepted confirmed the-value-itself"},
+		"from a usual place":           {26, home, event.Accepted, "h", "still-accepted confirmed the-value-itself"},
+		"from the device":              {26, dev, event.Accepted, "h", "still-accepted confirmed the-value-itself"},
+		"refused":                      {26, new, event.Refused, "h", "tried-after-rotation probable new-place"},
+		"another value":                {26, new, event.Accepted, "i", "used-elsewhere probable new-place"},
+		"before its death":             {24, new, event.Accepted, "h", "used-elsewhere probable new-place"},
+	} {
+		o := options()
+		o.Hashes = map[string][]HashOf{"h": {{0, OfValue}}, "i": {{1, OfRole}}}
+		j := New(o)
+		j.Add(at(5, a, home, event.Accepted))
+		e := at(row.day, a, row.address, row.outcome)
+		e.Hashes = []string{row.hash}
+		j.Add(e)
+		r := j.Finish(nil, nil)
+		require.Len(t, r.Findings, 1, name)
+		f := r.Findings[0]
+		require.Equal(t, row.want, fmt.Sprint(f.Code, " ", f.Grade, " ", f.Rule), name)
+		if f.Code == StillAccepted {
+			require.Contains(t, f.Words(), "after that was proved dead: it is alive somewhere", name)
+		}
+	}
 }
 
 func TestBurstsOfFailuresAreTold(t *testing.T) {

@@ -64,7 +64,7 @@ func pools() (out []pool) {
 }
 
 func poolOf(f Finding) pool {
-	return pool{f.Grade, f.Outcome == event.Accepted || f.Code == Burst && f.Rule == thenLetIn}
+	return pool{f.Grade, f.Outcome.Right() || f.Code == Burst && f.Rule == thenLetIn}
 }
 
 // pace keeps a pool from being told too fast.
@@ -304,8 +304,11 @@ func told(f Finding) bool {
 // keyText is what makes findings one. Names that strangers type make none of
 // their own.
 func keyText(k key, f Finding) string {
-	letIn := f.Outcome == event.Accepted
+	letIn := f.Outcome.Right()
 	parts := []string{string(f.Code), string(f.Grade), f.Rule, f.Credential, network(k.address), fmt.Sprint(letIn), string(f.Change), f.Target, f.Group, f.ValueOf}
+	if f.Outcome == event.ValueRight {
+		parts = append(parts, string(f.Outcome))
+	}
 	if k.indicator != "" {
 		parts = append(parts, "indicator", k.indicator)
 	}

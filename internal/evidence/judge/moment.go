@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"rollcall/internal/evidence/event"
 )
 
 // Moment is a short span of time in which events that are alike were.
@@ -96,7 +95,7 @@ func (j *Judge) sortOf(k key, g *group) Sort {
 	switch {
 	case k.outcome.Bad():
 		return WasRefused
-	case k.outcome != event.Accepted:
+	case !k.outcome.Right():
 		return WasUnclear
 	case g.place == device:
 		return FromDevice

@@ -46,7 +46,7 @@ func newRooms(roll int) rooms {
 
 // take reports whether there is room for one more.
 func (r *rooms) take(k key, indicator bool) bool {
-	letIn := k.outcome == event.Accepted
+	letIn := k.outcome.Right()
 	in, of := room{k.credential >= 0, letIn, k.change != "", indicator}, ofOne{k.credential, letIn}
 	room, most := maxTries, mostTried
 	if letIn {
@@ -73,10 +73,10 @@ func isTally(k key, g *group) bool {
 	return k.outcome == event.Failed || k.phase == Before && !k.outcome.NoUse() && g.place == elsewhere || k.outcome == event.Refused && k.phase != Rotated
 }
 
-// isOwn reports whether a credential of the roll was let in where it is known
+// isOwn reports whether a credential of the roll was shown where it is known
 // to be used, which comes to no finding.
 func (j *Judge) isOwn(k key, g *group) bool {
-	if k.credential < 0 || k.change != "" || k.value >= 0 || k.perhaps || g.indicator != "" || k.outcome != event.Accepted {
+	if k.credential < 0 || k.change != "" || k.value >= 0 || k.perhaps || g.indicator != "" || k.stolen || !k.outcome.Right() {
 		return false
 	}
 	return g.place == usual || g.place == elsewhere && j.learned[k.credential].has(k.from, k.outcome)

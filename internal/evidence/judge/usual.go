@@ -12,7 +12,7 @@ const (
 	mostUsualAll = 200_000
 )
 
-// places are those from which a credential was let in before the first window.
+// places are those from which the right value came before the first window.
 // Those of which the log does not say how that ended are told apart.
 type places struct {
 	of   map[from]event.Outcome
@@ -70,7 +70,11 @@ func (j *Judge) learn(k key, g *group) {
 	if k.phase != Before || k.credential < 0 || k.change != "" || k.perhaps || g.either || g.indicator != "" || !k.address.IsValid() || k.unread() || g.place == device || g.place == usual {
 		return
 	}
-	if k.outcome != event.Accepted && k.outcome != event.Unknown {
+	outcome := k.outcome
+	switch {
+	case outcome.Right():
+		outcome = event.Accepted
+	case outcome != event.Unknown:
 		return
 	}
 	p := j.learned[k.credential]
@@ -86,6 +90,6 @@ func (j *Judge) learn(k key, g *group) {
 		if !ok {
 			j.usualPlaces++
 		}
-		p.of[k.from] = k.outcome
+		p.of[k.from] = outcome
 	}
 }

@@ -309,6 +309,16 @@ func TestALoginThatIsRepeatedCountsAsOftenAsItWas(t *testing.T) {
 	}
 }
 
+// What sshd takes for an error has that word before the rest.
+func TestAnAddressBehindAWordOfSshdsIsTheClients(t *testing.T) {
+	for _, word := range []string{"", "error: ", "fatal: "} {
+		for _, text := range []string{"Received disconnect from 192.0.2.1 port 5:3: x 9.9.9.9 port 7", "Connection closed by 192.0.2.1 port 5 [preauth]"} {
+			a, _ := sshdFrom(word + text)
+			require.Equal(t, "192.0.2.1", a.String(), word+text)
+		}
+	}
+}
+
 // The first four lines are those that a vsftpd 3.0.3 wrote.
 func TestVSFTPDsOwnFileIsRead(t *testing.T) {
 	events, _, unreadable := read(t, "vsftpd", Options{Zone: time.UTC}, map[string]string{"log": `Sun Nov 29 22:21:30 2026 [pid 31691] CONNECT: Client "127.0.0.2"
@@ -338,14 +348,16 @@ func TestLoginsThatAreWrittenInRarerWordsAreRead(t *testing.T) {
 		"(4)   Login OK: [svc] (from client nas port 0 cli 192.0.2.1 via TLS tunnel)": event.Accepted,
 		"(5) Invalid user: [svc] (from client nas port 0 cli 192.0.2.1)":              event.Refused,
 		"Invalid user (x): [svc] (from client nas port 0 cli 192.0.2.1)":              event.Refused,
-		"(6) Rejected in post-auth: [svc] (from client nas port 0 cli 192.0.2.1)":     event.Failed,
-		"Rejected in post-auth (x): [svc] (from client nas port 0 cli 192.0.2.1)":     event.Failed,
+		"(6) Rejected in post-auth: [svc] (from client nas port 0 cli 192.0.2.1)":     event.ValueRight,
+		"Rejected in post-auth (x): [svc] (from client nas port 0 cli 192.0.2.1)":     event.ValueRight,
 		"(7) Login incorrect (x): [svc] (from client nas port 0 cli 192.0.2.1)":       event.Refused,
 	} {
 		events, _, _ := read(t, "freeradius", Options{Zone: time.UTC}, map[string]string{"log": "Sun Nov 29 22:10:32 2026 : Auth: " + text}, "log")
 		require.Equal(t, []try{{"svc", "192.0.2.1", want}}, triesOf(events), text)
 	}
-	events, _, _ := readText(t, "proftpd", "2026-01-01T10:00:00Z ftp proftpd[77]: ftp.example.com (c[192.0.2.1]) - USER svc: Login successful.")
+	events, _, _ := readText(t, "sshd", "2026-01-01T10:00:00Z h sshd[1]: Partial password for svc from 192.0.2.1 port 5 ssh2")
+	require.Equal(t, []try{{"svc", "192.0.2.1", event.ValueRight}}, triesOf(events), "sshd asks for more behind it (AuthenticationMethods)")
+	events, _, _ = readText(t, "proftpd", "2026-01-01T10:00:00Z ftp proftpd[77]: ftp.example.com (c[192.0.2.1]) - USER svc: Login successful.")
 	require.Equal(t, []try{{"svc", "192.0.2.1", event.Accepted}}, triesOf(events))
 }
 

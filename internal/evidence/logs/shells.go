@@ -27,7 +27,7 @@ func sshdText(_ *service, text string) (e event.Event, known bool) {
 	case "Failed":
 		e.Outcome = event.Refused
 	case "Partial": // the first of two that are asked for
-		e.Outcome, e.Code = event.Unknown, "partial"
+		e.Outcome, e.Code = event.ValueRight, "partial"
 	default:
 		return e, false
 	}
@@ -60,6 +60,7 @@ var sshdFirst = []string{"Connection from ", "Connection closed by ", "Connectio
 // sshdFrom: else the last address with a port is the server's own. Before it a
 // client may have any name.
 func sshdFrom(text string) (a netip.Addr, name string) {
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "error: "), "fatal: ")
 	for _, first := range sshdFirst {
 		if rest, ok := strings.CutPrefix(text, first); ok {
 			word, _, _ := strings.Cut(rest, " ")
@@ -204,9 +205,9 @@ func freeRADIUSText(_ *service, text string) (e event.Event, known bool) {
 	if !ok {
 		// "Rejected in post-auth" stands behind a value that was right, and
 		// "Invalid user" is of one that no module knows (src/main/auth.c).
-		reason := ""
-		if said, ok = strings.CutPrefix(text, "Rejected in post-auth"); ok {
-			reason = "Failed to"
+		reason, right := "", false
+		if said, right = strings.CutPrefix(text, "Rejected in post-auth"); right {
+			ok = true
 		} else if said, ok = strings.CutPrefix(text, "Invalid user"); !ok {
 			said, ok = strings.CutPrefix(text, "Login incorrect")
 		}
@@ -220,7 +221,10 @@ func freeRADIUSText(_ *service, text string) (e event.Event, known bool) {
 		} else {
 			said, ok = strings.CutPrefix(said, ": ")
 		}
-		if e.Outcome = failure(reason); !ok {
+		if e.Outcome = failure(reason); right {
+			e.Outcome = event.ValueRight
+		}
+		if !ok {
 			return e, false
 		}
 	}

@@ -25,15 +25,17 @@ type vaultAudit struct {
 	waiting  *simplelru.LRU[string, event.Event] // requests, by their id
 	outer    *simplelru.LRU[string, string]      // a token's inner hash → that of the token
 	accounts *simplelru.LRU[string, string]      // a token's hash → whose login made it
+	mounts   *simplelru.LRU[string, []string]    // those whose logins were met, by what a display name has of them
 	lines    int
 	removing bool
 }
 
-const maxTokens = 100_000
+const maxTokens, maxMounts = 100_000, 10_000
 
 func newVaultAudit(o Options) Parser {
 	p := &vaultAudit{o: o}
 	p.waiting, _ = simplelru.NewLRU(10_000, func(_ string, e event.Event) { p.unanswered(e) })
+	p.mounts, _ = simplelru.NewLRU[string, []string](maxMounts, nil)
 	p.forget()
 	return p
 }
@@ -157,6 +159,7 @@ func (p *vaultAudit) event(l *vaultLine, at time.Time, place event.Place) event.
 		if name != "" {
 			e.Account = r.Namespace.Path + mount + "/" + name
 		}
+		p.met(r.Namespace.Path, mount)
 		for _, key := range valueKeys {
 			e.Hashes = appendHash(e.Hashes, r.Data[key])
 		}
@@ -232,8 +235,11 @@ func (p *vaultAudit) answered(l *vaultLine, e event.Event) {
 		e.Outcome = event.Refused
 		if l.Response != nil && l.Response.Auth != nil && l.Response.Auth.ClientToken != "" {
 			e.Outcome = event.Accepted
-			if name := shown(l.Response.Auth); name != "" {
+			if name, sure := p.shown(l.Request.Namespace.Path, l.Response.Auth); name != "" {
 				e.Account = l.Request.Namespace.Path + name
+				if !sure {
+					e.Doubts = append(e.Doubts, event.ByToken)
+				}
 				p.accounts.Add(l.Response.Auth.ClientToken, e.Account)
 			} else {
 				p.o.Note(event.InUnnamed, e.Place, "")
@@ -243,7 +249,7 @@ func (p *vaultAudit) answered(l *vaultLine, e event.Event) {
 		e.Outcome = event.Accepted
 		p.accounts.Add(l.Auth.ClientToken, e.Account)
 	case e.Login && l.Response != nil && l.Response.Auth != nil && l.Response.Auth.ClientToken == "":
-		e.Code = "mfa" // the value was right, and how it went on is not told of this request
+		e.Outcome, e.Code = event.ValueRight, "mfa" // how it went on is not told of this request
 	case e.Login && l.Error == "permission denied":
 		// A lock of Vault's own; a disabled entity and a bound address say so
 		// too.
@@ -290,7 +296,7 @@ func (p *vaultAudit) token(l *vaultLine, e *event.Event) {
 	}
 	account, known := p.accounts.Get(outer)
 	if !known && l.Auth != nil {
-		if account = shown(l.Auth); account != "" {
+		if account, _ = p.shown(l.Request.Namespace.Path, l.Auth); account != "" {
 			e.Doubts = append(e.Doubts, event.ByToken)
 		}
 	}
@@ -301,17 +307,38 @@ func (p *vaultAudit) token(l *vaultLine, e *event.Event) {
 }
 
 // shown makes a login of what Vault shows of a token: its display name is the
-// mount, and of users the mount, a dash and the name.
-func shown(a *vaultAuth) string {
-	if role := a.Metadata["role_name"]; role != "" && a.DisplayName != "" {
-		return a.DisplayName + "/" + role
-	}
-	if user := a.Metadata["username"]; user != "" {
-		if mount, ok := strings.CutSuffix(a.DisplayName, "-"+user); ok && mount != "" {
-			return mount + "/" + user
+// mount, and of users the mount, a dash and the name. Of a nested mount it has
+// dashes for slashes (vault/request_handling.go), so those whose logins were met
+// tell which it is: sure says that one alone was. Of several it is nobody's.
+func (p *vaultAudit) shown(namespace string, a *vaultAuth) (login string, sure bool) {
+	mount, name := a.DisplayName, a.Metadata["role_name"]
+	if name == "" {
+		name = a.Metadata["username"]
+		cut, ok := strings.CutSuffix(mount, "-"+name)
+		if !ok {
+			return "", false
 		}
+		mount = cut
 	}
-	return ""
+	if mount == "" || name == "" {
+		return "", false
+	}
+	switch met, _ := p.mounts.Get(namespace + mount); len(met) {
+	case 0:
+		return mount + "/" + name, !strings.Contains(mount, "-")
+	case 1:
+		return met[0] + "/" + name, true
+	}
+	return "", false
+}
+
+// met remembers a mount, by what a display name has of it.
+func (p *vaultAudit) met(namespace, mount string) {
+	as := namespace + strings.ReplaceAll(mount, "/", "-")
+	met, _ := p.mounts.Get(as)
+	if len(met) < 2 && !slices.Contains(met, mount) {
+		p.mounts.Add(strings.Clone(as), append(slices.Clip(met), strings.Clone(mount)))
+	}
 }
 
 // unanswered lets a request go whose response is not in the logs.

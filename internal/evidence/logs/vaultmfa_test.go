@@ -50,12 +50,12 @@ func TestALoginWithASecondFactorIsReadAndSecretsInTheClearAreTold(t *testing.T) 
 		require.NoError(t, err, path)
 		return s
 	}
-	require.NoError(t, root.Sys().EnableAuthWithOptionsWithContext(ctx, "factors", &vaultapi.EnableAuthOptions{Type: "userpass"}))
+	require.NoError(t, root.Sys().EnableAuthWithOptionsWithContext(ctx, "team/factors", &vaultapi.EnableAuthOptions{Type: "userpass"}))
 	const password = "in-the-clear-0815"
-	write(root, "auth/factors/users/alice", map[string]any{"password": password})
+	write(root, "auth/team/factors/users/alice", map[string]any{"password": password})
 	mounts, err := root.Sys().ListAuthWithContext(ctx)
 	require.NoError(t, err)
-	accessor := mounts["factors/"].Accessor
+	accessor := mounts["team/factors/"].Accessor
 	entity := write(root, "identity/entity", map[string]any{"name": "alice"}).Data["id"]
 	write(root, "identity/entity-alias", map[string]any{"name": "alice", "canonical_id": entity, "mount_accessor": accessor})
 	method := write(root, "identity/mfa/method/totp", map[string]any{"issuer": "test"}).Data["method_id"].(string)
@@ -63,7 +63,9 @@ func TestALoginWithASecondFactorIsReadAndSecretsInTheClearAreTold(t *testing.T) 
 	write(root, "identity/mfa/login-enforcement/factors", map[string]any{"mfa_method_ids": []any{method}, "auth_method_accessors": []string{accessor}})
 
 	user := vaultFrom(t, v, "127.0.0.3", "")
-	first := write(user, "auth/factors/login/alice", map[string]any{"password": password})
+	_, err = user.Logical().WriteWithContext(ctx, "auth/team/factors/login/alice", map[string]any{"password": "wrong"})
+	require.Error(t, err)
+	first := write(user, "auth/team/factors/login/alice", map[string]any{"password": password})
 	require.NotNil(t, first.Auth.MFARequirement)
 	validate := func(code string) (*vaultapi.Secret, error) {
 		return user.Sys().MFAValidateWithContext(ctx, first.Auth.MFARequirement.MFARequestID, map[string]any{method: []string{code}})
@@ -88,9 +90,10 @@ func TestALoginWithASecondFactorIsReadAndSecretsInTheClearAreTold(t *testing.T) 
 			}
 		}
 		require.Equal(t, []string{
-			"factors/alice login=true unknown mfauserpass", // the value was right
-			" login=true refused mfa", "factors/alice login=true accepted mfa",
-			"factors/alice login=false accepted token",
+			"team/factors/alice login=true refused userpass",
+			"team/factors/alice login=true value-right mfauserpass",
+			" login=true refused mfa", "team/factors/alice login=true accepted mfa",
+			"team/factors/alice login=false accepted token",
 		}, got, name)
 		all := fmt.Sprintf("%+v", events)
 		for _, secret := range []string{password, in.Auth.ClientToken, root.Token()} {
@@ -99,5 +102,33 @@ func TestALoginWithASecondFactorIsReadAndSecretsInTheClearAreTold(t *testing.T) 
 		}
 		require.Equal(t, name == "raw", notes[event.ValuesClear] > 0, "%s %v", name, notes)
 		require.Equal(t, 1, notes[event.NamesNobody], "whose second factor was wrong is not in the log")
+	}
+}
+
+// What Vault shows of a token has dashes for the slashes of its mount. Which
+// mount that is the logins before it tell, and where they do not it is in doubt.
+func TestATokenOfANestedMountIsNamedByTheLoginsThatWereMet(t *testing.T) {
+	line := func(n int, request, auth, response string) string {
+		return fmt.Sprintf(`{"time":"2026-11-29T22:10:%02dZ","type":"response","request":{"id":"%d","remote_address":"203.0.113.9",%s}%s%s}`+"\n", n, n, request, auth, response)
+	}
+	login := func(n int, mount string) string {
+		return line(n, `"path":"auth/`+mount+`/login/bob","mount_point":"auth/`+mount+`/"`, `,"auth":{"client_token":"hmac-sha256:t","display_name":"x"}`, "")
+	}
+	second := func(n int, token string) string {
+		return line(n, `"path":"sys/mfa/validate"`, "", `,"response":{"auth":{"client_token":"hmac-sha256:`+token+`","display_name":"team-ldap-alice","metadata":{"username":"alice"}}}`)
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"none was met":    {second(1, "a"), "team-ldap/alice [named-by-token]"},
+		"the nested one":  {login(1, "team/ldap") + second(2, "a"), "team/ldap/alice []"},
+		"the flat one":    {login(1, "team-ldap") + second(2, "a"), "team-ldap/alice []"},
+		"both":            {login(1, "team/ldap") + login(2, "team-ldap") + second(3, "a"), " []"},
+		"one of its kind": {login(1, "other/ldap") + login(2, "team/ldap") + second(3, "a"), "team/ldap/alice []"},
+	} {
+		events, notes, unreadable := readText(t, "vault-audit", c.text)
+		require.Empty(t, unreadable, name)
+		last := events[len(events)-1]
+		require.Equal(t, c.want, fmt.Sprint(last.Account, " ", last.Doubts), name)
+		require.Equal(t, event.Accepted, last.Outcome, name)
+		require.Equal(t, strings.HasPrefix(c.want, " "), notes[event.InUnnamed] > 0, name)
 	}
 }

@@ -246,7 +246,7 @@ var (
 	forms = []event.Form{event.DN, event.VaultLogin, event.Login, event.Other, event.Foreign}
 	// Grades, the surest first: those of a finding.
 	grades   = []string{"confirmed", "probable", "possible"}
-	outcomes = []event.Outcome{event.Accepted, event.Refused, event.Locked, event.Unknown, event.Barred, event.Denied}
+	outcomes = []event.Outcome{event.Accepted, event.Refused, event.Locked, event.Unknown, event.Barred, event.Denied, event.ValueRight}
 )
 
 // wrong says why an entry is not as evidence writes it, or "".
@@ -352,7 +352,7 @@ func shortKey(s string) string {
 func (f Account) Rank() int {
 	n := 3 * slices.Index(grades, f.Grade)
 	switch f.Outcome {
-	case event.Accepted:
+	case event.Accepted, event.ValueRight:
 		return n
 	case event.Unknown, event.Barred:
 		return n + 1

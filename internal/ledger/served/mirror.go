@@ -58,7 +58,7 @@ func Mirror(ctx context.Context, from Access, campaign string, is ledger.Pinned,
 	if err := json.Unmarshal(text, &files); err != nil {
 		return fmt.Errorf("%s: its list of files cannot be read: %w", from.URL, err)
 	}
-	// What lies in the copy may be of another ledger; then all of it comes anew.
+	// What lies in the copy may be of another ledger: then all comes anew.
 	err = r.bring(ctx, at, files, checkpoint, is, into, true)
 	if errors.Is(err, ledger.ErrDamaged) || errors.Is(err, ledger.ErrWrongLedger) {
 		err = r.bring(ctx, at, files, checkpoint, is, into, false)

@@ -205,7 +205,7 @@ func TestACopyIsNotReplacedByWhatIsNotTheLedger(t *testing.T) {
 		says string
 	}{
 		"another key":          {other.dir, into, ledger.ErrWrongLedger, "not signed with the key that is known of it"},
-		"older than anchored":  {older, into, ledger.ErrDamaged, "it has 300 entries, and 600 are known of it by what is anchored"},
+		"older than anchored":  {older, into, ledger.ErrDamaged, "it has 300 entries, and what is anchored is over 600"},
 		"an entry was changed": {changed, filepath.Join(t.TempDir(), "new"), ledger.ErrDamaged, "an entry is not what its hash tile says"},
 		"a tile is missing":    {cut, filepath.Join(t.TempDir(), "new"), ledger.ErrDamaged, "tile/0/001"},
 	} {
