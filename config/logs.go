@@ -9,19 +9,27 @@ import (
 )
 
 // Log says how a log of the operator's own is read: one login on each line of
-// JSON, or in each record of CSV.
+// JSON or of text, or in each record of CSV.
 type Log struct {
 	Name      string `json:"name"`
 	Line      int    `json:"line"` // of the campaign file
 	Type      string `json:"type"`
 	Separator string `json:"separator,omitempty"` // of CSV
 	// Columns, or keys; what is behind a dot is in the object before it.
-	Account string `json:"account"`
+	Account string `json:"account,omitempty"`
 	Address string `json:"address,omitempty"`
-	Time    string `json:"time"`
-	Outcome string `json:"outcome"`
+	Time    string `json:"time,omitempty"`
+	Outcome string `json:"outcome,omitempty"`
 	Server  string `json:"server,omitempty"`
 	Method  string `json:"method,omitempty"`
+
+	// Patterns of text, with groups in place of columns, and those of lines
+	// that are no logins. Program is whose lines of a syslog they are.
+	Patterns []string `json:"pattern,omitempty"`
+	Ignore   []string `json:"ignore,omitempty"`
+	Program  string   `json:"program,omitempty"`
+	// WrittenByDevice: who held the device could write its lines too.
+	WrittenByDevice bool `json:"written_by_device,omitempty"`
 
 	Form string `json:"form"`
 	// TimeFormat is rfc3339, unix, unix-ms, or a layout of Go's.
@@ -38,6 +46,7 @@ type Log struct {
 const (
 	LogCSV      = "csv"
 	LogJSONL    = "jsonl"
+	LogText     = "text"
 	TimeRFC3339 = "rfc3339"
 	TimeUnix    = "unix"
 	TimeUnixMS  = "unix-ms"
@@ -50,7 +59,7 @@ func (l *loader) logs(top fields) (out []Log) {
 		if !nameForm.MatchString(name) {
 			all.problem(name, nameRule)
 		}
-		f := l.mapping(all.vals[name], "logs."+name, "type", "separator", "account", "form", "address", "time", "time_format", "outcome", "accepted", "refused", "locked", "server", "method", "only")
+		f := l.mapping(all.vals[name], "logs."+name, "type", "separator", "account", "form", "address", "time", "time_format", "outcome", "accepted", "refused", "locked", "server", "method", "only", "pattern", "ignore", "program", "written_by_device")
 		out = append(out, f.logMapping(name))
 	}
 	return out
@@ -58,15 +67,16 @@ func (l *loader) logs(top fields) (out []Log) {
 
 func (f fields) logMapping(name string) Log {
 	m := Log{Name: name, Line: f.line,
-		Type:    f.oneOf("type", "", []string{LogCSV, LogJSONL}),
-		Account: f.required("account", "name the column or key that holds who logged in"),
-		Time:    f.required("time", "name the column or key that holds when"),
-		Outcome: f.required("outcome", "name the column or key that says whether he was let in"),
-		Address: f.str("address"), Server: f.str("server"), Method: f.str("method"),
-		Form: f.oneOf("form", "login", []string{"login", "dn", "vault-login"}),
+		Type: f.oneOf("type", "", []string{LogCSV, LogJSONL, LogText}),
+		Form: f.oneOf("form", "login", []string{"login", "dn", "vault-login"}), WrittenByDevice: f.boolean("written_by_device"),
 	}
 	if !f.has("type") {
-		f.problem("type", "missing: %s or %s", LogCSV, LogJSONL)
+		f.problem("type", "missing: %s, %s or %s", LogCSV, LogJSONL, LogText)
+	}
+	if m.Type == LogText {
+		f.textLog(&m)
+	} else {
+		f.columns(&m)
 	}
 	if m.TimeFormat = f.str("time_format"); m.TimeFormat == "" {
 		m.TimeFormat = TimeRFC3339
@@ -74,7 +84,6 @@ func (f fields) logMapping(name string) Log {
 	if !timeFormat(m.TimeFormat) {
 		f.problem("time_format", "is %s, %s, %s, or 2 January 2006, 15:04:05 as the log would write it", TimeRFC3339, TimeUnix, TimeUnixMS)
 	}
-	m.Separator = f.separator(m.Type)
 	said := map[string]string{}
 	words := func(key string) []string {
 		out := f.words(key)
@@ -90,6 +99,9 @@ func (f fields) logMapping(name string) Log {
 	if len(m.Accepted) == 0 {
 		f.problem("accepted", "missing: list what stands in outcome where somebody was let in")
 	}
+	if m.Type == LogText {
+		return m
+	}
 	only := f.l.mapping(f.vals["only"], f.at("only"))
 	for _, key := range slices.Sorted(maps.Keys(only.vals)) {
 		if m.Only == nil {
@@ -100,6 +112,20 @@ func (f fields) logMapping(name string) Log {
 		}
 	}
 	return m
+}
+
+// columns reads what columns or keys hold.
+func (f fields) columns(m *Log) {
+	m.Account = f.required("account", "name the column or key that holds who logged in")
+	m.Time = f.required("time", "name the column or key that holds when")
+	m.Outcome = f.required("outcome", "name the column or key that says whether he was let in")
+	m.Address, m.Server, m.Method = f.str("address"), f.str("server"), f.str("method")
+	m.Separator = f.separator(m.Type)
+	for _, key := range []string{"pattern", "ignore", "program"} {
+		if f.has(key) {
+			f.problem(key, "is of type %s alone", LogText)
+		}
+	}
 }
 
 // timeFormat reports whether times of that form can be read.

@@ -180,6 +180,7 @@ func (a *app) mappedLogs(cfg *config.Campaign) (out []logs.Format, err error) {
 		out = append(out, logs.Mapping{
 			Name: l.Name, Type: l.Type, Separator: separator, Account: l.Account, Address: l.Address, Time: l.Time, Outcome: l.Outcome, Server: l.Server, Method: l.Method,
 			Form: event.Form(l.Form), Layout: l.TimeFormat, Accepted: l.Accepted, Refused: l.Refused, Locked: l.Locked, Only: l.Only,
+			Patterns: l.Patterns, Ignore: l.Ignore, Program: l.Program, ByDevice: l.WrittenByDevice,
 		}.Format())
 	}
 	return out, nil

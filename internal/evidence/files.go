@@ -91,7 +91,7 @@ func (o *Options) look(ctx context.Context, f *File, format string) (unknown, er
 			continue
 		}
 		place := event.Place{File: f.Path, Line: n}
-		if syslog.see(line); syslog.first == nil && logs.IsSyslog(line) {
+		if syslog.see(line, o.Mapped); syslog.first == nil && logs.IsSyslog(line) {
 			syslog.first, syslog.place = bytes.Clone(line), place
 			_, _ = logs.SyslogTime(line, clock, place) // the first line's year is what the operator says
 		}
@@ -112,7 +112,7 @@ func (o *Options) look(ctx context.Context, f *File, format string) (unknown, er
 		}
 		if verdict == logs.Read && placed(at) {
 			f.first, f.hostless = at, f.format.Hostless(line)
-			_, f.syslog = logs.ByProgram(line)
+			_, f.syslog = logs.ByProgram(line, o.Mapped...)
 			f.yearless = clock.Yearless
 			return nil, nil
 		}

@@ -431,7 +431,7 @@ func (g *ofGroup) other(line []byte) *ofGroup {
 	if g.Format != "" || g.format.Program == nil {
 		return nil // the operator has said what is looked for
 	}
-	format, ok := logs.ByProgram(line)
+	format, ok := logs.ByProgram(line, g.Mapped...)
 	if !ok || format.Name == g.format.Name {
 		return nil
 	}

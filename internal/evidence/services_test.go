@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/judge"
+	"rollcall/internal/evidence/logs"
 )
 
 // said is a line of a syslog without a year.
@@ -52,6 +54,29 @@ func TestASyslogIsReadForAllProgramsThatAreKnown(t *testing.T) {
 	require.Equal(t, "used-elsewhere 203.0.113.1", fmt.Sprint(r.Findings[0].Code, " ", r.Findings[0].Address), "the connection is joined across the files")
 	require.Equal(t, 1, r.Uses[0].Device.Count, "Dovecot's login is the roll's")
 	require.Equal(t, 1, r.Uses[0].Refused.Count)
+}
+
+// A program that the campaign file maps is read beside those that are known,
+// whichever of them comes first.
+func TestAProgramThatIsMappedIsReadBesideOthersOfItsSyslog(t *testing.T) {
+	web := logs.Mapping{Name: "web", Type: logs.Text, Program: "web", Patterns: []string{`\[(?P<address>[^]]*)\] (?P<outcome>LOGIN|FAILED) (?P<account>.*)`}, Ignore: []string{".* PAGE .*"},
+		Form: event.Login, Accepted: []string{"LOGIN"}, Refused: []string{"FAILED"}, ByDevice: true}.Format()
+	sshd := said(hour(12), "sshd[9]", "Failed password for root from 203.0.113.1 port 5 ssh2")
+	in := said(hour(12), "web", "[203.0.113.1] PAGE /") + said(hour(12), "web", "[203.0.113.1] LOGIN svc")
+	for name, text := range map[string]string{"first": in + sshd, "behind": sshd + in} {
+		o := byLogin(optionsFor(write(t, "syslog", said(hour(11), "cron[1]", "x")+text)))
+		o.Year, o.Mapped = 2026, []logs.Format{web}
+		r, err := Read(t.Context(), o)
+		require.NoError(t, err)
+		var got []string
+		for _, s := range r.Sources {
+			got = append(got, fmt.Sprintf("%s %d %d", s.Format, s.Logins, s.Unreadable))
+		}
+		require.ElementsMatch(t, []string{"sshd 1 0", "web 1 0"}, got, name)
+		require.Len(t, r.Findings, 1, name)
+		f := r.Findings[0]
+		require.Equal(t, "used-elsewhere possible [named-by-login written-by-the-device]", fmt.Sprint(f.Code, " ", f.Grade, " ", slices.Sorted(slices.Values(f.Doubts))), name)
+	}
 }
 
 func TestALoginsNameIsInDoubtUntilSomebodySaysWhoseAccountsTheyAre(t *testing.T) {

@@ -21,13 +21,13 @@ type syslogHead struct {
 }
 
 // see takes a line.
-func (h *syslogHead) see(line []byte) {
+func (h *syslogHead) see(line []byte, mapped []logs.Format) {
 	h.seen++
 	if !logs.IsSyslog(line) {
 		return
 	}
 	h.lines++
-	if format, ok := logs.ByProgram(line); ok && !h.known {
+	if format, ok := logs.ByProgram(line, mapped...); ok && !h.known {
 		h.format, h.known = format, true
 	}
 }

@@ -163,6 +163,8 @@ const (
 	BySaidName Doubt = "name-said-by-client"
 	// BySaying: the address is what the one who asks says of himself.
 	BySaying Doubt = "address-said-by-client"
+	// OfDevice: the device itself wrote the line, and so could who held it.
+	OfDevice Doubt = "written-by-the-device"
 	// ByHour: it may have been an hour earlier or later, on the other side of
 	// what counts.
 	ByHour Doubt = "hour-came-twice"

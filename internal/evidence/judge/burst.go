@@ -58,6 +58,7 @@ type trail struct {
 	letIn       *Sighting
 	indicator   string
 	said        int    // of count, whose address is what the client says
+	ofDevice    int    // of count, whose line the device itself wrote
 	toldAs      string // of one that goes on
 }
 
@@ -141,6 +142,9 @@ func (b *bursts) follow(all *simplelru.LRU[trailKey, *trail], k trailKey, from n
 	t.count++
 	if slices.Contains(e.Doubts, event.BySaying) {
 		t.said++
+	}
+	if slices.Contains(e.Doubts, event.OfDevice) {
+		t.ofDevice++
 	}
 	if e.At.After(t.last) {
 		t.last = e.At

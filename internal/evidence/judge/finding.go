@@ -324,7 +324,13 @@ func (b burst) finding() Finding {
 		f.Grade, f.Rule = Probable, "many-accounts"
 	}
 	if b.said == b.count && !b.ofAccount {
-		f.Grade, f.Doubts = f.Grade.lower(), []event.Doubt{event.BySaying}
+		f.Doubts = append(f.Doubts, event.BySaying)
+	}
+	if b.ofDevice == b.count {
+		f.Doubts = append(f.Doubts, event.OfDevice)
+	}
+	if len(f.Doubts) > 0 {
+		f.Grade = f.Grade.lower()
 	}
 	return f
 }

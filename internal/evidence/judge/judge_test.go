@@ -161,6 +161,32 @@ func TestAValueThatIsOfferedAsSomebodyElseIsFoundByItsHash(t *testing.T) {
 	require.Equal(t, 1, r.Uses[1].Refused.Count, "a role is named by its role-id")
 }
 
+// What the device itself wrote whoever held it could have written: it counts
+// one grade less, a burst of it too.
+func TestWhatTheDeviceItselfWroteCountsLess(t *testing.T) {
+	for n, want := range map[int]string{0: "burst-of-failures possible one-place []", 11: "burst-of-failures possible many-accounts [written-by-the-device]", 5: "burst-of-failures probable many-accounts []"} {
+		j := New(options())
+		for i := range 11 {
+			e := at(11, fmt.Sprint("uid=z", i, ",dc=x"), "203.0.113.1", event.Refused)
+			if n == 0 {
+				e.Account = "uid=z,dc=x"
+			}
+			if i < n {
+				e.Doubts = []event.Doubt{event.OfDevice}
+			}
+			j.Add(e)
+		}
+		r := j.Finish(nil, nil)
+		require.Len(t, r.Findings, 1)
+		f := r.Findings[0]
+		require.Equal(t, want, fmt.Sprint(f.Code, " ", f.Grade, " ", f.Rule, " ", f.Doubts))
+	}
+	j := New(options())
+	j.Add(at(11, "uid=c,dc=x", "192.0.2.10", event.Accepted, event.OfDevice))
+	f := j.Finish(nil, nil).Findings[0]
+	require.Equal(t, "not-on-roll probable [written-by-the-device]", fmt.Sprint(f.Code, " ", f.Grade, " ", f.Doubts))
+}
+
 // The stolen value is known by its hash: that it is right after it was proved
 // dead is no use as others are, from wherever it comes.
 func TestAStolenValueThatIsRightAfterItsDeathIsAlive(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"time"
-
 )
 
 // Moment is a short span of time in which events that are alike were.

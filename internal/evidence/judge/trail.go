@@ -27,6 +27,7 @@ type Trail struct {
 	LetIn     *Sighting    `json:"let_in,omitempty"`
 	Indicator string       `json:"indicator,omitempty"`
 	Said      int          `json:"said,omitempty"` // of Count, whose address is what the client says
+	OfDevice  int          `json:"of_device,omitempty"`
 	ToldAs    string       `json:"told_as,omitempty"`
 }
 
@@ -39,7 +40,7 @@ func (b *bursts) memory() (out []Trail) {
 			if t.count < 2 {
 				continue
 			}
-			is := Trail{Address: k.address, Server: k.server, Account: k.account.folded, Count: t.count, First: t.first, Last: t.last, Seen: t.seen, LetIn: t.letIn, Indicator: t.indicator, Said: t.said, ToldAs: t.toldAs}
+			is := Trail{Address: k.address, Server: k.server, Account: k.account.folded, Count: t.count, First: t.first, Last: t.last, Seen: t.seen, LetIn: t.letIn, Indicator: t.indicator, Said: t.said, OfDevice: t.ofDevice, ToldAs: t.toldAs}
 			for n := range t.accounts.each() {
 				is.Accounts = append(is.Accounts, n.folded)
 			}
@@ -59,7 +60,7 @@ func (b *bursts) memory() (out []Trail) {
 // remember takes up trails of before a restart.
 func (b *bursts) remember(all []Trail) {
 	for _, is := range all {
-		t := &trail{count: is.Count, first: is.First, last: is.Last, seen: is.Seen, letIn: is.LetIn, indicator: is.Indicator, said: is.Said, toldAs: is.ToldAs}
+		t := &trail{count: is.Count, first: is.First, last: is.Last, seen: is.Seen, letIn: is.LetIn, indicator: is.Indicator, said: is.Said, ofDevice: is.OfDevice, toldAs: is.ToldAs}
 		for _, n := range is.Accounts {
 			t.accounts.add(name{folded: n})
 		}

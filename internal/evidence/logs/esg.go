@@ -51,7 +51,7 @@ func esgText(_ *service, text string) (e event.Event, known bool) {
 	if !ok {
 		return e, false
 	}
-	e.Account, e.Outcome, e.Method = name, event.Refused, "smtp"
+	e.Account, e.Outcome, e.Method, e.Doubts = name, event.Refused, "smtp", []event.Doubt{event.OfDevice}
 	if at, _, ok := inBrackets(words[0]); ok {
 		e.Address, e.Client, e.NameSaid = at, clientName(words[0]), true
 	} else {

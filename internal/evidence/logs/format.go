@@ -181,17 +181,20 @@ func init() {
 }
 
 // ByProgram is the format of a line of a syslog, by the program that it names.
-func ByProgram(line []byte) (Format, bool) {
+// Those that are mapped come last.
+func ByProgram(line []byte, mapped ...Format) (Format, bool) {
 	h, _, ok := cutSyslog(line)
 	if !ok {
 		return Format{}, false
 	}
-	all := Formats()
-	i := slices.IndexFunc(all, func(f Format) bool { return f.Program != nil && f.Program(h.program) })
-	if i < 0 {
-		return Format{}, false
+	is := func(f Format) bool { return f.Program != nil && f.Program(h.program) }
+	if i := slices.IndexFunc(formats, is); i >= 0 {
+		return formats[i], true
 	}
-	return all[i], true
+	if i := slices.IndexFunc(mapped, is); i >= 0 {
+		return mapped[i], true
+	}
+	return Format{}, false
 }
 
 // IsSyslog reports whether a line is one of a syslog, whichever program wrote

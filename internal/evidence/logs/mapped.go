@@ -14,11 +14,18 @@ import (
 )
 
 // Mapping says how a log of somebody's own is read: one login on each line of
-// JSON, or in each record of CSV.
+// JSON or of text, or in each record of CSV.
 type Mapping struct {
 	Name      string
-	Type      string // CSV or JSONL
+	Type      string // CSV, JSONL or Text
 	Separator rune   // of CSV
+	// Patterns of Text, of which each has the groups account and outcome and
+	// perhaps address, time, server and method: the first that is of a whole
+	// line counts. Ignore are those of lines that are known to be no logins.
+	Patterns, Ignore []string
+	Program          string // of a syslog, whose lines of Text they are; "": of all
+	// ByDevice: the device itself writes it, and who held that could too.
+	ByDevice bool
 
 	// Columns, or keys; a key of an object within is behind a dot.
 	Account, Address, Time, Outcome, Server, Method string
@@ -37,6 +44,7 @@ type Mapping struct {
 const (
 	CSV     = "csv"
 	JSONL   = "jsonl"
+	Text    = "text"
 	RFC3339 = "rfc3339"
 	Unix    = "unix"
 	UnixMS  = "unix-ms"
@@ -52,6 +60,20 @@ func (m Mapping) Format() Format {
 		}
 		get, ok := readJSON(line)
 		return ok && get(m.Account) != "" && get(m.Time) != "" && get(m.Outcome) != ""
+	}
+	if m.ByDevice {
+		f.CannotShow = []event.Limit{event.ByDevice}
+	}
+	if m.Type == Text {
+		m = m.ofText()
+		f.Recognises, f.New = m.recognisesText(), func(o Options) Parser { return newText(m, o) }
+		if m.Program != "" {
+			f.Program = called(m.Program)
+		}
+		if !m.timed() {
+			f.Hostless = never
+		}
+		return f
 	}
 	if m.Server != "" {
 		f.Hostless = never
@@ -193,7 +215,16 @@ func (p *mapped) take(get func(string) string, place event.Place) (Verdict, time
 			return Read, at, nil
 		}
 	}
+	p.login(get, at, place)
+	return Read, at, nil
+}
+
+// login is one of a line.
+func (p *mapped) login(get func(string) string, at time.Time, place event.Place) {
 	e := event.Event{Place: place, At: at, Server: p.server, Account: get(p.m.Account), Form: p.m.Form, Method: get(p.m.Method), Login: true, Outcome: event.Unknown}
+	if p.m.ByDevice {
+		e.Doubts = append(e.Doubts, event.OfDevice)
+	}
 	if len(e.Account) > maxName {
 		e.Account = e.Account[:maxName]
 	}
@@ -219,7 +250,6 @@ func (p *mapped) take(get func(string) string, place event.Place) (Verdict, time
 	if !e.Address.IsValid() {
 		p.o.Note(event.NoAddress, place, p.server)
 	}
-	return Read, at, nil
 }
 
 // mostAddresses of one field are kept, the last ones: proxies write behind what

@@ -308,8 +308,9 @@ func (p *vaultAudit) token(l *vaultLine, e *event.Event) {
 
 // shown makes a login of what Vault shows of a token: its display name is the
 // mount, and of users the mount, a dash and the name. Of a nested mount it has
-// dashes for slashes (vault/request_handling.go), so those whose logins were met
-// tell which it is: sure says that one alone was. Of several it is nobody's.
+// dashes for slashes (vault/request_handling.go), so those whose logins were
+// met tell which it is: sure says that one alone was. Of several it is
+// nobody's.
 func (p *vaultAudit) shown(namespace string, a *vaultAuth) (login string, sure bool) {
 	mount, name := a.DisplayName, a.Metadata["role_name"]
 	if name == "" {

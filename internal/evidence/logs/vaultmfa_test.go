@@ -106,7 +106,8 @@ func TestALoginWithASecondFactorIsReadAndSecretsInTheClearAreTold(t *testing.T) 
 }
 
 // What Vault shows of a token has dashes for the slashes of its mount. Which
-// mount that is the logins before it tell, and where they do not it is in doubt.
+// mount that is the logins before it tell, and where they do not it is in
+// doubt.
 func TestATokenOfANestedMountIsNamedByTheLoginsThatWereMet(t *testing.T) {
 	line := func(n int, request, auth, response string) string {
 		return fmt.Sprintf(`{"time":"2026-11-29T22:10:%02dZ","type":"response","request":{"id":"%d","remote_address":"203.0.113.9",%s}%s%s}`+"\n", n, n, request, auth, response)
