@@ -48,22 +48,15 @@ func (r *reading) own(authority string) (out []*judge.Source) {
 }
 
 // unlogged are the servers of a directory of which none of its logs is known to
-// be. One that has a single server has one log.
+// be. One that has a single server has one log. Of several on one machine the
+// name says nothing: logs of names that no machine has are counted for those.
 func unlogged(authority string, urls []string, own []*judge.Source) (out []judge.Unlogged) {
-	hosts := hostsOf(urls)
 	if len(urls) < 2 {
 		return nil
 	}
-	if len(hosts) < len(urls) { // of several on one machine the name says nothing: they are counted
-		named := map[string]bool{}
-		for _, s := range own {
-			named[s.Server] = true
-		}
-		for n := range len(urls) - len(named) {
-			out = append(out, judge.Unlogged{Authority: authority, Server: fmt.Sprintf("one of its %s (%d)", plural.Count(len(urls), "server", "servers"), n+1),
-				Ask: fmt.Sprintf("its servers are %s: whose log is missing? Say before each file whose it is, as in %s/ldap1=FILE", strings.Join(urls, ", "), authority)})
-		}
-		return out
+	hosts, on := hostsOf(urls), map[string]int{}
+	for _, u := range urls {
+		on[hostsOf([]string{u})[0]]++
 	}
 	var others []string
 	logged := map[string]bool{}
@@ -74,16 +67,27 @@ func unlogged(authority string, urls []string, own []*judge.Source) (out []judge
 			others = append(others, name)
 		}
 	}
+	left := len(others)
 	for _, host := range hosts {
-		if logged[host] {
-			continue
+		have := map[bool]int{true: 1}[logged[host]]
+		if on[host] > 1 {
+			more := min(left, on[host]-have)
+			have, left = have+more, left-more
 		}
-		ask := fmt.Sprintf("each server logs for itself: where does %s log, and who has that?", host)
-		if len(others) > 0 {
+		for n := range on[host] - have {
+			is := judge.Unlogged{Authority: authority, Server: host, Ask: fmt.Sprintf("each server logs for itself: where does %s log, and who has that?", host)}
 			const most = 3
-			ask = fmt.Sprintf("is the log of %s its? Then say so before the file, as in %s/%s=FILE; else where does it log?", strings.Join(others[:min(len(others), most)], ", "), authority, host)
+			switch {
+			case len(hosts) == 1:
+				is.Server = fmt.Sprintf("one of its %s (%d)", plural.Count(len(urls), "server", "servers"), n+1)
+				is.Ask = fmt.Sprintf("its servers are %s: whose log is missing? Say before each file whose it is, as in %s/ldap1=FILE", strings.Join(urls, ", "), authority)
+			case on[host] > 1:
+				is.Server = fmt.Sprintf("one of its %s on %s (%d)", plural.Count(on[host], "server", "servers"), host, n+1)
+			case len(others) > 0:
+				is.Ask = fmt.Sprintf("is the log of %s its? Then say so before the file, as in %s/%s=FILE; else where does it log?", strings.Join(others[:min(len(others), most)], ", "), authority, host)
+			}
+			out = append(out, is)
 		}
-		out = append(out, judge.Unlogged{Authority: authority, Server: host, Ask: ask})
 	}
 	return out
 }

@@ -26,16 +26,18 @@ func TestEachServerOfADirectoryWithoutALogIsNamedWithItsHoursAndAQuestion(t *tes
 		missing []string
 		ask     string
 	}{
-		"one of three":              {three, []string{"dc1"}, "", []string{"corp, dc2.example.org", "corp, dc3.example.org"}, "where does dc2.example.org log, and who has that?"},
-		"by its whole name":         {three, []string{"DC2.example.org", "dc1"}, "", []string{"corp, dc3.example.org"}, "where does dc3.example.org log"},
-		"all":                       {three, []string{"dc1", "dc2", "dc3"}, "", nil, ""},
-		"by another name":           {three[:2], []string{"ldap-a", "dc1"}, "", []string{"corp, dc2.example.org"}, "is the log of ldap-a its? Then say so before the file, as in corp/dc2.example.org=FILE"},
-		"said by the operator":      {three[:2], []string{"ldap-a"}, "dc2.example.org", []string{"corp, dc1.example.org"}, "where does dc1.example.org log"},
-		"of another domain":         {three[:2], []string{"dc1", "dc2.example.com"}, "", []string{"corp, dc2.example.org"}, "is the log of dc2.example.com its?"},
-		"a name of two":             {[]string{"ldaps://dc1.a.example", "ldaps://dc1.b.example"}, []string{"dc1"}, "", []string{"corp, dc1.a.example", "corp, dc1.b.example"}, "is the log of dc1 its?"},
-		"on one machine":            {[]string{"ldaps://127.0.0.1:1", "ldaps://127.0.0.1:2"}, []string{"ldap1"}, "", []string{"corp, one of its 2 servers (1)"}, "whose log is missing?"},
-		"on one machine, both":      {[]string{"ldaps://127.0.0.1:1", "ldaps://127.0.0.1:2"}, []string{"ldap1", "ldap2"}, "", nil, ""},
-		"a single one, of any name": {three[:1], []string{"ldap-a"}, "", nil, ""},
+		"one of three":                {three, []string{"dc1"}, "", []string{"corp, dc2.example.org", "corp, dc3.example.org"}, "where does dc2.example.org log, and who has that?"},
+		"by its whole name":           {three, []string{"DC2.example.org", "dc1"}, "", []string{"corp, dc3.example.org"}, "where does dc3.example.org log"},
+		"all":                         {three, []string{"dc1", "dc2", "dc3"}, "", nil, ""},
+		"by another name":             {three[:2], []string{"ldap-a", "dc1"}, "", []string{"corp, dc2.example.org"}, "is the log of ldap-a its? Then say so before the file, as in corp/dc2.example.org=FILE"},
+		"said by the operator":        {three[:2], []string{"ldap-a"}, "dc2.example.org", []string{"corp, dc1.example.org"}, "where does dc1.example.org log"},
+		"of another domain":           {three[:2], []string{"dc1", "dc2.example.com"}, "", []string{"corp, dc2.example.org"}, "is the log of dc2.example.com its?"},
+		"a name of two":               {[]string{"ldaps://dc1.a.example", "ldaps://dc1.b.example"}, []string{"dc1"}, "", []string{"corp, dc1.a.example", "corp, dc1.b.example"}, "is the log of dc1 its?"},
+		"on one machine":              {[]string{"ldaps://127.0.0.1:1", "ldaps://127.0.0.1:2"}, []string{"ldap1"}, "", []string{"corp, one of its 2 servers (1)"}, "whose log is missing?"},
+		"on one machine, both":        {[]string{"ldaps://127.0.0.1:1", "ldaps://127.0.0.1:2"}, []string{"ldap1", "ldap2"}, "", nil, ""},
+		"two of three on one machine": {[]string{"ldaps://dc1.example.org:636", "ldap://dc2.example.org:1", "ldap://dc2.example.org:2"}, []string{"dc1", "dc2"}, "", []string{"corp, one of its 2 servers on dc2.example.org (1)"}, "where does dc2.example.org log"},
+		"the other of three":          {[]string{"ldaps://dc1.example.org:636", "ldap://dc2.example.org:1", "ldap://dc2.example.org:2"}, []string{"dc2", "x"}, "", []string{"corp, dc1.example.org"}, "is the log of x its?"},
+		"a single one, of any name":   {three[:1], []string{"ldap-a"}, "", nil, ""},
 	} {
 		text := ""
 		for i, host := range row.hosts {

@@ -101,6 +101,9 @@ func (l *lister) sayNotTaken(s config.Source) {
 	if n.Masked > 0 {
 		why = append(why, fmt.Sprintf("of %s from the device the log does not say how it ended, and what stands for a name may be a value that somebody typed", plural.Count(n.Masked, "login", "logins")))
 	}
+	if n.NameOnly > 0 {
+		why = append(why, fmt.Sprintf("%s let in from an address that is none of the device's, by who called himself as the device does, and %s not taken up", plural.Count(n.NameOnly, "account was", "accounts were"), plural.Pick(n.NameOnly, "is", "are")))
+	}
 	if n.More > 0 {
 		why = append(why, fmt.Sprintf("%s beyond the first %d are not taken up", plural.Count(n.More, "account", "accounts"), taken.Most))
 	}

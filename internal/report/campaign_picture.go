@@ -393,7 +393,8 @@ func (b *campaignBuild) logs() (out []lane) {
 	}
 	for i, a := range b.covered.of {
 		if i == maxSources {
-			break
+			n := len(b.covered.of) - i
+			return append(out, b.lane("Logs of others", Plural(n, "authority more is", "authorities more are")+" not drawn: the report has the coverage of each", timeline.Track{Log: true}))
 		}
 		t, note := timeline.Track{Log: true}, "covers "+percent(a.share(), b.covered.exposed.length())+" of the exposure"
 		for _, x := range a.covered {

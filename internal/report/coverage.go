@@ -83,6 +83,9 @@ type authorityCover struct {
 	servers, logged int
 	without         []string // servers of which that is known by name
 	short           int      // stretches with lines that count as gaps
+	// others are names of logs that no server of the authority has, where some
+	// log has one: who may write into a syslog calls himself as he likes.
+	others []string
 }
 
 // share is how much of the exposure is covered: servers of which no log is
@@ -155,11 +158,16 @@ func coverageOf(s *ledger.State) (c coverage) {
 		a := authorityCover{name: name, sources: sources[name], gaps: gaps[name], noLog: noLog[name] && len(sources[name]) == 0, servers: len(s.Servers[name]), short: short[name], without: without[name]}
 		if len(sources[name]) > 0 {
 			a.covered = c.exposed
-			for at, some := range covered {
+			var called []string
+			for at := range covered {
 				if at.authority == name {
-					a.logged++
-					a.covered = a.covered.without(c.exposed.without(spansOf(some)))
+					called = append(called, at.name)
 				}
+			}
+			called, a.others = ofServers(called, s.Servers[name])
+			for _, of := range called {
+				a.logged++
+				a.covered = a.covered.without(c.exposed.without(spansOf(covered[server{name, of}])))
 			}
 		}
 		a.without = slices.DeleteFunc(slices.Clone(a.without), func(host string) bool {
@@ -181,6 +189,40 @@ func coverageOf(s *ledger.State) (c coverage) {
 	return c
 }
 
+// ofServers parts what logs call their servers by whether the roll has such
+// ones. Where it has none of them, or several on one machine, names say
+// nothing.
+func ofServers(called, urls []string) (own, others []string) {
+	slices.Sort(called)
+	hosts := map[string]bool{}
+	for _, text := range urls {
+		hosts[hostOf(text)] = true
+	}
+	for _, name := range called {
+		is := false
+		for host := range hosts {
+			is = is || isServer(name, host, urls, nil)
+		}
+		if is {
+			own = append(own, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	if len(own) == 0 || len(hosts) < len(urls) {
+		return called, nil
+	}
+	return own, others
+}
+
+// hostOf is the machine of a server's address.
+func hostOf(text string) string {
+	if u, err := url.Parse(text); err == nil && u.Hostname() != "" {
+		text = u.Hostname()
+	}
+	return strings.ToLower(strings.TrimSuffix(text, "."))
+}
+
 // isServer reports whether a log that calls its server so is of that host: by
 // its whole name, or by its first part where no other server has that.
 func isServer(called, host string, urls, others []string) bool {
@@ -193,10 +235,7 @@ func isServer(called, host string, urls, others []string) bool {
 		return false
 	}
 	same := func(other string) bool {
-		if u, err := url.Parse(other); err == nil && u.Hostname() != "" {
-			other = u.Hostname()
-		}
-		other = strings.ToLower(strings.TrimSuffix(other, "."))
+		other = hostOf(other)
 		its, _, _ := strings.Cut(other, ".")
 		return other != host && its == first
 	}
@@ -281,6 +320,9 @@ func (c coverage) lines(zone *time.Location) (out []coverLine) {
 		}
 		if n := len(a.without); n > 0 {
 			line.Words += "; none is known to be of " + strings.Join(a.without[:min(named, n)], ", ")
+		}
+		if n := len(a.others); n > 0 {
+			line.Words += "; no server of it is called " + strings.Join(a.others[:min(named, n)], ", ") + ", so logs of that name count for none"
 		}
 		if a.short > 0 {
 			line.Words += fmt.Sprintf("; %s with lines, the shortest of more than are kept, count as gaps", Plural(a.short, "stretch", "stretches"))

@@ -107,6 +107,10 @@ func TestNoMoreIsSaidToBeCoveredThanLogsShow(t *testing.T) {
 	require.Contains(t, short, "; 7 stretches with lines, the shortest of more than are kept, count as gaps")
 	none := line(func(r *ledger.ReadLogs) { r.Coverage[1].Logins = 0 })
 	require.Contains(t, none, "corp: 0 % of the exposure is covered (ldap1 openldap, 4000 lines, no login in it;")
+	forged := line(func(r *ledger.ReadLogs) {
+		r.Coverage = append(r.Coverage, credential.LogCoverage{Authority: "corp", Server: "evil", Format: "openldap", Lines: 1, Logins: 1, Gaps: []credential.LogGap{{From: dayOf(0), To: dayOf(100), Reason: "no-line"}}})
+	})
+	require.Equal(t, "corp: 80 % of the exposure is covered (ldap1 openldap, 4000 lines; ldap2 openldap, 400 lines; evil openldap, 1 line); no server of it is called evil, so logs of that name count for none", forged, "whoever writes into a syslog calls himself as he likes")
 	lasts := line(func(r *ledger.ReadLogs) {
 		r.ReadAt, r.Windows = dayOf(100), []credential.Interval{{From: dayOf(0)}}
 	})
@@ -121,7 +125,7 @@ func TestAServerWithoutALogIsNotCoveredByAnotherOnes(t *testing.T) {
 	r := s.Readings[0]
 	r.Coverage[1].Gaps, r.Coverage[2].Gaps = nil, nil
 	r.Coverage = append(r.Coverage, credential.LogCoverage{Authority: "corp", Server: "ldap3", NoLog: true, Gaps: []credential.LogGap{{From: dayOf(0), To: dayOf(100), Reason: "no-log"}}})
-	require.Equal(t, "corp: 50 % of the exposure is covered (ldap1 openldap, 4000 lines; ldap2 openldap, 400 lines); no log is known of 1 of its 2 servers; none is known to be of ldap3",
+	require.Equal(t, "corp: 50 % of the exposure is covered (ldap1 openldap, 4000 lines; ldap2 openldap, 400 lines); no log is known of 1 of its 2 servers; none is known to be of ldap3; no server of it is called ldap2, so logs of that name count for none",
 		coverageOf(s).lines(time.UTC)[0].Words)
 	_, doc := render(t, s, verified)
 	require.Contains(t, fmt.Sprint(lanesOf(doc, "picture")), "[Log: corp covers 50 % of the exposure, 1 server without a log 1 × stretch without a record]")

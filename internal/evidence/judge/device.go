@@ -50,7 +50,8 @@ func (j *Judge) fromDevice() []taken.Account {
 			continue
 		}
 		of := taken.Account{Authority: k.authority, Form: k.account.form, Outcome: k.outcome, Address: k.address.String(), Count: g.Count,
-			First: g.First.UTC(), Last: g.Last.UTC(), At: g.seen[0].Place, More: g.moreSpelled}
+			First: g.First.UTC(), Last: g.Last.UTC(), At: g.seen[0].Place, More: g.moreSpelled,
+			NameOnly: k.named && k.address.IsValid() && !g.clear}
 		if k.crowd.on || !k.address.IsValid() { // of several addresses, or none
 			of.Address, of.Client = g.seen[0].Address, g.seen[0].Client
 		}
@@ -99,7 +100,7 @@ func with(f, other taken.Account) taken.Account {
 	if c := cmp.Or(other.Rank()-f.Rank(), other.First.Compare(f.First), strings.Compare(other.Address, f.Address), strings.Compare(other.At.File, f.At.File), other.At.Line-f.At.Line); c < 0 {
 		f, other = other, f
 	}
-	f.More = f.More || other.More
+	f.More, f.NameOnly = f.More || other.More, f.NameOnly && other.NameOnly
 	if f.Outcome == other.Outcome {
 		f.Count += other.Count
 		if other.Last.After(f.Last) {

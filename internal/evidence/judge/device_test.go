@@ -73,6 +73,28 @@ func TestWhatTheDeviceUsedIsInTheResultOnTheRollOrNot(t *testing.T) {
 	require.Equal(t, 1, parts.Rest.Masked)
 }
 
+// Who calls himself as the device does, from an address that is another one,
+// puts nobody onto the roll: it is counted, and somebody looks. Where the log
+// has no address the name is all that there is.
+func TestWhoCallsHimselfAsTheDeviceFromAnotherAddressIsNotTakenUp(t *testing.T) {
+	o := options()
+	o.DeviceNames = []string{"esg-01"}
+	named := func(account, address string) event.Event {
+		e := at(11, account, address, event.Accepted)
+		e.Client, e.NameSaid = "ESG-01", true
+		return e
+	}
+	file, err := taken.Read(result(t, o, named("uid=c,dc=x", "203.0.113.9"), named("uid=d,dc=x", ""), named("uid=e,dc=x", "192.0.2.10"), named("uid=f,dc=x", "203.0.113.9"), at(12, "uid=f,dc=x", "192.0.2.10", event.Accepted)))
+	require.NoError(t, err)
+	parts := file.Parts()
+	var got []string
+	for _, f := range parts.Accounts {
+		got = append(got, f.Account)
+	}
+	require.ElementsMatch(t, []string{"uid=d,dc=x", "uid=e,dc=x", "uid=f,dc=x"}, got)
+	require.Equal(t, 1, parts.Rest.NameOnly)
+}
+
 func TestMoreSpellingsThanAreKeptApartAreTold(t *testing.T) {
 	var events []event.Event
 	for i := range mostSpelled + 2 {

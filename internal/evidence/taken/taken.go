@@ -52,6 +52,9 @@ type Account struct {
 	Last       time.Time     `json:"last"`
 	Client     string        `json:"client,omitempty"` // the device's name, where the log has no address
 	At         event.Place   `json:"at"`               // of the first line that was kept
+	// NameOnly: its address is another one than the device's, by whose name who
+	// logged in called himself.
+	NameOnly bool `json:"name_only,omitempty"`
 	// More spellings of the account were met than are kept apart.
 	More bool `json:"more_spellings,omitempty"`
 }
@@ -374,7 +377,9 @@ type Rest struct {
 	Names  []string `json:"names,omitempty"`  // the first few of these
 	Masked int      `json:"masked,omitempty"` // how it ended is not known, and the name may be a value
 	More   int      `json:"more,omitempty"`   // beyond Most
-	Spelt  int      `json:"spelt,omitempty"`  // of which more spellings were met than are kept apart
+	// NameOnly: from another address, by who called himself as the device does.
+	NameOnly int `json:"name_only,omitempty"`
+	Spelt    int `json:"spelt,omitempty"` // of which more spellings were met than are kept apart
 }
 
 // Most accounts are taken up from one file: whoever can write a log can
@@ -395,6 +400,8 @@ func (t *File) Parts() (p Parts) {
 			if p.Rest.Tried++; len(p.Rest.Names) < mostNamed {
 				p.Rest.Names = append(p.Rest.Names, f.Account)
 			}
+		case f.NameOnly:
+			p.Rest.NameOnly++
 		case f.Masked:
 			p.Rest.Masked++
 		case len(p.Accounts) >= Most:
