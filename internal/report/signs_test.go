@@ -139,6 +139,7 @@ func TestAServerWithoutALogIsNotCoveredByAnotherOnes(t *testing.T) {
 		require.NotContains(t, line, "none is known to be of", "a later reading has it: %s", name)
 		require.Contains(t, line, "corp: 100 % of the exposure")
 	}
+	s.Readings[1].Coverage[0].Server = "ldap3" // whichever name came last
 	r.Coverage[len(r.Coverage)-1].Server = "ldap3.example.org"
 	s.Servers["corp"] = []string{"ldaps://ldap3.example.org:636", "ldaps://ldap3.example.com:636"}
 	require.Contains(t, coverageOf(s).lines(time.UTC)[0].Words, "none is known to be of ldap3.example.org", "it may be the other one")
