@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +29,36 @@ func TestLinesThatAreWrittenAtEveryLevelCoverNothing(t *testing.T) {
 	require.True(t, r.Sources[0].Gaps[0].From.Equal(hour(10)))
 	require.True(t, r.Sources[0].Gaps[0].To.Equal(hour(19)))
 	require.Equal(t, 2*4+9*6, r.Sources[0].Lines)
+}
+
+// A server that starts writes such lines before the first login: what is before
+// them is before the log.
+func TestWhatIsLongBeforeTheFirstLineIsNotCalledNotLogged(t *testing.T) {
+	starts := func(from, minutes int) (text string) {
+		for m := 0; m <= minutes; m += 10 {
+			text += syslog(hour(from).Add(time.Duration(m)*time.Minute), "ldap1", "slapd starting")
+		}
+		return text
+	}
+	login := session(hour(15), "ldap1", 1000, "198.51.100.1", "uid=svc,dc=x", 0)
+	for name, row := range map[string]struct {
+		text string
+		want string
+	}{
+		"moments":        {syslog(hour(15).Add(-time.Second), "ldap1", "slapd starting") + login, "10-15 before-first-line, 15-20 after-last-line"},
+		"hours":          {starts(13, 119) + login, "10-13 before-first-line, 13-15 logins-not-logged, 15-20 after-last-line"},
+		"hours, behind":  {login + starts(15, 120), "10-15 before-first-line, 15-17 logins-not-logged, 17-20 after-last-line"},
+		"all of a night": {starts(10, 299) + login + starts(15, 300), "10-15 logins-not-logged, 15-20 logins-not-logged"},
+	} {
+		r, err := Read(t.Context(), optionsFor(write(t, "a.log", row.text)))
+		require.NoError(t, err, name)
+		var got []string
+		for _, g := range r.Sources[0].Gaps {
+			got = append(got, fmt.Sprintf("%d-%d %s", g.From.UTC().Hour(), g.To.UTC().Hour(), g.Reason))
+			require.Equal(t, g.Reason.Question(), g.Ask)
+		}
+		require.Equal(t, row.want, strings.Join(got, ", "), name)
+	}
 }
 
 func TestALogOfFailuresAloneAndOneThatLostLinesSaySo(t *testing.T) {

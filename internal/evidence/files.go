@@ -129,7 +129,7 @@ func known(mapped []logs.Format) string {
 	for _, f := range slices.Concat(logs.Formats(), mapped) {
 		out = append(out, fmt.Sprintf("%s (%s)", f.Name, f.Writes))
 	}
-	return "there are " + strings.Join(out, "; ")
+	return "there are " + strings.Join(out, "; ") + "; how another one is read can be said under logs in the campaign file (docs/evidence.md)"
 }
 
 // group is what one parser reads: the files of one server, or of one syslog.

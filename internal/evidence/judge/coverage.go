@@ -74,6 +74,26 @@ func (s *Stretches) within(from, to time.Time) bool {
 	return slices.ContainsFunc(s.all, func(x Stretch) bool { return x.From.Before(to) && x.To.After(from) })
 }
 
+// span is from the first to the last line between two times.
+func (s *Stretches) span(from, to time.Time) (first, last time.Time, ok bool) {
+	for _, x := range s.all {
+		if !x.From.Before(to) || !x.To.After(from) {
+			continue
+		}
+		if !ok {
+			first, ok = x.From, true
+		}
+		last = x.To
+	}
+	if first.Before(from) {
+		first = from
+	}
+	if last.After(to) {
+		last = to
+	}
+	return first, last, ok
+}
+
 // join puts a stretch and those behind it together where no silence parts them.
 func (s *Stretches) join(i int) {
 	for i+1 < len(s.all) && s.all[i+1].From.Sub(s.all[i].To) <= s.quiet {
@@ -257,16 +277,40 @@ func (s *Source) NotRead(at event.Place) {
 	}
 }
 
+// parted is a gap by its reasons: where there are lines that are written
+// whether logins are or not, logins were not logged. What lies farther from
+// those than a silence may last is before or behind the log, as it was.
+func (s *Source) parted(g Gap) []Gap {
+	first, last, ok := s.aside.span(g.From, g.To)
+	if !ok {
+		return []Gap{g}
+	}
+	is := g
+	is.Reason = NotLogged
+	var before, behind []Gap
+	if g.Reason == BeforeFirst && first.Sub(g.From) > s.aside.quiet {
+		is.From = first
+		before = []Gap{{From: g.From, To: first, Reason: g.Reason}}
+	}
+	if g.Reason == AfterLast && g.To.Sub(last) > s.aside.quiet {
+		is.To = last
+		behind = []Gap{{From: last, To: g.To, Reason: g.Reason}}
+	}
+	if len(before)+len(behind) > 0 && is.To.Sub(is.From) <= s.aside.quiet {
+		return []Gap{g} // of moments, as where a server starts or ends
+	}
+	return append(append(before, is), behind...)
+}
+
 // finish works out what it covers.
 func (s *Source) finish(windows []Window, now time.Time) {
 	s.Covered = s.stretches.all
-	s.Gaps = gaps(windows, s.Covered, now)
+	for _, g := range gaps(windows, s.Covered, now) {
+		s.Gaps = append(s.Gaps, s.parted(g)...)
+	}
 	for i := range s.Gaps {
 		g := &s.Gaps[i]
-		switch {
-		case s.aside.within(g.From, g.To):
-			g.Reason = NotLogged
-		case s.twice.within(g.From, g.To):
+		if g.Reason != NotLogged && s.twice.within(g.From, g.To) {
 			g.Reason = HourTwice
 		}
 		g.Ask = g.Reason.Question()
