@@ -186,6 +186,8 @@ func changed(k key, g *group, own, any bool) (Code, Grade, string) {
 
 func notOnRoll(k key) (Grade, string) {
 	switch {
+	case k.outcome == event.Accepted && k.phase == Contained:
+		return Confirmed, "let-in-since-containment"
 	case k.outcome == event.Accepted && k.phase == Within:
 		return Confirmed, "let-in-from-device"
 	case k.outcome == event.Accepted:

@@ -172,6 +172,10 @@ func (x *Indicators) add(text, kind, at string) error {
 	}
 	p, err := netip.ParsePrefix(plain)
 	if err != nil {
+		before, _, slash := strings.Cut(plain, "/")
+		if a, no := netip.ParseAddr(before); slash && no == nil {
+			return fmt.Errorf("%s: %q is no network: behind the slash of %s stands a number from 0 to %d", at, text, a, a.BitLen())
+		}
 		name, wrong := domainOf(plain, slices.Contains(hosts, kind))
 		if wrong != "" {
 			return fmt.Errorf("%s: %q is no address, no network and no domain (%s); hashes and URLs stand in no log of these formats, so leave them out, or give CSV with a column type", at, text, wrong)

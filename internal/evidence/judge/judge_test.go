@@ -161,6 +161,19 @@ func TestAValueThatIsOfferedAsSomebodyElseIsFoundByItsHash(t *testing.T) {
 	require.Equal(t, 1, r.Uses[1].Refused.Count, "a role is named by its role-id")
 }
 
+// That the device logs in when it is said to be contained is no less with an
+// account that is not on the roll.
+func TestAnAccountThatIsNotOnTheRollIsUsedFromTheDeviceSinceItIsContained(t *testing.T) {
+	o := options()
+	o.Contained = day(15)
+	for n, want := range map[int]string{14: "confirmed let-in-from-device", 16: "confirmed let-in-since-containment", 22: "confirmed let-in-since-containment"} {
+		j := New(o)
+		j.Add(at(n, "uid=c,dc=x", "192.0.2.10", event.Accepted))
+		f := j.Finish(nil, nil).Findings[0]
+		require.Equal(t, "not-on-roll "+want, fmt.Sprint(f.Code, " ", f.Grade, " ", f.Rule))
+	}
+}
+
 // What the device itself wrote whoever held it could have written: it counts
 // one grade less, a burst of it too.
 func TestWhatTheDeviceItselfWroteCountsLess(t *testing.T) {
