@@ -55,10 +55,10 @@ func (a *app) isFetched(folder string) bool {
 const mirrorTimeout = 5 * time.Minute
 
 // fetch brings the copy of a campaign's ledger up to date from whoever gives it
-// out, and gives its folder. What they give has to be signed
-// with the key that Vault has, to be whole, and to begin with what is anchored
-// in Vault; else the next one is asked, and the copy stays as it was. found is
-// false where no worker serves it; why then says what was tried.
+// out, and gives its folder. What they give has to be signed with the key that
+// Vault has, to be whole, and to begin with what is anchored in Vault; else the
+// next one is asked, and the copy stays as it was. found is false where nobody
+// gives it out; why then says what was tried.
 func (s *session) fetch(ctx context.Context, campaign string) (folder string, found bool, why error) {
 	ctx, cancel := context.WithTimeout(ctx, mirrorTimeout)
 	defer cancel()
