@@ -52,7 +52,7 @@ bench: setup build
 bench-logs: setup
 	$(GO) run ./internal/bench/logs $(ARGS)
 
-## bench-scale  what a credential costs by how many there are: its campaign, and its ledger (SIZES=1000,5000)
+## bench-scale  what a credential costs by how many there are: its campaign, and its ledger (SIZES=…)
 SIZES ?= 1000,100000
 bench-scale: setup build
 	$(GO) run ./internal/bench/scale -n $(SIZES) $(ARGS)

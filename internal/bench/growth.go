@@ -44,9 +44,9 @@ type ListCost struct {
 	Peak int64 `json:"peak_bytes"`
 }
 
-// bareMost bounds the bare loop, whose cost does not depend on how many there
+// maxBare bounds the bare loop, whose cost does not depend on how many there
 // are.
-const bareMost = 2000
+const maxBare = 2000
 
 // parseSizes reads a list of sizes, the least first.
 func parseSizes(text string) (sizes []int, err error) {
@@ -72,7 +72,7 @@ func measureGrowth(ctx context.Context, dir string, sizes []int, say func(string
 	}
 	groups := map[string]int{}
 	for i, n := range sizes {
-		groups[groupCampaign(i)], groups[groupBare(i)] = n, min(n, bareMost)
+		groups[groupCampaign(i)], groups[groupBare(i)] = n, min(n, maxBare)
 	}
 	say("starting slapd and Vault with accounts for campaigns of %s", strings.Trim(fmt.Sprint(sizes), "[]"))
 	g, err := startGround(ctx, dir, groups, nil, false)
