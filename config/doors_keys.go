@@ -3,9 +3,11 @@ package config
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"net"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -28,6 +30,8 @@ func (f fields) doorFurther(t door.Type, d *door.Settings) {
 		switch key {
 		case "path":
 			d.Path = f.doorPath("path")
+		case "target":
+			d.Path = f.doorTarget()
 		case "mount":
 			d.Path = f.doorMount(d)
 		case "header":
@@ -123,6 +127,23 @@ func (f fields) doorPath(key string) string {
 	if u, err := url.ParseRequestURI(s); err != nil || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || u.Fragment != "" ||
 		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '#' }) {
 		f.problem(key, "must be %s", form)
+		return ""
+	}
+	return s
+}
+
+// doorTarget is to where a proxy is asked for a tunnel.
+func (f fields) doorTarget() string {
+	const form = "host:port to which the account may have a tunnel, for example www.example.org:443; it is connected to, and nothing is sent there"
+	s := f.required("target", form)
+	if s == "" {
+		return ""
+	}
+	host, port, err := net.SplitHostPort(s)
+	number, bad := strconv.ParseUint(port, 10, 16)
+	u, odd := url.Parse("//" + s)
+	if err != nil || bad != nil || number == 0 || odd != nil || u.Host != s || u.Hostname() != host || host == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		f.problem("target", "must be %s", form)
 		return ""
 	}
 	return s
@@ -266,6 +287,8 @@ var typesMeant = map[string]string{
 	"snmpv3":     "type: snmp is SNMPv3",
 	"snmpv2":     "type: snmpv2c",
 	"web":        "type: https, or http",
+	"squid":      "type: http-proxy, or https-proxy where the proxy itself speaks TLS",
+	"proxy":      "type: http-proxy, or https-proxy where the proxy itself speaks TLS",
 	"mail":       "one of imap, imaps, pop3, pop3s, submission, smtps, each a door of its own",
 }
 

@@ -88,7 +88,7 @@ func TestEveryTypeOfDoorStandsInTheDocument(t *testing.T) {
 	require.NoError(t, err)
 	headed := map[string]bool{}
 	for _, m := range doorHeading.FindAllSubmatch(page, -1) {
-		for _, word := range regexp.MustCompile(`[a-z0-9]+`).FindAllString(string(m[1]), -1) {
+		for _, word := range regexp.MustCompile(`[a-z0-9-]+`).FindAllString(string(m[1]), -1) {
 			headed[word] = true
 		}
 	}

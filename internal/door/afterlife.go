@@ -46,8 +46,8 @@ var Keepers = []Keeps{
 		"`doveadm auth cache flush USER`, `doveadm reload`", "yes, unless a wrong login came first: then the new one is refused (`refused-at-door`)", false, true},
 	{"apache", "Apache 2.4.71 mod_authnz_ldap, mod_authn_socache", []string{"https", "http"}, false, "10 minutes, 15 with mod_authn_socache", 15 * time.Minute,
 		"`apachectl graceful`", "yes, for that spelling of the login name alone", true, false},
-	{"squid", "Squid 5.7 basic_ldap_auth, which no type of door asks", nil, false, "2 hours", 2 * time.Hour,
-		"restart, or one wrong login of that user", "yes", false, false},
+	{"squid", "Squid 5.7 with basic_ldap_auth (2026-11-30)", []string{"http-proxy", "https-proxy"}, false, "`credentialsttl`, 2 hours; use does not prolong it, and its ports share it", 2 * time.Hour,
+		"restart, or one wrong login of that user; no reload", "yes, for that spelling of the login name alone (capitals and small letters are one)", true, false},
 	{"nginx", "nginx 1.22.1 auth_request with proxy_cache and the password in its `proxy_cache_key`; without that it lets in whoever comes after a good login", []string{"https", "http"}, false, "`proxy_cache_valid`", 0,
 		"removing the files of the cache; no reload", "no", true, false},
 	{"pcache", "slapd 2.5.13 with pcache", []string{"ldap", "ldaps"}, true, "the template's ttr", 0,
@@ -59,8 +59,8 @@ var Keepers = []Keeps{
 		"a second reset, to the same value too", "no", false, false},
 	{"snmpd", "snmpd 5.9.3, communities and users' keys", []string{"snmp", "snmpv2c"}, false, "communities until it is reloaded; a user's key for good, also where its `createUser` line has a new one or is taken out", 0,
 		"SIGHUP or restart for communities; for a user neither: stop it, take the user's `usmUser` line out of `/var/lib/snmp/snmpd.conf`, which is read last, and start it with the new `createUser`", "no: it is refused", false, true},
-	{"sssd", "SSSD 2.8.2, winbind 4.17.12 with cached logins", []string{"ssh", "ftp", "ftps"}, true, "while offline, for ever", 0,
-		"a good login while online", "yes, on that machine", false, false},
+	{"sssd", "SSSD 2.8.2 with `cache_credentials` (2026-11-30), winbind 4.17.12 with cached logins", []string{"ssh", "ftp", "ftps"}, true, "while its directory is away, for ever (`offline_credentials_expiration`), also a value that it has refused since", 0,
+		"a good login with the new value while the directory is there; no refused one", "yes, on that machine, once its directory is there, unless the value must be changed (`pwdReset`); while it is away the new one is refused", false, true},
 	{"freeradius-files", "FreeRADIUS 3.2.1, a client's shared secret and the password that its ldap module binds by (2026-11-30)", []string{"radius"}, false,
 		"until it is restarted: a reload (SIGHUP) reads the files, says so, and takes users' passwords alone. The ldap module's connections go on until the next one is opened, which is refused then. A second reload within 5 seconds is dropped", 0,
 		"restart", "no", false, false},
@@ -123,6 +123,7 @@ var Sessions = []Session{
 	{"SMB (Samba 4.17)", []string{"smb"}, "as long as it is used, also of an account that is disabled", "`smbcontrol smbd close-share SHARE` for that share; the session with the process of its user (`smbstatus -b`), or a restart"},
 	{"MariaDB 10.11", []string{"mysql"}, "as long as it is used, 8 hours idle (`wait_timeout`); a new password, `ACCOUNT LOCK` and `DROP USER` do not end it", "`KILL USER name`"},
 	{"FTP", []string{"ftp", "ftps"}, "as long as it is used", "restart of the server"},
+	{"a tunnel through a proxy (Squid 5.7)", []string{"http-proxy", "https-proxy"}, "as long as it is used", "restart of the proxy"},
 	{"SSH", []string{"ssh"}, "as long as it is open, with the old key too", "end the session's `sshd` process"},
 	{"PostgreSQL", []string{"postgres"}, "as long as it is used", "`pg_terminate_backend`; those of the roles that it rotates Rollcall ends"},
 	{"a form's session (Apache mod_auth_form 2.4)", []string{"https", "http"}, "`SessionMaxAge`, for ever without it; name and password are in the cookie and are checked at each page", "the change itself, once `LDAPCacheTTL` is over"},
@@ -181,6 +182,14 @@ func (s Settings) Refusers() (out []Keeps) {
 		}
 	}
 	return out
+}
+
+// MayKeep reports whether a refusal of the new value may come from what the
+// door keeps, so that it may be over once that is. Where the file names the
+// software its word is taken; else an answer that shows that it came from
+// elsewhere is none.
+func (s Settings) MayKeep(said Said) bool {
+	return len(s.Refusers()) > 0 && (s.Software != "" || said.Keeps != "" || !Types[s.Type].TellsKeeper)
 }
 
 // unknownRefusal is how long a refusal is taken to be kept where nobody knows.

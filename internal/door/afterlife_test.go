@@ -60,7 +60,8 @@ func TestWhichDoorsMayKeepARefusalAndForHowLong(t *testing.T) {
 		{Settings{Type: "imaps", Software: "dovecot", Cache: 2 * time.Minute}, 2 * time.Minute, true},
 		{Settings{Type: "ldaps", Software: "pcache"}, time.Hour, false},
 		{Settings{Type: "postgres"}, time.Hour, false}, // PgBouncer: until somebody has it read its file again
-		{Settings{Type: "ssh"}, 0, true},
+		{Settings{Type: "ssh"}, time.Hour, false},      // SSSD: until its directory is there again
+		{Settings{Type: "ssh", Software: "none"}, 0, true},
 		{Settings{Type: "snmp"}, 0, true}, // nothing locks there
 		{Settings{Type: "snmpv2c"}, 0, true},
 	} {

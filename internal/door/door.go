@@ -48,7 +48,8 @@ type Settings struct {
 	// Timeout of one login: connect, secure, ask, answer.
 	Timeout time.Duration `json:"timeout"`
 	// Path of a web page that the account may read, for https; of the login
-	// method, for vault.
+	// method, for vault; host:port to which a tunnel is asked for, for
+	// http-proxy.
 	Path string `json:"path,omitempty"`
 	// Auth is how the value is shown there; "" as a password, in the usual way
 	// of the type.
@@ -286,6 +287,12 @@ type Said struct {
 	Fault Fault
 	// UTF8: the server says that it reads logins and values as UTF-8.
 	UTF8 bool
+	// Verified: the door itself found the value right, whatever came of the
+	// login behind it. It is no refusal of the value.
+	Verified bool
+	// Keeps names what of Keepers gave a refusal by what it knows itself, where
+	// an answer of that type shows it (Type.TellsKeeper).
+	Keeps string
 }
 
 // Unreachable is the Said of a door that gave no answer. why is for people and

@@ -51,8 +51,8 @@ func (s Settings) bytewise() bool {
 	return slices.Contains(webKinds, s.Type) && (s.Auth == "" || s.Auth == ByForm)
 }
 
-// webKinds are the types of web pages.
-var webKinds = []string{"https", "http"}
+// webKinds are the types that speak HTTP to show a name and a password.
+var webKinds = []string{"https", "http", "https-proxy", "http-proxy"}
 
 // before is a login and a value as Windows-1252 has them, which has the
 // characters of Latin-1 at the same places.

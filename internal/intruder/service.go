@@ -32,12 +32,13 @@ var protocols = map[string]struct {
 	"ftp": {false, ftpLogin}, "ftps": {true, ftpLogin},
 	"mysql": {false, mysqlLogin},
 	"https": {true, nil}, "http": {false, nil}, "smb": {false, nil}, "ssh": {false, nil}, // libraries
-	"radius": {false, nil}, "snmp": {false, nil}, "snmpv2c": {false, nil},
+	"http-proxy": {false, nil}, "https-proxy": {true, nil}, "radius": {false, nil}, "snmp": {false, nil}, "snmpv2c": {false, nil},
 }
 
 // libraries are the protocols of which a library makes the whole login.
 var libraries = map[string]func(*serviceOpener, context.Context, *target) (answer, string){
 	"https": (*serviceOpener).page, "http": (*serviceOpener).page,
+	"http-proxy": (*serviceOpener).tunnel, "https-proxy": (*serviceOpener).tunnel,
 	"smb": (*serviceOpener).smbLogin, "ssh": (*serviceOpener).sshLogin, "radius": (*serviceOpener).radiusLogin,
 	"snmp": (*serviceOpener).snmpLogin, "snmpv2c": (*serviceOpener).communityLogin,
 }

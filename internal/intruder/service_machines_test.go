@@ -42,6 +42,7 @@ func TestTheIntruderGetsInAtEachServiceWithTheRightValueAlone(t *testing.T) {
 	agent, endAgent := begun(t, lab.StartSNMPD, lab.SNMPDOptions{Dir: t.TempDir(), Config: []string{"createUser " + uid + " SHA " + right, "rouser " + uid + " authNoPriv", "rocommunity " + right + " 127.0.0.1"}})
 	directory, _ := begun(t, lab.StartSlapd, lab.SlapdOptions{Dir: t.TempDir(), CA: ca, Accounts: accounts})
 	network, endNetwork := begun(t, lab.StartFreeRADIUS, lab.FreeRADIUSOptions{Dir: t.TempDir(), Directory: directory})
+	proxy, endProxy := begun(t, lab.StartSquid, lab.SquidOptions{Dir: t.TempDir(), CA: ca, Directory: directory})
 	for _, row := range []struct {
 		server string
 		end    func() // of the server; nil where it is asked again below
@@ -53,6 +54,8 @@ func TestTheIntruderGetsInAtEachServiceWithTheRightValueAlone(t *testing.T) {
 		{"snmp://" + agent.Address(), nil},
 		{"snmpv2c://" + agent.Address(), endAgent},
 		{"radius://" + network.Address(), endNetwork},
+		{"https-proxy://" + proxy.Address("https") + "/" + proxy.Target, nil},
+		{"http-proxy://" + proxy.Address("http") + "/" + proxy.Target, endProxy},
 	} {
 		server, end := row.server, row.end
 		t.Run(server, func(t *testing.T) {

@@ -32,7 +32,7 @@ func TestAValueBeyondASCIIIsDeadInEachFormOfIt(t *testing.T) {
 		with := atDoors{new: credential.NewSecret(is), olds: []credential.Secret{credential.NewSecret(was)}}
 		ev, stop := askDoor(t.Context(), asking{door: d, at: at, as: credential.DoorLogin{Door: "page", Login: login}, with: with, looks: 1, wrong: &wrongLogins{}, now: time.Now})
 		require.Nil(t, stop)
-		return ev
+		return ev.DoorEvidence
 	}
 	// The value in force stands for a new one that the directory behind took
 	// while the server still keeps the old one.

@@ -241,32 +241,35 @@ var ofOneDoor = []protocol.Reason{protocol.ReasonDoorSilent, protocol.ReasonDoor
 // is done, if that does not cost the account its last wrong login. What a web
 // hook began goes on for a while, and a try before its end would be wasted: the
 // passes after that ask again (see Refusals.kept).
-func (r *Rotator) askFlushed(ctx context.Context, v Verdict, ask DoorAsker, of asking) (ev protocol.DoorEvidence, stop *protocol.Stop) {
+func (r *Rotator) askFlushed(ctx context.Context, v Verdict, ask DoorAsker, of asking) (protocol.DoorEvidence, *protocol.Stop) {
 	id := v.Credential.ID
+	var ev answered
+	var stop *protocol.Stop
 	askOnce := func() {
 		ev, stop = askDoor(ctx, of)
-		r.Refusals.noteOld(ctx, r.Campaign, id, ev)
-		r.Refusals.saw(ctx, r.Campaign, id, ev, r.Now())
+		r.Refusals.noteOld(ctx, r.Campaign, id, ev.DoorEvidence)
+		r.Refusals.saw(ctx, r.Campaign, id, ev, ask.mayKeep(ev), r.Now())
 	}
 	askOnce()
 	f := ask.flushed(ctx, v.Credential, of.as, ev)
 	if f == nil {
-		return ev, stop
+		return ev.DoorEvidence, stop
 	}
 	v.Findings = append(v.Findings, *f)
 	if f.Code != credential.FindingFlushed {
-		return ev, stop
+		return ev.DoorEvidence, stop
 	}
 	r.Refusals.noteFlushed(ctx, r.Campaign, id, of.as.Door, r.Now())
 	if stop == nil && of.at.Flush.Works() == 0 && r.Refusals.spent(r.Campaign, id) == nil {
 		of.looks = door.MaxLooks
 		askOnce()
 	}
-	return ev, stop
+	return ev.DoorEvidence, stop
 }
 
 // flushHeld runs the flush of a door that refused the new value, if nobody has
 // begun it: the worker that met the refusal was killed before it came to that.
+// What an earlier version noted may have been another answer, and begins none.
 // One that was run by a worker that was killed right behind it has its say. It
 // reports whether a flush is known to have done what it is for.
 func (r *Rotator) flushHeld(ctx context.Context, v Verdict, ask DoorAsker, t *turn, at string) bool {
@@ -281,7 +284,10 @@ func (r *Rotator) flushHeld(ctx context.Context, v Verdict, ask DoorAsker, t *tu
 	if i < 0 || !r.Refusals.flushedSince(ctx, r.Campaign, v.Credential.ID, at).IsZero() {
 		return false
 	}
-	f := ask.flushed(ctx, v.Credential, v.Credential.Doors[i], protocol.DoorEvidence{Door: at, First: protocol.Refused})
+	var f *credential.Finding
+	if _, told := r.Refusals.refusedOnce(ctx, r.Campaign, v.Credential.ID, at); told && ask.Flush != nil {
+		f = ask.Flush(ctx, v.Credential, v.Credential.Doors[i])
+	}
 	if f == nil && ask.Flushed != nil {
 		if done := ask.Flushed(ctx, v.Credential.ID, at); !done.IsZero() {
 			r.Refusals.remembersFlush(r.Campaign, v.Credential.ID, at, done)

@@ -35,6 +35,7 @@ type tries struct {
 	asking
 	ctx  context.Context
 	ev   protocol.DoorEvidence
+	said door.Said      // its last answer
 	code string         // the door's own, of its last reply
 	old  int            // which of the old values is offered, form by form
 	stop *protocol.Stop // why it was asked no further, where no reply says it
@@ -44,14 +45,26 @@ type tries struct {
 // offered the old value that does not take the new one. wrong has a good login
 // at the directory made before each login that may be another wrong one. stop
 // is why it was asked no further, where no reply of its own says it.
-func askDoor(ctx context.Context, a asking) (protocol.DoorEvidence, *protocol.Stop) {
+func askDoor(ctx context.Context, a asking) (answered, *protocol.Stop) {
 	t := &tries{asking: a, ctx: ctx, ev: protocol.DoorEvidence{Door: a.as.Door}}
 	if t.run() {
 		t.ev.At = evidenceTime(a.now())
 	} else if t.stop == nil {
 		t.ev.Why = t.code
 	}
-	return t.ev, t.stop
+	return answered{t.ev, t.said}, t.stop
+}
+
+// answered is what a door showed, and its last answer: where it broke off at
+// the new value, that one.
+type answered struct {
+	protocol.DoorEvidence
+	last door.Said
+}
+
+// tookNew reports whether it took the new value, or found it right itself.
+func (a answered) tookNew() bool {
+	return a.First == protocol.Accepted && a.New != protocol.Refused || a.First != protocol.Accepted && a.last.Verified
 }
 
 // run reports whether the door gave all that a proof needs.
@@ -137,7 +150,7 @@ func (t *tries) offer(s door.Shown, wrong bool) (reply protocol.Reply, asked boo
 	}
 	said := t.door.Ask(t.ctx, s.Login, s.Value)
 	t.wrong.saw(said.Reply)
-	reply, t.code = said.Reply, said.Code
+	reply, t.code, t.said = said.Reply, said.Code, said
 	if reply == protocol.Refused && !said.UTF8 && t.at.Unsaid(s.Login, s.Value) {
 		reply, t.code = protocol.NotThisWay, said.Code+" to characters that a server may write in several ways"
 	}

@@ -35,13 +35,17 @@ type DoorAsker struct {
 // flushed is what came of a flush, where a door took an old value and it was
 // not flushed before. One that refuses the new value may keep the old one too,
 // where its software does so.
-func (a DoorAsker) flushed(ctx context.Context, c credential.Credential, as credential.DoorLogin, ev protocol.DoorEvidence) *credential.Finding {
+func (a DoorAsker) flushed(ctx context.Context, c credential.Credential, as credential.DoorLogin, ev answered) *credential.Finding {
 	took := ev.First == protocol.Accepted && ev.TookOld()
-	refused := ev.RefusedNew() && a.Settings != nil && len(a.Settings(as.Door).Refusers()) > 0
-	if !took && !refused || a.Flush == nil {
+	if !took && !a.mayKeep(ev) || a.Flush == nil {
 		return nil
 	}
 	return a.Flush(ctx, c, as)
+}
+
+// mayKeep reports whether a door refused the new value, and may keep that.
+func (a DoorAsker) mayKeep(ev answered) bool {
+	return ev.RefusedNew() && a.settings(ev.Door).MayKeep(ev.last)
 }
 
 // Remember reads what is noted of the campaign's doors, before any is asked
@@ -81,6 +85,9 @@ type Look struct {
 	waits bool
 	// flushed is the door whose flush may be at work still.
 	flushed string
+	// tells is the door that refused the new value with an answer that is of no
+	// cache.
+	tells string
 }
 
 // NewLook begins one.
@@ -128,19 +135,22 @@ func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c creden
 		return *of.past.whole, nil, nil
 	}
 	ev, stop := askDoor(ctx, of)
-	a.Refusals.noteOld(ctx, a.Campaign, c.ID, ev)
+	a.Refusals.noteOld(ctx, a.Campaign, c.ID, ev.DoorEvidence)
 	f := a.flushed(ctx, c, as, ev)
 	switch {
 	case f == nil || f.Code != credential.FindingFlushed || stop != nil:
 	case of.at.Flush.Works() > 0:
 		look.flushed = as.Door
 	default:
-		of.past.showed(ev, stop, a.Now())
+		of.past.showed(ev.DoorEvidence, stop, a.Now())
 		of.looks = door.MaxLooks
 		ev, stop = askDoor(ctx, of)
 	}
-	of.past.showed(ev, stop, a.Now())
-	return ev, f, stop
+	of.past.showed(ev.DoorEvidence, stop, a.Now())
+	if ev.RefusedNew() && !a.mayKeep(ev) {
+		look.tells = as.Door
+	}
+	return ev.DoorEvidence, f, stop
 }
 
 // Keeps says of a door that takes an old value until when that may go on, and

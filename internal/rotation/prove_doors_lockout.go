@@ -184,12 +184,14 @@ type Refusals struct {
 	since map[[3]string]time.Time
 	// flushed is when a door's flush did what it is for, likewise.
 	flushed map[[3]string]time.Time
-	took    map[[3]string]bool            // the old value, by campaign, credential and door
-	came    map[[3]string]*progress       // of tasks, likewise
-	behind  map[[2]string]behind          // of tasks, by campaign and credential
-	by      map[[3]string]map[string]bool // what other spellings showed, likewise
-	gone    map[[4]string]time.Time       // when a server refused an old value at an account beside a task
-	try     map[[2]string]int             // names that may be another account's, by campaign
+	// how is how it answered the new value: toldNew, toldOther, likewise.
+	how    map[[3]string]map[string]bool
+	took   map[[3]string]bool            // the old value, by campaign, credential and door
+	came   map[[3]string]*progress       // of tasks, likewise
+	behind map[[2]string]behind          // of tasks, by campaign and credential
+	by     map[[3]string]map[string]bool // what other spellings showed, likewise
+	gone   map[[4]string]time.Time       // when a server refused an old value at an account beside a task
+	try    map[[2]string]int             // names that may be another account's, by campaign
 }
 
 // tookOld is what is noted of a door that took the old value.
@@ -247,6 +249,11 @@ func (r *Refusals) read(ctx context.Context, campaign string) error {
 			r.tookFirst(campaign, o.ID, o.Where)
 		}
 		r.readSpelled(campaign, o)
+		if o.What == toldNew || o.What == toldOther {
+			r.mu.Lock()
+			r.tells(campaign, o.ID, o.Where, o.What)
+			r.mu.Unlock()
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -304,15 +311,20 @@ func (r *Refusals) note(ctx context.Context, campaign, door, id string) {
 	}
 }
 
-// saw takes one door's evidence, as it came at a time. A value that could not
-// be shown there was not refused; one that was taken first, and refused after
-// the old one, was.
-func (r *Refusals) saw(ctx context.Context, campaign, id string, ev protocol.DoorEvidence, now time.Time) {
+// saw takes what one door showed, as it came at a time. A value that could not
+// be shown there was not refused, nor was one that the door itself found right;
+// one that was taken first, and refused after the old one, was. keeps: it is a
+// refusal that the door may keep.
+func (r *Refusals) saw(ctx context.Context, campaign, id string, ev answered, keeps bool, now time.Time) {
 	if r == nil || ev.First == protocol.NotAsked || ev.First == protocol.Unreachable || ev.First == protocol.NotCarried {
 		return
 	}
-	took := ev.First == protocol.Accepted && ev.New != protocol.Refused
+	took, told := ev.tookNew(), toldOther
+	if keeps {
+		told = toldNew
+	}
 	if !took && r.Notes != nil {
+		_, _ = r.Notes.NoteOnce(ctx, campaign, told, ev.Door, id)
 		r.note(ctx, campaign, ev.Door, id)
 	}
 	r.mu.Lock()
@@ -327,7 +339,8 @@ func (r *Refusals) saw(ctx context.Context, campaign, id string, ev protocol.Doo
 		return
 	}
 	at[ev.Door]++
-	if ev.RefusedNew() && at[ev.Door] == 1 {
+	r.tells(campaign, id, ev.Door, told)
+	if keeps && at[ev.Door] == 1 {
 		if r.since == nil {
 			r.since = map[[3]string]time.Time{}
 		}

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"rollcall/internal/credential"
@@ -22,6 +23,14 @@ const tookNew = "took-new"
 
 // lifted is what is noted of a door whose flush did what it is for.
 const lifted = "lifted"
+
+// toldNew is noted before a refusal of the new value that the door may keep,
+// and toldOther before every other answer that counts as one. A refusal with
+// neither was noted by an earlier version, which noted all alike.
+const (
+	toldNew   = "refused-new"
+	toldOther = "refused-other"
+)
 
 // held is why a door is not offered the new value in this pass, or nil: it, or
 // another one of the credential's that may have the same cache, has refused it
@@ -53,6 +62,7 @@ type refusal struct {
 	on      bool // still
 	until   time.Time
 	flushed bool // what was run to end it is through by then
+	other   bool // what the door said is of nothing that it keeps
 }
 
 // keptSince is a refusal of a time, zero if there was none.
@@ -65,8 +75,10 @@ func (a DoorAsker) keptSince(s door.Settings, since time.Time) refusal {
 // kept is what a door may keep of its refusal of the new value. A flush that
 // came after it ends that.
 func (r *Refusals) kept(ctx context.Context, campaign string, ask DoorAsker, id, at string) refusal {
-	s, since := ask.settings(at), r.refusedOnce(ctx, campaign, id, at)
+	s := ask.settings(at)
+	since, _ := r.refusedOnce(ctx, campaign, id, at)
 	out := ask.keptSince(s, since)
+	out.other = since.IsZero() && r.told(campaign, id, at)[toldOther]
 	if !out.on {
 		return out
 	}
@@ -119,24 +131,54 @@ func (k refusal) flushedAt(through, now time.Time) refusal {
 	return k
 }
 
-// refusedOnce is when a door refused the new value, if it did so once and has
-// not taken it since; zero if not.
-func (r *Refusals) refusedOnce(ctx context.Context, campaign, id, at string) time.Time {
+// refusedOnce is when a door refused the new value in a way that it may keep,
+// if it did so once and has not taken it since; zero if not. told: it is known
+// that this was such a refusal.
+func (r *Refusals) refusedOnce(ctx context.Context, campaign, id, at string) (since time.Time, told bool) {
 	if r == nil {
-		return time.Time{}
+		return since, false
 	}
 	r.mu.Lock()
 	n, since := r.seen[[2]string{campaign, id}][at], r.since[[3]string{campaign, id, at}]
 	r.mu.Unlock()
-	if n != 1 {
-		return time.Time{}
+	said := r.told(campaign, id, at)
+	switch {
+	case n != 1:
+		return time.Time{}, false
+	case !since.IsZero() || r.Notes == nil:
+		return since, !since.IsZero()
+	case said[toldNew]:
+		since, _, _ = r.Notes.NotedAt(ctx, campaign, toldNew, at, id)
+		return since, true
+	case said[toldOther]:
+		return time.Time{}, false
 	}
-	if !since.IsZero() || r.Notes == nil {
-		return since
-	}
-	// Another worker met it. What cannot be read now holds nothing back.
+	// Another worker met it, of an earlier version. What cannot be read now
+	// holds nothing back.
 	since, _, _ = r.Notes.NotedAt(ctx, campaign, refusedTimes(1), at, id)
-	return since
+	return since, false
+}
+
+// told is what is known of how a door answered the new value.
+func (r *Refusals) told(campaign, id, at string) map[string]bool {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.how[[3]string{campaign, id, at}])
+}
+
+// tells remembers it. r.mu is held.
+func (r *Refusals) tells(campaign, id, at, what string) {
+	key := [3]string{campaign, id, at}
+	if r.how == nil {
+		r.how = map[[3]string]map[string]bool{}
+	}
+	if r.how[key] == nil {
+		r.how[key] = map[string]bool{}
+	}
+	r.how[key][what] = true
 }
 
 // RefusedInALook says of a door that has refused the new value of what a person
@@ -147,7 +189,10 @@ func (a DoorAsker) RefusedInALook(look *Look, stop *protocol.Stop) *protocol.Sto
 	}
 	now, s := a.Now(), a.settings(stop.Server)
 	k := a.keptSince(s, now)
-	if look.flushed == stop.Server {
+	if look.tells == stop.Server {
+		k = refusal{other: true}
+	}
+	if k.on && look.flushed == stop.Server {
 		k = k.flushedAt(now.Add(s.Flush.Works()), now)
 	}
 	return a.refused(stop, k, nil, byLooks)
@@ -165,7 +210,9 @@ func (a DoorAsker) settings(door string) (s door.Settings) {
 // what ends a refusal that it may keep. spent is why it is asked no more.
 func (a DoorAsker) refused(stop *protocol.Stop, k refusal, spent *protocol.Stop, again retry) *protocol.Stop {
 	out, s := *stop, a.settings(stop.Server)
-	out.Detail += enders("; it may refuse what it does not know while it keeps the old value: what ends that, if it is ", s.Refusers())
+	if !k.other {
+		out.Detail += enders("; it may refuse what it does not know while it keeps the old value: what ends that, if it is ", s.Refusers())
+	}
 	switch {
 	case spent != nil:
 		out.Detail += "; " + spent.Detail

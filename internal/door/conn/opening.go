@@ -16,7 +16,7 @@ var protocols = []struct {
 	types  []string
 }{
 	{[]string{"SSH-"}, "SSH", []string{"ssh"}},
-	{[]string{"HTTP/"}, "HTTP", []string{"http", "https", "vault"}},
+	{[]string{"HTTP/"}, "HTTP", []string{"http", "https", "http-proxy", "https-proxy", "vault"}},
 	{[]string{"* OK", "* BYE", "* PREAUTH"}, "IMAP", []string{"imap", "imaps"}},
 	{[]string{"+OK"}, "POP3", []string{"pop3", "pop3s"}},
 	{[]string{"220 ", "220-"}, "SMTP or FTP", []string{"submission", "smtps", "ftp", "ftps"}},

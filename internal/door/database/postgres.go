@@ -35,7 +35,11 @@ func (d *Postgres) Ask(ctx context.Context, login string, value credential.Secre
 	if err != nil {
 		return conn.Unreachable(err)
 	}
-	return door.Said{Reply: pgAnswer(saw), Code: pgCode(saw)}
+	said := door.Said{Reply: pgAnswer(saw), Code: pgCode(saw), Verified: saw.Verified || saw.Authenticated && saw.Asked != postgres.NoPassword}
+	if saw.PoolerRefused {
+		said.Keeps = "pgbouncer"
+	}
+	return said
 }
 
 // pgAnswer reads a login (PostgreSQL 15, appendix A; internal/postgres has why

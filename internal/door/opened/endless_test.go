@@ -60,7 +60,7 @@ func TestNoDoorReadsMoreThanItsLimitOfAServerThatNeverStops(t *testing.T) {
 	doors := Doors{Read: func(context.Context, credential.Path) (credential.Secret, error) { return value, nil }}
 	begins := map[string]string{
 		"imap": "* OK [", "pop3": "+OK ", "submission": "220-a\r\n220-", "ftp": "220-a\r\n", "ssh": "SSH-2.0-a\r\n",
-		"http": "HTTP/1.1 401 no\r\nX: ", "vault": "HTTP/1.1 200 ok\r\n\r\n", "postgres": "R", "mysql": "\xff\xff\xff\x00\x0a", "ldap": "\x30\x84\x7f\xff\xff\xff", "smb": "\x00\xff\xff\xff\xfeSMB",
+		"http": "HTTP/1.1 401 no\r\nX: ", "http-proxy": "HTTP/1.1 407 no\r\nX: ", "vault": "HTTP/1.1 200 ok\r\n\r\n", "postgres": "R", "mysql": "\xff\xff\xff\x00\x0a", "ldap": "\x30\x84\x7f\xff\xff\xff", "smb": "\x00\xff\xff\xff\xfeSMB",
 	}
 	for name, kind := range door.Types {
 		if kind.Port == "161" || kind.Port == "1812" {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ import (
 // quote, or in none. A type that comes later has to say it here.
 var shows = map[string]bool{
 	"imap": true, "pop3": true, "submission": true, "ftp": true, "http": true, "vault": true, "postgres": true, "ldap": true, "snmpv2c": true,
-	"imaps": true, "pop3s": true, "smtps": true, "ftps": true, "https": true, "ldaps": true,
+	"imaps": true, "pop3s": true, "smtps": true, "ftps": true, "https": true, "ldaps": true, "http-proxy": true, "https-proxy": true,
 	// A digest of it, or what is encrypted with it or for it.
 	"mysql": false, "radius": false, "smb": false, "snmp": false, "ssh": false,
 }
@@ -133,7 +134,12 @@ func (q *quoting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(f, strings.Join(strings.Fields(said), "_"))
 	}
 	w.Header().Add("WWW-Authenticate", `Basic realm="x"`)
-	w.WriteHeader(http.StatusUnauthorized)
+	w.Header().Add("Proxy-Authenticate", `Basic realm="x"`)
+	if r.Method == http.MethodConnect {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+	} else {
+		w.WriteHeader(http.StatusUnauthorized)
+	}
 	_, _ = io.WriteString(w, `{"errors":["`+said+`"]}`)
 }
 
@@ -170,6 +176,9 @@ func TestNoAnswerOfADoorHasTheValueThatItWasShown(t *testing.T) {
 				at := door.Settings{Type: name, Address: q.listen(t, name), TLS: secured, ServerName: "localhost", Login: "{account}", Path: "/auth/userpass", Auth: auth, Timeout: 3 * time.Second, Header: "X-Key",
 					Form:    &door.Form{Body: "user={login}&password={value}", Success: door.Mark{Status: 302}, Failure: door.Mark{Body: "wrong"}},
 					HostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0kVDbhPDXgYFmZ2OKoyvtjVYZqkZ0qm0bdWq4jPq5b"}
+				if slices.Contains(kind.Keys, "target") {
+					at.Path = "www.example.org:443"
+				}
 				d, err := doors.Open(at)
 				require.NoError(t, err)
 				got := d.Ask(t.Context(), login, value)
@@ -226,7 +235,7 @@ func (q *quoting) listen(t *testing.T, kind string) string {
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	if kind == "http" || kind == "vault" {
+	if kind == "http" || kind == "http-proxy" || kind == "vault" {
 		server := &http.Server{Handler: q}
 		t.Cleanup(func() { _ = server.Close() })
 		go func() { _ = server.Serve(l) }()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 
@@ -70,7 +71,8 @@ func (x *exchange) kept() (bool, error) {
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
-	return n < mostDrained && err == nil, err
+	// What it said besides is the answer to nothing that it was asked.
+	return n < mostDrained && err == nil && x.in.Buffered() == 0, err
 }
 
 // ask sends one request, and gives what stands before the body of the answer;
@@ -133,7 +135,12 @@ func (x *exchange) send(r *http.Request) (said *http.Response, begun bool, err e
 	return nil, true, errors.New("no answer behind ten of 1xx")
 }
 
+// request is one for a page of the door's, or for a tunnel to path.
 func (x *exchange) request(ctx context.Context, method, path string, body []byte) (*http.Request, error) {
+	if method == http.MethodConnect {
+		r := &http.Request{Method: method, URL: &url.URL{Host: path}, Host: path, Header: http.Header{"User-Agent": {"rollcall"}}}
+		return r.WithContext(ctx), nil
+	}
 	scheme := "https"
 	if x.at.TLS == door.ClearText {
 		scheme = "http"

@@ -14,12 +14,17 @@ import (
 // may count against this machine's address.
 type nobody struct{ refused atomic.Bool }
 
+// nobodys are a login and a value that nobody has.
+func nobodys() (login string, value credential.Secret) {
+	return "rollcall-nobody-" + rand.Text()[:8], credential.NewSecret(rand.Text())
+}
+
 // holds judges an answer: where a value was accepted, one of nobody's is not.
 func (n *nobody) holds(said door.Said, ask func(login string, value credential.Secret) door.Said) door.Said {
 	if said.Reply != protocol.Accepted || n.refused.Load() {
 		return said
 	}
-	switch ask("rollcall-nobody-"+rand.Text()[:8], credential.NewSecret(rand.Text())).Reply {
+	switch ask(nobodys()).Reply {
 	case protocol.Accepted:
 		return door.Said{Reply: protocol.Guest, Code: said.Code + ", to a user that cannot exist as well"}
 	case protocol.Refused:

@@ -42,8 +42,8 @@ func (d *Basic) Ask(ctx context.Context, login string, value credential.Secret) 
 	if why := d.at.CannotCarry(value); why != "" {
 		return door.Said{Reply: protocol.NotCarried, Code: why}
 	}
-	if login == "" || strings.ContainsRune(login, ':') || strings.ContainsFunc(login, control) {
-		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name, or a character in it that HTTP basic cannot carry"}
+	if why := noBasicName(login); why != "" {
+		return door.Said{Reply: protocol.NotThisWay, Code: why}
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()
@@ -66,7 +66,7 @@ func (d *Basic) show(ctx context.Context, login string, value credential.Secret)
 		return door.Said{Reply: protocol.Guest, Code: code(open) + " without a login"}
 	case open.StatusCode != http.StatusUnauthorized:
 		return door.Said{Reply: status(open), Code: code(open) + " without a login"}
-	case !offersBasic(open):
+	case !offersBasic(open, "WWW-Authenticate"):
 		return door.Said{Reply: protocol.NotThisWay, Code: "401, and HTTP basic is not offered"}
 	}
 	said, err := d.get(ctx, x, func(r *http.Request) { r.SetBasicAuth(login, value.Reveal()) })
@@ -115,10 +115,10 @@ var statuses = map[int]protocol.Reply{
 
 func code(r *http.Response) string { return fmt.Sprint(r.StatusCode) }
 
-// offersBasic reads the challenges, of which one field may hold several (RFC
-// 9110, 11.6.1).
-func offersBasic(r *http.Response) bool {
-	for _, field := range r.Header.Values("WWW-Authenticate") {
+// offersBasic reads the challenges of a field, of which one may hold several
+// (RFC 9110, 11.6.1 and 11.7.1).
+func offersBasic(r *http.Response, field string) bool {
+	for _, field := range r.Header.Values(field) {
 		for _, challenge := range strings.Split(field, ",") {
 			scheme, _, _ := strings.Cut(strings.TrimSpace(challenge), " ")
 			if strings.EqualFold(scheme, "Basic") {
@@ -132,6 +132,14 @@ func offersBasic(r *http.Response) bool {
 // get asks for the page once.
 func (d *Basic) get(ctx context.Context, x *exchange, prepare func(*http.Request)) (*http.Response, error) {
 	return x.ask(ctx, http.MethodGet, d.at.Path, nil, prepare, nil)
+}
+
+// noBasicName is why HTTP basic cannot carry a login name; empty if it can.
+func noBasicName(login string) string {
+	if login == "" || strings.ContainsRune(login, ':') || strings.ContainsFunc(login, control) {
+		return "an empty name, or a character in it that HTTP basic cannot carry"
+	}
+	return ""
 }
 
 // control are the characters that RFC 7617 leaves no place for.
