@@ -33,7 +33,7 @@ func (r *Rotation) AskTaskDoors(ctx context.Context, in wire.Tasks) ([]wire.Aske
 	if in.Round > 0 && !firstAttempt(ctx) {
 		return alsoFlushed(diedAsking(in.Refs), in.Refs, cs, told), nil
 	}
-	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign, device), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }, Until: time.Now().Add(doorsAtATime),
+	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign, device).Counting(r.Store), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }, Until: time.Now().Add(doorsAtATime),
 		Authority: func(at credential.AccountAt) (kind.Authority, error) {
 			return r.Kinds.Authority(spec, at.Authority, at.Kind)
 		}}

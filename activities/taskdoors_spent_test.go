@@ -123,3 +123,51 @@ func TestLooksSpendTwoWrongLoginsAnHourWhateverOpensAndShutsAndWhoeverLooks(t *t
 		})
 	}
 }
+
+// A person who leaves a door out has the others asked at once, a worker may be
+// killed, and another campaign may begin: the account has had its wrong logins
+// of this hour all the same, and is told until when.
+func TestNoLookMakesTheThirdWrongLoginOfAnHourWhoeverMadeTheOthers(t *testing.T) {
+	p := newPeopled(t, nil, "nas")
+	p.put("nas", "stolen")
+	c := credential.Credential{ID: "person/esg-01/nas", Name: "nas", Kind: credential.SecretByHand,
+		Doors: []credential.DoorLogin{{Door: "vpn", Login: "nas"}, {Door: "mail", Login: "nas"}},
+		Task:  &credential.Task{At: &credential.Path{Mount: "kv", Path: "net/nas", Field: "value"}, Ends: []credential.TaskEnd{{Name: "it"}}}}
+	was, err := p.store.ReadLive(t.Context(), *c.Task.At, 0)
+	require.NoError(t, err)
+	c.Task.Stolen = []credential.StolenVersion{{Version: was.Version, Written: was.Written}}
+	require.NoError(t, tasks.KeepStolen(t.Context(), p.store, []credential.Credential{c}))
+	p.put("nas", "new")
+	p.open()
+	doors := &spending{takes: map[string]map[string]protocol.Reply{}}
+	look := func(campaign string, leftOut ...string) wire.AskedTask {
+		asker := rotation.DoorAsker{Now: time.Now, Campaign: campaign, Refusals: &rotation.Refusals{}, Open: doors.open,
+			Settings: func(string) door.Settings { return door.Settings{Type: "http"} }}
+		a := tasks.Asking{Store: p.store, Stopped: func() bool { return false }, DoorAsker: asker.Counting(p.store)}
+		out, err := a.Ask(t.Context(), wire.Tasks{Campaign: campaign, Snapshot: p.index.Snapshot, Refs: p.in.Refs[:1], DoorsLeftOut: leftOut}, []credential.Credential{c})
+		require.NoError(t, err)
+		return out[0]
+	}
+	for range 3 { // silence to the new value is none
+		doors.set("vpn", "new", protocol.Unreachable)
+		doors.set("mail", "new", protocol.Unreachable)
+		require.Equal(t, protocol.ReasonDoorSilent, look("one").Stop.Reason)
+	}
+	doors.set("vpn", "new", protocol.Accepted)
+	doors.set("mail", "new", protocol.Accepted)
+	it := look("one")
+	require.Equal(t, 2, doors.wrong, "the old one, twice, at the first door")
+	require.Equal(t, protocol.ReasonNearLock, it.Stop.Reason)
+	for _, again := range []func() wire.AskedTask{
+		func() wire.AskedTask { return look("one") },
+		func() wire.AskedTask { return look("one", "vpn") },
+		func() wire.AskedTask { return look("another") },
+	} {
+		it = again()
+		require.Equal(t, 2, doors.wrong)
+		require.Equal(t, protocol.ReasonNearLock, it.Stop.Reason)
+		require.WithinDuration(t, time.Now().Add(55*time.Minute), it.Stop.Until, 5*time.Minute)
+	}
+	it = look("one", "vpn", "mail")
+	require.Nil(t, it.Stop, "no door is left to ask")
+}

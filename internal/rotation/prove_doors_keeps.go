@@ -26,6 +26,8 @@ type DoorAsker struct {
 	Now     func() time.Time
 	// Until is when no other account is begun any more; zero: never.
 	Until time.Time
+	// Tally counts the wrong logins of what people changed. Nil: nobody does.
+	Tally Tally
 	// Campaign asks, and Refusals has what its doors showed before, of tasks.
 	// Nil: nobody remembers.
 	Campaign string
@@ -129,6 +131,9 @@ func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c creden
 	defer d.Turn.Unlock()
 	of := a.asking(d, c, as, atDoors{new: value, olds: olds}, nil)
 	of.wrong = look.wrongAt(of.at)
+	if a.Tally != nil && of.at.Locks() {
+		of.wrong.count = &tallying{a, c.ID}
+	}
 	of.looks = a.Refusals.looks(a.Campaign, c.ID, as.Door, of.looks)
 	of.past = a.Refusals.progress(a.Campaign, c.ID, as.Door, of.looks, value, olds, a.Now())
 	if of.past.whole != nil {

@@ -31,6 +31,9 @@ type wrongLogins struct {
 	most, had int
 	// unheard are those of had that were a silence to the new value.
 	unheard int
+	// count counts them for every worker, before each is made; nil: nobody
+	// does.
+	count *tallying
 }
 
 // before is called before each login at a door, and after the last one.
