@@ -110,6 +110,9 @@ func TestLooksSpendTwoWrongLoginsAnHourWhateverOpensAndShutsAndWhoeverLooks(t *t
 					row.between(doors)
 				}
 				require.LessOrEqual(t, hour, 2)
+				if it.Spent && it.Stop != nil && !it.Stop.Until.IsZero() {
+					require.False(t, it.Stop.Until.Before(now.Add(time.Hour).Truncate(time.Second)), "people are told when it is asked: %s", it.Stop)
+				}
 				if it.Spent {
 					now, hour = now.Add(time.Hour), 0
 				}

@@ -11,7 +11,7 @@ set -euo pipefail
 packages=(slapd ldap-utils)
 # An Active Directory domain controller (its VFS modules are for provisioning), and
 # ip for the network namespace that it runs in.
-packages+=(samba samba-ad-provision samba-dsdb-modules samba-vfs-modules iproute2)
+packages+=(samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind iproute2)
 # 389 Directory Server, and what makes its certificate database.
 packages+=(389-ds-base libnss3-tools openssl)
 packages+=(postgresql-15)
@@ -120,6 +120,7 @@ apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock
 came=()
 [[ " ${missing[*]} " == *" slapd "* ]] && came+=(slapd)
 [[ " ${missing[*]} " == *" samba "* ]] && came+=(smbd nmbd samba-ad-dc)
+[[ " ${missing[*]} " == *" winbind "* ]] && came+=(winbind)
 [[ " ${missing[*]} " == *" dovecot-imapd "* ]] && came+=(dovecot)
 [[ " ${missing[*]} " == *" proftpd-core "* ]] && came+=(proftpd)
 [[ " ${missing[*]} " == *" openssh-server "* ]] && came+=(ssh)

@@ -42,6 +42,8 @@ type SambaOptions struct {
 	// Audit writes logins and changes of passwords and groups to LogFile too
 	// (auth_json_audit and the three of dsdb).
 	Audit bool
+	// Files: it serves files too (SMB), as each domain controller does.
+	Files bool
 }
 
 // Samba is a running domain controller of a domain of its own: a real Active
@@ -272,3 +274,6 @@ func (s *Samba) RunInside(ctx context.Context, program string, args ...string) (
 }
 
 func (s *Samba) path(name string) string { return filepath.Join(s.opts.Dir, name) }
+
+// DialSMB connects to its file server (SambaOptions.Files).
+func (s *Samba) DialSMB() (net.Conn, error) { return s.machine.net.dial("127.0.0.1:445") }

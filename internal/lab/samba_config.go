@@ -9,7 +9,7 @@ import (
 )
 
 // smbConf is smb.conf(5). Points a reader may stumble over:
-//   - no file server: it needs port 445 and a machine account of the host;
+//   - no file server unless it is asked for: most tests need none;
 //   - rpc and drepl replicate: a single domain controller needs neither;
 //   - ldb:nosync, because a lab's domain need not survive a power cut (it does
 //     survive a kill);
@@ -50,6 +50,9 @@ func (s *Samba) writeConfig() error {
 	services := "ldap, cldap, kdc, rpc"
 	if !s.machine.alone() {
 		services += ", drepl"
+	}
+	if s.opts.Files {
+		services += ", s3fs, winbindd"
 	}
 	var conf strings.Builder
 	if err := smbConf.Execute(&conf, map[string]any{

@@ -184,6 +184,18 @@ func (a DoorAsker) Keeps(stop *protocol.Stop) *protocol.Stop {
 	return &out
 }
 
+// InAnHour says of a door that takes the old value that it is asked in an hour,
+// where what it keeps is over before that: the account had its wrong logins.
+func InAnHour(stop *protocol.Stop, now time.Time) *protocol.Stop {
+	next := now.Add(behindFor).UTC().Truncate(time.Second)
+	if stop == nil || stop.Reason != protocol.ReasonDoorTakesOld || stop.Until.IsZero() || !stop.Until.Before(next) {
+		return stop
+	}
+	out := *stop
+	out.Until = next
+	return &out
+}
+
 // OfferAgain offers the value with which a door was proved, as often as the
 // door has machines, and breaks off at the first that does not take it: one
 // login at most that is wrong.

@@ -77,6 +77,9 @@ func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credent
 				it.Findings = append(it.Findings, f...)
 			}
 			it.Stop, it.Spent = a.RefusedInALook(look, a.Keeps(it.Stop)), look.Spent(it.Stop)
+			if it.Spent {
+				it.Stop = rotation.InAnHour(it.Stop, a.Now())
+			}
 		}
 		if it.Stop == nil {
 			it.Proof = proofOf(c, with.all)
