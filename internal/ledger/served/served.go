@@ -104,13 +104,13 @@ func (s *Server) Close() error { return errors.Join(s.http.Close(), s.root.Close
 
 const (
 	drainQuiet = 6 * time.Second  // who follows a ledger asks more often
-	drainMost  = 30 * time.Second // and one who does not stop asking keeps nobody
+	maxDrain   = 30 * time.Second // and one who does not stop asking keeps nobody
 )
 
 // Drain waits, before Close, for readers who follow a ledger to see its end:
 // until none has asked for a while. Where nobody follows it returns at once.
 func (s *Server) Drain(ctx context.Context) {
-	end := time.Now().Add(drainMost)
+	end := time.Now().Add(maxDrain)
 	for {
 		quiet := time.Since(time.Unix(0, s.asked.Load()))
 		left := min(drainQuiet-quiet, time.Until(end))
