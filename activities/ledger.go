@@ -57,6 +57,13 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 	}
 	l.notifier.Begin(in.Campaign, index.Told, index.Containment.Hosts())
 	entries := record.Started(in, index.Incident, index.Containment, index.Profile, now)
+	was, found, err := l.Store.LookAt(ctx, in.Campaign)
+	if err != nil {
+		return classify(errVault, err)
+	}
+	if found && was.OpenedAt.Before(now) { // it began then, and not when it was listed
+		entries[0].At = was.OpenedAt.UTC()
+	}
 	signs := map[string][]ledger.Entry{} // by reading of logs
 	for n := range in.Pages {
 		page, err := l.Store.ReadPage(ctx, in.Campaign, in.Snapshot, n)

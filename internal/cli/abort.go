@@ -17,11 +17,8 @@ func (a *app) abortCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: workflows.UpdateAbort, Short: "End the campaign: finish what lies between set and proof, never go back", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := a.confirmFor(cmd.Context(), "the campaign of %s ends: what lies between set and proof is finished, and all else stays open, with its stolen value in force")
-			if err != nil {
-				return err
-			}
-			return a.askToEnd(cmd, &out, workflows.UpdateAbort, "", asIs(actor()), aborting)
+			const ends = "It ends: what lies between set and proof is finished, and all else stays open, with its stolen value in force"
+			return a.askToEnd(cmd, &out, workflows.UpdateAbort, "", ends, asIs(actor()), aborting)
 		},
 	}
 	out.flag(c)
@@ -31,12 +28,16 @@ func (a *app) abortCommand() *cobra.Command {
 
 func aborting(st workflows.Status) string { return "aborting: campaign " + st.Campaign }
 
-// askToEnd sends an update that ends the campaign. One of which no process runs
-// on this machine is told all the same, and what is left of it is done. arg is
-// made where the campaign can be asked; its error means that nothing was sent.
-func (a *app) askToEnd(cmd *cobra.Command, out *output, update, reason string, arg argument, done func(workflows.Status) string) error {
-	err := a.askWith(cmd, out, update, reason, arg, done)
+// askToEnd sends an update that ends the campaign, once somebody who can be
+// asked has said yes to ends. One of which no process runs on this machine is
+// told all the same, and what is left of it is done. arg is made where the
+// campaign can be asked; its error means that nothing was sent.
+func (a *app) askToEnd(cmd *cobra.Command, out *output, update, reason, ends string, arg argument, done func(workflows.Status) string) error {
+	err := a.askWith(cmd, out, update, reason, a.confirmed(update, ends, arg, nil), done)
 	if !errors.Is(err, errNoCampaignHere) || !engine.Left(a.stateDir) {
+		return err
+	}
+	if err := a.confirmLeft(cmd.Context(), ends, err); err != nil {
 		return err
 	}
 	return a.withTemporal(cmd.Context(), true, nil, func(s *session) error { return s.endLeft(cmd.Context(), out, update, reason, arg, done) })

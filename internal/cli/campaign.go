@@ -92,7 +92,9 @@ func (s *session) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w; nothing was started", err)
 	}
-	if text := endedBefore(earlier); text != "" && s.asks() {
+	if s.ends != "" {
+		what += ". " + s.ends
+	} else if text := endedBefore(earlier); text != "" && s.asks() {
 		what, s.toldEnded = what+". Campaign"+strings.TrimPrefix(text, "campaign"), true
 	}
 	if text := nobodySeesTo(s.cfg, roll.Credentials); text != "" {

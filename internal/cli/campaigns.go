@@ -15,7 +15,6 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
-	"rollcall/internal/inventory"
 	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 	"rollcall/internal/vault/ownmount"
@@ -32,9 +31,10 @@ func (a *app) campaignsCommand() *cobra.Command {
 machine with an operator's login, wherever the ledgers are. It lists the newest first, each with who
 started it, whether somebody works on it or how it ended, and how many of its credentials are dead.
 
---of NAME answers since when a stolen value is dead: each credential of that name (DN or its first
-value, role, user, or place in Vault; * stands for any text) with what became of it in each
-campaign. What Vault has is for a quick look. The record that proves it is the campaign's ledger.`,
+--of NAME answers since when a stolen value is dead: of each credential of that name (DN or its
+first value, role, user, or place in Vault; * stands for any text) first since when that is dead
+which was in force before the first campaign that killed one, and on which servers; then what became
+of it in each campaign. What Vault has is for a quick look. The record that proves it is the campaign's ledger.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
@@ -263,54 +263,4 @@ func incidentCell(i *credential.Incident) string {
 		return report.Clean(i.Number)
 	}
 	return report.Clean(i.Number + " (" + i.Severity + ")")
-}
-
-// fates shows what became of the credentials of a name in each campaign.
-func (s *session) fates(ctx context.Context, records []ownmount.CampaignRecord, of string, asJSON bool) error {
-	fates := []knownFate{}
-	for _, r := range records {
-		err := s.store.Fates(ctx, r.Campaign, func(f ownmount.Fate) {
-			if !inventory.Selects(of, f.Credential) {
-				return
-			}
-			k := knownFate{ID: f.ID, Credential: f.Name, Authority: f.Authority, Campaign: r.Campaign, Problem: string(f.Problem), Aside: f.Aside, OnSome: f.Some}
-			if !f.DeadAt.IsZero() {
-				k.DeadAt = f.DeadAt.UTC().Format(time.RFC3339)
-			}
-			fates = append(fates, k)
-		})
-		if err != nil {
-			return fmt.Errorf("reading what became of the roll of %s: %w", r.Campaign, err)
-		}
-	}
-	if asJSON {
-		return printJSON(s.Out, map[string]any{"credentials": fates})
-	}
-	if len(fates) == 0 {
-		return fmt.Errorf("no campaign that Vault knows has a credential called %q (by its DN or the first value of that, its role, its user, or its place in Vault; * stands for any text)", of)
-	}
-	// The newest campaign comes first, for each.
-	slices.SortStableFunc(fates, func(a, b knownFate) int { return cmp.Compare(a.ID, b.ID) })
-	last := ""
-	for _, k := range fates {
-		if k.ID != last {
-			fmt.Fprintf(s.Out, "%s [%s]\n", report.Clean(k.Credential), report.Clean(k.Authority))
-			last = k.ID
-		}
-		what := "not proved dead"
-		switch {
-		case k.DeadAt != "":
-			what = "dead since " + stampIn(k.DeadAt, s.zoneShown())
-			if k.Aside {
-				what += "; its new value lay where no consumer reads it"
-			}
-			if k.OnSome {
-				what += ", without a server or door that a person had left out"
-			}
-		case k.Problem != "":
-			what += ": " + k.Problem
-		}
-		fmt.Fprintf(s.Out, "  %s  %s\n", report.Clean(k.Campaign), report.Clean(what))
-	}
-	return nil
 }

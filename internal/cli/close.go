@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
 
+	"rollcall/internal/plural"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 	"rollcall/workflows"
@@ -48,9 +49,6 @@ ledger: name neither a secret nor an account in them.`,
 					return err
 				}
 			}
-			if err := a.confirmFor(cmd.Context(), "the campaign of %s ends, and what is open stays open, with its stolen value in force where it is"); err != nil {
-				return err
-			}
 			ask.Actor = actor()
 			return a.accept(cmd, &out, ask, said, items)
 		},
@@ -78,7 +76,14 @@ func (a *app) accept(cmd *cobra.Command, out *output, ask wire.Acceptance, said 
 		}
 		return ask, err
 	}
-	return a.askToEnd(cmd, out, workflows.UpdateClose, strings.Join(texts, "\n"), with, func(st workflows.Status) string {
+	ends := "It ends, and what is open stays open, with its stolen value in force where it is. " + ask.Owner + " sees to it"
+	if !ask.Due.IsZero() {
+		ends += ", until " + ask.Due.Format(time.RFC3339)
+	}
+	if n := len(said); n > 0 {
+		ends += fmt.Sprintf("; of %s the file says something else", plural.Count(n, "item", "items"))
+	}
+	return a.askToEnd(cmd, out, workflows.UpdateClose, strings.Join(texts, "\n"), ends, with, func(st workflows.Status) string {
 		return "closing: campaign " + st.Campaign + "; what is open stays open"
 	})
 }

@@ -48,17 +48,3 @@ func (a *app) confirm(ctx context.Context, what, word string) error {
 	}
 	return fmt.Errorf("%s was not typed; nothing was done", word)
 }
-
-// confirmFor confirms what is done to the campaign of the file's device, which
-// what has a %s for.
-func (a *app) confirmFor(ctx context.Context, what string) error {
-	if !a.asks() {
-		return nil
-	}
-	a.controls = true
-	cfg, err := a.campaignFile()
-	if err != nil {
-		return err
-	}
-	return a.confirm(ctx, fmt.Sprintf(what, cfg.Device), cfg.Device)
-}

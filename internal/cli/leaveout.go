@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"slices"
@@ -39,10 +40,14 @@ name neither a secret nor an account in it.`,
 				ask.Server, what = url, url
 			}
 			ask.Actor = actor()
-			if err := a.confirmFor(cmd.Context(), "no proof of the campaign of %s asks "+strings.ReplaceAll(what, "%", "%%")+" any more: that it refuses the stolen values is seen by nobody"); err != nil {
-				return err
-			}
-			return a.askFor(cmd, &out, workflows.UpdateLeaveOut, ask.Reason, ask, func(st workflows.Status) string {
+			asks := "No proof of it asks " + what + " any more: that it refuses the stolen values is seen by nobody."
+			with := a.confirmed(workflows.UpdateLeaveOut, asks, asIs(ask), func(ctx context.Context, s *session, campaign string) string {
+				if ask.Server == "" {
+					return ""
+				}
+				return s.whatOfServer(ctx, campaign, ask.Server)
+			})
+			return a.askWith(cmd, &out, workflows.UpdateLeaveOut, ask.Reason, with, func(st workflows.Status) string {
 				when := "at once"
 				if st.Phase == ledger.Paused {
 					when = "when the campaign is resumed"

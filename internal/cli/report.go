@@ -99,7 +99,7 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 		}
 	}
 	if f.csv != "" {
-		if err := a.writeReport(f.csv, func(w io.Writer) error { return report.CSV(w, shown) }); err != nil {
+		if err := a.writeReport(f.csv, func(w io.Writer) error { return report.CSV(w, shown, verified) }); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func (a *app) report(ctx context.Context, f reportFlags, args []string) error {
 	case asJSON:
 		err = report.JSON(a.Out, state, verified)
 	case asCSV:
-		err = report.CSV(a.Out, shown)
+		err = report.CSV(a.Out, shown, verified)
 	case f.html != "" || f.csv != "":
 	case f.summary:
 		err = report.SummaryText(a.Out, shown, verified, time.Now(), width)

@@ -39,15 +39,23 @@ func (s *session) mayStart(ctx context.Context) error {
 		case !o.Lives():
 			s.say("note: %s, and has not ended: this one takes over from it once it has listed", o)
 		case s.takeOver:
-			if err := s.confirm(ctx, fmt.Sprintf("%s: this one would end it", o), s.cfg.Device); err != nil {
-				return err
-			}
+			s.ends = fmt.Sprintf("This ENDS %s%s", o, s.farOf(ctx, o.Campaign))
 			s.say("%s: this one ends it once it has listed, and takes over what it staged %s after that", o, ownmount.SupersededGrace)
 		default:
 			return fmt.Errorf("%w; it is not on the Temporal at %s; nothing was started", &ownmount.Lives{Running: o}, s.engine.Address)
 		}
 	}
 	return nil
+}
+
+// farOf is how far a campaign came, as Vault has it; empty where it does not
+// say.
+func (s *session) farOf(ctx context.Context, campaign string) string {
+	st, found, err := s.store.StandingOf(ctx, campaign)
+	if err != nil || !found || !st.Noted {
+		return ""
+	}
+	return fmt.Sprintf(", with %d of %d dead", st.Dead, st.Listed)
 }
 
 // endedHere names the last campaign of the device on this Temporal, if it has

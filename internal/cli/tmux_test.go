@@ -14,7 +14,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/lab"
@@ -126,10 +125,9 @@ func TestWhatPeopleReadFitsTheirTerminal(t *testing.T) {
 	}
 }
 
-// What ends a campaign, or weakens its result, is asked of whoever sits there.
-// Anything but the device's name leaves it, and so does going away. Nothing is
-// asked of Vault before that.
-func TestWhatEndsACampaignIsAskedAtATerminal(t *testing.T) {
+// Nobody is asked what to do with a campaign before it is known that there is
+// one: who types a device's name at night takes it for done.
+func TestNobodyIsAskedAboutACampaignThatIsNotKnown(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "esg.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(`device: esg-01
@@ -145,40 +143,23 @@ sources:
 `), 0o600))
 	m := newTerminals(t)
 	env := []string{"VAULT_ADDR=http://127.0.0.1:1", "VAULT_TOKEN=none", "VAULT_MAX_RETRIES=0", "TEMPORAL_ADDRESS=", "HOME=" + dir}
-	for asked, command := range map[string][]string{
-		"the campaign of esg-01 ends: what lies between set and proof is finished, and all else stays open, with its stolen value in force":   {"abort"},
-		"the campaign of esg-01 ends, and what is open stays open, with its stolen value in force where it is":                                {"close", "--reason", "tonight", "--owner", "jo"},
-		"no proof of the campaign of esg-01 asks ldaps://ldap2.example.org:636 any more: that it refuses the stolen values is seen by nobody": {"leave-out", "--server", "ldaps://ldap2.example.org", "--reason", "it-is-gone"},
+	for _, command := range [][]string{
+		{"abort"},
+		{"close", "--reason", "tonight", "--owner", "jo"},
+		{"leave-out", "--server", "ldaps://ldap2.example.org", "--reason", "it-is-gone"},
 	} {
-		for typed, says := range map[string]string{
-			"esg-02 Enter": "esg-01 was not typed; nothing was done",
-			"C-d":          "esg-01 was not typed; nothing was done",
-			"esg-01 Enter": "check VAULT_ADDR",
-		} {
-			what := command[0] + ", " + typed
-			m.n++
-			name := fmt.Sprintf("asked%d", m.n)
-			line := append(append([]string{"env"}, env...), append([]string{"rollcall"}, append(command, "-f", file)...)...)
-			require.NoError(t, m.Open(name, 80, 40, strings.Join(line, " ")+"; echo ended with $?; exec cat"))
-			words := func() string {
-				lines, err := m.Shown(name)
-				require.NoError(t, err)
-				return strings.Join(strings.Fields(strings.Join(lines, " ")), " ")
-			}
-			soon := func(text string) {
-				t.Helper()
-				is := func() bool { return strings.Contains(words(), text) }
-				if !assert.Eventually(t, is, 5*time.Minute, 50*time.Millisecond) {
-					require.Fail(t, "not shown", "%s: no %q in: %s", what, text, words())
-				}
-			}
-			soon(asked)
-			soon("type esg-01 to go on, anything else to leave it:")
-			require.NotContains(t, words(), "ended with", what)
-			require.NoError(t, m.Type(name, strings.Fields(typed)...))
-			soon("ended with 1")
-			require.Contains(t, words(), says, what)
-			require.NoError(t, m.Close(name))
+		m.n++
+		name := fmt.Sprintf("asked%d", m.n)
+		line := append(append([]string{"env"}, env...), append([]string{"rollcall"}, append(command, "-f", file)...)...)
+		require.NoError(t, m.Open(name, 80, 40, strings.Join(line, " ")+"; echo ended with $?; exec cat"))
+		words := func() string {
+			lines, err := m.Shown(name)
+			require.NoError(t, err)
+			return strings.Join(strings.Fields(strings.Join(lines, " ")), " ")
 		}
+		require.Eventually(t, func() bool { return strings.Contains(words(), "ended with 1") }, 5*time.Minute, 50*time.Millisecond, command[0])
+		require.Contains(t, words(), "check VAULT_ADDR", command[0])
+		require.NotContains(t, words(), "type esg-01", command[0])
+		require.NoError(t, m.Close(name))
 	}
 }

@@ -101,7 +101,7 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 	}
 
 	first := s.identities[0]
-	value, err := first.password(ctx)
+	value, err := first.held(ctx)
 	if err == nil {
 		err = cn.become(ctx, first, value)
 	}

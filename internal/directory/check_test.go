@@ -69,6 +69,17 @@ func TestCheckSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		require.Contains(t, got["bind"].Do, "let Rollcall's login read")
 		require.NotContains(t, got["bind"].Do, "right password", "nobody offered one")
 	})
+	t.Run("password that Vault does not hold", func(t *testing.T) {
+		c := open(t, configOf(s), "")
+		got := byWhat(c.Check(t.Context()))
+		require.True(t, got["connect"].OK)
+		require.False(t, got["bind"].OK)
+		require.Contains(t, got["bind"].Detail, "Vault holds no password for bind")
+		require.NotContains(t, got["bind"].Detail, "does not answer", "nobody was asked")
+		require.Contains(t, got["bind"].Do, "put the password of bind.dn at "+configOf(s).Bind.Password.String())
+		_, err := c.Find(t.Context(), configOf(s).Servers[0], configOf(s).Base, "(objectClass=*)", nil, nil)
+		require.True(t, HoldsNoPassword(err), "%v", err)
+	})
 	t.Run("identity without rights", func(t *testing.T) {
 		d := configOf(s)
 		d.Bind.DN = s.AccountDN("user0001")

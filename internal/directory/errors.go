@@ -13,6 +13,10 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
+// HoldsNoPassword reports whether err means that Vault holds no password for
+// Rollcall's own login to a directory. Nobody was asked with it.
+func HoldsNoPassword(err error) bool { return errors.Is(err, errNoPassword) }
+
 // IsUnreachable reports whether err means that a server could not be reached or
 // that its answer was lost. After a reset the caller must look whether it was
 // applied.

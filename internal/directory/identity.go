@@ -113,14 +113,27 @@ func (i *identity) refuse(value credential.Secret, until time.Time, err error) {
 	i.accepted, i.refused, i.until, i.refusal = credential.Secret{}, value, until, err
 }
 
-// dial connects and binds.
-func (i *identity) dial(ctx context.Context) (*conn, error) {
+// errNoPassword: Vault holds none.
+var errNoPassword = errors.New("no password")
+
+// held is the value that Vault holds. An empty one is an error: a server may
+// take a login with it for an anonymous one (RFC 4513, 5.1.2).
+func (i *identity) held(ctx context.Context) (credential.Secret, error) {
 	value, err := i.password(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("directory %s: read the password of %s: %w", i.server.client.name, i.name(), err)
+		return value, fmt.Errorf("directory %s: read the password of %s: %w", i.server.client.name, i.name(), err)
 	}
 	if value.IsZero() {
-		return nil, i.failed(false, nil, "Vault holds no password for %s; write it there", i.name())
+		return value, i.failed(false, errNoPassword, "Vault holds no password for %s; write it there", i.name())
+	}
+	return value, nil
+}
+
+// dial connects and binds.
+func (i *identity) dial(ctx context.Context) (*conn, error) {
+	value, err := i.held(ctx)
+	if err != nil {
+		return nil, err
 	}
 	return i.dialWith(ctx, value)
 }
@@ -128,20 +141,17 @@ func (i *identity) dial(ctx context.Context) (*conn, error) {
 // known is the value that Vault holds, or the last one that the server accepted
 // while Vault gives none: what was proved can be looked at again without Vault.
 func (i *identity) known(ctx context.Context) (credential.Secret, error) {
-	value, err := i.password(ctx)
-	if err == nil && !value.IsZero() {
+	value, err := i.held(ctx)
+	if err == nil {
 		return value, nil
 	}
 	i.mu.Lock()
 	last := i.accepted
 	i.mu.Unlock()
-	switch {
-	case !last.IsZero():
+	if !last.IsZero() {
 		return last, nil
-	case err != nil:
-		return value, fmt.Errorf("directory %s: read the password of %s: %w", i.server.client.name, i.name(), err)
 	}
-	return value, i.failed(false, nil, "Vault holds no password for %s; write it there", i.name())
+	return value, err
 }
 
 // dialWith connects and binds with a value.

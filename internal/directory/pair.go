@@ -90,6 +90,9 @@ func addBind(i *identity, err error, add addCheck) {
 		if own := (*identityError)(nil); !errors.As(err, &own) && !address.IsUnreachable(err) {
 			do = "let Rollcall's login read where bind.password says that the password lies (`rollcall init` gives that right to its worker), or correct that place"
 		}
+		if errors.Is(err, errNoPassword) {
+			do = fmt.Sprintf("put the password of bind.dn at %s, or correct that place (bind.password)", i.bind.Password)
+		}
 		add("bind", false, err.Error(), do)
 		return
 	}

@@ -92,7 +92,7 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	run, second, release := c.runUntil(protocol.Set)
 	no := colleague.atTerminal("yes\n", "run", "--take-over")
 	require.Equal(t, 1, no.code, no.out)
-	require.Contains(t, no.out, ": this one would end it")
+	require.Contains(t, no.out, "This ENDS campaign "+second)
 	require.Contains(t, no.out, "esg-01 was not typed; nothing was done")
 	taken := colleague.run("run", "--take-over")
 	require.Equal(t, 2, taken.code, "what the other has in hand stays locked for minutes:\n%s%s", taken.out, taken.err)

@@ -34,6 +34,9 @@ func (l *lister) search(ctx context.Context, s config.Source) error {
 		})
 		return nil
 	})
+	if directory.HoldsNoPassword(err) {
+		return fmt.Errorf("source %s: %w; the listing was given up and nothing was changed", s.Name, err)
+	}
 	if err != nil {
 		return fmt.Errorf("source %s: searching %s in directory %s on %s below %q: %w; the listing was given up and nothing was changed: "+
 			"check the filter, the server and the rights of the bind DN (rollcall doctor), then list again",

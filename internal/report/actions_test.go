@@ -22,7 +22,7 @@ func everyView(t *testing.T, s *ledger.State) string {
 	require.NoError(t, SummaryText(&b, s, verified, noon, 400))
 	require.NoError(t, SummaryHTML(&b, s, verified, noon))
 	require.NoError(t, JSON(&b, s, verified))
-	require.NoError(t, CSV(&b, s))
+	require.NoError(t, CSV(&b, s, Verification{}))
 	return b.String()
 }
 

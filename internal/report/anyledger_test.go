@@ -53,7 +53,7 @@ func TestWhateverALedgerSaysIsShown(t *testing.T) {
 		require.NoError(t, Text(io.Discard, s, verified, 80))
 		require.NoError(t, HTML(io.Discard, s, verified, zero))
 		require.NoError(t, JSON(io.Discard, s, verified))
-		require.NoError(t, CSV(io.Discard, s))
+		require.NoError(t, CSV(io.Discard, s, Verification{}))
 		require.NoError(t, SummaryText(io.Discard, s, verified, zero, 80))
 		require.NoError(t, SummaryHTML(io.Discard, s, verified, zero))
 		StatusOf(s, verified)

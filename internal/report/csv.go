@@ -33,8 +33,9 @@ type openItem struct {
 // left out, a login to Vault that a person accepted as open, a line of the
 // profile that waits, a warning that the list may be incomplete. Nothing in it
 // can become a formula of a spreadsheet. A campaign with nothing open gives the
-// heading alone.
-func CSV(w io.Writer, s *ledger.State) error {
+// heading alone. Of a ledger that does not verify the first row says so: what
+// follows is proved by nothing.
+func CSV(w io.Writer, s *ledger.State, v Verification) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
 	write := func(row []string) error {
@@ -49,7 +50,7 @@ func CSV(w io.Writer, s *ledger.State) error {
 	if err := write(slices.Clone(csvColumns)); err != nil {
 		return err
 	}
-	for it := range openItems(s) {
+	for it := range withLedger(s, v) {
 		index := ""
 		if it.Index != nil {
 			index = strconv.FormatUint(*it.Index, 10)
@@ -88,6 +89,18 @@ func plainCell(text string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// withLedger are what is open, behind what is wrong with the ledger.
+func withLedger(s *ledger.State, v Verification) iter.Seq[openItem] {
+	return func(yield func(openItem) bool) {
+		if n := len(v.Problems); n > 0 && !yield(openItem{Item: "ledger", ID: s.Campaign, Name: s.Campaign, State: "not-verified", Reason: "not-verified",
+			Meaning: "The ledger does not verify, so nothing that it says is proved", Detail: fmt.Sprintf("%s, the first: %s", Plural(n, "problem", "problems"), v.Problems[0]),
+			Do: "`rollcall ledger verify` says what is wrong. Open no ticket from these rows before somebody has found out who changed it."}) {
+			return
+		}
+		openItems(s)(yield)
+	}
 }
 
 // openItems are what somebody has to see to, the credentials first.

@@ -18,7 +18,7 @@ import (
 
 func rowsOf(t require.TestingT, s *ledger.State) []map[string]string {
 	var b bytes.Buffer
-	require.NoError(t, CSV(&b, s))
+	require.NoError(t, CSV(&b, s, Verification{}))
 	all, err := csv.NewReader(&b).ReadAll()
 	require.NoError(t, err)
 	require.Equal(t, csvColumns, all[0])
@@ -143,7 +143,7 @@ func TestNoCellOfTheCSVCanBecomeAFormulaAndNoneBreaksItsRow(t *testing.T) {
 		l.list("corp/1", name, "corp", 0, credential.LDAPPassword)
 		l.open("corp/1", ledger.EventOpen, protocol.Prove, protocol.ReasonLagging, server, detail)
 		var b bytes.Buffer
-		require.NoError(t, CSV(&b, l.fold()))
+		require.NoError(t, CSV(&b, l.fold(), Verification{}))
 		require.Equal(t, 2, strings.Count(b.String(), "\r\n"))
 		require.Equal(t, 2, strings.Count(b.String(), "\n"), "no cell has a line end")
 		rows := rowsOf(t, l.fold())
@@ -155,4 +155,23 @@ func TestNoCellOfTheCSVCanBecomeAFormulaAndNoneBreaksItsRow(t *testing.T) {
 			require.Equal(t, strings.ReplaceAll(Clean(name), "'", ""), strings.ReplaceAll(rows[0]["name"], "'", ""), "nothing is lost")
 		}
 	})
+}
+
+// A ticket system that is handed the rows alone is told what they are worth.
+func TestOfALedgerThatDoesNotVerifyTheFirstRowSaysSo(t *testing.T) {
+	s := sample(true).fold()
+	good := rowsOf(t, s)
+	var b strings.Builder
+	require.NoError(t, CSV(&b, s, Verification{Problems: []string{"entry 34: its hash is another one", "more"}}))
+	rows, err := csv.NewReader(strings.NewReader(b.String())).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, rows, 1+1+len(good))
+	first := map[string]string{}
+	for i, name := range rows[0] {
+		first[name] = rows[1][i]
+	}
+	require.Equal(t, "ledger", first["item"])
+	require.Equal(t, "not-verified", first["state"])
+	require.Contains(t, first["detail"], "2 problems, the first: entry 34: its hash is another one")
+	require.Equal(t, []string{"x"}, StatusOf(s, Verification{Problems: []string{"x"}}).Ledger.Problems)
 }

@@ -39,7 +39,7 @@ func TestAnOpenItemHasItsOwnerAndDueTimeEverywhere(t *testing.T) {
 		out := map[string]string{"status": SeenTo(s, 100)}
 		var text, csv, page, one bytes.Buffer
 		require.NoError(t, Text(&text, s, Verification{}, 100))
-		require.NoError(t, CSV(&csv, s))
+		require.NoError(t, CSV(&csv, s, Verification{}))
 		require.NoError(t, HTML(&page, s, Verification{}, at))
 		require.NoError(t, SummaryText(&one, s, Verification{}, at, 100))
 		out["text"], out["csv"], out["html"], out["summary"] = text.String(), csv.String(), page.String(), strings.Join(strings.Fields(one.String()), " ")

@@ -56,7 +56,7 @@ func TestSignsOfUseStandBesideTheCredentialAndWhatNoLogCoversIsNotCalledUnused(t
 	require.NoError(t, Text(&text, s, verified, 400))
 	require.NoError(t, HTML(&page, s, verified, noon))
 	require.NoError(t, JSON(&doc, s, verified))
-	require.NoError(t, CSV(&rows, s))
+	require.NoError(t, CSV(&rows, s, Verification{}))
 	require.NoError(t, SummaryText(&summary, s, verified, noon, 400))
 	require.NoError(t, SummaryHTML(&sheet, s, verified, noon))
 	require.Contains(t, text.String(), headline)

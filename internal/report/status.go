@@ -149,6 +149,8 @@ func (w *StatusWave) TriedAgain(next, until time.Time) {
 type StatusLedger struct {
 	Size uint64 `json:"size"`
 	Root string `json:"root"`
+	// Problems of a ledger that does not verify, of which nothing is proved.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // StatusOf derives the status.
@@ -166,7 +168,7 @@ func StatusOf(s *ledger.State, v Verification) Status {
 		LeftOut: []StatusLeftOut{},
 		Waves:   []StatusWave{},
 		Profile: documentProfile(s),
-		Ledger:  StatusLedger{v.Size, v.Root},
+		Ledger:  StatusLedger{v.Size, v.Root, v.Problems},
 
 		Containment: s.Containment,
 	}

@@ -109,7 +109,7 @@ func TestJSONAndCSVAreInUTCWhateverTheZone(t *testing.T) {
 	require.NoError(t, err)
 	s := sample(true).fold()
 	var utc, there bytes.Buffer
-	require.NoError(t, CSV(&utc, s))
-	require.NoError(t, CSV(&there, InZone(s, berlin)))
+	require.NoError(t, CSV(&utc, s, Verification{}))
+	require.NoError(t, CSV(&there, InZone(s, berlin), Verification{}))
 	require.Equal(t, utc.String(), there.String())
 }
