@@ -66,7 +66,35 @@ func writeMan(dir string) error {
 	if at, err := time.Parse(time.RFC3339, version.Current().CommittedAt); err == nil {
 		head.Date = &at
 	}
-	return doc.GenManTree(documented(), head, dir)
+	root := documented()
+	asMarkdown(root)
+	return doc.GenManTree(root, head, dir)
+}
+
+// asMarkdown has the lines of help that are indented stand as they are in a man
+// page, which is made of Markdown: there they would be a part of the paragraph,
+// or a list.
+func asMarkdown(c *cobra.Command) {
+	var lines []string
+	before := "" // of the line above
+	for line := range strings.SplitSeq(c.Long, "\n") {
+		if line != "" && indentOf(line) != "" {
+			if before != "" && indentOf(before) == "" {
+				lines = append(lines, "")
+			}
+			lines = append(lines, "    "+line)
+		} else {
+			if line != "" && indentOf(before) != "" {
+				lines = append(lines, "")
+			}
+			lines = append(lines, line)
+		}
+		before = line
+	}
+	c.Long = strings.Join(lines, "\n")
+	for _, below := range c.Commands() {
+		asMarkdown(below)
+	}
 }
 
 // commandReference is docs/commands.md.

@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -163,11 +166,16 @@ func problemText(p ledger.Problem) string {
 
 func (a *app) ledgerCat(dir *string) *cobra.Command {
 	var jsonl bool
+	var out output
 	c := &cobra.Command{
 		Use:   "cat [CAMPAIGN]",
 		Short: "Print the entries, for people or as JSON lines",
 		Args:  oneCampaign,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, err := out.json()
+			if err != nil {
+				return err
+			}
 			a.reads = true
 			folder, err := a.readableLedger(cmd.Context(), *dir, args)
 			if err != nil {
@@ -181,6 +189,10 @@ func (a *app) ledgerCat(dir *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON && !jsonl {
+				err = a.catJSON(cmd.Context(), r, verified.Problems)
+				return cmp.Or(err, unproved(folder, verified))
+			}
 			err = r.Entries(cmd.Context(), 0, func(index uint64, e ledger.Entry) error {
 				if jsonl {
 					return ledger.WriteJSONL(a.Out, e)
@@ -190,16 +202,43 @@ func (a *app) ledgerCat(dir *string) *cobra.Command {
 			return cmp.Or(err, unproved(folder, verified))
 		},
 	}
+	out.flag(c)
 	c.Flags().BoolVar(&jsonl, "jsonl", false, "one JSON object a line, as written")
 	return c
 }
 
+// catJSON prints entries as one JSON object, an entry at a time: a ledger may
+// be larger than memory.
+func (a *app) catJSON(ctx context.Context, r *ledger.Reader, problems []string) error {
+	head, err := json.Marshal(map[string]any{"campaign": r.Campaign(), "problems": append([]string{}, problems...)})
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(a.Out)
+	fmt.Fprintf(w, "%s,\"entries\":[\n", head[:len(head)-1])
+	first := true
+	err = r.Entries(ctx, 0, func(_ uint64, e ledger.Entry) error {
+		if !first {
+			fmt.Fprint(w, ",")
+		}
+		first = false
+		return ledger.WriteJSONL(w, e)
+	})
+	fmt.Fprintln(w, "]}")
+	return cmp.Or(err, w.Flush())
+}
+
 func (a *app) ledgerProve(dir *string) *cobra.Command {
-	return &cobra.Command{
+	var out output
+	c := &cobra.Command{
 		Use:   "prove INDEX",
 		Short: "Prove that an entry is in the ledger, in the C2SP tlog-proof format",
 		Args:  oneArgument("the number of an entry; `rollcall ledger cat` shows them"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, err := out.json()
+			if err != nil {
+				return err
+			}
 			index, err := strconv.ParseUint(args[0], 10, 64)
 			if err != nil {
 				return fmt.Errorf("%q is no index of an entry; rollcall ledger cat shows them", args[0])
@@ -213,10 +252,15 @@ func (a *app) ledgerProve(dir *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return printJSON(a.Out, map[string]any{"index": index, "proof": p.String()})
+			}
 			fmt.Fprint(a.Out, p)
 			return nil
 		},
 	}
+	out.flag(c)
+	return c
 }
 
 func (a *app) ledgerKey(dir *string) *cobra.Command {
@@ -279,6 +323,7 @@ func (a *app) fromVault(cmd *cobra.Command, dir string, args []string, do func(*
 
 func (a *app) ledgerVerifyProof() *cobra.Command {
 	var keyFile string
+	var out output
 	c := &cobra.Command{
 		Use:   "verify-proof FILE",
 		Short: "Check what `ledger prove` printed, with nothing but the public key",
@@ -289,6 +334,10 @@ gave you (rollcall ledger key). FILE may be - for standard input.
 Exit code 0 if the proof holds, 1 otherwise.`,
 		Args: oneArgument("what `rollcall ledger prove` printed, or - for standard input"),
 		RunE: func(_ *cobra.Command, args []string) error {
+			asJSON, err := out.json()
+			if err != nil {
+				return err
+			}
 			key, err := ledger.ReadKeyFile(keyFile)
 			if err != nil {
 				return err
@@ -306,10 +355,14 @@ Exit code 0 if the proof holds, 1 otherwise.`,
 			if err != nil {
 				return fmt.Errorf("NOT PROVED: %s: %w", args[0], err)
 			}
+			if asJSON {
+				return printJSON(a.Out, map[string]any{"proved": true, "campaign": p.Campaign, "index": p.Index, "size": p.Size, "entry": p.Entry})
+			}
 			a.result("PROVED: entry %d of the %d that campaign %s had when its log was signed", p.Index, p.Size, report.Clean(p.Campaign))
 			return ledger.WriteText(a.Out, p.Index, p.Entry)
 		},
 	}
+	out.flag(c)
 	c.Flags().StringVar(&keyFile, "key", "", "file with the public key (see rollcall ledger key)")
 	_ = c.MarkFlagRequired("key")
 	return c

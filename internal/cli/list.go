@@ -175,7 +175,7 @@ func allCanBe(roll *credential.Roll) error {
 	if more := len(left) - mostLeft; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Errorf("%d of %d cannot be rotated as listed and would stay open: %s; `rollcall plan` says why of each. Nothing was changed", len(left), len(roll.Credentials), text)
+	return fmt.Errorf("%d of %d cannot be rotated as listed and would stay open: %s; `rollcall plan` says why of each; nothing was changed", len(left), len(roll.Credentials), text)
 }
 
 // printServers names every server that a stolen value would be proved dead on,

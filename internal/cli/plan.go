@@ -91,7 +91,7 @@ func (s *session) plan(cmd *cobra.Command, by *selection, asJSON bool) error {
 		return unlisted
 	case len(p.Wrong) > 0:
 		if left := allCanBe(roll); left != nil {
-			return fmt.Errorf("%w. Besides, %w", errNotReady, left)
+			return fmt.Errorf("the problems above would keep a campaign from finishing. Besides, %w", left)
 		}
 		return errNotReady
 	}

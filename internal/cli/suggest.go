@@ -8,6 +8,7 @@ import (
 
 	"rollcall/internal/inventory"
 	"rollcall/internal/listing"
+	"rollcall/internal/plural"
 	"rollcall/internal/report"
 )
 
@@ -45,7 +46,8 @@ func (a *app) suggest(cmd *cobra.Command, with bool) error {
 	}
 	switch {
 	case left > 0:
-		return &exit{exitExceptions, fmt.Errorf("nothing can be suggested for %s of which nothing says whose they are: set custom_metadata account on each, list it in a manifest, or exclude it", report.Plural(left, "secret", "secrets"))}
+		return &exit{exitExceptions, fmt.Errorf("nothing can be suggested for %s of which nothing says whose %s: set custom_metadata account %s, list it in a manifest, or exclude it",
+			report.Plural(left, "secret", "secrets"), plural.Pick(left, "it is", "they are"), plural.Pick(left, "there", "on each"))}
 	case rows == 0:
 		a.say("nothing to suggest: something says of each secret whose it is")
 	}

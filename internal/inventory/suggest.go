@@ -143,6 +143,10 @@ func (s *Suggestion) from(c *config.Campaign, live vault.Live, users []string, k
 		s.Why = "it holds nothing by now"
 	case why != "":
 		s.Why = why
+	case len(users) == 0 && len(live.Users()) == 0:
+		s.Why = "it holds no name beside the password"
+	case len(users) == 0 && live.Exchanged(field):
+		s.Why = "its password is written as names of accounts are, so that the two may lie in each other's place: no directory was asked for either"
 	case len(users) == 0:
 		s.Why = "what it holds beside the password is not written as names of accounts are, so it may be a password too: no directory was asked for it"
 	case len(found) == 0:

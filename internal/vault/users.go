@@ -171,6 +171,11 @@ func (l Live) holdsToo(but, text string) bool {
 	return l.Value.Reveal() == text && but != l.field
 }
 
+// Exchanged reports whether what a field of the password holds is written as
+// names of accounts are, so that it and a name beside it may lie in each
+// other's place.
+func (l Live) Exchanged(password string) bool { return l.exchanged(password) }
+
 // Named is Users without what may be a password: texts that a field that is not
 // of a user holds as well, or that are not written as names of accounts are,
 // and all of them where what the field of the password holds is.
