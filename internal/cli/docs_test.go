@@ -89,6 +89,13 @@ func TestEachCommandHasAManPageAndTheSameOneEachTime(t *testing.T) {
 	}
 	each((&app{}).root())
 	require.Contains(t, pages["rollcall-run.1"], "--take-over")
+	require.Contains(t, pages["rollcall-close.1"], ".EX\n  - {name: ", "what is indented stands as it is")
+}
+
+func TestIndentedLinesOfHelpStandAsTheyAreInAManPage(t *testing.T) {
+	c := &cobra.Command{Long: "one\ntwo:\n  - three\n    four\nfive\n\n  six\n\nseven"}
+	asMarkdown(c)
+	require.Equal(t, "one\ntwo:\n\n      - three\n        four\n\nfive\n\n      six\n\nseven", c.Long)
 }
 
 func TestHelpFitsAHundredColumns(t *testing.T) {
