@@ -35,5 +35,5 @@ func TestListAndPlanEndWithOneWhileSomethingCannotBeRotatedAndNameIt(t *testing.
 		all = append(all, bad(name))
 	}
 	err := complete(&credential.Roll{Credentials: append(all, good)})
-	require.EqualError(t, err, "7 of 8 cannot be rotated as listed and would stay open: p (no-account), q (no-account), r (no-account), s (no-account), t (no-account) and 2 more; `rollcall plan` says why of each. Nothing was changed")
+	require.EqualError(t, err, "7 of 8 cannot be rotated as listed and would stay open: p (no-account), q (no-account), r (no-account), s (no-account), t (no-account) and 2 more; `rollcall plan` says why of each; nothing was changed")
 }
