@@ -33,7 +33,7 @@ type session struct {
 	behind bool     // the campaign may come to be held behind what is tried first
 
 	distrusted sync.Map // ledger workers, and what they gave, of which a person was warned
-	ends string // what a person is asked besides: which campaign it takes over
+	ends       string   // what a person is asked besides: which campaign it takes over
 
 	toldEnded bool // whoever was asked was told that the last campaign has ended
 }
