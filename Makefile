@@ -2,7 +2,7 @@
 # installs and builds what is missing first. `make help` lists the targets.
 
 GO      ?= go
-BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=auto -trimpath -ldflags "-s -w"
+BUILD    = CGO_ENABLED=0 GOGC=$${GOGC:-$$(scripts/compiler-gogc.sh)} $(GO) build -buildvcs=auto -trimpath -ldflags "-s -w"
 SERVERS := bin/rollcall-engine bin/rollcall-devvault
 
 # Version of the linter: it understands Go 1.26 and needs no newer one.
@@ -29,10 +29,10 @@ rollcall:
 	$(BUILD) -o bin/rollcall ./cmd/rollcall
 
 # The nested modules are built again only when their own files change.
-bin/rollcall-engine: $(filter-out %_test.go,$(wildcard engine/*.go)) engine/go.mod engine/go.sum
+bin/rollcall-engine: $(filter-out %_test.go,$(wildcard engine/*.go)) engine/go.mod engine/go.sum $(shell find engine/without -type f)
 	@scripts/build-server.sh engine
 
-bin/rollcall-devvault: $(filter-out %_test.go,$(wildcard devvault/*.go)) devvault/go.mod devvault/go.sum
+bin/rollcall-devvault: $(filter-out %_test.go,$(wildcard devvault/*.go)) devvault/go.mod devvault/go.sum $(shell find devvault/without -type f)
 	@scripts/build-server.sh devvault
 
 ## demo    the whole job on real servers on this machine (ARGS="--keep --show-single-reset")

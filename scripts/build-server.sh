@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../$1"
 
 case $1 in
-  engine)   echo "building rollcall-engine from Temporal's modules: 2 to 8 minutes the first time, seconds after" ;;
-  devvault) echo "building rollcall-devvault from Vault's modules: 5 to 12 minutes the first time, seconds after" ;;
+  engine)   echo "building rollcall-engine from Temporal's modules: 2 to 5 minutes the first time, seconds after" ;;
+  devvault) echo "building rollcall-devvault from Vault's modules: 2 to 5 minutes the first time, seconds after" ;;
 esac
 
 mkdir -p ../bin
@@ -16,6 +16,7 @@ while sleep 60; do echo "  still building rollcall-$1 ($(((SECONDS - started) / 
 ticker=$!
 trap 'kill $ticker 2>/dev/null || true' EXIT
 
+export GOGC=${GOGC:-$(../scripts/compiler-gogc.sh)}
 CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "../bin/rollcall-$1" .
 # go leaves the time of a binary that came out the same as before.
 touch "../bin/rollcall-$1"

@@ -209,7 +209,7 @@ func start(ctx context.Context, dir string) (*local, error) {
 		close(gone)
 	}()
 
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if addr, ok := running(dir); ok {
