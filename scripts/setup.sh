@@ -69,7 +69,9 @@ unpack_sssd() {
   [[ ! -e $sssd/usr/sbin/sssd ]] || return 0
   dir=$(mktemp -d)
   chmod 755 "$dir"
-  (cd "$dir" && apt-get -q -o APT::Sandbox::User=root download sssd-common sssd-ldap sssd-krb5-common libpam-sss >/dev/null)
+  # The lists of packages may be missing where nothing else was.
+  (cd "$dir" && get=(apt-get -q -o APT::Sandbox::User=root download sssd-common sssd-ldap sssd-krb5-common libpam-sss)
+    "${get[@]}" >/dev/null 2>&1 || { "${as_root[@]}" apt-get -q update >/dev/null && "${get[@]}" >/dev/null; })
   for deb in "$dir"/*.deb; do dpkg -x "$deb" "$dir/root"; done
   "${as_root[@]}" mkdir -p "$sssd"
   "${as_root[@]}" cp -R "$dir/root/lib/." "$dir/root/usr/lib/"
