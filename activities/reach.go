@@ -2,11 +2,15 @@ package activities
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"slices"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/reach"
+	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
@@ -30,6 +34,47 @@ func (r *Rotation) reachOf(ctx context.Context, b wire.Batch, cs []credential.Cr
 	}
 	within, err := r.logins.Of(ctx, of, cs, begun)
 	return within, classify(errSpec, err)
+}
+
+// beforeStaging is why nothing may be staged for c, or nil. stands: others that
+// read each other's places with it may go by it that it would be set if they
+// were closed.
+func beforeStaging(ctx context.Context, rot *rotation.Rotator, within *reach.Reach, c credential.Credential) (stop *protocol.Stop, stands bool) {
+	stop, aside := within.BeforeStaging(ctx, c)
+	if !aside {
+		return stop, false
+	}
+	if own := rot.MayStand(ctx, c); own != nil {
+		return own, false
+	}
+	if err := within.StandAside(ctx, c); err != nil {
+		return vault.StopOf(err), false
+	}
+	return stop, true
+}
+
+// inCircles are, again and again, those of a batch that wait for other logins,
+// for as long as one of them comes further: when all were looked at, those that
+// read each other's places are set one after the other, and then the new value
+// of each is written. Until then their consumers are cut off, which must not
+// last until another pass.
+func inCircles(cs []credential.Credential, done []rotation.Applied) iter.Seq[[]int] {
+	return func(yield func([]int) bool) {
+		was := ""
+		for range 2*len(cs) + 1 {
+			var some []int
+			at := ""
+			for i, d := range done {
+				if cs[i].ReachesVault() && d.Stop != nil && d.Stop.Reason == protocol.ReasonWithinReach {
+					some, at = append(some, i), fmt.Sprint(at, " ", i, " ", d.Step)
+				}
+			}
+			if at == was || !yield(some) {
+				return
+			}
+			was = at
+		}
+	}
 }
 
 // goesOn reports whether what may be in force is brought to its end although a

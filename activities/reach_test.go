@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ type reachable struct {
 	logins, accounts wire.Batch
 	write            func(path string, body map[string]any) *api.Secret
 	client           *api.Client
+	between          func() // Prepare and Apply, in tried; nil: nothing
 }
 
 func newReachable(t *testing.T, roles ...map[string]any) *reachable {
@@ -167,24 +169,30 @@ func TestNoNewValueIsWrittenWhereALoginThatIsOpenCouldReadIt(t *testing.T) {
 	w := newReachable(t)
 	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}, w.reasons(), "only what they could read waits")
 
-	// One after the other: when the first is retired the second is not, and
-	// could read its place.
-	out := w.pass(0, 1)
+	// One batch after the other: the first waits for the second to be looked
+	// at. When that one is retired the first is not, and could read its place.
+	out := w.pass(0)
+	require.Equal(t, protocol.ReasonWithinReach, out[0].Stop.Reason)
+	require.Equal(t, protocol.Intent, out[0].Step)
+	require.True(t, w.good("esg-01-a"))
+	out = w.pass(1)
 	require.Equal(t, protocol.ReasonWithinReach, out[0].Stop.Reason)
 	require.Equal(t, protocol.Activate, out[0].Step)
-	require.True(t, out[1].Dead(), "by then the first is retired: %+v", out[1].Stop)
-	require.Equal(t, "stolen-esg-01-a", w.live(0), "nothing new was written there")
+	require.Equal(t, "stolen-esg-01-b", w.live(1), "nothing new was written there")
+	require.False(t, w.good("esg-01-b"))
+	out = w.pass(0)
+	require.True(t, out[0].Dead(), "by then the second is retired: %+v", out[0].Stop)
 
-	w.accounts.Logins = w.index.Logins[:1]
-	w.openedByAnotherProcess("vault/approle/esg-01-a")
+	w.accounts.Logins = w.index.Logins[1:]
+	w.openedByAnotherProcess("vault/approle/esg-01-b")
 
 	w.restart()
-	w.accounts.Logins = w.index.Logins[:1] // the second is dead; the first is retired, and not yet activated
+	w.accounts.Logins = w.index.Logins[1:] // the first is dead; the second is retired, and not yet activated
 	require.Equal(t, []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonUnreachable}, w.reasons())
-	w.logins.Logins = w.index.Logins[:1]
-	out = w.pass(0)
+	w.logins.Logins = w.index.Logins[1:]
+	out = w.pass(1)
 	require.True(t, out[0].Dead(), "%+v", out[0].Stop)
-	require.NotEqual(t, "stolen-esg-01-a", w.live(0))
+	require.NotEqual(t, "stolen-esg-01-b", w.live(1))
 
 	// One that cannot be asked counts as one that reads all.
 	w.write("auth/approle/role/esg-01-b", map[string]any{"secret_id_bound_cidrs": "192.0.2.0/24"})
@@ -336,11 +344,8 @@ func TestALoginWhoseBatchTokensReadItsOwnPlaceIsNotEvenStagedBeforeAPersonAccept
 
 	w.logins.Logins = w.index.Logins[1:] // a person accepts the first
 	out := w.pass(0, 1)
-	require.Equal(t, protocol.ReasonWithinReach, out[0].Stop.Reason, "the second is not retired yet, and reads the first's place")
-	require.Equal(t, protocol.Activate, out[0].Step)
-	require.True(t, out[1].Dead(), "%+v", out[1].Stop)
-	out = w.pass(0)
 	require.True(t, out[0].Dead(), "%+v", out[0].Stop)
+	require.True(t, out[1].Dead(), "%+v", out[1].Stop)
 	require.Equal(t, credential.FindingBatchTokens, out[0].Findings[0].Code, "those from before it was changed")
 }
 
@@ -435,12 +440,14 @@ func TestALoginThatCannotBeAskedWaitsForOneThatWasAboutToBeSet(t *testing.T) {
 	w := vaultUsers(t, nil)
 	of, err := w.rotation.reachOf(t.Context(), w.logins, w.roll.Credentials[:2], true)
 	require.NoError(t, err)
-	require.NotNil(t, of.Before(t.Context(), w.roll.Credentials[1]))
-	require.Nil(t, of.Before(t.Context(), w.roll.Credentials[0]), "the other one is about to be set")
+	may := func() error { return nil }
+	require.Error(t, of.Stand(t.Context(), w.roll.Credentials[1], may))
+	require.NoError(t, of.Stand(t.Context(), w.roll.Credentials[0], may), "the other one is about to be set")
+	require.ErrorIs(t, of.Stand(t.Context(), w.roll.Credentials[0], func() error { return os.ErrInvalid }), os.ErrInvalid)
 	_, err = w.client.Logical().Delete("auth/userpass/users/y")
 	require.NoError(t, err)
 	require.NotNil(t, w.prepared(1)[0])
-	require.NotNil(t, of.Before(t.Context(), w.roll.Credentials[0]))
+	require.Error(t, of.Stand(t.Context(), w.roll.Credentials[0], may))
 }
 
 // eachDies: three passes are enough.

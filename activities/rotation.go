@@ -194,26 +194,24 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 		if out[i].Stop == nil && !slices.Contains(in.Sent, in.Items[i]) {
 			out[i].Stop = r.logins.Unknown(ctx, in.Batch.Campaign, in.Batch.Found)
 		}
-		c, asked := page[in.Items[i]], within
+		c, asked, stands := page[in.Items[i]], within, false
 		if goesOn(in, in.Items[i], c) {
 			asked = own
 		}
 		if out[i].Stop == nil && asked != nil {
-			out[i].Stop = asked.BeforeStaging(ctx, c)
+			out[i].Stop, stands = beforeStaging(ctx, rot, asked, c)
 		}
 		if out[i].Stop == nil {
 			prepared := rot.Prepare(ctx, page[in.Items[i]])
 			out[i].Prepared, elsewhere[i] = prepared.Prepared, prepared.Elsewhere
 		}
+		if out[i].Stop != nil && c.ReachesVault() && !stands {
+			r.logins.Aside(ctx, c.ID)
+		}
 		return out[i].Stop
 	}, func(i int, why *protocol.Stop) {
 		out[i] = wire.PreparedItem{Index: in.Items[i], Prepared: wire.Prepared{Step: protocol.Precheck, Stop: why}}
 	})
-	for _, p := range out {
-		if p.Stop != nil {
-			r.logins.NotReady(in.Batch.Campaign, page[p.Index].ID)
-		}
-	}
 	ctx, beating := beat(ctx)
 	defer beating()
 	if err := r.noteElsewhere(ctx, page, out, elsewhere); err != nil {
@@ -305,6 +303,19 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		}
 		done[i] = keptOpen(step, why)
 	})
+	for some := range inCircles(cs, done) {
+		eachAt(ctx, len(some), width, queue, place, func(ctx context.Context, k int) *protocol.Stop {
+			i := some[k]
+			if r.superseded(ctx, in.Batch.Campaign) == nil {
+				done[i] = rot.Apply(ctx, cs[i], in.Items[i].Attempt, false)
+			}
+			return nil // as in the look before
+		}, func(k int, why *protocol.Stop) {
+			if why.Reason == protocol.ReasonInternal {
+				done[some[k]] = keptOpen(protocol.Set, why)
+			}
+		})
+	}
 	follow(ctx, rot, cs, done, func(ctx context.Context, some []int) {
 		eachAt(ctx, len(some), width, queue, place, func(ctx context.Context, k int) *protocol.Stop {
 			// It may set once more, and was asked for long ago perhaps.

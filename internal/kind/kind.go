@@ -274,6 +274,14 @@ type Outlasts struct {
 	Login bool
 }
 
+// Settable is a Login that can say before Set what would keep it from anything:
+// others are retired because this one is about to be.
+type Settable interface {
+	// MaySet is why Set would change nothing, as far as that shows without
+	// changing anything, or nil.
+	MaySet(ctx context.Context, a Account) error
+}
+
 // Lookup is an Authority that says without a login whether it has a value.
 type Lookup interface {
 	// Has reports whether a value is one of the account's. To ask costs

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
@@ -14,25 +13,28 @@ import (
 func (o *Reach) Closed(id string) { o.of.add(o.campaign, id) }
 
 // Opened is rotation.Reach's.
-func (o *Reach) Opened(id string) {
-	o.of.drop(o.campaign, id)
-	o.of.NotReady(o.campaign, id)
-}
+func (o *Reach) Opened(id string) { o.of.drop(o.campaign, id) }
 
 // BeforeStaging says why nothing may be staged for c, or nil. A login waits for
-// no other one that will be closed, and goes on where it was begun.
-func (o *Reach) BeforeStaging(ctx context.Context, c credential.Credential) *protocol.Stop {
+// no other one that will be closed, and goes on where it was begun. aside says
+// that nothing is in its way but others that cannot be asked: if it could be
+// set else, StandAside says so to them.
+func (o *Reach) BeforeStaging(ctx context.Context, c credential.Credential) (stop *protocol.Stop, aside bool) {
 	switch {
 	case c.Kind.OnlyEnds():
-		return nil // nothing new of it lies anywhere
+		return nil, false // nothing new of it lies anywhere
 	case o.seen[c.Authority] && !o.begun(ctx, c):
-		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: seenDetail}
+		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: seenDetail}, false
 	case !c.ReachesVault():
-		return o.Within(ctx, c)
+		return o.Within(ctx, c), false
 	case o.begun(ctx, c):
-		return nil
+		return nil, false
 	}
-	return o.settled(ctx, c, o.before(ctx, c, false))
+	if stop = o.never(ctx, c); stop == nil {
+		stop = o.unasked(ctx, c)
+		aside = stop != nil
+	}
+	return o.settled(ctx, c, stop), aside
 }
 
 // begun reports whether a value of the campaign is staged for c, so that it may
@@ -43,14 +45,13 @@ func (o *Reach) begun(ctx context.Context, c credential.Credential) bool {
 }
 
 // Before is rotation.Reach's. A login that waits for nothing but others that
-// will be closed is let through: two that read each other's places are both
-// retired first.
+// will be closed is let through here, and waits for those at Stand.
 func (o *Reach) Before(ctx context.Context, c credential.Credential) *protocol.Stop {
-	return o.settled(ctx, c, o.before(ctx, c, true))
+	return o.settled(ctx, c, o.never(ctx, c))
 }
 
-// before: set says that c is about to be set, and not just staged.
-func (o *Reach) before(ctx context.Context, c credential.Credential, set bool) *protocol.Stop {
+// never says why c could not be finished whatever is rotated, or nil.
+func (o *Reach) never(ctx context.Context, c credential.Credential) *protocol.Stop {
 	for _, at := range makes(c) {
 		for _, login := range o.readers[at] {
 			if login.ID != c.ID && o.open(ctx, login, c) {
@@ -71,20 +72,26 @@ func (o *Reach) before(ctx context.Context, c credential.Credential, set bool) *
 			}
 		}
 	}
-	// Where it cannot be asked itself, what is the matter with it shows when it
-	// is looked at: so it is staged, and waits then. Retired, its new value
-	// would not be written as long as another one is open, and its consumer
-	// would have no login. It waits for no other one that has come as far as
-	// Set: the two are retired together.
-	own := slices.ContainsFunc(o.unknown, func(l credential.Credential) bool { return l.ID == c.ID })
-	if own && set {
-		o.of.ready.Store([2]string{o.campaign, c.ID}, time.Now().Round(0))
+	for _, login := range append(slices.Clone(o.unknown), o.shut...) {
+		if stays := o.stays[login.ID]; login.ID != c.ID && (stays.Login || stays.Tokens) && o.open(ctx, login, c) {
+			return notBegunFor(notAsked)
+		}
+	}
+	return nil
+}
+
+const notAsked = "another login to Vault of the roll is not dead yet, and what it could read cannot be found out (its own reason says what is the matter with it)"
+
+// unasked says why nothing is staged where others cannot be asked, or nil. Of
+// one that cannot be asked itself the matter shows when it is looked at: so it
+// is staged, and waits then.
+func (o *Reach) unasked(ctx context.Context, c credential.Credential) *protocol.Stop {
+	if slices.ContainsFunc(o.unknown, func(l credential.Credential) bool { return l.ID == c.ID }) {
+		return nil
 	}
 	for _, login := range append(slices.Clone(o.unknown), o.shut...) {
-		stays := o.stays[login.ID]
-		will := own && !stays.Login && !stays.Tokens && (!set || o.of.isReady(o.campaign, login.ID))
-		if login.ID != c.ID && !will && o.open(ctx, login, c) {
-			return notBegunFor("another login to Vault of the roll is not dead yet, and what it could read cannot be found out (its own reason says what is the matter with it)")
+		if login.ID != c.ID && o.open(ctx, login, c) {
+			return notBegunFor(notAsked)
 		}
 	}
 	return nil

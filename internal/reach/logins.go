@@ -48,17 +48,13 @@ func (o *Reach) reads(ctx context.Context, login credential.Credential, paths []
 	return readable, stays, false, err
 }
 
-// readyFor is how long a login that had come as far as Set is taken to be one
-// that will be closed.
-const readyFor = 10 * time.Minute
-
-func (l *Logins) isReady(campaign, id string) bool {
-	at, ok := l.ready.Load([2]string{campaign, id})
-	return ok && time.Since(at.(time.Time)).Abs() < readyFor
+// Aside says that a login is not about to be set, whatever was noted before. It
+// is no promise, and an error is left alone: the note counts for a while only.
+func (l *Logins) Aside(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	_ = l.store.NotBeforeSet(ctx, id)
 }
-
-// NotReady says that a login is not about to be set, whatever it was before.
-func (l *Logins) NotReady(campaign, id string) { l.ready.Delete([2]string{campaign, id}) }
 
 // closed reports whether a login is closed; else it gives what the campaign has
 // staged for it, if anything.

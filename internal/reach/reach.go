@@ -32,7 +32,6 @@ type Logins struct {
 	kinds *registry.Registry
 	seen  sync.Map
 	found sync.Map // campaign -> *found
-	ready sync.Map // campaign and login -> time.Time at which it waited, before Set, for nothing but others that cannot be asked
 	quiet sync.Map // campaign, authority and open logins -> time.Time at which no token was new
 	// LookAfter is how long a login that was seen to be closed is taken to be
 	// so.
@@ -77,6 +76,7 @@ type Reach struct {
 	seen     map[string]bool                    // by authority: an account may read what the others there are set to
 	shut     []credential.Credential            // logins that were closed and so not asked; one of them may be open again by now
 	stays    map[string]kind.Outlasts           // by credential: what no rotation ends
+	logins   map[string]credential.Credential   // by credential: those of the batch
 }
 
 // Of asks each login of the roll that is still open what it could read of the
@@ -86,7 +86,7 @@ type Reach struct {
 // before, so that a login need not be asked about itself alone, unless what it
 // minted outlives it. It gives nil where nothing of cs lies anywhere.
 func (l *Logins) Of(ctx context.Context, b Batch, cs []credential.Credential, begun bool) (*Reach, error) {
-	out := &Reach{of: l, spec: b.Spec, campaign: b.Campaign, readers: map[string][]credential.Credential{}, rises: map[string]string{}, stays: map[string]kind.Outlasts{}}
+	out := &Reach{of: l, spec: b.Spec, campaign: b.Campaign, readers: map[string][]credential.Credential{}, rises: map[string]string{}, stays: map[string]kind.Outlasts{}, logins: map[string]credential.Credential{}}
 	var paths []string
 	for _, c := range cs {
 		if c.Kind.OnlyEnds() {
@@ -105,6 +105,9 @@ func (l *Logins) Of(ctx context.Context, b Batch, cs []credential.Credential, be
 		}
 	}
 	toVault := slices.DeleteFunc(slices.Clone(b.Logins), func(l credential.Credential) bool { return !l.ReachesVault() })
+	for _, login := range toVault {
+		out.logins[login.ID] = login
+	}
 	return out, out.ask(ctx, toVault, cs, paths, begun)
 }
 

@@ -38,6 +38,7 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 // an answer was lost.
 func (j *job) carry(ctx context.Context, first func(context.Context) error) Applied {
 	j.out.left, j.awaited = nil, ""
+	defer func() { j.aside(ctx) }()
 	for lost := 0; ; lost++ {
 		look := first
 		if lost > 0 {
@@ -115,6 +116,7 @@ type job struct {
 	again     int             // how often it was set again for a server that had refused the change
 	setAt     time.Time       // in this look; zero if it did not set
 	began     time.Time       // this look
+	stands    bool            // nothing keeps it from being set but other logins, and others may go by that
 	late      unanswered
 	assumed   bool      // mayHaveSent counted
 	fenced    bool      // the entry is none that an attempt before this one has read
@@ -128,7 +130,7 @@ type job struct {
 // run looks once and goes forward as far as it can.
 func (j *job) run(ctx context.Context, fresh bool) error {
 	j.step, j.retired, j.afterRetire, j.setAt, j.newRight = protocol.Precheck, 0, "", time.Time{}, false
-	j.began = time.Now()
+	j.stands, j.began = false, time.Now()
 	facts, err := j.observe(ctx, fresh)
 	if err != nil {
 		return err

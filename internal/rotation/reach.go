@@ -2,8 +2,10 @@ package rotation
 
 import (
 	"context"
+	"errors"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 )
 
@@ -19,6 +21,14 @@ type Reach interface {
 	// place of its new value, or the staging place, will not be closed by a
 	// rotation.
 	Before(ctx context.Context, c credential.Credential) *protocol.Stop
+	// Stand notes that nothing keeps a login from being set but others that could
+	// read the place of its new value and are not closed yet, and says why it
+	// must not be set before they are, or nil: each of them is about to be set
+	// too, and waits for this one. Where there is none it asks nothing. may is
+	// what else would keep it from being set.
+	Stand(ctx context.Context, c credential.Credential, may func() error) error
+	// Aside takes back what Stand has noted.
+	Aside(ctx context.Context, c credential.Credential)
 	// Within says why the new value of c must not be written where it is read,
 	// or nil.
 	Within(ctx context.Context, c credential.Credential) *protocol.Stop
@@ -32,6 +42,32 @@ func (j *job) beforeSet(ctx context.Context) *protocol.Stop {
 		return nil
 	}
 	return j.Reach.Before(ctx, j.c)
+}
+
+// standing keeps it so as long as another login is not closed that could read
+// its new value. One whose consumers have that already waits for nobody: only
+// the account has to get it again.
+func (j *job) standing(ctx context.Context, facts protocol.Facts) error {
+	if j.Reach == nil || !j.Authority.RetiresFirst(j.c) || facts.Activated {
+		return nil
+	}
+	err := j.Reach.Stand(ctx, j.c, func() error {
+		if asks, ok := kind.As[kind.Settable](j.Authority); ok {
+			return asks.MaySet(ctx, j.account)
+		}
+		return nil
+	})
+	var stop *protocol.Stop
+	j.stands = errors.As(err, &stop) && stop.Reason == protocol.ReasonWithinReach
+	return err
+}
+
+// aside says, where this login did not end as one that is about to be set, that
+// it is none.
+func (j *job) aside(ctx context.Context) {
+	if j.Reach != nil && j.Authority.RetiresFirst(j.c) && !j.stands {
+		j.Reach.Aside(ctx, j.c)
+	}
 }
 
 // withinReach keeps the new value of a login from a place that another one

@@ -16,12 +16,19 @@ import (
 
 // outlasting is a login of which tokens live on that could read the place of
 // its new value, until a person accepts it.
-type outlasting struct{ open, closed bool }
+type outlasting struct{ open, closed, waits, aside bool }
 
 func (o *outlasting) Closed(string) { o.closed = true }
 func (o *outlasting) Opened(string) { o.closed = false }
 
 func (o *outlasting) Before(context.Context, credential.Credential) *protocol.Stop { return o.stop() }
+func (o *outlasting) Stand(context.Context, credential.Credential, func() error) error {
+	if o.aside = false; o.waits {
+		return &protocol.Stop{Reason: protocol.ReasonWithinReach}
+	}
+	return nil
+}
+func (o *outlasting) Aside(context.Context, credential.Credential)                 { o.aside = true }
 func (o *outlasting) Within(context.Context, credential.Credential) *protocol.Stop { return o.stop() }
 
 func (o *outlasting) stop() *protocol.Stop {
@@ -151,18 +158,48 @@ func TestALoginThatSomebodyChangedAfterItWasClosedIsOpenAgain(t *testing.T) {
 // Others go on because one is about to be set.
 func TestALoginThatIsNotSetAfterAllIsNotTakenForAboutToBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, reach := loginStories(t)[0].world(), &outlasting{closed: true}
-		w.reach = reach
-		r := w.rotator()
-		r.BeforeSet = func(context.Context, credential.Credential) *protocol.Stop {
-			return &protocol.Stop{Reason: protocol.ReasonInterrupted}
+		for _, waits := range []bool{true, false} {
+			w, reach := loginStories(t)[0].world(), &outlasting{waits: waits}
+			w.reach = reach
+			r := w.rotator()
+			r.BeforeSet = func(context.Context, credential.Credential) *protocol.Stop {
+				return &protocol.Stop{Reason: protocol.ReasonInterrupted}
+			}
+			p := r.Prepare(t.Context(), w.cred)
+			require.Nil(t, p.Stop)
+			w.intents[p.Attempt] = true
+			a := r.Apply(t.Context(), w.cred, p.Attempt, p.Fresh)
+			require.Equal(t, waits, a.Stop.Reason == protocol.ReasonWithinReach, a.Stop.Reason)
+			require.Equal(t, protocol.Intent, a.Step)
+			require.Equal(t, !waits, reach.aside, "it stands where nothing but the others is in its way")
+			require.Len(t, w.write().history, 1)
 		}
-		p := r.Prepare(t.Context(), w.cred)
-		require.Nil(t, p.Stop)
-		w.intents[p.Attempt] = true
-		a := r.Apply(t.Context(), w.cred, p.Attempt, p.Fresh)
-		require.Equal(t, protocol.ReasonInterrupted, a.Stop.Reason)
-		require.Equal(t, protocol.Intent, a.Step)
-		require.False(t, reach.closed)
+	})
+}
+
+// Whatever ends a look before Set, others do not go by what an earlier one has
+// noted.
+func TestALookThatEndsAnywhereElseTakesBackThatALoginIsAboutToBeSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, s := range loginStories(t) {
+			for at := 1; at <= callsOf(s); at++ {
+				for _, f := range allFaults {
+					w, reach := s.world(), &outlasting{waits: true}
+					w.reach, w.faults[at] = reach, f
+					what := fmt.Sprintf("%s, call %d: %s", s.name, at, f)
+					for range 2 {
+						a, dead := w.pass(at%2 == 0)
+						require.False(t, dead, what)
+						if a.Stop != nil && a.Step != "" && reach.aside {
+							require.NotEqual(t, protocol.ReasonWithinReach, a.Stop.Reason, what)
+						}
+					}
+					require.Len(t, w.write().history, 1, "%s: nothing was set\n%s", what, w.story())
+					reach.waits = false
+					w.rotate(t, at%2 == 0, what)
+					require.True(t, reach.aside, what)
+				}
+			}
+		}
 	})
 }

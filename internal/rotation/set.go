@@ -18,17 +18,12 @@ import (
 func (j *job) set(ctx context.Context, facts protocol.Facts, d protocol.Decision) error {
 	j.step = protocol.Intent
 	if err := j.mayBeSet(ctx); err != nil {
-		j.opened() // an earlier pass may have called it about to be set
 		return err
 	}
 	if stop := j.beforeSet(ctx); stop != nil {
 		return stop
 	}
-	err := j.send(ctx, facts, d)
-	if err != nil {
-		j.opened() // others may have gone on because this one was about to be set
-	}
-	return err
+	return j.send(ctx, facts, d)
 }
 
 // send sends it, unless something outside of the account is in the way.
@@ -37,6 +32,9 @@ func (j *job) send(ctx context.Context, facts protocol.Facts, d protocol.Decisio
 		if stop := j.BeforeSet(ctx, j.c); stop != nil {
 			return stop
 		}
+	}
+	if err := j.standing(ctx, facts); err != nil {
+		return err
 	}
 	if stop := j.Brake.Enter(ctx, j.c.ID, j.staged.Asked && !facts.Fresh); stop != nil {
 		return stop

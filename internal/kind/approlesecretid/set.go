@@ -59,6 +59,14 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credentia
 	return au.fail("set a secret-id", err)
 }
 
+// MaySet implements kind.Settable.
+func (au *Authority) MaySet(ctx context.Context, a kind.Account) error {
+	_, err := au.usable(ctx, a)
+	return err
+}
+
+var _ kind.Settable = (*Authority)(nil)
+
 // usable reads the role and stops where a rotation would prove nothing or saw
 // off the branch we sit on.
 func (au *Authority) usable(ctx context.Context, a kind.Account) (role, error) {

@@ -26,14 +26,8 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, _ credential.
 	if new.IsZero() {
 		return fmt.Errorf("vault %s: set a password: the new value is empty", au.server)
 	}
-	u, err := au.usable(ctx, a)
+	u, err := au.settable(ctx, a)
 	if err != nil {
-		return err
-	}
-	if _, in := au.entered.Load(u.subject()); u.cidrs && !in {
-		return au.stop(protocol.ReasonRights, "the user is bound to source addresses (token_bound_cidrs), and no value that Vault holds logs in from this worker, so a new one could not be proved; nothing was changed: add this worker's address for the time of the campaign, or run a worker at one of those and put the present password into Vault")
-	}
-	if err := au.provable(ctx, u); err != nil {
 		return err
 	}
 	au.refused.forget(u.subject())
@@ -45,6 +39,25 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, _ credential.
 		return au.fail("set a password", err)
 	}
 	return nil
+}
+
+// MaySet implements kind.Settable.
+func (au *Authority) MaySet(ctx context.Context, a kind.Account) error {
+	_, err := au.settable(ctx, a)
+	return err
+}
+
+var _ kind.Settable = (*Authority)(nil)
+
+func (au *Authority) settable(ctx context.Context, a kind.Account) (user, error) {
+	u, err := au.usable(ctx, a)
+	if err != nil {
+		return user{}, err
+	}
+	if _, in := au.entered.Load(u.subject()); u.cidrs && !in {
+		return user{}, au.stop(protocol.ReasonRights, "the user is bound to source addresses (token_bound_cidrs), and no value that Vault holds logs in from this worker, so a new one could not be proved; nothing was changed: add this worker's address for the time of the campaign, or run a worker at one of those and put the present password into Vault")
+	}
+	return u, au.provable(ctx, u)
 }
 
 // provable stops where no login is left to prove a new value by: it would be in

@@ -101,19 +101,27 @@ func (au *Authority) RetiresFirst(c credential.Credential) bool {
 // silent or lags: at it the old password could not be retired, and what is set
 // would not be activated.
 func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credential.Secret) error {
-	if reaches(a) {
-		if err := au.tokens.Warm(ctx); err != nil {
-			return err
-		}
-		if err := au.abreast(ctx, a); err != nil {
-			return err
-		}
+	if err := au.MaySet(ctx, a); err != nil {
+		return err
 	}
 	for _, l := range a.Logins {
 		au.forget(a.Subject, l.Mount)
 	}
 	return au.Authority.Set(ctx, a, new, old)
 }
+
+// MaySet implements kind.Settable.
+func (au *Authority) MaySet(ctx context.Context, a kind.Account) error {
+	if !reaches(a) {
+		return nil
+	}
+	if err := au.tokens.Warm(ctx); err != nil {
+		return err
+	}
+	return au.abreast(ctx, a)
+}
+
+var _ kind.Settable = (*Authority)(nil)
 
 func reaches(a kind.Account) bool {
 	return slices.ContainsFunc(a.Logins, func(l credential.VaultLogin) bool { return !l.Plain })
