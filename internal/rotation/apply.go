@@ -61,7 +61,7 @@ func (j *job) carry(ctx context.Context, first func(context.Context) error) Appl
 			// Where Vault does not take the marks either, the value stays
 			// staged: only another campaign, which first has to end this one,
 			// would replace it.
-			j.noteEnd(ctx)
+			j.noteEnd(ctx, err)
 			j.tellKept()
 			j.out.Stop, j.out.Step, j.out.Proof = protocol.AsStop(err), j.step, ""
 			if j.awaited != "" && j.out.Stop.Reason == protocol.ReasonLagging {

@@ -18,11 +18,13 @@ import (
 // in force. What Prepare saw in this process a moment ago is not read again.
 func (j *job) observe(ctx context.Context, fresh bool) (protocol.Facts, error) {
 	if !j.fromPrepare(fresh) {
-		if err := j.observeVault(ctx); err != nil {
-			return protocol.Facts{}, err
-		}
+		err := j.observeVault(ctx)
 		fresh = fresh && j.staged.Version <= 1 // else somebody was at it since it was staged
-		if err := j.observeAccount(ctx); err != nil {
+		if err == nil {
+			err = j.observeAccount(ctx)
+		}
+		if err != nil {
+			j.unsent = j.unsent || fresh || j.staged.Unsent
 			return protocol.Facts{}, err
 		}
 	}

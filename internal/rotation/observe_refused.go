@@ -125,19 +125,30 @@ func (j *job) isRefused(entry ownmount.Staged) bool {
 }
 
 // noteEnd makes durable, where a pass ends open, what the next one could find
-// out only by wrong logins, or not at all. It is no promise, and an error is
-// left alone: what is missing the next pass asks for.
-func (j *job) noteEnd(ctx context.Context) {
+// out only by wrong logins, or not at all: first of all that no server has the
+// value. It is no promise, and an error is left alone: what is missing the next
+// pass asks for.
+func (j *job) noteEnd(ctx context.Context, why error) {
 	j.keepTaken()
 	entry := j.withSeen(j.staged)
 	if j.step != protocol.Stage { // which has written it with the next value
 		entry = j.withFound(entry)
 	}
+	entry.Unsent = entry.Unsent || j.neverSent(why)
 	entry.Refused = j.isRefused(entry)
-	if j.late.n == 0 && entry.Refused == j.staged.Refused && len(j.saw) == 0 && len(entry.Found) == len(j.staged.Found) {
+	if j.late.n == 0 && entry.Unsent == j.staged.Unsent && entry.Refused == j.staged.Refused && len(j.saw) == 0 && len(entry.Found) == len(j.staged.Found) {
 		return
 	}
 	_ = j.noteAlso(ctx, entry)
+}
+
+// neverSent reports whether this look, which why ended, knew that no server has
+// the staged value, and did not come to send it. Whoever sends it meanwhile has
+// written the entry first (noteSent): check-and-set tells. A Vault that is in
+// the way as a whole is not asked for one more call for each credential of a
+// batch.
+func (j *job) neverSent(why error) bool {
+	return j.unsent && j.staged.Version > 0 && j.late.n == 0 && !protocol.AsStop(why).Reason.OfAllVault() && (j.step == protocol.Precheck || j.step == protocol.Intent)
 }
 
 // replacedSinceSet reports whether somebody has set another value after the

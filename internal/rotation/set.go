@@ -137,6 +137,7 @@ func (j *job) reset(ctx context.Context) error {
 		// It is in force, and lies nowhere yet but in staging: who has it has
 		// nothing once another one is.
 		j.late.send(sent, nil)
+		j.wasSent()
 		j.noteDetail(credential.Finding{Code: credential.FindingStoredAsSent, Detail: spent.Error() + "; another one was set instead. What was written lies where changes are logged or replicated (accesslog, auditlog, backups), and is dead"})
 		return j.restage(ctx, credential.FindingStoredAsSent)
 	}

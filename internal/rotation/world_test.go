@@ -347,6 +347,9 @@ func (w *world) check() {
 	if now := w.write().inForce(); !w.theirs[now] && !w.inVault(now) {
 		w.fail("the value in force (%s) is nowhere in Vault", now)
 	}
+	if s := w.staging[w.cred.ID]; s != nil && s.Unsent && !s.Freed && slices.Contains(w.write().history, s.Secret.Reveal()) {
+		w.fail("%s was set, and the staging entry says that no server has it", s.Secret.Reveal())
+	}
 	for _, s := range w.servers {
 		if e := s.entries[bystand]; e.inForce() != "bystander" || e.mark != "t0" {
 			w.fail("another account was touched on %s", s.name)
