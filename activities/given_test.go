@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
@@ -81,5 +82,48 @@ func TestAPathOfALoginThatWasGivenToAnotherIsLeftAsItIs(t *testing.T) {
 				require.Equal(t, ownmount.AsActivated, since)
 			}
 		})
+	}
+}
+
+// The listing found that it holds what Rollcall put there. A help desk gives
+// one password to both then, and the path to the other one.
+func TestAPathThatIsGivenAwayAfterTheListingIsNotWrittenByItsRecordAlone(t *testing.T) {
+	s := newSafe(t)
+	require.NoError(t, s.api.Sys().EnableAuthWithOptions("userpass", &vaultapi.EnableAuthOptions{Type: "userpass"}))
+	c := approle("first", "apps/user")
+	c.ID, c.Kind, c.Subject, c.Name = "vault/userpass/first", credential.UserpassPassword, "userpass/first", "first"
+	at := c.Paths[0]
+	both := func(password string) {
+		_, err := s.api.Logical().Write("auth/userpass/users/first", map[string]any{"password": password})
+		require.NoError(t, err)
+		_, err = s.api.Logical().Write(at.Mount+"/data/"+at.Path, map[string]any{"data": map[string]any{at.Field: password}})
+		require.NoError(t, err)
+	}
+	both("stolen")
+	for n, given := range []bool{false, false, true} {
+		if c.Doubted = nil; n > 0 {
+			c.Doubted = c.Paths
+		}
+		b := s.batch(fmt.Sprintf("given-%d", n), "esg-01", c)
+		b.Kind = c.Kind
+		if given {
+			both("Initial-Welcome-1")
+		}
+		var prepared []wire.PreparedItem
+		require.NoError(t, s.call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &prepared))
+		require.Nil(t, prepared[0].Stop)
+		var applied []wire.AppliedItem
+		require.NoError(t, s.call("Apply", wire.ApplyInput{Batch: b, Items: []wire.ApplyItem{{Attempt: prepared[0].Attempt, Fresh: prepared[0].Fresh}}}, &applied))
+		if !given {
+			require.True(t, applied[0].Dead(), "%v", applied[0].Stop)
+			require.NoError(t, s.call("Clean", wire.CleanInput{Batch: b, Items: []wire.CleanItem{{Dead: applied[0].ToClean()}}}, nil))
+			continue
+		}
+		require.Equal(t, protocol.ReasonSharedPath, applied[0].Stop.Reason, applied[0].Stop.Detail)
+		live, err := s.store.ReadLive(s.ctx, at, 0)
+		require.NoError(t, err)
+		require.Equal(t, "Initial-Welcome-1", live.Value.Reveal(), "it may be the other one's only copy")
+		_, err = s.api.Logical().Write("auth/userpass/login/first", map[string]any{"password": "Initial-Welcome-1"})
+		require.NoError(t, err, "nothing was set")
 	}
 }

@@ -110,11 +110,14 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 					return fmt.Errorf("looking at %s, where an earlier campaign put a value: %w; the listing was given up and nothing was changed", p, err)
 				}
 			}
-			if c.Since == ownmount.WrittenSince {
-				if l.rewritten == nil {
-					l.rewritten = map[string][]credential.Path{}
+			if c.Since == ownmount.WrittenSince || c.Since == ownmount.AsActivated && live.Found {
+				if l.recorded == nil {
+					l.recorded = map[string]map[credential.Path]ownmount.Since{}
 				}
-				l.rewritten[id] = append(l.rewritten[id], p)
+				if l.recorded[id] == nil {
+					l.recorded[id] = map[credential.Path]ownmount.Since{}
+				}
+				l.recorded[id][p] = c.Since
 			}
 			if c.Since == ownmount.Anothers {
 				l.warn(credential.FindingPlace, "an earlier campaign put a value of %s at %s, and a later one put another account's there: it is that one's, and nothing of the first is written there", c.Found.Name, p)

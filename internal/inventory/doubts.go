@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/ownmount"
 )
 
 // doubts gathers the paths of the roll that say that they are somebody else's,
@@ -26,8 +27,11 @@ type doubt struct {
 	at    credential.Path
 	names []nameThere
 	loose []nameThere
-	anew  bool
+	since ownmount.Since
 }
+
+// anew: somebody has written the path since the earlier campaign.
+func (d doubt) anew() bool { return d.since == ownmount.WrittenSince }
 
 // nameThere is a name at an authority. asked: the authority may be asked who it
 // is.
@@ -76,25 +80,31 @@ func (d *doubts) see(c *credential.Credential, p credential.Path, h held) {
 	if itself {
 		of.loose = nil
 	}
-	of.anew = !itself && d.givenAnew(c, p, h)
-	if of.anew || len(of.names)+len(of.loose) > 0 {
+	if !itself {
+		of.since = d.onlyRecorded(c, p, h)
+	}
+	if of.since != "" || len(of.names)+len(of.loose) > 0 {
 		d.paths = append(d.paths, of)
 	}
 }
 
-// givenAnew reports whether only an earlier campaign's record has a path for a
-// credential's, and somebody has written it since: it may have been given to
-// another account. Secret-ids are nobody's first password.
-func (d *doubts) givenAnew(c *credential.Credential, p credential.Path, h held) bool {
-	if !slices.Contains(d.rewritten[c.ID], p) || slices.Contains(c.Named, p) || d.besideOf(c, "", false, "").authority == "" {
-		return false
+// onlyRecorded is what became of a path that only an earlier campaign's record
+// has for a credential's, or empty. Once somebody has written it, it may have
+// been given to another account. Secret-ids are nobody's first password.
+func (d *doubts) onlyRecorded(c *credential.Credential, p credential.Path, h held) ownmount.Since {
+	since, recorded := d.recorded[c.ID][p]
+	if !recorded || slices.Contains(c.Named, p) || d.besideOf(c, "", false, "").authority == "" {
+		return ""
 	}
 	if h.owner == c.Subject || strings.HasSuffix(p.Path, "-"+segment(c.Subject)) {
-		return false // made for it alone
+		return "" // made for it alone
 	}
-	return !slices.ContainsFunc(d.candidates, func(of Candidate) bool {
+	if slices.ContainsFunc(d.candidates, func(of Candidate) bool {
 		return of.Path != nil && !of.Earlier && !of.Left && of.Account != "" && (*of.Path == p || of.AnyField && secretPathOf(*of.Path) == secretPathOf(p))
-	})
+	}) {
+		return ""
+	}
+	return since
 }
 
 // besideOf is whom a name means beside a credential's secret: an account of the
@@ -123,7 +133,10 @@ func (d *doubts) isOwn(c *credential.Credential, m nameThere) bool {
 	})
 }
 
-// tell marks the paths that another account is named at.
+// tell marks the paths that another account is named at, and those that only an
+// earlier campaign's record ties to theirs. Of one that holds what that campaign
+// put there nothing is said: it is looked at again right before Set, for
+// somebody may write it until then (rotation's anothers).
 func (d *doubts) tell(ctx context.Context, roll *credential.Roll) error {
 	if len(d.paths) == 0 {
 		return nil
@@ -134,10 +147,13 @@ func (d *doubts) tell(ctx context.Context, roll *credential.Roll) error {
 	}
 	for _, of := range d.paths {
 		why := d.why(of, known)
-		if why == "" && !of.anew {
+		if why == "" && of.since == "" {
 			continue
 		}
 		of.c.Doubted = append(of.c.Doubted, of.at)
+		if why == "" && !of.anew() {
+			continue
+		}
 		if slices.Contains(of.c.Confirmed, of.at) {
 			continue // and what he looked at is asked for before anything is set
 		}

@@ -148,8 +148,8 @@ type lister struct {
 	auths    *mountTypes // nil: not asked yet
 	unlisted []string    // userpass mounts whose users we may not list
 
-	placed    map[string][]credential.Path // where earlier campaigns put values, by credential id
-	rewritten map[string][]credential.Path // those of them that somebody has written since
+	placed   map[string][]credential.Path                  // where earlier campaigns put values, by credential id
+	recorded map[string]map[credential.Path]ownmount.Since // of those that hold something, what became of them
 
 	mounts     []*authMount               // of type ldap, that ask a directory of the campaign
 	uses       []vaultUse                 // accounts with which Vault itself works
