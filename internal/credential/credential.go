@@ -114,11 +114,11 @@ type Credential struct {
 	ConfirmedWritten map[string]time.Time `json:"confirmed_written,omitempty"`
 
 	// Doubted are those of Paths of which the secret there, or its name, says
-	// that they are another account's, or that nothing but an earlier campaign's
-	// record has for this one's. Several accounts may have one password, so that
-	// this one's good login with it shows nothing: where it is accepted nothing
-	// is set, until a person confirms account and path, unless it is what that
-	// campaign put there.
+	// that they are another account's, or that nothing but an earlier
+	// campaign's record has for this one's. Several accounts may have one
+	// password, so that this one's good login with it shows nothing: where it
+	// is accepted nothing is set, until a person confirms account and path,
+	// unless it is what that campaign put there.
 	Doubted []Path `json:"doubted,omitempty"`
 
 	// Ours are those of Paths at which an earlier campaign activated a value of

@@ -134,9 +134,9 @@ func (d *doubts) isOwn(c *credential.Credential, m nameThere) bool {
 }
 
 // tell marks the paths that another account is named at, and those that only an
-// earlier campaign's record ties to theirs. Of one that holds what that campaign
-// put there nothing is said: it is looked at again right before Set, for
-// somebody may write it until then (rotation's anothers).
+// earlier campaign's record ties to theirs. Of one that holds what that
+// campaign put there nothing is said: it is looked at again right before Set,
+// for somebody may write it until then (rotation's anothers).
 func (d *doubts) tell(ctx context.Context, roll *credential.Roll) error {
 	if len(d.paths) == 0 {
 		return nil

@@ -63,6 +63,7 @@ func (j *job) offerRest(ctx context.Context, good protocol.Reply) (last protocol
 		case err != nil:
 			return good, false, err
 		case reply == protocol.Refused:
+			j.unsent = false // as in stillHad
 			return good, false, &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: j.writeServer(), Detail: "a value that the account had accepted was refused a moment later, so somebody has set another one or the account was locked; nothing was set, and the next pass looks again"}
 		case reply != protocol.Accepted:
 			return good, false, protocol.StopFor(reply, j.writeServer())
@@ -92,6 +93,7 @@ func (j *job) stillHad(ctx context.Context) error {
 	}
 	now, err := j.Authority.Account(ctx, j.writeServer(), j.c)
 	if err == nil && now.Changed != j.account.Changed {
+		j.unsent = false // whoever did that may be a twin, and have set this very value
 		err = &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: j.writeServer(), Detail: "its secrets were changed while it was looked whose its paths are; nothing was set, and the next pass looks again"}
 	}
 	return err

@@ -29,6 +29,7 @@ func (r *Rotator) MayStand(ctx context.Context, c credential.Credential) *protoc
 		}
 	}
 	if asks, ok := kind.As[kind.Settable](r.Authority); ok {
+		was.account.LeftOut, was.account.Accepted = r.LeftOut, c.Accepted
 		if err := asks.MaySet(ctx, was.account); err != nil {
 			return protocol.AsStop(err)
 		}

@@ -21,11 +21,11 @@ type Reach interface {
 	// place of its new value, or the staging place, will not be closed by a
 	// rotation.
 	Before(ctx context.Context, c credential.Credential) *protocol.Stop
-	// Stand notes that nothing keeps a login from being set but others that could
-	// read the place of its new value and are not closed yet, and says why it
-	// must not be set before they are, or nil: each of them is about to be set
-	// too, and waits for this one. Where there is none it asks nothing. may is
-	// what else would keep it from being set.
+	// Stand notes that nothing keeps a login from being set but others that
+	// could read the place of its new value and are not closed yet, and says
+	// why it must not be set before they are, or nil: each of them is about to
+	// be set too, and waits for this one. Where there is none it asks nothing.
+	// may is what else would keep it from being set.
 	Stand(ctx context.Context, c credential.Credential, may func() error) error
 	// Aside takes back what Stand has noted.
 	Aside(ctx context.Context, c credential.Credential)
@@ -53,7 +53,9 @@ func (j *job) standing(ctx context.Context, facts protocol.Facts) error {
 	}
 	err := j.Reach.Stand(ctx, j.c, func() error {
 		if asks, ok := kind.As[kind.Settable](j.Authority); ok {
-			return asks.MaySet(ctx, j.account)
+			account := j.account
+			account.LeftOut, account.Accepted, account.Old = j.LeftOut, j.c.Accepted, j.known()
+			return asks.MaySet(ctx, account)
 		}
 		return nil
 	})

@@ -163,6 +163,9 @@ func TestALoginThatIsNotSetAfterAllIsNotTakenForAboutToBe(t *testing.T) {
 			w.reach = reach
 			r := w.rotator()
 			r.BeforeSet = func(context.Context, credential.Credential) *protocol.Stop {
+				if waits {
+					return nil
+				}
 				return &protocol.Stop{Reason: protocol.ReasonInterrupted}
 			}
 			p := r.Prepare(t.Context(), w.cred)

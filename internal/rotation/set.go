@@ -143,7 +143,7 @@ func (j *job) reset(ctx context.Context) error {
 	}
 	j.late.send(sent, err)
 	var stop *protocol.Stop
-	if errors.As(err, &stop) && stop.Reason.NotSet() {
+	if errors.As(err, &stop) && notSent(stop) {
 		entry := j.staged
 		// A policy also refuses a value that a slow twin has just set, and a
 		// role may ask for none only since then; a missing right, or a server
@@ -161,7 +161,7 @@ func (j *job) reset(ctx context.Context) error {
 			}
 		}
 	}
-	if stop == nil || !stop.Reason.NotSet() {
+	if stop == nil || !notSent(stop) {
 		j.wasSent()
 	}
 	if err == nil {

@@ -24,10 +24,16 @@ func (u *unanswered) send(at time.Time, err error) {
 	switch {
 	case err == nil:
 		u.answered = true
-	case errors.As(err, &stop) && (stop.Reason.NotSet() || stop.Reason == protocol.ReasonHeld): // not committed
+	case errors.As(err, &stop) && (notSent(stop) || stop.Reason == protocol.ReasonHeld): // not committed
 	default:
 		u.n, u.last = u.n+1, at
 	}
+}
+
+// notSent reports whether a Set was clearly refused, or not begun because no
+// login is left to try what it sets.
+func notSent(stop *protocol.Stop) bool {
+	return stop.Reason.NotSet() || stop.Reason == protocol.ReasonNearLock
 }
 
 // mayHaveSent counts what a process may have sent that was killed before it

@@ -101,9 +101,10 @@ func (au *Authority) ofOneUse(ctx context.Context, r role, given map[string]stri
 		return credential.Secret{}, nothing, err
 	}
 	value := credential.NewSecret(rand.Text())
-	got, err := au.api.Logical().WriteWithContext(ctx, r.path()+"/custom-secret-id", map[string]any{
-		"secret_id": value.Reveal(), "metadata": string(metadata), "num_uses": 1, "ttl": 60,
-	})
+	// Vault refuses a lifetime that is longer than the role's own.
+	body := limits{uses: 1, ttl: 60}.within(r).parameters()
+	body["secret_id"], body["metadata"] = value.Reveal(), string(metadata)
+	got, err := au.api.Logical().WriteWithContext(ctx, r.path()+"/custom-secret-id", body)
 	if err != nil {
 		return credential.Secret{}, nothing, au.fail("give the role a secret-id of one use", err)
 	}

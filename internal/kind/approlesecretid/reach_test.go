@@ -25,11 +25,12 @@ path "kv/data/apps/written/*" { capabilities = ["create", "update"] }`))
 		known    bool
 		want     []string
 	}{
-		"its value is known":         {map[string]any{"token_policies": "reads-esg"}, nil, true, want},
-		"its value is not known":     {map[string]any{"token_policies": "reads-esg"}, nil, false, want},
-		"a limited number of uses":   {map[string]any{"token_policies": "reads-esg"}, map[string]any{"num_uses": 1}, true, want},
-		"tokens that may do nothing": {map[string]any{"token_policies": "reads-esg", "token_no_default_policy": true, "token_num_uses": 1}, nil, true, want},
-		"batch tokens":               {map[string]any{"token_policies": "reads-esg", "token_type": "batch"}, nil, true, want},
+		"its value is known":           {map[string]any{"token_policies": "reads-esg"}, nil, true, want},
+		"its value is not known":       {map[string]any{"token_policies": "reads-esg"}, nil, false, want},
+		"a limited number of uses":     {map[string]any{"token_policies": "reads-esg"}, map[string]any{"num_uses": 1}, true, want},
+		"secret-ids that live shortly": {map[string]any{"token_policies": "reads-esg", "secret_id_ttl": "30s"}, nil, false, want},
+		"tokens that may do nothing":   {map[string]any{"token_policies": "reads-esg", "token_no_default_policy": true, "token_num_uses": 1}, nil, true, want},
+		"batch tokens":                 {map[string]any{"token_policies": "reads-esg", "token_type": "batch"}, nil, true, want},
 		"a policy that goes by metadata": {map[string]any{"token_policies": "reads-by-host"}, map[string]any{"metadata": `{"host":"esg-01"}`}, false,
 			[]string{"kv/data/apps/esg-01/mta", "kv/data/apps/esg-01/secret", "kv/data/apps/esg-01/blank "}},
 		"no rights": {nil, nil, true, nil},

@@ -3,6 +3,7 @@ package userpasspassword
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -171,4 +172,83 @@ func TestAUserWithASecondFactorIsNotLockedByProofs(t *testing.T) {
 	}
 	require.Equal(t, 3, dead)
 	require.Equal(t, protocol.Accepted, account(t, authority(), c).State)
+}
+
+// replaces is an authority of which somebody sets another password after each
+// of ours.
+type replaces struct {
+	*Authority
+	t *testing.T
+}
+
+func (r *replaces) Unwrap() kind.Authority { return r.Authority }
+
+func (r *replaces) Set(ctx context.Context, a kind.Account, v, old credential.Secret) error {
+	err := r.Authority.Set(ctx, a, v, old)
+	if err == nil {
+		mount, name, _ := strings.Cut(a.Subject, "/")
+		admin(r.t, "auth/"+mount+"/users/"+name+"/password", map[string]any{"password": "another"})
+	}
+	return err
+}
+
+// However few wrong logins lock, what is set is tried only where that may be
+// wrong: else nothing is set, and the next pass goes on when they are
+// forgotten.
+func TestNothingIsSetWhereTheLoginThatTriesItCouldLock(t *testing.T) {
+	store := openStore(t)
+	for _, locks := range []int{2, 3, 5} {
+		t.Run(fmt.Sprint(locks), func(t *testing.T) {
+			t.Parallel()
+			mount := fmt.Sprint("few-", locks)
+			admin(t, "sys/auth/"+mount, map[string]any{"type": "userpass"})
+			admin(t, "sys/auth/"+mount+"/tune", map[string]any{"user_lockout_config": map[string]any{"lockout_threshold": fmt.Sprint(locks)}})
+			old := credential.NewSecret("stolen")
+			admin(t, "auth/"+mount+"/users/u", map[string]any{"password": old.Reveal()})
+			c := credential.Credential{ID: "vault/" + mount + "/u", Kind: credential.UserpassPassword, Authority: credential.VaultAuthority, Subject: mount + "/u", Name: mount + "/u"}
+			at(t, store, &c, old)
+			wrong := func() {
+				_, err := server.Client().Logical().WriteWithContext(t.Context(), "auth/"+mount+"/login/u", map[string]any{"password": "guess"})
+				require.Error(t, err)
+				_, _, err = store.BeginLogin(t.Context(), c.ID, 99, time.Hour)
+				require.NoError(t, err)
+			}
+			au := New(server.Client(), "vault", config.PasswordPolicy{}, nil).Counting(store)
+			reply, err := au.Try(t.Context(), "vault", account(t, au, c), old)
+			require.NoError(t, err)
+			require.Equal(t, protocol.Accepted, reply)
+			r := &rotation.Rotator{Store: store, Authority: &beforeSet{&replaces{au, t}, func() {
+				for range locks - 1 {
+					wrong()
+				}
+			}}, Campaign: c.Name, Pass: 1, Now: time.Now}
+			p := r.Prepare(t.Context(), c)
+			require.Nil(t, p.Stop)
+			a := r.Apply(t.Context(), c, p.Attempt, p.Fresh)
+			require.Equal(t, protocol.ReasonNearLock, a.Stop.Reason, a.Stop.Detail)
+			require.Equal(t, protocol.Accepted, account(t, au, c).State)
+			staged, _, err := store.ReadStaged(t.Context(), c.ID)
+			require.NoError(t, err)
+			require.True(t, staged.Unsent, "nothing was sent")
+			_, err = server.Client().Logical().WriteWithContext(t.Context(), "auth/"+mount+"/login/u", map[string]any{"password": old.Reveal()})
+			require.NoError(t, err, "nothing was set, and nobody is locked")
+			require.NoError(t, store.EndLogins(t.Context(), c.ID, locks-1))
+			r = &rotation.Rotator{Store: store, Authority: New(server.Client(), "vault", config.PasswordPolicy{}, nil).Counting(store), Campaign: c.Name, Pass: 2, Now: time.Now}
+			p = r.Prepare(t.Context(), c)
+			require.Nil(t, p.Stop)
+			a = r.Apply(t.Context(), c, p.Attempt, p.Fresh)
+			require.True(t, a.Dead(), "%+v", a.Stop)
+		})
+	}
+}
+
+// beforeSet has others do something right before a password is set.
+type beforeSet struct {
+	*replaces
+	do func()
+}
+
+func (b *beforeSet) Set(ctx context.Context, a kind.Account, v, old credential.Secret) error {
+	b.do()
+	return b.replaces.Set(ctx, a, v, old)
 }

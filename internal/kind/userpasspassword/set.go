@@ -64,7 +64,7 @@ func (au *Authority) settable(ctx context.Context, a kind.Account) (user, error)
 // force, and nobody would be given it.
 func (au *Authority) provable(ctx context.Context, u user) error {
 	m, err := au.mountOf(ctx, u)
-	if err != nil || !au.ration.Last(ctx, u.id(), m.lockout) {
+	if err != nil || !au.ration.Spent(ctx, u.id(), m.lockout) {
 		return err
 	}
 	return au.ration.Begin(ctx, u.id(), m.lockout)

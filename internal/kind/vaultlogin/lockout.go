@@ -18,8 +18,8 @@ var errMayLock = errors.New("more wrong passwords could lock the account, or its
 
 // mayBeWrong is asked before a value is offered. known: it was let in last, and
 // is counted only if it is wrong by now. An error is why it is not offered.
-func (au *Authority) mayBeWrong(ctx context.Context, c credential.Credential, l credential.VaultLogin, known bool) error {
-	room, err := au.room(ctx, c, l)
+func (au *Authority) mayBeWrong(ctx context.Context, c credential.Credential, l credential.VaultLogin, value credential.Secret, known bool) error {
+	room, silent, err := au.room(ctx, c, l)
 	if err != nil {
 		return err
 	}
@@ -30,6 +30,11 @@ func (au *Authority) mayBeWrong(ctx context.Context, c credential.Credential, l 
 	if !room || !lockout.Spare(au.ration.Counted(ctx, loginID(l), lockout)) {
 		return fmt.Errorf("vault %s: log in to ask what a login may read: %w", au.vault, errMayLock)
 	}
+	if silent {
+		if err := au.isRight(ctx, c, value); err != nil {
+			return err
+		}
+	}
 	if known {
 		return nil
 	}
@@ -37,24 +42,53 @@ func (au *Authority) mayBeWrong(ctx context.Context, c credential.Credential, l 
 }
 
 // room reports whether the servers that the mount may ask have room for a wrong
-// login.
-func (au *Authority) room(ctx context.Context, c credential.Credential, l credential.VaultLogin) (bool, error) {
+// login. silent: of one that does not answer that is not known, and Vault may
+// reach it.
+func (au *Authority) room(ctx context.Context, c credential.Credential, l credential.VaultLogin) (room, silent bool, err error) {
 	servers := l.Servers
 	if len(servers) == 0 {
 		servers = au.Servers()
 	}
 	for _, server := range servers {
 		a, err := au.Authority.Account(ctx, server, c)
+		stop, stopped := errors.AsType[*protocol.Stop](err)
 		switch {
+		case stopped && stop.Reason == protocol.ReasonUnreachable:
+			silent = true
 		case err != nil:
-			return false, err
+			return false, false, err
 		case a.State != protocol.Accepted:
-			return false, protocol.StopFor(a.State, server)
+			return false, false, protocol.StopFor(a.State, server)
 		case !(minted.Lockout{Locks: a.Locks}).Spare(a.Failed):
-			return false, nil
+			return false, false, nil
 		}
 	}
-	return true, nil
+	return true, silent, nil
+}
+
+// isRight offers a value to the write server, which shows what room it has: one
+// that is in force there is wrong at no server that follows. errRefused: it is
+// not, and was offered to nobody else.
+func (au *Authority) isRight(ctx context.Context, c credential.Credential, value credential.Secret) error {
+	server := au.Servers()[0]
+	a, err := au.Authority.Account(ctx, server, c)
+	switch {
+	case err != nil:
+		return err
+	case a.State != protocol.Accepted:
+		return protocol.StopFor(a.State, server)
+	case !(minted.Lockout{Locks: a.Locks}).Spare(a.Failed):
+		return fmt.Errorf("vault %s: log in to ask what a login may read: %w", au.vault, errMayLock)
+	}
+	switch reply, err := au.Offer(ctx, server, a, value); {
+	case err != nil:
+		return err
+	case reply == protocol.Accepted:
+		return nil
+	case reply != protocol.Refused:
+		return protocol.StopFor(reply, server)
+	}
+	return errRefused
 }
 
 // loginID is the login's at Vault, whoever has it.

@@ -103,12 +103,15 @@ func (au *Authority) logInWithOne(ctx context.Context, c credential.Credential, 
 		}
 		offered = append(offered, v)
 		known := au.letInLast(c, l, v)
+		var auth *vaultapi.SecretAuth
+		var end func()
+		var err error
 		if len(l.Names) > 0 {
-			if err := au.mayBeWrong(ctx, c, l, known); err != nil {
-				return nil, nil, err
-			}
+			err = au.mayBeWrong(ctx, c, l, v, known)
 		}
-		auth, end, err := au.logIn(ctx, l, v)
+		if err == nil {
+			auth, end, err = au.logIn(ctx, l, v)
+		}
 		if err == nil {
 			au.letIn(ctx, c, l, v, known)
 			return auth, end, nil

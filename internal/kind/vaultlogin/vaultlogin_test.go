@@ -35,6 +35,7 @@ func TestPasswordsThatLogInToVault(t *testing.T) {
 	t.Run("what a login could read is asked with the value in force, and wrong ones are not offered twice", w.reads)
 	t.Run("however many stale values are asked with, nobody is locked", w.readsLockNobody)
 	t.Run("a value that was let in once locks nobody when it is not the account's any more", w.onceLetIn)
+	t.Run("a replica that does not answer leaves what one could read known, and nobody is locked there", w.readsBesideASilentServer)
 	t.Run("what one could read is not what another could", w.readsOfEach)
 	t.Run("who logs in by another name has what that name gets, and its tokens are revoked", w.anotherName)
 	t.Run("of many logins that get the same one is asked", w.readsOfMany)

@@ -111,6 +111,13 @@ func (r *Ration) Last(ctx context.Context, id string, l Lockout) bool {
 	return l.Ours() < l.Locks && r.Counted(ctx, id, l) >= l.Ours()
 }
 
+// Spent reports whether the next login could be the one that locks, if it is
+// wrong: where none is left to others a value that is set now could not be
+// tried without that, and somebody may set others.
+func (r *Ration) Spent(ctx context.Context, id string, l Lockout) bool {
+	return l.Locks > 0 && r.Counted(ctx, id, l) >= max(1, l.Locks-1)
+}
+
 // Begin is called before a login that may be wrong. Where it could be the one
 // that locks, the error is a *protocol.Stop, and it is not to be made.
 func (r *Ration) Begin(ctx context.Context, id string, l Lockout) error {
