@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,4 +252,24 @@ type beforeSet struct {
 func (b *beforeSet) Set(ctx context.Context, a kind.Account, v, old credential.Secret) error {
 	b.do()
 	return b.replaces.Set(ctx, a, v, old)
+}
+
+// What was right a moment ago is offered without a count. Several that ask at
+// once offered it as often, before the first of them knew that it is wrong.
+func TestWhatWasRightAMomentAgoIsOfferedByOneAtATime(t *testing.T) {
+	store := openStore(t)
+	c, old := newUser(t, nil)
+	au := New(worker, "vault", config.PasswordPolicy{}, nil).Counting(store)
+	a := account(t, au, c)
+	reply, err := au.Try(t.Context(), "vault", a, old)
+	require.NoError(t, err)
+	require.Equal(t, protocol.Accepted, reply)
+	admin(t, "auth/userpass/users/"+c.Name+"/password", map[string]any{"password": "another"})
+	var all sync.WaitGroup
+	for range 12 {
+		all.Go(func() { _, _ = au.Offer(t.Context(), "vault", a, old) })
+	}
+	all.Wait()
+	require.Equal(t, protocol.Accepted, account(t, au, c).State)
+	login(t, c.Name, credential.NewSecret("another"))
 }

@@ -126,6 +126,11 @@ func (au *Authority) enter(ctx context.Context, u user, value credential.Secret)
 	if err != nil {
 		return nil, nil, notMade{err}
 	}
+	end, err := au.ration.Alone(ctx, u.id())
+	if err != nil {
+		return nil, nil, notMade{err}
+	}
+	defer end()
 	known := au.isKnown(u, value) && !au.ration.Last(ctx, u.id(), m.lockout)
 	if !known {
 		if err := au.ration.Begin(ctx, u.id(), m.lockout); err != nil {

@@ -92,6 +92,13 @@ func (au *Authority) readsAt(ctx context.Context, c credential.Credential, l cre
 }
 
 func (au *Authority) logInWithOne(ctx context.Context, c credential.Credential, l credential.VaultLogin, values []credential.Secret) (*vaultapi.SecretAuth, func(), error) {
+	if len(l.Names) > 0 {
+		end, err := au.ration.Alone(ctx, loginID(l))
+		if err != nil {
+			return nil, nil, err
+		}
+		defer end()
+	}
 	var offered []credential.Secret
 	wrong := 0
 	for _, v := range values {

@@ -89,6 +89,21 @@ type Ration struct {
 
 	mu    sync.Mutex
 	begun map[string]int // by login: the count with the last one of this process, until a good one
+	turns sync.Map       // by login: chan struct{}
+}
+
+// Alone waits until no other login of the same is on its way from this process:
+// what one of them shows has to be known to the next, or several offer at once
+// what was right a moment ago. end has to be called, where err is nil.
+func (r *Ration) Alone(ctx context.Context, id string) (end func(), err error) {
+	got, _ := r.turns.LoadOrStore(id, make(chan struct{}, 1))
+	turn := got.(chan struct{})
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Counted is how many wrong logins may count against a login now. Where that
