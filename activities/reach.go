@@ -57,19 +57,25 @@ func beforeStaging(ctx context.Context, rot *rotation.Rotator, within *reach.Rea
 // for as long as one of them comes further: when all were looked at, those that
 // read each other's places are set one after the other, and then the new value
 // of each is written. Until then their consumers are cut off, which must not
-// last until another pass.
+// last until another pass. Where none was retired yet there is nothing new for
+// the others.
 func inCircles(cs []credential.Credential, done []rotation.Applied) iter.Seq[[]int] {
 	return func(yield func([]int) bool) {
 		was := ""
 		for range 2*len(cs) + 1 {
 			var some []int
-			at := ""
+			at, retired := "", false
 			for i, d := range done {
-				if cs[i].ReachesVault() && d.Stop != nil && d.Stop.Reason == protocol.ReasonWithinReach {
+				switch {
+				case !cs[i].ReachesVault():
+				case d.Dead():
+					retired = true
+				case d.Stop != nil && d.Stop.Reason == protocol.ReasonWithinReach:
+					retired = retired || d.Step == protocol.Activate
 					some, at = append(some, i), fmt.Sprint(at, " ", i, " ", d.Step)
 				}
 			}
-			if at == was || !yield(some) {
+			if !retired || at == was || !yield(some) {
 				return
 			}
 			was = at

@@ -53,6 +53,7 @@ func (o *Reach) reads(ctx context.Context, login credential.Credential, paths []
 func (l *Logins) Aside(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	l.noted.Delete(id)
 	_ = l.store.NotBeforeSet(ctx, id)
 }
 

@@ -32,6 +32,7 @@ type Logins struct {
 	kinds *registry.Registry
 	seen  sync.Map
 	found sync.Map // campaign -> *found
+	noted sync.Map // login -> notedAt: who is about to be set
 	quiet sync.Map // campaign, authority and open logins -> time.Time at which no token was new
 	// LookAfter is how long a login that was seen to be closed is taken to be
 	// so.
@@ -77,6 +78,7 @@ type Reach struct {
 	shut     []credential.Credential            // logins that were closed and so not asked; one of them may be open again by now
 	stays    map[string]kind.Outlasts           // by credential: what no rotation ends
 	logins   map[string]credential.Credential   // by credential: those of the batch
+	wasOpen  sync.Map                           // by credential: when it was seen to be open
 }
 
 // Of asks each login of the roll that is still open what it could read of the

@@ -19,8 +19,8 @@ type BeforeSet struct {
 }
 
 // BeforeSetFor is for how long such a note is gone by: whoever wrote it may
-// have been killed.
-const BeforeSetFor = 10 * time.Minute
+// have been killed. A pass over thousands of logins takes its time.
+const BeforeSetFor = time.Hour
 
 // Stands reports whether the note is of a campaign and young enough. own is
 // this worker's clock; Vault's counts where that is known, since two workers'
