@@ -128,10 +128,13 @@ func TestBatchesSideBySideOfferAUserOfAnAccountsNameWhatWasStolenOnce(t *testing
 		for range 4 {
 			g.Go(func() error {
 				within, err := worker.rotation.reachOf(t.Context(), worker.accounts, worker.roll.Credentials[3:5], false)
-				if err == nil && within.BeforeStaging(t.Context(), worker.roll.Credentials[4]) != nil {
-					err = errors.New("it waits for a user that refused what was stolen")
+				if err != nil {
+					return err
 				}
-				return err
+				if stop, _ := within.BeforeStaging(t.Context(), worker.roll.Credentials[4]); stop != nil {
+					return errors.New("it waits for a user that refused what was stolen")
+				}
+				return nil
 			})
 		}
 	}
