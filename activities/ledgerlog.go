@@ -30,6 +30,9 @@ func Shut(l *Ledger) error {
 }
 
 func (l *Ledger) append(ctx context.Context, campaign string, entries []ledger.Entry) error {
+	if err := l.nameLogins(ctx, campaign, entries); err != nil {
+		return err
+	}
 	if len(entries) == 0 {
 		return nil
 	}

@@ -25,7 +25,7 @@ func (r *Rotation) reachOf(ctx context.Context, b wire.Batch, cs []credential.Cr
 	if err != nil {
 		return nil, err
 	}
-	of := reach.Batch{Spec: spec, Campaign: b.Campaign, Authority: b.Authority, Kind: b.Kind}
+	of := reach.Batch{Spec: spec, Campaign: b.Campaign, Authority: b.Authority, Kind: b.Kind, At: b.Logins}
 	if of.Logins, err = r.Store.ReadRefs(ctx, b.Campaign, b.Snapshot, b.Logins); err != nil {
 		return nil, classify(errVault, err)
 	}

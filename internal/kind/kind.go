@@ -247,6 +247,14 @@ func StillRead(ctx context.Context, readers, of []credential.Credential, ask fun
 // ErrNoneLogsIn says of a Login that each of some values was refused.
 var ErrNoneLogsIn = errors.New("no value that is known logs in")
 
+// ErrSecondFactor says of a Login that a value was right, and that Vault asks
+// for a second factor besides; ErrCouldLock that one more value, if it were
+// wrong, could lock it. What it could read is not known then.
+var (
+	ErrSecondFactor = errors.New("a second factor is asked for")
+	ErrCouldLock    = errors.New("more wrong passwords could lock the user")
+)
+
 // Login is an Authority whose credentials open Vault.
 type Login interface {
 	// Reads gives those of the API paths in Vault that whoever has a token of

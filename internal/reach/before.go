@@ -55,7 +55,7 @@ func (o *Reach) never(ctx context.Context, c credential.Credential) *protocol.St
 	for _, at := range makes(c) {
 		for _, login := range o.readers[at] {
 			if login.ID != c.ID && o.open(ctx, login, c) {
-				return notBegunFor("another login to Vault of the roll is not dead yet, and may make this one anew (" + o.how(login, "it may write to its role or user, or make its secret-ids or passwords") + "): whoever stole that one would have this one again")
+				return notBegunFor("another login to Vault of the roll (" + o.told(login) + ") is not dead yet, and may make this one anew (" + o.how(login, "it may write to its role or user, or make its secret-ids or passwords") + "): whoever stole that one would have this one again")
 			}
 		}
 	}
@@ -64,17 +64,17 @@ func (o *Reach) never(ctx context.Context, c credential.Credential) *protocol.St
 			self, stays := login.ID == c.ID, o.stays[login.ID]
 			switch {
 			case i == 0 && (self || o.open(ctx, login, c)):
-				return notBegunFor("a login to Vault of the roll that is not dead yet, perhaps this one, could read what Rollcall stages" + o.because(login) + ": take that right from it first")
+				return notBegunFor("a login to Vault of the roll that is not dead yet, perhaps this one (" + o.told(login) + "), could read what Rollcall stages" + o.because(login) + ": take that right from it first")
 			case i > 0 && self && stays.Tokens:
 				return notBegunFor("it gives batch tokens, or did so when it was listed: those that somebody has live until they expire, whatever becomes of its secret-ids, and could read where its new one goes" + o.because(login) + ". Wait for them to expire (token_max_ttl) with service tokens set on the role or its mount, and run again")
 			case i > 0 && !self && (stays.Tokens || stays.Login) && o.open(ctx, login, c):
-				return notBegunFor("another login to Vault of the roll could read where its new value goes" + o.because(login) + ", and no rotation closes that one: it gives batch tokens, lets in without its secret, or cannot be rotated as it is listed")
+				return notBegunFor("another login to Vault of the roll (" + o.told(login) + ") could read where its new value goes" + o.because(login) + ", and no rotation closes that one: it gives batch tokens, lets in without its secret, or cannot be rotated as it is listed")
 			}
 		}
 	}
 	for _, login := range append(slices.Clone(o.unknown), o.shut...) {
 		if stays := o.stays[login.ID]; login.ID != c.ID && (stays.Login || stays.Tokens) && o.open(ctx, login, c) {
-			return notBegunFor(notAsked)
+			return notBegunFor(notAsked + ": " + o.told(login))
 		}
 	}
 	return nil
@@ -89,10 +89,8 @@ func (o *Reach) unasked(ctx context.Context, c credential.Credential) *protocol.
 	if slices.ContainsFunc(o.unknown, func(l credential.Credential) bool { return l.ID == c.ID }) {
 		return nil
 	}
-	for _, login := range append(slices.Clone(o.unknown), o.shut...) {
-		if login.ID != c.ID && o.open(ctx, login, c) {
-			return notBegunFor(notAsked)
-		}
+	if which := o.notAsked(ctx, c, func(login credential.Credential) bool { return login.ID != c.ID }); which != "" {
+		return notBegunFor(notAsked + ": " + which)
 	}
 	return nil
 }
@@ -120,14 +118,12 @@ func (o *Reach) Within(ctx context.Context, c credential.Credential) *protocol.S
 				if i == 0 {
 					what = "what Rollcall stages" + o.because(login) + ": take that right from it first"
 				}
-				return within("a login to Vault of the roll that is not dead yet, or batch tokens or orphans of one, could read " + what)
+				return within("a login to Vault of the roll (" + o.told(login) + ") that is not dead yet, or batch tokens or orphans of one, could read " + what)
 			}
 		}
 	}
-	for _, login := range append(slices.Clone(o.unknown), o.shut...) {
-		if o.open(ctx, login, c) {
-			return within("a login to Vault of the roll is not dead yet, and what it could read cannot be found out (its own reason says what is the matter with it)")
-		}
+	if which := o.notAsked(ctx, c, func(credential.Credential) bool { return true }); which != "" {
+		return within("a login to Vault of the roll is not dead yet, and what it could read cannot be found out (its own reason says what is the matter with it): " + which)
 	}
 	return nil
 }

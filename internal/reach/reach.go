@@ -63,6 +63,7 @@ type Batch struct {
 	Authority string
 	Kind      credential.Kind
 	Logins    []credential.Credential // those of the roll that are still open
+	At        credential.Refs         // where on the roll each of Logins stands
 	Readers   []credential.Credential // accounts that may read what others are set to
 }
 
@@ -74,6 +75,8 @@ type Reach struct {
 	readers  map[string][]credential.Credential // by API path in Vault: who could read what is written there, or write there
 	rises    map[string]string                  // by credential: the path by which a login may give itself other rights
 	unknown  []credential.Credential            // logins that could not be asked
+	why      map[string]string                  // by credential: why not, where that is known and names nothing
+	at       map[string]credential.Ref          // by credential: where on the roll a login stands
 	seen     map[string]bool                    // by authority: an account may read what the others there are set to
 	shut     []credential.Credential            // logins that were closed and so not asked; one of them may be open again by now
 	stays    map[string]kind.Outlasts           // by credential: what no rotation ends
@@ -88,7 +91,10 @@ type Reach struct {
 // before, so that a login need not be asked about itself alone, unless what it
 // minted outlives it. It gives nil where nothing of cs lies anywhere.
 func (l *Logins) Of(ctx context.Context, b Batch, cs []credential.Credential, begun bool) (*Reach, error) {
-	out := &Reach{of: l, spec: b.Spec, campaign: b.Campaign, readers: map[string][]credential.Credential{}, rises: map[string]string{}, stays: map[string]kind.Outlasts{}, logins: map[string]credential.Credential{}}
+	out := &Reach{of: l, spec: b.Spec, campaign: b.Campaign, readers: map[string][]credential.Credential{}, rises: map[string]string{}, stays: map[string]kind.Outlasts{}, logins: map[string]credential.Credential{}, why: map[string]string{}, at: map[string]credential.Ref{}}
+	for i, ref := range b.At {
+		out.at[b.Logins[i].ID] = ref
+	}
 	var paths []string
 	for _, c := range cs {
 		if c.Kind.OnlyEnds() {
@@ -135,7 +141,7 @@ func (o *Reach) ask(ctx context.Context, logins, cs []credential.Credential, pat
 			defer mu.Unlock()
 			o.stays[login.ID] = stays
 			if err != nil {
-				o.unknown = append(o.unknown, login)
+				o.unknown, o.why[login.ID] = append(o.unknown, login), whyNotAsked(err)
 			}
 			if shut {
 				o.shut = append(o.shut, login)

@@ -2,7 +2,6 @@ package userpasspassword
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,7 +72,7 @@ func (au *Authority) reads(ctx context.Context, c credential.Credential, values 
 			continue
 		}
 		if !au.isKnown(*u, v) && (au.refused.count(u.subject()) >= maxRefused || c.Problem != credential.SameName && au.few(ctx, *u)) {
-			return nil, errors.New(where + ": more wrong passwords could lock the user")
+			return nil, fmt.Errorf("%s: %w", where, kind.ErrCouldLock)
 		}
 		bare, auth, err := au.enter(ctx, *u, v)
 		if err != nil {
@@ -88,7 +87,7 @@ func (au *Authority) reads(ctx context.Context, c credential.Credential, values 
 			continue
 		}
 		if auth.ClientToken == "" {
-			return nil, errors.New(where + ": a second factor is asked for")
+			return nil, fmt.Errorf("%s: %w", where, kind.ErrSecondFactor)
 		}
 		defer minted.Discard(ctx, au.api, bare, auth)
 		out, err := au.reach(ctx, c, *u, auth, paths)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/minted"
 )
@@ -14,7 +15,7 @@ import (
 // how many there were, and at Vault, which does not. Whatever a question is
 // worth, it locks no account.
 
-var errMayLock = errors.New("more wrong passwords could lock the account, or its login")
+var errMayLock = fmt.Errorf("the account, or its login: %w", kind.ErrCouldLock)
 
 // mayBeWrong is asked before a value is offered. known: it was let in last, and
 // is counted only if it is wrong by now. An error is why it is not offered.
