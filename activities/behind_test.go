@@ -85,6 +85,8 @@ func TestWhatWaitedForAReplicaDoesNotGoOnOnceItsCampaignWasClosed(t *testing.T) 
 		done <- err
 	}()
 	require.Eventually(t, func() bool { return sets(t, first) == accounts }, time.Minute, 5*time.Millisecond, "each was asked before whether it may be set")
+	before := looksTogether(t, replica)
+	require.Eventually(t, func() bool { return looksTogether(t, replica) >= before+2 }, time.Minute, 5*time.Millisecond, "all are left, and waited for together")
 	require.NoError(t, g.store.CloseCampaign(g.ctx, "one"))
 	r.goOn.Clear() // as ten seconds do
 	require.NoError(t, errors.Join(replica.ResumeReplication(g.ctx), <-done))
@@ -101,6 +103,13 @@ func sets(t *testing.T, s *lab.Slapd) int {
 	text, err := os.ReadFile(s.LogFile())
 	require.NoError(t, err)
 	return strings.Count(string(text), "PASSMOD id=\"uid=esg")
+}
+
+// looksTogether counts the searches for several accounts that a server had.
+func looksTogether(t *testing.T, s *lab.Slapd) int {
+	text, err := os.ReadFile(s.LogFile())
+	require.NoError(t, err)
+	return strings.Count(string(text), `filter="(|(entryUUID=`)
 }
 
 // fresh says of what was staged that no server can have it.
