@@ -103,7 +103,7 @@ func (r *Rotation) recheckAtDoors(ctx context.Context, in wire.RecheckInput, pag
 	if err != nil {
 		return out, err
 	}
-	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Batch.Campaign, device), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }}
+	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Batch.Campaign, device).Counting(r.Store), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }}
 	a.Until = time.Now().Add(doorsAtTheEnd)
 	cs := make([]credential.Credential, 0, len(in.Items))
 	for _, it := range in.Items {

@@ -174,3 +174,50 @@ func TestNoLookMakesTheThirdWrongLoginOfAnHourWhoeverMadeTheOthers(t *testing.T)
 	it = look("one", "vpn", "mail")
 	require.Nil(t, it.Stop, "no door is left to ask")
 }
+
+// That a door still takes the new value is seen last of all: there too the
+// account has two wrong logins an hour, and each is counted.
+func TestTheLastOfferOfALookCountsWithItsWrongLogins(t *testing.T) {
+	p := newPeopled(t, nil, "nas")
+	p.put("nas", "stolen")
+	c := credential.Credential{ID: "person/esg-01/nas", Name: "nas", Kind: credential.SecretByHand,
+		Doors: []credential.DoorLogin{{Door: "vpn", Login: "nas"}, {Door: "mail", Login: "nas"}},
+		Task:  &credential.Task{At: &credential.Path{Mount: "kv", Path: "net/nas", Field: "value"}, Ends: []credential.TaskEnd{{Name: "it"}}}}
+	was, err := p.store.ReadLive(t.Context(), *c.Task.At, 0)
+	require.NoError(t, err)
+	c.Task.Stolen = []credential.StolenVersion{{Version: was.Version, Written: was.Written}}
+	require.NoError(t, tasks.KeepStolen(t.Context(), p.store, []credential.Credential{c}))
+	p.put("nas", "new")
+	p.open()
+	doors := &spending{takes: map[string]map[string]protocol.Reply{}}
+	refusals := &rotation.Refusals{}
+	now := time.Now()
+	look := func() wire.AskedTask {
+		asker := rotation.DoorAsker{Now: func() time.Time { return now }, Campaign: "one", Refusals: refusals, Open: doors.open,
+			Settings: func(string) door.Settings { return door.Settings{Type: "http", Machines: 2} }}
+		a := tasks.Asking{Store: p.store, Stopped: func() bool { return false }, DoorAsker: asker.Counting(p.store)}
+		out, err := a.Ask(t.Context(), wire.Tasks{Campaign: "one", Snapshot: p.index.Snapshot, Refs: p.in.Refs[:1]}, []credential.Credential{c})
+		require.NoError(t, err)
+		return out[0]
+	}
+	doors.set("vpn", "new", protocol.Accepted)
+	doors.set("mail", "new", protocol.Accepted)
+	require.Equal(t, protocol.ReasonNearLock, look().Stop.Reason) // the first door is proved
+	now = now.Add(time.Hour)
+	require.NoError(t, p.store.EndLogins(t.Context(), c.ID, 99)) // as Vault has it an hour later
+	doors.wrong = 0
+	doors.set("vpn", "new", "") // refused by now
+	it := look()
+	require.Equal(t, 2, doors.wrong)
+	require.Equal(t, protocol.ReasonNearLock, it.Stop.Reason)
+	n, err := p.store.WrongLogins(t.Context(), c.ID, 50*time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	now = now.Add(time.Hour)
+	require.NoError(t, p.store.EndLogins(t.Context(), c.ID, 99))
+	require.Equal(t, protocol.ReasonDoorRefusesNew, look().Stop.Reason)
+	require.Equal(t, 3, doors.wrong)
+	n, err = p.store.WrongLogins(t.Context(), c.ID, 50*time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+}

@@ -194,15 +194,24 @@ func (it *taskItem) heard(ctx workflow.Context, a *wire.AskedTask, now time.Time
 		return true
 	}
 	same := a.Stop.Reason == it.Reason && it.ofDoor(ctx, a.Stop.Server)
+	later := false
 	if !a.Stop.Until.IsZero() {
-		if same && !it.Until.IsZero() {
+		if own := a.Stop.Until; same && !it.Until.IsZero() {
 			a.Stop.Until = it.Until // a cache grows no older by being asked
+			if waits {
+				own = it.AskAt.UTC().Truncate(time.Second)
+			}
+			// What is waited for for the account's sake, each look has its own of.
+			if (waits || a.Stop.Reason == protocol.ReasonNearLock) && own.After(it.Until) &&
+				workflow.GetVersion(ctx, "until-told", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
+				a.Stop.Until, later = own, true
+			}
 		}
 		if it.Until = a.Stop.Until; it.Until.After(now) && !waits {
 			it.AskAt = earlier(it.AskAt, it.Until.Add(time.Second))
 		}
 	}
-	return !same || a.Stop.Detail != it.Why
+	return !same || later || a.Stop.Detail != it.Why
 }
 
 // ofDoor reports whether what is known of a task is of that door. Another one

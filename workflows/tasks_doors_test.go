@@ -229,3 +229,27 @@ func TestATaskWhoseAccountHadItsWrongLoginsIsAskedInAnHourWhateverItsDoorsShowed
 		}
 	}
 }
+
+// Each look that waits for the account's sake says until when: what an earlier
+// one said is over by then.
+func TestALookThatWaitsSaysUntilWhenEachTime(t *testing.T) {
+	for _, why := range []protocol.Reason{protocol.ReasonDoorTakesOld, protocol.ReasonNearLock} {
+		c := &crowd{spent: true}
+		env := tasksEnv(t, c)
+		began := env.Now().UTC()
+		say := func(hours int) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.shut = map[int]*protocol.Stop{0: {Reason: why, Server: "mail", Detail: "it is open", Until: began.Add(time.Duration(hours)*time.Hour + 2*time.Minute)}}
+		}
+		say(1)
+		saidAndLookedAt(c, env, at(0))
+		env.RegisterDelayedCallback(func() { say(2) }, 30*time.Minute)
+		env.RegisterDelayedCallback(func() { c.mu.Lock(); c.shut = nil; c.mu.Unlock() }, 90*time.Minute)
+		require.Equal(t, waveResult{Dead: 1}, askedWithin(t, c, env, 1))
+		require.Len(t, c.proved, 3, why)
+		for i := range 2 {
+			require.WithinDuration(t, c.askAt[i+1], c.proved[i].Items[0].Stop.Until, 3*time.Minute, "%s: %s", why, c.proved[i].Items[0].Stop)
+		}
+	}
+}

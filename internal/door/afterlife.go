@@ -31,6 +31,9 @@ type Keeps struct {
 	// Refuses: while it keeps the old value it may refuse the new one, until
 	// what it keeps is over.
 	Refuses bool
+	// Apart says what keeps its own at one address and cannot be chosen by who
+	// asks; empty where nothing does.
+	Apart string
 }
 
 // KeepsNone is the name of what keeps nothing, for which who writes the file
@@ -41,35 +44,35 @@ const KeepsNone = "none"
 var Keepers = []Keeps{
 	{"saslauthd", "saslauthd 2.1.28 with `-c` (Debian's default), behind Postfix 3.7.11", []string{"submission", "smtps"}, true,
 		"`-t`, 8 hours; use does not prolong it. For each service name apart (`smtpd_sasl_service`, `smtp` for submission and smtps; Cyrus IMAP, Exim and others have their own): name a door for each", 8 * time.Hour,
-		"restart; no reload, no wrong login", "yes, for that service name and that spelling of the login name alone", true, false},
+		"restart; no reload, no wrong login", "yes, for that service name and that spelling of the login name alone", true, false, ""},
 	{"dovecot", "Dovecot 2.3.19 with `auth_cache_size`", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"}, false, "`auth_cache_ttl`, 1 hour", time.Hour,
-		"`doveadm auth cache flush USER`, `doveadm reload`", "yes, unless a wrong login came first: then the new one is refused (`refused-at-door`)", false, true},
+		"`doveadm auth cache flush USER`, `doveadm reload`", "yes, unless a wrong login came first: then the new one is refused (`refused-at-door`)", false, true, ""},
 	{"apache", "Apache 2.4.71 mod_authnz_ldap, mod_authn_socache", []string{"https", "http"}, false, "10 minutes, 15 with mod_authn_socache", 15 * time.Minute,
-		"`apachectl graceful`", "yes, for that spelling of the login name alone", true, false},
-	{"squid", "Squid 5.7 with basic_ldap_auth (2026-11-30)", []string{"http-proxy", "https-proxy"}, false, "`credentialsttl`, 2 hours; use does not prolong it, and its ports share it", 2 * time.Hour,
-		"restart, or one wrong login of that user; no reload", "yes, for that spelling of the login name alone (capitals and small letters are one)", true, false},
+		"`apachectl graceful`", "yes, for that spelling of the login name alone", true, false, ""},
+	{"squid", "Squid 5.7 with basic_ldap_auth (2026-11-30)", []string{"http-proxy", "https-proxy"}, false, "`credentialsttl`, 2 hours; use does not prolong it. Its ports share it, its processes (`workers`) do not: each has its own, and chance says which answers", 2 * time.Hour,
+		"restart, or one wrong login of that user; no reload", "yes, of the process that answered and that spelling of the login name alone (capitals and small letters are one)", true, false, "each of its worker processes (workers) keeps its own"},
 	{"nginx", "nginx 1.22.1 auth_request with proxy_cache and the password in its `proxy_cache_key`; without that it lets in whoever comes after a good login", []string{"https", "http"}, false, "`proxy_cache_valid`", 0,
-		"removing the files of the cache; no reload", "no", true, false},
+		"removing the files of the cache; no reload", "no", true, false, ""},
 	{"pcache", "slapd 2.5.13 with pcache", []string{"ldap", "ldaps"}, true, "the template's ttr", 0,
-		"restart of the proxy", "no: it is refused", false, true},
+		"restart of the proxy", "no: it is refused", false, true, ""},
 	{"freeradius", "FreeRADIUS 3.2.1 with a TLS session cache on disk", []string{"radius"}, false, "its lifetime, 24 hours", 24 * time.Hour,
-		"removing the files of `persist_dir`", "no", false, false},
-	{"mariadb", "MariaDB 10.11", []string{"mysql"}, false, "not at all; what is written into `mysql.global_priv` itself, until `FLUSH PRIVILEGES`", 0, "", "", false, false},
+		"removing the files of `persist_dir`", "no", false, false, ""},
+	{"mariadb", "MariaDB 10.11", []string{"mysql"}, false, "not at all; what is written into `mysql.global_priv` itself, until `FLUSH PRIVILEGES`", 0, "", "", false, false, ""},
 	{"samba-dc", "Samba as a domain controller, the password before the last", []string{"smb", "ldap", "ldaps"}, true, "`old password allowed period`, 1 hour, by NTLM and simple bind alike", time.Hour,
-		"a second reset, to the same value too", "no", false, false},
+		"a second reset, to the same value too", "no", false, false, ""},
 	{"snmpd", "snmpd 5.9.3, communities and users' keys", []string{"snmp", "snmpv2c"}, false, "communities until it is reloaded; a user's key for good, also where its `createUser` line has a new one or is taken out", 0,
-		"SIGHUP or restart for communities; for a user neither: stop it, take the user's `usmUser` line out of `/var/lib/snmp/snmpd.conf`, which is read last, and start it with the new `createUser`", "no: it is refused", false, true},
+		"SIGHUP or restart for communities; for a user neither: stop it, take the user's `usmUser` line out of `/var/lib/snmp/snmpd.conf`, which is read last, and start it with the new `createUser`", "no: it is refused", false, true, ""},
 	{"sssd", "SSSD 2.8.2 with `cache_credentials` (2026-11-30), winbind 4.17.12 with cached logins", []string{"ssh", "ftp", "ftps"}, true, "while its directory is away, for ever (`offline_credentials_expiration`), also a value that it has refused since", 0,
-		"a good login with the new value while the directory is there; no refused one", "yes, on that machine, once its directory is there, unless the value must be changed (`pwdReset`); while it is away the new one is refused", false, true},
+		"a good login with the new value while the directory is there; no refused one", "yes, on that machine, once its directory is there, unless the value must be changed (`pwdReset`); while it is away the new one is refused", false, true, ""},
 	{"freeradius-files", "FreeRADIUS 3.2.1, a client's shared secret and the password that its ldap module binds by (2026-11-30)", []string{"radius"}, false,
 		"until it is restarted: a reload (SIGHUP) reads the files, says so, and takes users' passwords alone. The ldap module's connections go on until the next one is opened, which is refused then. A second reload within 5 seconds is dropped", 0,
-		"restart", "no", false, false},
+		"restart", "no", false, false, ""},
 	{"dovecot-passwd-file", "Dovecot 2.3.19 with a passwd-file (2026-11-30)", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"}, false,
 		"until the file is changed again, where two changes fell into one second and someone logged in between them", 0,
-		"`touch` of the file a second later, or `doveadm reload`; no flush", "no: it is refused", false, true},
+		"`touch` of the file a second later, or `doveadm reload`; no flush", "no: it is refused", false, true, ""},
 	{"pgbouncer", "PgBouncer 1.18.0 with `auth_file` (2026-11-30)", []string{"postgres"}, false, "until the file is changed and reloaded: over a session that it has open with the server, which was seen", 0,
-		"the new value in the file, then SIGHUP or `RELOAD`; by `auth_query` it keeps none", "no: it is refused", false, true},
-	{KeepsNone, "`software: none`, an application that keeps no login and asks its directory each time", nil, false, "not at all, as whoever writes the file vouches", 0, "", "", false, false},
+		"the new value in the file, then SIGHUP or `RELOAD`; by `auth_query` it keeps none", "no: it is refused", false, true, ""},
+	{KeepsNone, "`software: none`, an application that keeps no login and asks its directory each time", nil, false, "not at all, as whoever writes the file vouches", 0, "", "", false, false, ""},
 }
 
 // Words say what ends an old value that it took, and whether the new one does.

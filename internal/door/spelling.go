@@ -172,6 +172,7 @@ func (s Settings) SpellingDoubt() string {
 const UnaskedSpellings = "dead there is said of the spellings of a login name that are asked"
 
 // OtherSpellings says what such a door may do by a spelling that is not asked,
+// and where something behind its address keeps its own that was not asked,
 // until when, and what ends it, for people; empty where it does not.
 func (s Settings) OtherSpellings() string {
 	if s.SpellingDoubt() == "" {
@@ -182,6 +183,11 @@ func (s Settings) OtherSpellings() string {
 		said += fmt.Sprintf(" for up to %s after the new one was set", keeps)
 	} else {
 		said += ", for nobody knows how long (say cache: of it)"
+	}
+	for _, k := range s.Keepers() {
+		if k.Apart != "" {
+			said += "; so it may where it is " + k.What + ", whatever was asked: " + k.Apart
+		}
 	}
 	lead := "; what ends it for all of them, if that is "
 	for _, k := range s.Keepers() {

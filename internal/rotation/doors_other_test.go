@@ -84,6 +84,17 @@ func TestARefusalThatAnEarlierVersionNotedIsKeptAndBeginsNoFlush(t *testing.T) {
 	require.Zero(t, p.flush)
 }
 
+// A worker that is killed between the two notes of a refusal leaves the first.
+func TestARefusalIsKeptWhoseWorkerWasKilledBetweenItsNotes(t *testing.T) {
+	p := &passing{T: t, door: &service{}, at: door.Settings{Type: "imaps", Software: "dovecot", Flush: &door.Flush{}}, login: "a",
+		new: credential.NewSecret("new"), old: credential.NewSecret("old"), notes: &vaultNotes{}, now: time.Now()}
+	_, err := p.notes.NoteOnce(t.Context(), us, toldNew, "there", "a")
+	require.NoError(t, err)
+	require.Equal(t, protocol.ReasonDoorRefusesNew, p.pass().Stop.Reason)
+	require.Zero(t, p.asked)
+	require.Equal(t, 1, p.flush)
+}
+
 // throughAPooler is a PgBouncer in front of a server, with a role at both.
 func throughAPooler(t *testing.T, auth string) (p *passing, s *lab.Postgres, b *lab.PgBouncer, users map[string]string) {
 	ca, err := lab.NewCA()

@@ -132,7 +132,7 @@ func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c creden
 	of := a.asking(d, c, as, atDoors{new: value, olds: olds}, nil)
 	of.wrong = look.wrongAt(of.at)
 	if a.Tally != nil && of.at.Locks() {
-		of.wrong.count = &tallying{a, c.ID}
+		of.wrong.count = &tallying{a, c.ID, false}
 	}
 	of.looks = a.Refusals.looks(a.Campaign, c.ID, as.Door, of.looks)
 	of.past = a.Refusals.progress(a.Campaign, c.ID, as.Door, of.looks, value, olds, a.Now())
@@ -198,17 +198,27 @@ func InAnHour(stop *protocol.Stop, now time.Time) *protocol.Stop {
 
 // OfferAgain offers the value with which a door was proved, as often as the
 // door has machines, and breaks off at the first that does not take it: one
-// login at most that is wrong.
-func (a DoorAsker) OfferAgain(ctx context.Context, d *opened.Door, c credential.Credential, as credential.DoorLogin, value credential.Secret) (reply protocol.Reply, code string) {
+// login at most that is wrong, which counts with those of look. Without a look
+// (nil) it is made and counted, however many there were. stop is why it was not
+// offered, where no reply says it.
+func (a DoorAsker) OfferAgain(ctx context.Context, look *Look, d *opened.Door, c credential.Credential, as credential.DoorLogin, value credential.Secret) (reply protocol.Reply, code string, stop *protocol.Stop) {
 	d.Turn.Lock()
 	defer d.Turn.Unlock()
-	of := a.asking(d, c, as, atDoors{new: value}, &NewLook().wrong)
+	of := a.asking(d, c, as, atDoors{new: value}, nil)
+	all := look == nil
+	if all {
+		look = NewLook()
+	}
+	of.wrong = look.wrongAt(of.at)
+	if a.Tally != nil && of.at.Locks() {
+		of.wrong.count = &tallying{a, c.ID, all}
+	}
 	for range of.looks {
 		t := &tries{asking: of, ctx: ctx}
 		if _, ok := t.first(); !ok {
-			return t.ev.First, t.code
+			return t.ev.First, t.code, t.stop
 		}
 		reply = t.ev.First
 	}
-	return reply, ""
+	return reply, "", nil
 }

@@ -61,8 +61,13 @@ func (w *wrongLogins) spent(door string) *protocol.Stop {
 	if w.most == 0 || w.had < w.most {
 		return nil
 	}
-	return &protocol.Stop{Reason: protocol.ReasonNearLock, Server: door, Detail: fmt.Sprintf("its doors answered %s this look as wrong, and one more could lock the account in a directory that is none of the campaign file's, "+
-		"to which a door's good logins do not come where it keeps logins: what is left of its doors is asked in an hour", plural.Count(w.had, "login in", "logins in"))}
+	return nearLock(door, fmt.Sprintf("its doors answered %s this look as wrong", plural.Count(w.had, "login in", "logins in")))
+}
+
+// nearLock is why a login is not made that may be wrong: what there was before.
+func nearLock(door, was string) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonNearLock, Server: door, Detail: was + ", and one more could lock the account in a directory that is none of the campaign file's, " +
+		"to which a door's good logins do not come where it keeps logins: what is left of its doors is asked in an hour"}
 }
 
 // goodLogins logs in with the new value at each server that gave its proof, for
@@ -261,6 +266,11 @@ func (r *Refusals) read(ctx context.Context, campaign string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, o := range noted {
+		// How it was refused is noted first: a worker may have been killed
+		// between the two notes.
+		if o.What == toldNew || o.What == toldOther {
+			o.What = refusedTimes(1)
+		}
 		for n := range maxWrongLogins {
 			if o.What == refusedTimes(n+1) && (n > 0 || !slices.Contains(noted, ownmount.Once{What: tookNew, Where: o.Where, ID: o.ID})) {
 				at := r.at(campaign, o.ID)

@@ -2,8 +2,10 @@ package rotation
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"rollcall/internal/plural"
 	"rollcall/internal/protocol"
 )
 
@@ -34,6 +36,8 @@ func (a DoorAsker) Counting(by Tally) DoorAsker {
 type tallying struct {
 	ask DoorAsker
 	id  string
+	// all: they are made however many there were.
+	all bool
 }
 
 // begin counts a login that may be wrong. The stop is why it is not made.
@@ -41,14 +45,18 @@ func (c *tallying) begin(ctx context.Context, door string) *protocol.Stop {
 	if c == nil {
 		return nil
 	}
-	n, until, err := c.ask.Tally.BeginLogin(ctx, c.id, maxWrongLogins, countedFor)
+	most := maxWrongLogins
+	if c.all {
+		most = 1 << 20
+	}
+	n, until, err := c.ask.Tally.BeginLogin(ctx, c.id, most, countedFor)
 	switch {
 	case err != nil:
 		return protocol.AsStop(err)
 	case until.IsZero():
 		return nil
 	}
-	stop := (&wrongLogins{most: maxWrongLogins, had: n}).spent(door)
+	stop := nearLock(door, fmt.Sprintf("within the hour Rollcall made %s at its doors that were wrong, in this look or others of whatever worker and campaign", plural.Count(n, "login", "logins")))
 	stop.Until = until.UTC().Truncate(time.Second)
 	return stop
 }

@@ -41,7 +41,7 @@ func (a *Asking) LookAgain(ctx context.Context, cs []credential.Credential, left
 				out[i].Unseen = true
 				continue
 			}
-			reply, code := a.OfferAgain(ctx, d, c, as, value)
+			reply, code, _ := a.OfferAgain(ctx, nil, d, c, as, value)
 			if silent[as.Door]++; reply != protocol.Unreachable {
 				silent[as.Door] = 0
 			}

@@ -158,7 +158,7 @@ func (a *Asking) doors(ctx context.Context, look *rotation.Look, c credential.Cr
 		}
 	}
 	if open == nil {
-		return ev, found, a.stillTake(ctx, c, with.is, ev, began)
+		return ev, found, a.stillTake(ctx, look, c, with.is, ev, began)
 	}
 	look.Behind(had)
 	if !lately {
@@ -193,7 +193,7 @@ func (a *Asking) door(ctx context.Context, look *rotation.Look, c credential.Cre
 // stillTake is why what each door showed is no proof: one that was asked before
 // this look began, while another one was not ready, does not take the new value
 // any more.
-func (a *Asking) stillTake(ctx context.Context, c credential.Credential, value credential.Secret, ev []protocol.DoorEvidence, began time.Time) *protocol.Stop {
+func (a *Asking) stillTake(ctx context.Context, look *rotation.Look, c credential.Credential, value credential.Secret, ev []protocol.DoorEvidence, began time.Time) *protocol.Stop {
 	for i, as := range c.Doors {
 		if at, err := time.Parse(time.RFC3339, ev[i].At); err == nil && !at.Before(began) {
 			continue
@@ -203,7 +203,11 @@ func (a *Asking) stillTake(ctx context.Context, c credential.Credential, value c
 			return rotation.NotOpened(as.Door, err)
 		}
 		now := protocol.DoorEvidence{Door: as.Door}
-		if now.First, now.Why = a.OfferAgain(ctx, d, c, as, value); now.First != protocol.Accepted {
+		var stop *protocol.Stop
+		if now.First, now.Why, stop = a.OfferAgain(ctx, look, d, c, as, value); stop != nil {
+			return stop // what was seen so far counts in the next look
+		}
+		if now.First != protocol.Accepted {
 			a.Refusals.Forget(a.Campaign, c.ID, as.Door)
 			return now.Open(false)
 		}
