@@ -37,12 +37,15 @@ func (m *machine) nics() string {
 
 // begin is a shell script that gives the process it becomes, under its own pid,
 // what is the machine's: the folder dir at a short name, as Unix sockets need
-// it (unix(7): 108 bytes), the host name and files of /etc. The mounts are in a
-// mount namespace (mount_namespaces(7)) and so seen by nobody else.
+// it (unix(7): 108 bytes), the host name and files of /etc, and the folder in
+// which winbindd is asked, for no smb.conf moves that for those who ask. The
+// mounts are in a mount namespace (mount_namespaces(7)) and so seen by nobody
+// else.
 const begin = `mount --bind "$1" ` + mountPoint + ` && hostname "$2" &&
 mount --bind ` + mountPoint + `/machine/hosts /etc/hosts &&
 mount --bind ` + mountPoint + `/machine/resolv.conf /etc/resolv.conf &&
 mount --bind ` + mountPoint + `/machine/nsswitch.conf /etc/nsswitch.conf &&
+mkdir -p /run/samba && mount -t tmpfs samba /run/samba &&
 shift 2 && exec "$@"`
 
 // inside is the command that runs program on the machine. Databases are not

@@ -82,8 +82,11 @@ func (s *SMBD) start(ctx context.Context) error {
 	// IPC$ is the folder that TMPDIR names, and is not to be had where that is
 	// empty or gone (smbd 4.17.12). Samba writes each change down for good
 	// before the next. smbd leads a group of processes of its own, because it
-	// ends the whole group that it is in.
+	// ends the whole group that it is in. A winbindd of this machine would give
+	// its accounts other numbers than /etc/passwd does, so none is seen.
 	const script = `mount --bind passwd /etc/passwd
+mkdir -p /run/samba
+mount -t tmpfs samba /run/samba
 export TDB_NO_FSYNC=1 TMPDIR=/tmp
 while read -r name; do head -n 2 | pdbedit -s smb.conf -a -t -u "$name" >/dev/null; done <passwords
 . ./setup
