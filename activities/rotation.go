@@ -307,7 +307,10 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		eachAt(ctx, len(some), width, queue, place, func(ctx context.Context, k int) *protocol.Stop {
 			i := some[k]
 			if r.superseded(ctx, in.Batch.Campaign) == nil {
+				before := done[i]
 				done[i] = rot.Apply(ctx, cs[i], in.Items[i].Attempt, false)
+				done[i].Remember(before.Applied)
+				done[i].Late = done[i].Late || before.Late
 			}
 			return nil // as in the look before
 		}, func(k int, why *protocol.Stop) {

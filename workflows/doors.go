@@ -138,17 +138,6 @@ func remembered(before, now []wire.AppliedItem) {
 		was[b.Index] = b
 	}
 	for i := range now {
-		b := was[now[i].Index]
-		if now[i].SetAt.IsZero() {
-			now[i].SetAt = b.SetAt
-		}
-		if len(now[i].From) == 0 {
-			now[i].From = b.From
-		}
-		for _, f := range b.Findings {
-			if !slices.Contains(now[i].Findings, f) {
-				now[i].Findings = append(now[i].Findings, f)
-			}
-		}
+		now[i].Remember(was[now[i].Index].Applied)
 	}
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -58,6 +59,21 @@ type Applied struct {
 
 // Dead reports whether the old value is proved dead.
 func (a Applied) Dead() bool { return a.Proof != "" && a.Stop == nil }
+
+// Remember adds what only an earlier look knows, which set the value.
+func (a *Applied) Remember(before Applied) {
+	if a.SetAt.IsZero() {
+		a.SetAt = before.SetAt
+	}
+	if len(a.From) == 0 {
+		a.From = before.From
+	}
+	for _, f := range before.Findings {
+		if !slices.Contains(a.Findings, f) {
+			a.Findings = append(a.Findings, f)
+		}
+	}
+}
 
 // ToClean is what Clean needs of it.
 func (a Applied) ToClean() Dead {
