@@ -51,6 +51,7 @@ func TestALogOfOnesOwnIsRefusedWithFileAndLine(t *testing.T) {
 		`logs.x.program: is the word before the colon`:                             {2, "  x: {type: text, accepted: [y], pattern: '(?P<account>x)(?P<outcome>y)',\n    program: 'web[1]:'}"},
 		`logs.x.time_format: is of a group time, which pattern has not`:            {2, "  x: {type: text, accepted: [y], pattern: '(?P<account>x)(?P<outcome>y)',\n    time_format: unix}"},
 		`logs.x.ignore: cannot be read as a pattern: unexpected )`:                 {2, "  x: {type: text, accepted: [y], pattern: '(?P<account>x)(?P<outcome>y)',\n    ignore: ')'}"},
+		`logs.x.ignore: cannot be read as a pattern: missing closing )`:            {2, "  x: {type: text, accepted: [y], pattern: '(?P<account>x)(?P<outcome>y)',\n    ignore: '\\Qx'}"},
 		`logs.x.written_by_device: must be true or false`:                          {2, "  x: {type: csv, account: a, time: t, outcome: o, accepted: [y],\n    written_by_device: device}"},
 		`logs.x.accepted: is a single value, but this must be a list`:              {1, "  x: {type: csv, account: a, time: t, outcome: o, accepted: y}"},
 	} {

@@ -67,6 +67,9 @@ func (f fields) patterns(key string) (out []string) {
 	}
 	return slices.DeleteFunc(out, func(p string) bool {
 		_, err := regexp.Compile(p)
+		if err == nil { // as it is read: \Q without \E takes what stands behind it
+			_, err = regexp.Compile(`\A(?:` + p + `)\z`)
+		}
 		var of *syntax.Error
 		switch {
 		case p == "" || len(p) > longestPattern:

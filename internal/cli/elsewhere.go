@@ -14,6 +14,7 @@ import (
 
 	"rollcall/internal/ledger"
 	"rollcall/internal/ledger/served"
+	"rollcall/internal/plural"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -71,6 +72,9 @@ func (s *session) fetch(ctx context.Context, campaign string) (folder string, fo
 		return "", false, err
 	}
 	folder, found, why = s.fetchPinned(ctx, offers, campaign, is)
+	if !found && is.Size() > 0 && onlyNotThere(why) {
+		why = fmt.Errorf("%s of it are anchored in Vault, and nobody who gives ledgers out has it", plural.Count(is.Size(), "entry", "entries"))
+	}
 	if found && campaign == ledger.EvidenceOf(s.cfg.Device) {
 		s.fetchParts(ctx, offers, folder)
 	}
@@ -93,8 +97,10 @@ func (s *session) pinned(ctx context.Context, campaign string) (ledger.Pinned, e
 
 func (s *session) fetchPinned(ctx context.Context, offers []ownmount.LedgerOffer, campaign string, is ledger.Pinned) (folder string, found bool, why error) {
 	folder = s.fetched(campaign)
-	for _, o := range offers {
-		err := served.Mirror(ctx, served.Access{URL: o.URL, Token: o.Token, Certificate: o.Certificate}, campaign, is, folder)
+	for i, o := range offers {
+		within, cancel := inTurn(ctx, len(offers)-i)
+		err := served.Mirror(within, served.Access{URL: o.URL, Token: o.Token, Certificate: o.Certificate}, campaign, is, folder)
+		cancel()
 		if err == nil {
 			return folder, true, nil
 		}
@@ -106,6 +112,16 @@ func (s *session) fetchPinned(ctx context.Context, offers []ownmount.LedgerOffer
 		why = errors.Join(why, fmt.Errorf("%s, where ledgers were given out: %w", o.URL, served.Plainly(err)))
 	}
 	return "", false, why
+}
+
+// inTurn is the share of the time that is left which one of so many has: who
+// answers slowly hides nobody behind him.
+func inTurn(ctx context.Context, of int) (context.Context, context.CancelFunc) {
+	end, bounded := ctx.Deadline()
+	if !bounded {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)/time.Duration(of))
 }
 
 // onlyNotThere reports whether each ledger worker that was asked answered that

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
@@ -166,6 +167,27 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 		require.NotContains(t, said, "WARNING")
 	}
 
+	// Nor is one all, where who gives ledgers out has none and Vault has anchored
+	// one: it is written elsewhere.
+	require.NoError(t, os.Rename(filepath.Join(ledgers, evidence), filepath.Join(dir, evidence)))
+	_, said, code = run("report", campaign)
+	require.Equal(t, exitOK, code, said)
+	require.Contains(t, said, "WARNING: the ledger of the device's evidence, esg-01-evidence, is elsewhere and could not be fetched, so what follows has what logs showed when it was fetched last: ")
+	require.Contains(t, said, "of it are anchored in Vault, and nobody who gives ledgers out has it")
+	require.NoError(t, os.Rename(filepath.Join(dir, evidence), filepath.Join(ledgers, evidence)))
+
+	// An older campaign is not shown for the newest, which is written elsewhere.
+	const newest = "esg-01-20261124T120000Z"
+	require.NoError(t, store.OpenCampaign(ctx, ownmount.CampaignRecord{Device: "esg-01", Campaign: newest}))
+	signs, err := store.Signer(ctx, ledger.Origin(newest))
+	require.NoError(t, err)
+	checkpoint, err := note.Sign(&note.Note{Text: ledger.Origin(newest) + "\n7\n" + base64.StdEncoding.EncodeToString(make([]byte, 32)) + "\n"}, signs)
+	require.NoError(t, err)
+	require.NoError(t, store.Anchor(ctx, newest, checkpoint, ownmount.LedgerPlace{Host: "far", Folder: "/ledger/" + newest}))
+	out, said, code = run("report")
+	require.Equal(t, exitError, code, out)
+	require.Contains(t, strings.Join(strings.Fields(said), " "), "the ledger of campaign "+newest+" is not here, but on far, in /ledger/"+newest+", and 7 entries of it are anchored in Vault, and nobody who gives ledgers out has it")
+
 	// The copy that was fetched is not all, once the worker is gone.
 	require.NoError(t, os.RemoveAll(filepath.Join(ledgers, campaign+".html")))
 	require.NoError(t, server.Close())
@@ -178,4 +200,10 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	require.Equal(t, exitOK, code, said)
 	require.Contains(t, said, "so what logs show since is not shown: ")
 	require.NotContains(t, out, "tried-after-rotation")
+
+	// Nor does a watch of one that was aborted end as if all were dead.
+	require.NoError(t, store.CloseAs(ctx, campaign, true, ownmount.Ending{How: string(ledger.EndAborted), By: "anna"}))
+	out, said, code = run("watch")
+	require.Contains(t, out, "aborted by anna", said)
+	require.Equal(t, exitExceptions, code, said)
 }

@@ -126,11 +126,6 @@ func (s *session) run(ctx context.Context) error {
 	if err := s.requireAsStarted(ctx); err != nil {
 		return err
 	}
-	stop, err := s.workHere(ctx)
-	if err != nil {
-		return err
-	}
-	defer stop()
 	if s.serve.address != "" {
 		at, server, err := s.serveLedgers(ctx, s.store, s.cfg.LedgerDir, s.serve)
 		if err != nil {
@@ -142,6 +137,11 @@ func (s *session) run(ctx context.Context) error {
 			_ = server.Close()
 		}()
 	}
+	stop, err := s.workHere(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	campaign, err := s.startOrRejoin(ctx)
 	if err != nil {
 		return err

@@ -85,14 +85,20 @@ func (v *view) fetch(ctx context.Context) {
 }
 
 // refresh looks again, unless that took so long the last time that it would
-// take more than a thirtieth of a processor: the campaign runs beside it.
+// take more than a thirtieth of a processor: the campaign runs beside it. Of one
+// that runs elsewhere it looks as often as who gives its ledger out waits for.
 func (v *view) refresh(ctx context.Context) {
 	began := time.Now()
 	if began.Before(v.due) {
 		return
 	}
 	v.show(ctx)
-	v.due = time.Now().Add(29 * time.Since(began))
+	took := time.Since(began)
+	wait := 29 * took
+	if v.fetches {
+		wait = min(wait, lookEvery+took)
+	}
+	v.due = time.Now().Add(wait)
 }
 
 func (v *view) show(ctx context.Context) {

@@ -61,8 +61,11 @@ func (s *session) showLeft(ctx context.Context, folder string) error {
 		return err
 	}
 	state, _, err := readLedger(ctx, folder)
-	if err != nil || state.Phase == ledger.Closed {
+	switch {
+	case err != nil:
 		return err
+	case state.Phase == ledger.Closed:
+		return codeOf(state)
 	}
 	return &exit{code: exitUnfinished}
 }
@@ -154,7 +157,7 @@ func (s *session) watchVault(ctx context.Context, campaign string) error {
 			}
 		}
 		if known.campaign.ClosedAt != "" {
-			return nil
+			return known.campaign.code()
 		}
 		select {
 		case <-ctx.Done():
@@ -171,6 +174,15 @@ func (s *session) watchVault(ctx context.Context, campaign string) error {
 // asideFindings are of credentials that are dead and with which not all is
 // well.
 var asideFindings = []credential.FindingCode{credential.FindingSparePath, credential.FindingPathRefused, credential.FindingLeftBehind, credential.FindingBatchTokens, credential.FindingOrphanTokens}
+
+// code is the exit code of a campaign that has ended, as far as Vault knows:
+// what is open but for a finding only the ledger has.
+func (k knownCampaign) code() error {
+	if k.Listed == nil || k.Dead == nil || *k.Dead < *k.Listed || k.OnSome != nil && *k.OnSome > 0 || k.State != "ended" || k.How != "" && k.How != ledger.EndReached {
+		return &exit{code: exitExceptions}
+	}
+	return nil
+}
 
 // codeOf is the exit code of a campaign that has ended, as its ledger has it.
 func codeOf(state *ledger.State) error {

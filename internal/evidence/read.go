@@ -426,7 +426,7 @@ func (g *ofGroup) judged(line []byte, place event.Place, verdict logs.Verdict, a
 }
 
 // other reads a line of another program in the same syslog, from that program's
-// first login on; nil where none does.
+// first login on, or first line where it is mapped; nil where none does.
 func (g *ofGroup) other(line []byte) *ofGroup {
 	if g.Format != "" || g.format.Program == nil {
 		return nil // the operator has said what is looked for
@@ -444,7 +444,8 @@ func (g *ofGroup) other(line []byte) *ofGroup {
 	if g.parserOptions.Meets != nil {
 		_, looked = g.parserOptions.Looked(string(line))
 	}
-	if !looked && !format.Recognises(line) {
+	mapped := slices.ContainsFunc(g.Mapped, func(m logs.Format) bool { return m.Name == format.Name })
+	if !looked && !mapped && !format.Recognises(line) { // of one that is mapped the pattern may be wrong
 		return nil
 	}
 	b := g.begin(g.group, format, g.clock)

@@ -79,6 +79,24 @@ func TestAProgramThatIsMappedIsReadBesideOthersOfItsSyslog(t *testing.T) {
 	}
 }
 
+// Where no line fits the pattern all of its program are told, also beside
+// others: it may be wrong.
+func TestAWrongPatternOfAProgramBesideOthersIsTold(t *testing.T) {
+	web := logs.Mapping{Name: "web", Type: logs.Text, Program: "web", Patterns: []string{`wrong (?P<outcome>LOGIN) (?P<account>.*)`}, Form: event.Login, Accepted: []string{"LOGIN"}}.Format()
+	sshd, in := said(hour(12), "sshd[9]", "Failed password for root from 203.0.113.1 port 5 ssh2"), said(hour(12), "web", "[203.0.113.1] LOGIN svc")
+	for name, text := range map[string]string{"first": in + sshd, "behind": sshd + in} {
+		o := byLogin(optionsFor(write(t, "syslog", text)))
+		o.Year, o.Mapped = 2026, []logs.Format{web}
+		r, err := Read(t.Context(), o)
+		require.NoError(t, err)
+		var got []string
+		for _, s := range r.Sources {
+			got = append(got, fmt.Sprintf("%s %d %d", s.Format, s.Logins, s.Unreadable))
+		}
+		require.ElementsMatch(t, []string{"sshd 1 0", "web 0 1"}, got, name)
+	}
+}
+
 func TestALoginsNameIsInDoubtUntilSomebodySaysWhoseAccountsTheyAre(t *testing.T) {
 	for authority, want := range map[string]string{"": "possible [named-by-login]", "corp": "probable []"} {
 		o := byLogin(optionsFor(write(t, "mail.log", said(hour(9), "dovecot", "imap-login: Login: user=<svc@example.org>, method=PLAIN, rip=198.51.100.1, lip=192.0.2.2")+

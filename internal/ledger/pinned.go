@@ -51,6 +51,9 @@ func PinAt(verifierKey string, size uint64, root string) (Pinned, error) {
 	return p, err
 }
 
+// Size is how many entries are known to be there; 0: none are.
+func (p Pinned) Size() uint64 { return p.size }
+
 // Signed reports whether a checkpoint is of that ledger and no older than what
 // is known of it: ErrWrongLedger if another key signed it, ErrDamaged if
 // entries are missing. It costs next to nothing: ask it before the rest.

@@ -99,7 +99,7 @@ func (a authorityCover) share() time.Duration {
 
 func coverageOf(s *ledger.State) (c coverage) {
 	type server struct{ authority, name string }
-	covered := map[server][]credential.Interval{}
+	covered, written := map[server][]credential.Interval{}, map[server]int{}
 	gaps := map[string][]credential.LogGap{}
 	var exposed []credential.Interval
 	var order []string
@@ -143,6 +143,7 @@ func coverageOf(s *ledger.State) (c coverage) {
 				of, shows = of+", no login in it", nil
 			}
 			covered[at] = append(covered[at], shows...)
+			written[at] += x.Lines
 			sources[x.Authority] = append(sources[x.Authority], of)
 		}
 	}
@@ -164,7 +165,7 @@ func coverageOf(s *ledger.State) (c coverage) {
 					called = append(called, at.name)
 				}
 			}
-			called, a.others = ofServers(called, s.Servers[name])
+			called, a.others = ofServers(called, s.Servers[name], func(of string) int { return written[server{name, of}] })
 			for _, of := range called {
 				a.logged++
 				a.covered = a.covered.without(c.exposed.without(spansOf(covered[server{name, of}])))
@@ -191,8 +192,9 @@ func coverageOf(s *ledger.State) (c coverage) {
 
 // ofServers parts what logs call their servers by whether the roll has such
 // ones. Where it has none of them, or several on one machine, names say
-// nothing.
-func ofServers(called, urls []string) (own, others []string) {
+// nothing. One of another name with as many lines as one of theirs counts with
+// those: the name of theirs may be the forged one, and more would be covered by it.
+func ofServers(called, urls []string, lines func(string) int) (own, others []string) {
 	slices.Sort(called)
 	hosts := map[string]bool{}
 	for _, text := range urls {
@@ -212,7 +214,9 @@ func ofServers(called, urls []string) (own, others []string) {
 	if len(own) == 0 || len(hosts) < len(urls) {
 		return called, nil
 	}
-	return own, others
+	least := lines(slices.MinFunc(own, func(a, b string) int { return lines(a) - lines(b) }))
+	own = append(own, slices.DeleteFunc(slices.Clone(others), func(of string) bool { return lines(of) < least })...)
+	return own, slices.DeleteFunc(others, func(of string) bool { return lines(of) >= least })
 }
 
 // hostOf is the machine of a server's address.

@@ -117,6 +117,17 @@ func TestNoMoreIsSaidToBeCoveredThanLogsShow(t *testing.T) {
 	require.Regexp(t, `^corp: (less than 1|\d|[1-6]\d) % of the exposure`, lasts, "what came behind the reading is not covered")
 }
 
+// Nor does a forged name of the roll's own put the true log aside.
+func TestAForgedNameOfTheRollsCoversNoMore(t *testing.T) {
+	s := sampleLogs().fold()
+	s.Servers = map[string][]string{"corp": {"ldaps://ldap.example.org:636"}}
+	s.Readings[0].Coverage = []credential.LogCoverage{
+		{Authority: "corp", Server: "node1", Format: "openldap", Lines: 4000, Logins: 50, Gaps: []credential.LogGap{{From: dayOf(40), To: dayOf(100), Reason: "no-line"}}},
+		{Authority: "corp", Server: "ldap", Format: "openldap", Lines: 90, Logins: 1},
+	}
+	require.Contains(t, coverageOf(s).lines(time.UTC)[0].Words, "corp: 40 % of the exposure is covered")
+}
+
 // One server of a log may be called in two ways, or be one that the roll has
 // not got: it stands for none of those of which no log is known.
 func TestAServerWithoutALogIsNotCoveredByAnotherOnes(t *testing.T) {

@@ -159,7 +159,9 @@ func (p *vaultAudit) event(l *vaultLine, at time.Time, place event.Place) event.
 		if name != "" {
 			e.Account = r.Namespace.Path + mount + "/" + name
 		}
-		p.met(r.Namespace.Path, mount)
+		if r.MountPoint != "" { // else there may be none: a stranger asks at any path
+			p.met(r.Namespace.Path, mount)
+		}
 		for _, key := range valueKeys {
 			e.Hashes = appendHash(e.Hashes, r.Data[key])
 		}

@@ -119,11 +119,12 @@ func TestATokenOfANestedMountIsNamedByTheLoginsThatWereMet(t *testing.T) {
 		return line(n, `"path":"sys/mfa/validate"`, "", `,"response":{"auth":{"client_token":"hmac-sha256:`+token+`","display_name":"team-ldap-alice","metadata":{"username":"alice"}}}`)
 	}
 	for name, c := range map[string]struct{ text, want string }{
-		"none was met":    {second(1, "a"), "team-ldap/alice [named-by-token]"},
-		"the nested one":  {login(1, "team/ldap") + second(2, "a"), "team/ldap/alice []"},
-		"the flat one":    {login(1, "team-ldap") + second(2, "a"), "team-ldap/alice []"},
-		"both":            {login(1, "team/ldap") + login(2, "team-ldap") + second(3, "a"), " []"},
-		"one of its kind": {login(1, "other/ldap") + login(2, "team/ldap") + second(3, "a"), "team/ldap/alice []"},
+		"none was met":                         {second(1, "a"), "team-ldap/alice [named-by-token]"},
+		"the nested one":                       {login(1, "team/ldap") + second(2, "a"), "team/ldap/alice []"},
+		"the flat one":                         {login(1, "team-ldap") + second(2, "a"), "team-ldap/alice []"},
+		"both":                                 {login(1, "team/ldap") + login(2, "team-ldap") + second(3, "a"), " []"},
+		"a stranger asked at one that is none": {login(1, "team/ldap") + line(2, `"path":"auth/team-ldap/login/x"`, "", `,"error":"permission denied"`) + second(3, "a"), "team/ldap/alice []"},
+		"one of its kind":                      {login(1, "other/ldap") + login(2, "team/ldap") + second(3, "a"), "team/ldap/alice []"},
 	} {
 		events, notes, unreadable := readText(t, "vault-audit", c.text)
 		require.Empty(t, unreadable, name)

@@ -102,7 +102,7 @@ func (r *reader) bring(ctx context.Context, at string, files []file, checkpoint 
 			continue
 		}
 		g.Go(func() error {
-			data, err := r.get(within, at+"/file/"+f.Path, maxFile)
+			data, err := r.get(within, at+"/file/"+f.Path, min(f.Size, maxFile)) // else the list bounds nothing
 			if errors.Is(err, ErrNotThere) {
 				return nil // a part of a tile that is full by now
 			}

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -29,6 +30,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // Access is what a reader needs, and nobody else should have.
@@ -37,6 +40,10 @@ type Access struct {
 	Token       string // shown as a bearer token
 	Certificate string // PEM: the one that the server shows, made at its start
 }
+
+// mostConns are served at once: the process beside it, which may be a campaign's,
+// needs its own.
+const mostConns = 256
 
 // serverName is what the certificate is held to, wherever the server is.
 const serverName = "rollcall-ledger"
@@ -93,9 +100,12 @@ func Listen(dir, address, public string) (*Server, error) {
 	mux.HandleFunc("GET /ledgers/{campaign}/file/{path...}", s.file)
 	s.http = &http.Server{
 		Handler: s.guarded(mux), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 5 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog:  log.New(io.Discard, "", 0), // what strangers make it say would stand on the screen of run
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}},
+		// Connections bound requests.
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
-	go func() { _ = s.http.ServeTLS(l, "", "") }()
+	go func() { _ = s.http.ServeTLS(netutil.LimitListener(l, mostConns), "", "") }()
 	return s, nil
 }
 
@@ -103,7 +113,7 @@ func Listen(dir, address, public string) (*Server, error) {
 func (s *Server) Close() error { return errors.Join(s.http.Close(), s.root.Close()) }
 
 const (
-	drainQuiet = 6 * time.Second  // who follows a ledger asks more often
+	drainQuiet = 10 * time.Second // who follows a ledger asks more often
 	maxDrain   = 30 * time.Second // and one who does not stop asking keeps nobody
 )
 
@@ -129,6 +139,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		shown, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if subtle.ConstantTimeCompare([]byte(shown), []byte(s.Access.Token)) != 1 {
+			w.Header().Set("Connection", "close") // a stranger keeps none
 			http.Error(w, "the token is not this server's: it makes one at each start, and leaves it in Vault", http.StatusUnauthorized)
 			return
 		}

@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"io/fs"
+	"log"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -146,6 +150,30 @@ func TestNothingButTheRecordIsGiven(t *testing.T) {
 }
 
 // Whoever stands in for the server writes nowhere but into the copy.
+// Who runs a campaign beside it sees nothing of what strangers do there, and
+// they keep no connection.
+func TestStrangersWriteNothingAndKeepNothing(t *testing.T) {
+	var said bytes.Buffer
+	log.SetOutput(&said)
+	defer log.SetOutput(os.Stderr)
+	s := serve(t, write(t).dir)
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.Access.URL, "https://"))
+	require.NoError(t, err)
+	_, err = tls.Dial("tcp", "127.0.0.1:"+port, &tls.Config{ServerName: serverName, MinVersion: tls.VersionTLS13}) // it does not know the certificate
+	require.Error(t, err)
+	c, err := tls.Dial("tcp", "127.0.0.1:"+port, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
+	require.NoError(t, err)
+	defer c.Close()
+	require.NotEqual(t, "h2", c.ConnectionState().NegotiatedProtocol)
+	_, err = c.Write([]byte("GET /ledgers/x/files HTTP/1.1\r\nHost: x\r\n\r\n"))
+	require.NoError(t, err)
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(5*time.Second)))
+	_, err = io.ReadAll(c)
+	require.NoError(t, err, "it was not closed")
+	require.NoError(t, s.Close())
+	require.Empty(t, said.String())
+}
+
 func TestAServerThatNamesOtherFilesIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ list, want string }{
 		"a path upwards": {`[{"path":"../../x","size":1}]`, "no ledger has"},
@@ -171,6 +199,22 @@ func TestAServerThatNamesOtherFilesIsRefused(t *testing.T) {
 			require.NoDirExists(t, into)
 		})
 	}
+}
+
+// A file is no longer than the list says, or the list would bound nothing.
+func TestAServerThatSendsMoreThanItNamesIsRefused(t *testing.T) {
+	w := write(t)
+	w.grow(t, 1)
+	s := serve(t, w.dir)
+	whole := s.http.Handler
+	s.http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/files") {
+			_, _ = w.Write([]byte(`[{"path":"tile/0/000.p/1","size":0}]`))
+			return
+		}
+		whole.ServeHTTP(w, r)
+	})
+	require.ErrorContains(t, Mirror(t.Context(), s.Access, campaign, w.pinned(t), filepath.Join(t.TempDir(), "copy")), "sends more than a ledger's file holds")
 }
 
 // What a server gives that is another ledger, an older one, or not whole leaves
