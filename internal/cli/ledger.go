@@ -224,7 +224,9 @@ func (a *app) catJSON(ctx context.Context, r *ledger.Reader, problems []string) 
 		first = false
 		return ledger.WriteJSONL(w, e)
 	})
-	fmt.Fprintln(w, "]}")
+	if err == nil { // what is cut off looks like that, and not like a ledger without problems
+		fmt.Fprintln(w, "]}")
+	}
 	return cmp.Or(err, w.Flush())
 }
 

@@ -66,8 +66,26 @@ func (a *app) confirmed(update, what string, arg argument, more func(context.Con
 		if more != nil {
 			question += more(ctx, s, st.Campaign)
 		}
-		return with, s.confirm(ctx, question, s.cfg.Device)
+		if err := s.confirm(ctx, question, s.cfg.Device); err != nil {
+			return nil, err
+		}
+		return with, s.stillThat(ctx, update, st.Campaign)
 	}
+}
+
+// stillThat is an error where the campaign that somebody was asked about has
+// ended while he thought: what runs by now may be another one.
+func (s *session) stillThat(ctx context.Context, update, campaign string) error {
+	now, err := s.running(ctx)
+	switch {
+	case err != nil:
+		return cannot(update, err)
+	case now == nil:
+		return cannot(update, s.noneRuns(ctx))
+	case now.Campaign != campaign:
+		return cannot(update, fmt.Errorf("campaign %s has ended meanwhile, and campaign %s runs, of which nobody was asked; nothing was done", campaign, now.Campaign))
+	}
+	return nil
 }
 
 // confirmLeft is confirmed of a campaign that nobody works on, which has to be
@@ -83,14 +101,21 @@ func (a *app) confirmLeft(ctx context.Context, what string, none error) error {
 		if i < 0 {
 			return none
 		}
+		is := ownmount.Running{CampaignRecord: all[i], Ago: s.now(ctx).Sub(all[i].Seen)}
+		at, here := s.placeOf(ctx, is.Campaign)
+		if is.Lives() && at.Folder != "" && !here {
+			return none // it runs on another machine, which that says
+		}
 		if !a.asks() {
 			return nil
 		}
-		text := standing{campaign: all[i].Campaign}.String()
-		if state := a.ledgerHere(ctx); state != nil && state.Campaign == all[i].Campaign {
+		text, who := "campaign "+is.Campaign+s.farOf(ctx, is.Campaign), "Nobody works on it: it is started for that"
+		if state := a.ledgerHere(ctx); state != nil && state.Campaign == is.Campaign {
 			text = standingIn(state).String()
+		} else if !here {
+			who = fmt.Sprintf("It gave its last sign of life %s ago; if it was begun here, it is started for that", max(is.Ago, 0).Round(time.Second))
 		}
-		return s.confirm(ctx, text+". Nobody works on it: it is started for that. "+what, s.cfg.Device)
+		return s.confirm(ctx, text+". "+who+". "+what, s.cfg.Device)
 	})
 }
 

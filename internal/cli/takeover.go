@@ -39,7 +39,11 @@ func (s *session) mayStart(ctx context.Context) error {
 		case !o.Lives():
 			s.say("note: %s, and has not ended: this one takes over from it once it has listed", o)
 		case s.takeOver:
-			s.ends = fmt.Sprintf("This ENDS %s%s", o, s.farOf(ctx, o.Campaign))
+			ends := fmt.Sprintf("This ENDS %s%s", o, s.farOf(ctx, o.Campaign))
+			if s.ends != "" { // of another machine
+				ends = s.ends + ". " + ends
+			}
+			s.ends = ends
 			s.say("%s: this one ends it once it has listed, and takes over what it staged %s after that", o, ownmount.SupersededGrace)
 		default:
 			return fmt.Errorf("%w; it is not on the Temporal at %s; nothing was started", &ownmount.Lives{Running: o}, s.engine.Address)

@@ -79,11 +79,22 @@ func (c *Client) defaultPolicies(ctx context.Context, server string) (dns []stri
 	if err != nil {
 		return nil, err
 	}
+	nearest := -1 // how many values the longest suffix above base has
 	for _, database := range slices.Sorted(maps.Keys(named)) {
 		policy, of := named[database], suffixes[database]
 		switch {
 		case slices.ContainsFunc(of, func(s string) bool { return Within(c.conf.Base, s) }):
-			dns, shown = slices.Insert(dns, 0, policy), true
+			long := 0
+			for _, s := range of {
+				if dn, err := ParseDN(s); err == nil && Within(c.conf.Base, s) {
+					long = max(long, len(dn.RDNs))
+				}
+			}
+			if shown = true; long > nearest { // glued databases: base is in the one below
+				dns, nearest = slices.Insert(dns, 0, policy), long
+			} else {
+				dns = append(dns, policy)
+			}
 		case len(of) == 0 || slices.ContainsFunc(of, func(s string) bool { return Within(s, c.conf.Base) }):
 			dns = append(dns, policy)
 		}

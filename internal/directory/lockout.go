@@ -34,6 +34,7 @@ type lockout struct {
 	hidden   bool // another policy may hold, which is not shown
 	guessed  bool // which of several holds is not shown: the strictest
 	others   int  // failures that lock by the strictest policy that is none of this
+	unseen   bool // there may be others that are not shown
 	seen     int  // policies of which it is the strictest
 	which    string
 	at       time.Time
@@ -220,7 +221,7 @@ func (c *Client) defaultLockout(ctx context.Context, server string) (lockout, er
 		standard = []string{word}
 	}
 	if len(standard) > 0 {
-		l := lockout{others: all.most, which: strings.Join(standard, "; ")}
+		l := lockout{others: all.most, unseen: bare || hidesAll(all, root), which: strings.Join(standard, "; ")}
 		if standard[0] == config.NoPolicy {
 			return l, nil
 		}
@@ -228,9 +229,14 @@ func (c *Client) defaultLockout(ctx context.Context, server string) (lockout, er
 	}
 	// Without the overlay there is no policy; with it, and none to be seen,
 	// one may be hidden.
-	all.hidden = bare || all.which == "" && slices.Contains(root.Attrs["supportedControl"], ldap.ControlTypeBeheraPasswordPolicy)
+	all.hidden = bare || hidesAll(all, root)
 	all.guessed = all.most > 0
 	return all, nil
+}
+
+// hidesAll reports whether a server that has the overlay shows no policy.
+func hidesAll(all lockout, root Entry) bool {
+	return all.which == "" && slices.Contains(root.Attrs["supportedControl"], ldap.ControlTypeBeheraPasswordPolicy)
 }
 
 // allPolicies are all that the server's naming contexts show, as one that is as
@@ -303,11 +309,11 @@ func (l *lockout) extend(policy Entry) {
 func (openLDAP) locks(ctx context.Context, c *Client, server string, e Entry) (lockout, string, error) {
 	own, failures := e.First("pwdPolicySubentry"), len(e.Attrs["pwdFailureTime"])
 	l, err := c.lockoutOf(ctx, server, own)
-	if err == nil && own == "" && l.tighter(failures) {
+	if err == nil && own == "" && (l.unseen || l.tighter(failures)) {
 		var hides bool
 		if hides, err = c.mayNameAnother(ctx, server, e); hides {
 			l.stricter(l.others)
-			l.guessed = true
+			l.guessed, l.hidden = !l.unseen, l.hidden || l.unseen
 		}
 	}
 	return l, strconv.Itoa(failures), err

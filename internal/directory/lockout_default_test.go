@@ -68,3 +68,37 @@ func TestAPolicyThatHoldsForNoAccountKeepsNoneFromBeingAsked(t *testing.T) {
 		})
 	}
 }
+
+// Whoever says what the default is does not say that no account has another.
+func TestAPolicyThatIsNotShownIsNotForgottenWhereTheDefaultIsKnown(t *testing.T) {
+	t.Parallel()
+	const planted, standard = "cn=planted,ou=people,dc=example,dc=org", "cn=default,ou=policies,dc=example,dc=org"
+	accounts := lab.SeedAccounts("svc", 2)
+	accounts[0].Attrs = map[string][]string{"pwdPolicySubentry": {planted}}
+	for name, row := range map[string]struct {
+		shows, names bool // cn=config; whether bind.dn sees which policy an account names
+		seals        bool // no policy is shown, and not one alone
+		word         string
+		want         Locks
+	}{
+		"the default is shown":             {shows: true, want: Locks{Most: 2, Hidden: true}},
+		"a person says which it is":        {word: standard, want: Locks{Most: 2, Hidden: true}},
+		"a person says that there is none": {word: config.NoPolicy, want: Locks{Most: 2, Hidden: true}},
+		"he says so and none is shown":     {word: config.NoPolicy, seals: true, want: Locks{Most: 2, Hidden: true}},
+		"what accounts name is shown":      {word: standard, names: true, want: Locks{Most: 5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startSlapd(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 5}, ShowsConfig: row.shows, HidesPolicies: !row.names, HidesWhatPoliciesSay: !row.seals, SealsPolicies: row.seals, Accounts: accounts})
+			addPolicy(t, s, planted, "1")
+			conf := configOf(s)
+			conf.DefaultPolicy = row.word
+			c := open(t, conf, s.BinderPassword)
+			of := "(uid=svc0001)"
+			if row.names {
+				of = "(uid=svc0002)"
+			}
+			require.Equal(t, row.want, c.Locks(t.Context(), s.LDAPS(), entryOf(t, c, s.LDAPS(), of)))
+		})
+	}
+}

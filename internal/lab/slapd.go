@@ -62,6 +62,11 @@ type SlapdOptions struct {
 	// HidesPolicies shows to nobody which policies entries below ou=people
 	// name.
 	HidesPolicies bool
+	// HidesWhatPoliciesSay shows of policies but the default that they are
+	// there, and no more.
+	HidesWhatPoliciesSay bool
+	// SealsPolicies shows no policy to the binder.
+	SealsPolicies bool
 	// BareSealed shows of what is below ou=sealed to everybody that it is
 	// there, its object classes and its id.
 	BareSealed bool

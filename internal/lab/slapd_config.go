@@ -105,6 +105,13 @@ access to dn.subtree="ou=sealed,{{.Base}}"
   by dn.exact="cn=replicator,ou=services,{{.Base}}" read
   by * none
 {{end -}}
+{{if .HidesWhatPoliciesSay}}access to dn.regex="^cn=(planted|gone),.*" attrs=pwdAttribute,pwdLockout,pwdMaxFailure
+  by * none
+{{end -}}
+{{if .SealsPolicies}}access to filter=(objectClass=pwdPolicy)
+  by dn.exact="{{.BinderDN}}" none
+  by * read
+{{end -}}
 {{if .HidesPolicies}}access to dn.subtree="ou=people,{{.Base}}" attrs=pwdPolicySubentry
   by dn.exact="cn=replicator,ou=services,{{.Base}}" read
   by * none
@@ -198,7 +205,7 @@ func (s *Slapd) writeConfig() error {
 		"BinderDN": s.BinderDN, "PartnerDN": s.PartnerDN, "WriterDN": s.WriterDN,
 		"TellLocked": s.opts.Policy.TellLocked,
 		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
-		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "BinderMay": s.opts.BinderMay, "HidesMarks": s.opts.HidesMarks, "HidesPolicies": s.opts.HidesPolicies, "BareSealed": s.opts.BareSealed, "Leaf": s.opts.Leaf,
+		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "BinderMay": s.opts.BinderMay, "HidesMarks": s.opts.HidesMarks, "HidesPolicies": s.opts.HidesPolicies, "HidesWhatPoliciesSay": s.opts.HidesWhatPoliciesSay, "SealsPolicies": s.opts.SealsPolicies, "BareSealed": s.opts.BareSealed, "Leaf": s.opts.Leaf,
 		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "ShowsConfig": s.opts.ShowsConfig, "ShowsReplicators": s.opts.ShowsReplicators, "KeepsClear": s.opts.KeepsClear, "RefersTo": "", "Branch": s.opts.Branch,
 	}
 	if s.opts.RefersTo != nil {

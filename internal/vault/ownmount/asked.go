@@ -44,7 +44,7 @@ func (s *Store) Ask(ctx context.Context, id string) (done func(), err error) {
 		if err != nil {
 			return nil, err
 		}
-		if was.By == "" || time.Since(was.At) > askedFor {
+		if ago := time.Since(was.At); was.By == "" || ago > askedFor || ago < -maxSkew { // by a clock that is no good
 			err = s.writeAsked(ctx, id, asked{by, time.Now().UTC()}, version)
 			if err == nil {
 				return func() { s.askedNoMore(context.WithoutCancel(ctx), id, by) }, nil
