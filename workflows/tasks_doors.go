@@ -201,7 +201,8 @@ func (it *taskItem) heard(ctx workflow.Context, a *wire.AskedTask, now time.Time
 			if waits {
 				own = it.AskAt.UTC().Truncate(time.Second)
 			}
-			// What is waited for for the account's sake, each look has its own of.
+			// What is waited for for the account's sake, each look has its own
+			// of.
 			if (waits || a.Stop.Reason == protocol.ReasonNearLock) && own.After(it.Until) &&
 				workflow.GetVersion(ctx, "until-told", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
 				a.Stop.Until, later = own, true

@@ -167,8 +167,8 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 		require.NotContains(t, said, "WARNING")
 	}
 
-	// Nor is one all, where who gives ledgers out has none and Vault has anchored
-	// one: it is written elsewhere.
+	// Nor is one all, where who gives ledgers out has none and Vault has
+	// anchored one: it is written elsewhere.
 	require.NoError(t, os.Rename(filepath.Join(ledgers, evidence), filepath.Join(dir, evidence)))
 	_, said, code = run("report", campaign)
 	require.Equal(t, exitOK, code, said)
@@ -176,7 +176,8 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	require.Contains(t, said, "of it are anchored in Vault, and nobody who gives ledgers out has it")
 	require.NoError(t, os.Rename(filepath.Join(dir, evidence), filepath.Join(ledgers, evidence)))
 
-	// An older campaign is not shown for the newest, which is written elsewhere.
+	// An older campaign is not shown for the newest, which is written
+	// elsewhere.
 	const newest = "esg-01-20261124T120000Z"
 	require.NoError(t, store.OpenCampaign(ctx, ownmount.CampaignRecord{Device: "esg-01", Campaign: newest}))
 	signs, err := store.Signer(ctx, ledger.Origin(newest))

@@ -85,8 +85,9 @@ func (v *view) fetch(ctx context.Context) {
 }
 
 // refresh looks again, unless that took so long the last time that it would
-// take more than a thirtieth of a processor: the campaign runs beside it. Of one
-// that runs elsewhere it looks as often as who gives its ledger out waits for.
+// take more than a thirtieth of a processor: the campaign runs beside it. Of
+// one that runs elsewhere it looks as often as who gives its ledger out waits
+// for.
 func (v *view) refresh(ctx context.Context) {
 	began := time.Now()
 	if began.Before(v.due) {

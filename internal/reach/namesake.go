@@ -39,7 +39,7 @@ func versionOf(is vault.Live) credential.StolenVersion {
 // authority offers no more for now: the next batch goes on with the others. One
 // batch of one worker asks at a time.
 func (o *Reach) namesakeReads(ctx context.Context, asks kind.Login, login credential.Credential, paths []string) ([]string, error) {
-	ask, values, known, err := o.toOffer(ctx, login)
+	ask, _, known, err := o.toOffer(ctx, login)
 	if err != nil || known && len(ask) == 0 {
 		return nil, err // it refused all of it
 	}
@@ -48,7 +48,8 @@ func (o *Reach) namesakeReads(ctx context.Context, asks kind.Login, login creden
 		return nil, err
 	}
 	defer done()
-	if ask, values, known, err = o.toOffer(ctx, login); err != nil { // by now
+	ask, values, known, err := o.toOffer(ctx, login) // by now
+	if err != nil {
 		return nil, err
 	}
 	if !known {

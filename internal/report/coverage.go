@@ -193,7 +193,8 @@ func coverageOf(s *ledger.State) (c coverage) {
 // ofServers parts what logs call their servers by whether the roll has such
 // ones. Where it has none of them, or several on one machine, names say
 // nothing. One of another name with as many lines as one of theirs counts with
-// those: the name of theirs may be the forged one, and more would be covered by it.
+// those: the name of theirs may be the forged one, and more would be covered by
+// it.
 func ofServers(called, urls []string, lines func(string) int) (own, others []string) {
 	slices.Sort(called)
 	hosts := map[string]bool{}

@@ -41,8 +41,8 @@ type Access struct {
 	Certificate string // PEM: the one that the server shows, made at its start
 }
 
-// mostConns are served at once: the process beside it, which may be a campaign's,
-// needs its own.
+// mostConns are served at once: the process beside it, which may be a
+// campaign's, needs its own.
 const mostConns = 256
 
 // serverName is what the certificate is held to, wherever the server is.
