@@ -147,3 +147,13 @@ func TestLoginsOfTwoWorkersThatReadEachOthersPlaces(t *testing.T) {
 	}
 	require.Len(t, dead, 2)
 }
+
+// The one that was set first is looked at again in the same batch, to be
+// activated: when it was set only the first look knows.
+func TestOfLoginsThatReadEachOthersPlacesItIsSaidWhenEachWasSet(t *testing.T) {
+	w := newReachable(t)
+	for _, a := range w.pass(0, 1) {
+		require.True(t, a.Dead(), "%+v", a.Stop)
+		require.False(t, a.SetAt.IsZero(), "%d", a.Index)
+	}
+}

@@ -206,7 +206,7 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 			out[i].Prepared, elsewhere[i] = prepared.Prepared, prepared.Elsewhere
 		}
 		if out[i].Stop != nil && c.ReachesVault() && !stands {
-			r.logins.Aside(ctx, c.ID)
+			r.logins.Aside(ctx, in.Batch.Campaign, c.ID)
 		}
 		return out[i].Stop
 	}, func(i int, why *protocol.Stop) {

@@ -180,7 +180,7 @@ var anywhere = []string{
 	"golang.org/x/mod/", "golang.org/x/sync/", "golang.org/x/sys/", "golang.org/x/text/", "golang.org/x/time/",
 	"go.yaml.in/yaml/", "github.com/hashicorp/golang-lru/", "github.com/hashicorp/hcl", "github.com/hashicorp/hcl/",
 	"github.com/klauspost/compress/", "github.com/ulikunitz/xz",
-	"golang.org/x/net/html", "golang.org/x/net/publicsuffix", "github.com/xdg-go/stringprep", "google.golang.org/protobuf/",
+	"golang.org/x/net/html", "golang.org/x/net/netutil", "golang.org/x/net/publicsuffix", "github.com/xdg-go/stringprep", "google.golang.org/protobuf/",
 	// Temporal, of which one package is among the bans.
 	"go.temporal.io/api/", "go.temporal.io/sdk/",
 }

@@ -203,7 +203,7 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	require.NotContains(t, out, "tried-after-rotation")
 
 	// Nor does a watch of one that was aborted end as if all were dead.
-	require.NoError(t, store.CloseAs(ctx, campaign, true, ownmount.Ending{How: string(ledger.EndAborted), By: "anna"}))
+	require.NoError(t, store.CloseAs(ctx, newest, true, ownmount.Ending{How: string(ledger.EndAborted), By: "anna"}))
 	out, said, code = run("watch")
 	require.Contains(t, out, "aborted by anna", said)
 	require.Equal(t, exitExceptions, code, said)

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -17,10 +18,12 @@ import (
 // looked at, and nothing may keep any of them from being set but the others.
 // What each waits for is noted in Vault, where every worker reads it.
 
-// maxAwaited is how many others a note names. One that waits for more waits for
-// every login of the roll that is open: an auth mount may give one policy to
-// thousands of accounts.
+// An auth mount may give one policy to thousands of accounts. So a note that
+// would name many says instead that the login waits for every one of the roll
+// that is open, and names those that it does not wait for. Where both are more
+// than maxAwaited it waits for all of them.
 const (
+	fewAwaited = 50
 	maxAwaited = 500
 	everyLogin = "*"
 )
@@ -80,7 +83,7 @@ func (o *Reach) Stand(ctx context.Context, c credential.Credential, may func() e
 	if err != nil {
 		return err
 	}
-	if noted[c.ID] = awaits; circle(c.ID, noted) {
+	if noted.by[c.ID] = (waits{ids: awaits}); noted.circle(c.ID) {
 		return nil
 	}
 	return o.settled(ctx, c, notBegunFor("another login to Vault of the roll, which is not dead yet, could read where its new value goes, or what it could read cannot be found out; and it is not about to be set itself (its own reason says what is the matter with it, or it has not been looked at yet)"))
@@ -94,13 +97,21 @@ func (o *Reach) StandAside(ctx context.Context, c credential.Credential) error {
 }
 
 // Aside is rotation.Reach's.
-func (o *Reach) Aside(ctx context.Context, c credential.Credential) { o.of.Aside(ctx, c.ID) }
+func (o *Reach) Aside(ctx context.Context, c credential.Credential) {
+	o.of.Aside(ctx, o.campaign, c.ID)
+}
 
 func (o *Reach) note(ctx context.Context, c credential.Credential, awaits []string) error {
-	if len(awaits) > maxAwaited {
-		awaits = []string{everyLogin}
-	}
 	b := ownmount.BeforeSet{Campaign: o.campaign, Awaits: awaits}
+	if len(awaits) > fewAwaited {
+		but := o.openBut(ctx, c.ID, awaits)
+		switch few := len(but) <= maxAwaited; {
+		case few && len(but) < len(awaits):
+			b.Awaits, b.But = []string{everyLogin}, but
+		case len(awaits) > maxAwaited:
+			b.Awaits = []string{everyLogin}
+		}
+	}
 	err := o.of.store.NoteBeforeSet(ctx, c.ID, b)
 	if err == nil {
 		b.Noted = time.Now().Round(0)
@@ -130,90 +141,158 @@ func (o *Reach) stands(ctx context.Context, id string, vaults func() (time.Time,
 	return b, true, nil
 }
 
+// openBut are the logins of the batch that are open, but for self and those of
+// awaits.
+func (o *Reach) openBut(ctx context.Context, self string, awaits []string) (but []string) {
+	named := map[string]bool{self: true}
+	for _, id := range awaits {
+		named[id] = true
+	}
+	for id, login := range o.logins {
+		if !named[id] && o.openLately(ctx, login) {
+			but = append(but, id)
+		}
+	}
+	slices.Sort(but)
+	return but
+}
+
+// waits is what a login that is about to be set waits for: ids, or every one
+// that is open but for some.
+type waits struct {
+	ids   []string
+	every bool
+	but   map[string]bool
+}
+
+// waiting are those that are about to be set, and those of the batch that are
+// open.
+type waiting struct {
+	by   map[string]waits
+	open map[string]bool
+}
+
 // noted is what those of ids wait for that are about to be set, and what those
 // wait for in turn. One that is closed, or no login of this batch (it is dead,
 // or a person accepted it), is missing from what others wait for. It ends at
 // the first that is not about to be set, for nothing is set then.
-func (o *Reach) noted(ctx context.Context, ids []string) (map[string][]string, error) {
+func (o *Reach) noted(ctx context.Context, ids []string) (waiting, error) {
 	vaults := sync.OnceValues(func() (time.Time, bool) { return o.of.store.ServerTime(ctx) })
-	out, asked := map[string][]string{}, map[string]bool{}
-	var all []string // of the batch that are open
-	every := func() []string {
-		if all == nil {
-			for id, login := range o.logins {
-				if o.openLately(ctx, login) {
-					all = append(all, id)
-				}
-			}
+	out := waiting{map[string]waits{}, map[string]bool{}}
+	for id, login := range o.logins {
+		if o.openLately(ctx, login) {
+			out.open[id] = true
 		}
-		return all
 	}
-	for todo := slices.Clone(ids); len(todo) > 0; todo = todo[1:] {
-		id := todo[0]
-		if asked[id] {
-			continue
+	asked, left := map[string]bool{}, maps.Clone(out.open) // left: nobody was seen to wait for them
+	var todo []string
+	add := func(id string) {
+		if delete(left, id); !asked[id] {
+			asked[id] = true
+			todo = append(todo, id)
 		}
-		asked[id] = true
+	}
+	for _, id := range ids {
+		add(id)
+	}
+	for ; len(todo) > 0; todo = todo[1:] {
+		id := todo[0]
 		b, stands, err := o.stands(ctx, id, vaults)
 		if err != nil || !stands {
 			return out, err
 		}
-		awaits := []string{}
-		if slices.Contains(b.Awaits, everyLogin) {
-			awaits = slices.DeleteFunc(slices.Clone(every()), func(other string) bool { return other == id })
-		} else {
-			for _, other := range b.Awaits {
-				if login, known := o.logins[other]; known && o.openLately(ctx, login) {
-					awaits = append(awaits, other)
+		w := waits{every: slices.Contains(b.Awaits, everyLogin)}
+		if w.every {
+			w.but = map[string]bool{id: true}
+			for _, other := range b.But {
+				w.but[other] = true
+			}
+			for other := range left {
+				if !w.but[other] {
+					add(other)
 				}
 			}
 		}
-		out[id] = awaits
-		for _, other := range awaits {
-			if !asked[other] {
-				todo = append(todo, other)
+		for _, other := range b.Awaits {
+			if out.open[other] {
+				w.ids = append(w.ids, other)
+				add(other)
 			}
 		}
+		out.by[id] = w
 	}
 	return out, nil
 }
 
 // circle reports whether self may be set although others are not closed: each
 // that it waits for, and each that those wait for, is about to be set and
-// waits in the end for self. awaits is what each that is about to be set waits
-// for; of any other one there is nothing. One that does not wait for self goes
-// first, and is closed then.
-func circle(self string, awaits map[string][]string) bool {
-	waitFor := map[string][]string{} // by login: who waits for it
-	first := reached(self, awaits)
-	for id := range first {
-		by, about := awaits[id]
+// waits in the end for self. Of one that is not about to be set there is
+// nothing. One that does not wait for self goes first, and is closed then.
+func (w waiting) circle(self string) bool {
+	first, waitFor, every := map[string]bool{}, map[string][]string{}, []string(nil)
+	left := maps.Clone(w.open)
+	todo := []string{self}
+	add := func(id string) {
+		if delete(left, id); !first[id] {
+			first[id] = true
+			todo = append(todo, id)
+		}
+	}
+	for ; len(todo) > 0; todo = todo[1:] {
+		id := todo[0]
+		by, about := w.by[id]
 		if !about {
 			return false
 		}
-		for _, other := range by {
+		for _, other := range by.ids {
 			waitFor[other] = append(waitFor[other], id)
+			add(other)
+		}
+		if by.every {
+			every = append(every, id)
+			for other := range left {
+				if !by.but[other] {
+					add(other)
+				}
+			}
 		}
 	}
-	back := reached(self, waitFor)
+	back, open := map[string]bool{}, 0 // those that wait in the end for self, itself among them; how many of them are open
+	enter := func(id string) {
+		if !back[id] {
+			back[id] = true
+			todo = append(todo, id)
+			if w.open[id] {
+				open++
+			}
+		}
+	}
+	enter(self)
+	for {
+		for ; len(todo) > 0; todo = todo[1:] {
+			for _, id := range waitFor[todo[0]] {
+				enter(id)
+			}
+		}
+		for _, id := range every {
+			no := 0
+			for other := range w.by[id].but {
+				if back[other] && w.open[other] {
+					no++
+				}
+			}
+			if open > no {
+				enter(id)
+			}
+		}
+		if len(todo) == 0 {
+			break
+		}
+	}
 	for id := range first {
-		if !back[id] && id != self {
+		if !back[id] {
 			return false
 		}
 	}
 	return true
-}
-
-// reached are those that id leads to, and that these lead to in turn.
-func reached(id string, to map[string][]string) map[string]bool {
-	out := map[string]bool{}
-	for todo := []string{id}; len(todo) > 0; todo = todo[1:] {
-		for _, next := range to[todo[0]] {
-			if !out[next] {
-				out[next] = true
-				todo = append(todo, next)
-			}
-		}
-	}
-	return out
 }

@@ -50,11 +50,13 @@ func (o *Reach) reads(ctx context.Context, login credential.Credential, paths []
 
 // Aside says that a login is not about to be set, whatever was noted before. It
 // is no promise, and an error is left alone: the note counts for a while only.
-func (l *Logins) Aside(ctx context.Context, id string) {
+func (l *Logins) Aside(ctx context.Context, campaign, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	l.noted.Delete(id)
-	_ = l.store.NotBeforeSet(ctx, id)
+	if got, ok := l.noted.Load(id); ok && got.(notedAt).Campaign == campaign {
+		l.noted.Delete(id)
+	}
+	_ = l.store.NotBeforeSet(ctx, campaign, id)
 }
 
 // closed reports whether a login is closed; else it gives what the campaign has

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -18,7 +20,7 @@ import (
 func (j *job) anothers(ctx context.Context) error {
 	for i, p := range j.paths {
 		live := j.lives[i]
-		if j.parts[i] == apart || !slices.Contains(j.c.Doubted, p) || !live.Found || live.Value.Equal(j.staged.Secret) {
+		if j.parts[i] == apart || !slices.Contains(j.c.Doubted, p) || !live.Found || live.Value.Equal(j.staged.Secret) || j.putBefore(p, live) {
 			continue
 		}
 		since, err := j.since(ctx, p, live)
@@ -39,6 +41,15 @@ func (j *job) anothers(ctx context.Context) error {
 	return nil
 }
 
+// putBefore reports whether a path holds what an earlier attempt of this
+// campaign put there (nextPlaces), which may not be noted: its process was
+// killed, or Vault's answer was lost.
+func (j *job) putBefore(p credential.Path, live vault.Live) bool {
+	at := p.String()
+	return j.staged.Attempt > 1 && j.staged.Places[at] == ownmount.PlaceKept && live.Version > 0 &&
+		j.staged.Base[at] == live.Version && slices.Contains(j.staged.Doomed[at], live.Version)
+}
+
 func anothersPath(i int) string {
-	return fmt.Sprintf("the account accepts what path %d of this credential holds, and another account may have the same password (a first one that several were given): the secret there names another one, or somebody has written it since an earlier campaign did, and written over, it could be lost; nothing was changed: find out whose the path is, and correct the row or the custom_metadata, exclude the path, or confirm account and path by name (the listing has the line)", i+1)
+	return fmt.Sprintf("the account accepts what path %d of this credential holds, and another account may have the same password (a first one that several were given): the secret there names another one, or somebody has written it since an earlier campaign did, and written over, it could be lost; nothing was changed: find out whose the path is, and correct the row or the custom_metadata, exclude the path, or confirm account and path by name (a listing that is made now has the line)", i+1)
 }

@@ -163,6 +163,8 @@ func (j *job) reset(ctx context.Context) error {
 	}
 	if stop == nil || !notSent(stop) {
 		j.wasSent()
+	} else if stop.Reason == protocol.ReasonNearLock {
+		j.step = protocol.Intent // nothing was sent, and what is half done an abort brings to its end
 	}
 	if err == nil {
 		j.setAt = j.Now()

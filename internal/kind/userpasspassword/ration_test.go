@@ -227,6 +227,7 @@ func TestNothingIsSetWhereTheLoginThatTriesItCouldLock(t *testing.T) {
 			require.Nil(t, p.Stop)
 			a := r.Apply(t.Context(), c, p.Attempt, p.Fresh)
 			require.Equal(t, protocol.ReasonNearLock, a.Stop.Reason, a.Stop.Detail)
+			require.Equal(t, protocol.Intent, a.Step, "what was not sent is not half done, and an abort does not bring it to its end")
 			require.Equal(t, protocol.Accepted, account(t, au, c).State)
 			staged, _, err := store.ReadStaged(t.Context(), c.ID)
 			require.NoError(t, err)

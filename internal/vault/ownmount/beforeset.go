@@ -12,7 +12,9 @@ import (
 // Vault.
 type BeforeSet struct {
 	Campaign string   `json:"campaign"`
-	Awaits   []string `json:"awaits"` // the ids of these others
+	Awaits   []string `json:"awaits"` // the ids of these others, or "*": every login that is open
+	// But are those that it does not wait for, where it waits for every other.
+	But []string `json:"but,omitempty"`
 
 	// Noted is when Vault wrote it, by Vault's clock.
 	Noted time.Time `json:"-"`
@@ -74,10 +76,11 @@ func (s *Store) NoteBeforeSet(ctx context.Context, id string, b BeforeSet) error
 	return err
 }
 
-// NotBeforeSet takes the note back. None is no error.
-func (s *Store) NotBeforeSet(ctx context.Context, id string) error {
+// NotBeforeSet takes a campaign's note back. None is no error, and another
+// campaign's that runs beside it is left.
+func (s *Store) NotBeforeSet(ctx context.Context, campaign, id string) error {
 	b, err := s.ReadBeforeSet(ctx, id)
-	if err != nil || b.Campaign == "" {
+	if err != nil || b.Campaign == "" || b.Campaign != campaign && b.Stands(b.Campaign, time.Now().Round(0), func() (time.Time, bool) { return s.ServerTime(ctx) }) {
 		return err
 	}
 	return s.Purge(ctx, opBeforeSet, s.mount, s.beforeSetPath(id))

@@ -26,7 +26,7 @@ func TestANoteThatALoginIsAboutToBeSetIsTakenBack(t *testing.T) {
 	none, err := store.ReadBeforeSet(t.Context(), "vault/approle/a")
 	require.NoError(t, err)
 	require.Zero(t, none)
-	require.NoError(t, store.NotBeforeSet(t.Context(), "vault/approle/a"))
+	require.NoError(t, store.NotBeforeSet(t.Context(), "c", "vault/approle/a"))
 	for range 2 {
 		for _, awaits := range [][]string{{"vault/approle/b"}, {"vault/approle/c"}} {
 			require.NoError(t, store.NoteBeforeSet(t.Context(), "vault/approle/a", BeforeSet{Campaign: "c", Awaits: awaits}))
@@ -38,7 +38,11 @@ func TestANoteThatALoginIsAboutToBeSetIsTakenBack(t *testing.T) {
 		ids, err := store.ListStaged(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, ids, "it is no entry of a value")
-		require.NoError(t, store.NotBeforeSet(t.Context(), "vault/approle/a"))
+		require.NoError(t, store.NotBeforeSet(t.Context(), "beside it", "vault/approle/a"))
+		left, err := store.ReadBeforeSet(t.Context(), "vault/approle/a")
+		require.NoError(t, err)
+		require.Equal(t, "c", left.Campaign, "another campaign waits for the same login")
+		require.NoError(t, store.NotBeforeSet(t.Context(), "c", "vault/approle/a"))
 		none, err = store.ReadBeforeSet(t.Context(), "vault/approle/a")
 		require.NoError(t, err)
 		require.Zero(t, none)
