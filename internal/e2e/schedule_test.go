@@ -190,7 +190,7 @@ func (c *cluster) closed(campaign string) *ledger.State {
 		return err == nil && s.Phase == ledger.Closed
 	}, patience, tick)
 	require.Eventually(c.t, func() bool {
-		return strings.Contains(c.run("watch").err, "no campaign is running")
+		return strings.Contains(c.run("resume").err, "no campaign is running")
 	}, patience, tick)
 	return c.state(campaign)
 }
