@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
@@ -82,7 +81,7 @@ func (d *Proxy) show(ctx context.Context, login string, value credential.Secret)
 	case said.StatusCode/100 == 2:
 		return door.Said{Reply: protocol.Accepted, Code: code(said)}
 	case said.StatusCode == http.StatusProxyAuthRequired:
-		return door.Said{Reply: protocol.Refused, Code: code(said), UTF8: strings.Contains(strings.ToLower(said.Header.Get("Proxy-Authenticate")), "charset=")} // RFC 7617, 2.1
+		return door.Said{Reply: protocol.Refused, Code: code(said), UTF8: readsUTF8(said, "Proxy-Authenticate")}
 	case said.StatusCode == http.StatusForbidden:
 		return door.Said{Reply: protocol.Restricted, Code: code(said) + " with the login"}
 	}

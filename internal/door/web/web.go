@@ -76,7 +76,7 @@ func (d *Basic) show(ctx context.Context, login string, value credential.Secret)
 	case said.StatusCode/100 == 2:
 		return door.Said{Reply: protocol.Accepted, Code: code(said)}
 	case said.StatusCode == http.StatusUnauthorized:
-		return door.Said{Reply: protocol.Refused, Code: code(said), UTF8: challenges(said, "charset=")} // RFC 7617, 2.1: only UTF-8 may stand there
+		return door.Said{Reply: protocol.Refused, Code: code(said), UTF8: readsUTF8(said, "WWW-Authenticate")}
 	}
 	return door.Said{Reply: status(said), Code: code(said)}
 }
@@ -122,6 +122,25 @@ func offersBasic(r *http.Response, field string) bool {
 		for _, challenge := range strings.Split(field, ",") {
 			scheme, _, _ := strings.Cut(strings.TrimSpace(challenge), " ")
 			if strings.EqualFold(scheme, "Basic") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readsUTF8 reports whether the challenge for HTTP basic has a charset: only
+// UTF-8 may stand there (RFC 7617, 2.1). Those of other schemes say nothing of
+// this one.
+func readsUTF8(r *http.Response, field string) bool {
+	for _, field := range r.Header.Values(field) {
+		basic := false
+		for _, part := range strings.Split(field, ",") {
+			part = strings.TrimSpace(part)
+			if scheme, _, _ := strings.Cut(part, " "); !strings.Contains(scheme, "=") {
+				basic = strings.EqualFold(scheme, "Basic")
+			}
+			if basic && strings.Contains(strings.ToLower(part), "charset=") {
 				return true
 			}
 		}
