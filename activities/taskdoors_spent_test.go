@@ -59,17 +59,7 @@ func (spent) Software(context.Context) (string, error) { return "", nil }
 // in however many looks, by whichever worker. Two within an hour are all, also
 // where a door opens and shuts in between.
 func TestLooksSpendTwoWrongLoginsAnHourWhateverOpensAndShutsAndWhoeverLooks(t *testing.T) {
-	p := newPeopled(t, nil, "nas")
-	p.put("nas", "stolen")
-	c := credential.Credential{ID: "person/esg-01/nas", Name: "nas", Kind: credential.SecretByHand,
-		Doors: []credential.DoorLogin{{Door: "vpn", Login: "nas"}, {Door: "mail", Login: "nas"}},
-		Task:  &credential.Task{At: &credential.Path{Mount: "kv", Path: "net/nas", Field: "value"}, Ends: []credential.TaskEnd{{Name: "it"}}}}
-	was, err := p.store.ReadLive(t.Context(), *c.Task.At, 0)
-	require.NoError(t, err)
-	c.Task.Stolen = []credential.StolenVersion{{Version: was.Version, Written: was.Written}}
-	require.NoError(t, tasks.KeepStolen(t.Context(), p.store, []credential.Credential{c}))
-	p.put("nas", "new")
-	p.open()
+	p, c := newAtTwoDoors(t)
 	for name, row := range map[string]struct {
 		between func(*spending)
 		another bool // worker
@@ -131,17 +121,7 @@ func TestLooksSpendTwoWrongLoginsAnHourWhateverOpensAndShutsAndWhoeverLooks(t *t
 // killed, and another campaign may begin: the account has had its wrong logins
 // of this hour all the same, and is told until when.
 func TestNoLookMakesTheThirdWrongLoginOfAnHourWhoeverMadeTheOthers(t *testing.T) {
-	p := newPeopled(t, nil, "nas")
-	p.put("nas", "stolen")
-	c := credential.Credential{ID: "person/esg-01/nas", Name: "nas", Kind: credential.SecretByHand,
-		Doors: []credential.DoorLogin{{Door: "vpn", Login: "nas"}, {Door: "mail", Login: "nas"}},
-		Task:  &credential.Task{At: &credential.Path{Mount: "kv", Path: "net/nas", Field: "value"}, Ends: []credential.TaskEnd{{Name: "it"}}}}
-	was, err := p.store.ReadLive(t.Context(), *c.Task.At, 0)
-	require.NoError(t, err)
-	c.Task.Stolen = []credential.StolenVersion{{Version: was.Version, Written: was.Written}}
-	require.NoError(t, tasks.KeepStolen(t.Context(), p.store, []credential.Credential{c}))
-	p.put("nas", "new")
-	p.open()
+	p, c := newAtTwoDoors(t)
 	doors := &spending{takes: map[string]map[string]protocol.Reply{}}
 	look := func(campaign string, leftOut ...string) wire.AskedTask {
 		asker := rotation.DoorAsker{Now: time.Now, Campaign: campaign, Refusals: &rotation.Refusals{}, Open: doors.open,
@@ -178,17 +158,7 @@ func TestNoLookMakesTheThirdWrongLoginOfAnHourWhoeverMadeTheOthers(t *testing.T)
 // That a door still takes the new value is seen last of all: there too the
 // account has two wrong logins an hour, and each is counted.
 func TestTheLastOfferOfALookCountsWithItsWrongLogins(t *testing.T) {
-	p := newPeopled(t, nil, "nas")
-	p.put("nas", "stolen")
-	c := credential.Credential{ID: "person/esg-01/nas", Name: "nas", Kind: credential.SecretByHand,
-		Doors: []credential.DoorLogin{{Door: "vpn", Login: "nas"}, {Door: "mail", Login: "nas"}},
-		Task:  &credential.Task{At: &credential.Path{Mount: "kv", Path: "net/nas", Field: "value"}, Ends: []credential.TaskEnd{{Name: "it"}}}}
-	was, err := p.store.ReadLive(t.Context(), *c.Task.At, 0)
-	require.NoError(t, err)
-	c.Task.Stolen = []credential.StolenVersion{{Version: was.Version, Written: was.Written}}
-	require.NoError(t, tasks.KeepStolen(t.Context(), p.store, []credential.Credential{c}))
-	p.put("nas", "new")
-	p.open()
+	p, c := newAtTwoDoors(t)
 	doors := &spending{takes: map[string]map[string]protocol.Reply{}}
 	refusals := &rotation.Refusals{}
 	now := time.Now()
@@ -220,4 +190,20 @@ func TestTheLastOfferOfALookCountsWithItsWrongLogins(t *testing.T) {
 	n, err = p.store.WrongLogins(t.Context(), c.ID, 50*time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
+}
+
+// newAtTwoDoors is a secret that a person has changed, and that two doors take.
+func newAtTwoDoors(t *testing.T) (p *peopled, c credential.Credential) {
+	p = newPeopled(t, nil, "nas")
+	p.put("nas", "stolen")
+	c = credential.Credential{ID: "person/esg-01/nas", Name: "nas", Kind: credential.SecretByHand,
+		Doors: []credential.DoorLogin{{Door: "vpn", Login: "nas"}, {Door: "mail", Login: "nas"}},
+		Task:  &credential.Task{At: &credential.Path{Mount: "kv", Path: "net/nas", Field: "value"}, Ends: []credential.TaskEnd{{Name: "it"}}}}
+	was, err := p.store.ReadLive(t.Context(), *c.Task.At, 0)
+	require.NoError(t, err)
+	c.Task.Stolen = []credential.StolenVersion{{Version: was.Version, Written: was.Written}}
+	require.NoError(t, tasks.KeepStolen(t.Context(), p.store, []credential.Credential{c}))
+	p.put("nas", "new")
+	p.open()
+	return p, c
 }
