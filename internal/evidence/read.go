@@ -198,9 +198,11 @@ type ofGroup struct {
 // into a syslog, and not every reader of a result reads its time.
 const firstYear, lastYear = 1970, 2200
 
+var placedFrom, placedUntil = time.Date(firstYear, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), time.Date(lastYear+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+
 func placed(at time.Time) bool {
-	year := at.UTC().Year()
-	return year >= firstYear && year <= lastYear
+	second := at.Unix()
+	return second >= placedFrom && second < placedUntil
 }
 
 func (g *ofGroup) event(e event.Event) {
@@ -409,7 +411,7 @@ func (g *ofGroup) judged(line []byte, place event.Place, verdict logs.Verdict, a
 		g.log.See(at, s.Server)
 		g.order.see(at)
 	}
-	if s.last.Sub(at) > backwards && !twice {
+	if at.Before(s.last) && s.last.Sub(at) > backwards && !twice {
 		s.Note(event.ClockBack, place)
 		s.last = at
 	}

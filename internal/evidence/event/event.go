@@ -214,3 +214,10 @@ const (
 	ByDevice        Limit = "written-by-the-device"    // who held the device could change it
 	AddressSaid     Limit = "address-said-by-asker"    // the address is what the one who asks says
 )
+
+// Beyond reports whether to is more than d, which is not negative, behind from.
+// It is to.Sub(from) > d, which takes longer, since it minds what a Duration
+// cannot hold; lines of one log are mostly of one second.
+func Beyond(d time.Duration, from, to time.Time) bool {
+	return to.Unix()-from.Unix() >= int64(d/time.Second) && to.Sub(from) > d
+}

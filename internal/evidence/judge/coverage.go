@@ -34,7 +34,7 @@ func (s *Stretches) Add(at time.Time) {
 		switch {
 		case !at.After(last.To):
 			return
-		case at.Sub(last.To) <= s.quiet:
+		case !event.Beyond(s.quiet, last.To, at):
 			last.To = at
 			return
 		}

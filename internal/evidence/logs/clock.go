@@ -122,7 +122,7 @@ func (y *Clock) whole(t time.Time, has dated, at event.Place) (time.Time, error)
 }
 
 // dated says what a time has.
-type dated int
+type dated uint8
 
 const (
 	undated dated = iota // no year and no zone

@@ -40,6 +40,11 @@ type conns struct {
 	// started anew.
 	unmarked bool
 	beats    int
+	spare    []*login // room of those that are over
+	// near is the connection of the line before: mostly it is that of the next
+	// one too. It is the one that the table would drop last.
+	near    *conn
+	nearKey connKey
 }
 
 type connKey struct {
@@ -55,6 +60,7 @@ type conn struct {
 	gap     int
 	closed  time.Time // zero while it is open
 	logins  []*login  // few at a time
+	one     [1]*login // where they mostly have room
 	// op is the highest operation of its logins, and asked when that came.
 	op    int64
 	asked time.Time
@@ -176,10 +182,10 @@ func (c *conns) at(key, server string, at time.Time) *run {
 		}
 		c.latest, c.latestKey = r, key
 	}
-	if !r.last.IsZero() && c.o.Quiet > 0 && at.Sub(r.last) > c.o.Quiet {
-		r.gap++
-	}
 	if at.After(r.last) {
+		if !r.last.IsZero() && c.o.Quiet > 0 && event.Beyond(c.o.Quiet, r.last, at) {
+			r.gap++
+		}
 		r.last = at
 	}
 	c.overdue(r, at)
@@ -192,12 +198,35 @@ func (c *conns) starts(r *run) {
 	r.id, r.max, r.doubt = c.ids, 0, false
 }
 
+func newConn(of *run) *conn {
+	is := &conn{of: of}
+	is.logins = is.one[:0]
+	return is
+}
+
+// get finds a connection.
+func (c *conns) get(key connKey) (*conn, bool) {
+	if c.near != nil && c.nearKey == key {
+		return c.near, true
+	}
+	is, ok := c.table.Get(key)
+	if ok {
+		c.near, c.nearKey = is, key
+	}
+	return is, ok
+}
+
+func (c *conns) add(key connKey, is *conn) {
+	c.table.Add(key, is)
+	c.near, c.nearKey = is, key
+}
+
 // opens takes the first line of a connection.
 func (c *conns) opens(r *run, number uint64, at time.Time, address netip.Addr, port uint16, place event.Place) {
 	// Threads may write the lines of a few connections out of order.
 	const disorder = 64
 	key := connKey{r.id, number}
-	is, there := c.table.Get(key)
+	is, there := c.get(key)
 	switch back := there && (is.known || is.again(true, 0, at)) || r.max > number+disorder; {
 	case c.unique:
 	case back && c.unmarked:
@@ -209,13 +238,13 @@ func (c *conns) opens(r *run, number uint64, at time.Time, address netip.Addr, p
 		c.o.Note(event.NumbersBack, place, r.server)
 	}
 	if !there {
-		is = &conn{of: r}
+		is = newConn(r)
 	}
 	before := is.early
 	is.early = nil
 	is.address, is.port, is.known, is.doubt, is.gap = address.Unmap().WithZone(""), port, true, r.doubt, r.gap
 	r.max = max(r.max, number)
-	c.table.Add(connKey{r.id, number}, is)
+	c.add(connKey{r.id, number}, is)
 	c.o.connected(place, at, r.server, is.address, port)
 	for _, e := range before {
 		if at.Sub(e.At) > early {
@@ -229,7 +258,7 @@ func (c *conns) opens(r *run, number uint64, at time.Time, address netip.Addr, p
 
 // closes takes the last line of a connection.
 func (c *conns) closes(r *run, number uint64, at time.Time) {
-	if is, ok := c.table.Get(connKey{r.id, number}); ok && is.closed.IsZero() {
+	if is, ok := c.get(connKey{r.id, number}); ok && is.closed.IsZero() {
 		is.closed = at
 	}
 }
@@ -246,7 +275,7 @@ func (is *conn) again(login bool, op int64, at time.Time) bool {
 // is not there. A number comes again when the server has started: what is known
 // of it, and of all others, is of another life of the server then.
 func (c *conns) conn(r *run, number uint64, login bool, op int64, at time.Time, place event.Place) *conn {
-	is, ok := c.table.Get(connKey{r.id, number})
+	is, ok := c.get(connKey{r.id, number})
 	switch {
 	case ok && (login && is.login(op) != nil || !login && is.changes[op] != nil):
 		return is
@@ -256,8 +285,9 @@ func (c *conns) conn(r *run, number uint64, login bool, op int64, at time.Time, 
 		r.doubt, ok = !c.unmarked, false
 	}
 	if !ok {
-		is = &conn{gap: r.gap, doubt: r.doubt, of: r}
-		c.table.Add(connKey{r.id, number}, is)
+		is = newConn(r)
+		is.gap, is.doubt = r.gap, r.doubt
+		c.add(connKey{r.id, number}, is)
 	}
 	if login && (is.asked.IsZero() || op > is.op) {
 		is.op, is.asked = op, at
@@ -274,13 +304,23 @@ func (c *conns) of(r *run, number uint64, op int64, place event.Place, at time.T
 			c.o.Note(event.Evicted, place, r.server)
 			c.drop(is)
 		}
-		l = &login{op: op, event: event.Event{Place: place, Form: event.DN, Server: r.server, Login: true}}
+		l = c.login()
+		l.op, l.event = op, event.Event{Place: place, Form: event.DN, Server: r.server, Login: true}
 		if is.gap != r.gap {
 			l.event.Doubts = append(l.event.Doubts, event.OverGap)
 		}
 		is.logins = append(is.logins, l)
 	}
 	return is, l
+}
+
+// login makes room for one.
+func (c *conns) login() (l *login) {
+	if n := len(c.spare); n > 0 {
+		l, c.spare = c.spare[n-1], c.spare[:n-1]
+		return l
+	}
+	return &login{}
 }
 
 func (is *conn) login(op int64) *login {
@@ -333,13 +373,16 @@ func (c *conns) finish(is *conn, op int64, l *login) {
 	if l.asked && l.answered {
 		is.over(op)
 		c.send(is, l)
+		if *l = (login{}); len(c.spare) < maxOps {
+			c.spare = append(c.spare, l)
+		}
 	}
 }
 
 // goesOn lets an operation go that is not over (a SASL login in several steps):
 // the next step is an operation of its own.
 func (c *conns) goesOn(r *run, number uint64, op int64) {
-	if is, ok := c.table.Get(connKey{r.id, number}); ok {
+	if is, ok := c.get(connKey{r.id, number}); ok {
 		is.over(op)
 	}
 }
@@ -409,7 +452,7 @@ func (c *conns) changing(r *run, number uint64, op int64, place event.Place, at 
 
 // isChanged takes the answer to a change, if there is one that waits.
 func (c *conns) isChanged(r *run, number uint64, op int64, outcome event.Outcome, code string) {
-	is, ok := c.table.Get(connKey{r.id, number})
+	is, ok := c.get(connKey{r.id, number})
 	if !ok || is.changes[op] == nil {
 		return
 	}
@@ -445,6 +488,7 @@ func (c *conns) changed(is *conn, op int64, x *change) {
 
 // close ends the source.
 func (c *conns) close() {
+	c.near = nil
 	for c.table.Len() > 0 {
 		c.table.RemoveOldest()
 	}

@@ -20,7 +20,7 @@ type openLDAP struct {
 	y      *Clock
 	server string
 	banner bool // the line before was slapd's own banner, which goes on
-	stamps stamps
+	before slapdBefore
 	// host and pid are those of the line before, and key is made of them.
 	host, pid, key string
 }
@@ -53,7 +53,7 @@ func (p *openLDAP) Cut(of Cuts, i int, line []byte, place event.Place) (Verdict,
 
 func (p *openLDAP) Line(line []byte, place event.Place) (Verdict, time.Time, error) {
 	var l slapdLine
-	l.cut(line, &p.stamps)
+	l.cut(line, &p.before)
 	return p.line(&l, line, place)
 }
 

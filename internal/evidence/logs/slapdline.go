@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,31 +13,31 @@ import (
 
 // slapdLine is a line, taken apart.
 type slapdLine struct {
-	head   slapdHead
 	at     time.Time
 	has    dated
+	head   slapdHead
+	says   slapdSays
+	banner bool
+	aside  bool // of no connection: slapd writes such at every level
+	named  bool // the server itself has written the name of a login, not as typed
+	more   bool // a reply is none yet
+	port   uint16
 	host   []byte
 	pid    []byte
-	says   slapdSays
 	conn   uint64
 	op     int64
-	body   []byte // of a change: what is said of it
-	banner bool
-	aside  bool         // of no connection: slapd writes such at every level
+	body   []byte       // of a change: what is said of it
 	change event.Change // of an entry
 
 	address netip.Addr // of a connection's first line
-	port    uint16
-	name    string // of a login
+	name    string     // of a login
 	method  string
-	named   bool          // the server itself has written the name, not as typed
 	outcome event.Outcome // of a reply
-	more    bool          // and it is none yet
 	code    string
 }
 
 // slapdHead is how a line begins.
-type slapdHead int
+type slapdHead uint8
 
 const (
 	notSlapds slapdHead = iota // no line of slapd's, nor of a syslog
@@ -46,7 +47,7 @@ const (
 )
 
 // slapdSays is what a line says, as far as anything is made of it.
-type slapdSays int
+type slapdSays uint8
 
 const (
 	saysNothing slapdSays = iota
@@ -64,26 +65,34 @@ const (
 
 type slapdCuts struct {
 	all    []slapdLine
+	before slapdBefore
+}
+
+// slapdBefore is what a line mostly has of the one before.
+type slapdBefore struct {
 	stamps stamps
+	name   string // of a login
 }
 
 func (c *slapdCuts) Add(line []byte) {
-	c.all = append(c.all, slapdLine{})
-	c.all[len(c.all)-1].cut(line, &c.stamps)
+	n := len(c.all)
+	c.all = slices.Grow(c.all, 1)[:n+1]
+	c.all[n] = slapdLine{}
+	c.all[n].cut(line, &c.before)
 }
 
 func (c *slapdCuts) Reset() { c.all = c.all[:0] }
 
 // cut takes a line apart.
-func (l *slapdLine) cut(line []byte, stamps *stamps) {
+func (l *slapdLine) cut(line []byte, before *slapdBefore) {
 	at, text, ok := cutDebug(line)
 	if ok {
 		l.head, l.at = ofDebug, at
 		l.banner = bytes.HasPrefix(text, []byte("@(#)"))
-		l.text(text)
+		l.text(text, &before.name)
 		return
 	}
-	h, ok := stamps.syslogOf(line)
+	h, ok := before.stamps.syslogOf(line)
 	if !ok {
 		return
 	}
@@ -93,11 +102,11 @@ func (l *slapdLine) cut(line []byte, stamps *stamps) {
 		return
 	}
 	l.head, l.host, l.pid = ofSyslog, h.host, h.pid
-	l.text(h.text)
+	l.text(h.text, &before.name)
 }
 
-// text takes apart what slapd says.
-func (l *slapdLine) text(text []byte) {
+// text takes apart what slapd says; name is that of the login line before.
+func (l *slapdLine) text(text []byte, name *string) {
 	if bytes.HasPrefix(text, []byte("slapd starting")) {
 		l.says, l.aside = saysStart, true
 		return
@@ -144,7 +153,7 @@ func (l *slapdLine) text(text []byte) {
 	switch body[0] {
 	case 'B':
 		if cutAs(saysBind, "BIND ") {
-			l.login(string(l.body))
+			l.login(l.body, name)
 		}
 	case 'd':
 		if cutAs(saysBind, "do_bind: invalid dn (") {
@@ -176,28 +185,50 @@ func (l *slapdLine) text(text []byte) {
 	}
 }
 
-// login reads what is behind BIND.
-func (l *slapdLine) login(body string) {
+// login reads what is behind BIND. A name is mostly that of the login line
+// before: of that the text is taken.
+func (l *slapdLine) login(body []byte, of *string) {
 	switch {
-	case strings.HasPrefix(body, "authcid="):
-		l.name = quoted(body[8:], " authzid=")
-	case strings.HasPrefix(body, "dn="):
-		l.name, l.method = quoted(body[3:], " m"), "simple"
-		if strings.Contains(body[3:], `" method=163`) {
-			l.method, l.name = "sasl", ""
+	case bytes.HasPrefix(body, []byte("authcid=")):
+		l.name = quoted(string(body[8:]), " authzid=")
+	case bytes.HasPrefix(body, []byte("dn=")):
+		name, rest := quotedBefore(body[3:], " m")
+		if bytes.HasPrefix(rest, []byte(" method=163")) {
+			l.method = "sasl"
 			return
 		}
-		if i := strings.LastIndex(body, `" mech=`); i >= 0 {
+		if string(name) != *of {
+			*of = string(name)
+		}
+		l.name, l.method = *of, "simple"
+		if mech, ok := bytes.CutPrefix(rest, []byte(" mech=")); ok {
 			l.named = true
-			l.method, _, _ = strings.Cut(body[i+7:], " ")
-			if l.method == "SIMPLE" {
-				l.method = "simple"
+			if word, _, _ := bytes.Cut(mech, []byte(" ")); string(word) != "SIMPLE" {
+				l.method = string(word)
 			}
 		}
 	default:
 		// Anonymous: before a login on a connection that has one, the old one
 		// ends.
 		l.says = saysNothing
+	}
+}
+
+// quotedBefore is the text between quotes, to the last one before what follows
+// it, and the rest behind that quote; a name may have quotes in it.
+func quotedBefore(b []byte, follows string) (text, rest []byte) {
+	b, ok := bytes.CutPrefix(b, []byte(`"`))
+	if !ok {
+		text, _, _ = bytes.Cut(b, []byte(" "))
+		return text, nil
+	}
+	for end := len(b); ; {
+		if end = bytes.LastIndexByte(b[:end], '"'); end < 0 {
+			return bytes.TrimSuffix(b, []byte(`"`)), nil
+		}
+		if len(b) > end+len(follows) && string(b[end+1:end+1+len(follows)]) == follows {
+			return b[:end], b[end+1:]
+		}
 	}
 }
 

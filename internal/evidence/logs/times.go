@@ -33,12 +33,21 @@ func cutSyslog(line []byte) (h syslogHead, has dated, ok bool) {
 	return syslogHead{p.at, string(p.host), string(p.program), string(p.pid), p.text}, p.has, true
 }
 
-// stamps read times of RFC 3339, of which those that follow each other are
-// mostly of one second.
+// stamps read times of RFC 3339, and what stands behind a time: lines that
+// follow each other are mostly of one second, and of one program.
 type stamps struct {
 	second []byte // 2006-01-02T15:04:05 of the time before
 	zone   []byte // what stands behind its fraction
 	at     time.Time
+	tag    tag // of the line before
+}
+
+// tag is `host program[pid]: `, and where its parts stand in it.
+type tag struct {
+	text                []byte
+	host                int // ends
+	program, programEnd int
+	pid, pidEnd         int
 }
 
 // stamp is time.Parse, and takes a zone without its colon: +0100, as journalctl
@@ -87,7 +96,8 @@ func (s *stamps) syslogOf(line []byte) (h syslogParts, ok bool) {
 			return h, false
 		}
 		h.at, h.has = at, zoned
-		return h, h.from(after)
+		ok = s.behind(&h, after)
+		return h, ok
 	case len(line) > 16 && line[3] == ' ' && line[6] == ' ' && line[9] == ':':
 		end := 15
 		if line[15] == '.' { // slapd's own file has fractions
@@ -99,42 +109,76 @@ func (s *stamps) syslogOf(line []byte) (h syslogParts, ok bool) {
 			return h, false
 		}
 		h.at = at
-		if h.from(line[end+1:]) {
+		if s.behind(&h, line[end+1:]) {
 			return h, true
 		}
 	}
 	return otherOf(line)
 }
 
+// behind reads what stands behind the time, as from does.
+func (s *stamps) behind(h *syslogParts, rest []byte) bool {
+	if len(s.tag.text) == 0 || !bytes.HasPrefix(rest, s.tag.text) {
+		t, ok := tagOf(rest)
+		if !ok {
+			return false
+		}
+		t.text = append(s.tag.text[:0], t.text...)
+		s.tag = t
+	}
+	h.is(&s.tag, rest)
+	return true
+}
+
 // from reads what stands behind the time: host program[pid]: text.
 func (h *syslogParts) from(rest []byte) bool {
-	var found bool
-	if h.host, rest, found = bytes.Cut(rest, []byte(" ")); !found || bytes.HasSuffix(h.host, []byte(":")) {
-		return false // Dovecot's own file has no host
+	t, ok := tagOf(rest)
+	if ok {
+		h.is(&t, rest)
+	}
+	return ok
+}
+
+// is takes the parts of a line that begins with a tag.
+func (h *syslogParts) is(t *tag, rest []byte) {
+	h.host, h.program, h.pid = rest[:t.host], rest[t.program:t.programEnd], rest[t.pid:t.pidEnd]
+	h.text = withoutID(rest[len(t.text):])
+}
+
+// tagOf finds the tag with which a line goes on behind its time. Nothing behind
+// the tag bears on what it is.
+func tagOf(rest []byte) (t tag, ok bool) {
+	if t.host = bytes.IndexByte(rest, ' '); t.host < 0 || bytes.HasSuffix(rest[:t.host], []byte(":")) {
+		return t, false // Dovecot's own file has no host
 	}
 	// An Email Security Gateway writes two blanks behind the host.
-	for len(rest) > 0 && rest[0] == ' ' {
-		rest = rest[1:]
+	for t.program = t.host + 1; t.program < len(rest) && rest[t.program] == ' '; {
+		t.program++
 	}
 	// The tag ends with the first colon that a blank follows.
-	end := 0
+	end := t.program
 	for {
 		i := bytes.IndexByte(rest[end:], ':')
 		if end += i; i < 0 || end+1 >= len(rest) {
-			return false
+			return t, false
 		}
 		if rest[end+1] == ' ' {
 			break
 		}
 		end++
 	}
-	tag := rest[:end]
-	if bytes.IndexByte(tag, ' ') >= 0 || bytes.IndexByte(tag, '=') >= 0 {
-		return false
+	name := rest[t.program:end]
+	if bytes.IndexByte(name, ' ') >= 0 || bytes.IndexByte(name, '=') >= 0 {
+		return t, false
 	}
-	h.text = withoutID(rest[end+2:])
-	h.program, h.pid, _ = bytes.Cut(bytes.TrimSuffix(tag, []byte("]")), []byte("["))
-	return true
+	t.text = rest[:end+2]
+	name = bytes.TrimSuffix(name, []byte("]"))
+	t.programEnd = t.program + len(name)
+	if i := bytes.IndexByte(name, '['); i >= 0 {
+		t.pid, t.pidEnd = t.program+i+1, t.programEnd
+		t.programEnd = t.program + i
+	}
+	return t, true
 }
 
 // cutDebug reads `6b0c73fb.1fd75a33 0x7f13a5e1f200 text`, as slapd writes it

@@ -33,5 +33,5 @@ with open(sys.argv[1], "rb", buffering=1 << 20) as log:
         elif line.endswith(b" closed\n"):
             m = line.split(b"conn=", 1)[1].split(b" ", 1)[0]
             address.pop(m, None)
-for (dn, ip, err), (n, first, last) in sorted(seen.items()):
+for (dn, ip, err), (n, first, last) in sorted(seen.items(), key=lambda s: (s[0][0], s[0][1] or b"", s[0][2])):
     print(n, dn.decode(), ip and ip.decode(), err.decode(), first.decode(), last.decode(), sep="\t")
