@@ -171,19 +171,20 @@ func (a *app) evidenceOptions(cfg *config.Campaign, f evidenceFlags, args []stri
 }
 
 // mappedLogs are the formats of the operator's own.
-func (a *app) mappedLogs(cfg *config.Campaign) (out []logs.Format, err error) {
+func (a *app) mappedLogs(cfg *config.Campaign) ([]logs.Format, error) {
+	var all []logs.Mapping
 	for _, l := range cfg.Logs {
 		if _, err := logs.Named(l.Name); err == nil {
 			return nil, fmt.Errorf("%s:%d: logs.%s: a format that Rollcall reads by itself is called so; choose another name", a.file, l.Line, l.Name)
 		}
 		separator, _ := utf8.DecodeRuneInString(l.Separator)
-		out = append(out, logs.Mapping{
+		all = append(all, logs.Mapping{
 			Name: l.Name, Type: l.Type, Separator: separator, Account: l.Account, Address: l.Address, Time: l.Time, Outcome: l.Outcome, Server: l.Server, Method: l.Method,
 			Form: event.Form(l.Form), Layout: l.TimeFormat, Accepted: l.Accepted, Refused: l.Refused, Locked: l.Locked, Only: l.Only,
 			Patterns: l.Patterns, Ignore: l.Ignore, Program: l.Program, ByDevice: l.WrittenByDevice,
-		}.Format())
+		})
 	}
-	return out, nil
+	return logs.MappedFormats(all...), nil
 }
 
 func addYear(o *evidence.Options, said string) error {

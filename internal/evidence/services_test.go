@@ -79,6 +79,30 @@ func TestAProgramThatIsMappedIsReadBesideOthersOfItsSyslog(t *testing.T) {
 	}
 }
 
+// Without a program a pattern is held against what programs wrote that nobody
+// else reads; those that are known are read beside it.
+func TestAPatternOfAnyProgramLeavesThoseThatAreKnownToTheirReaders(t *testing.T) {
+	any := logs.Mapping{Name: "any", Type: logs.Text, Patterns: []string{`\[(?P<address>[^]]*)\] (?P<outcome>LOGIN|FAILED) (?P<account>.*)`}, Ignore: []string{".* PAGE .*"},
+		Form: event.Login, Accepted: []string{"LOGIN"}, Refused: []string{"FAILED"}}
+	own := any
+	own.Name, own.Program, own.Patterns = "own", "own", []string{`in (?P<outcome>LOGIN) (?P<account>.*)`}
+	sshd := said(hour(12), "sshd[9]", "Failed password for root from 203.0.113.1 port 5 ssh2") + said(hour(12), "own", "in LOGIN svc")
+	in := said(hour(12), "web", "[203.0.113.1] PAGE /") + said(hour(12), "web", "[203.0.113.1] LOGIN svc") + said(hour(12), "cron[1]", "x")
+	for name, text := range map[string]string{"first": in + sshd, "behind": sshd + in} {
+		for named, want := range map[string][]string{"": {"sshd 1 0 0", "own 1 0 0", "any 1 1 0"}, "any": {"any 1 1 2"}} {
+			o := byLogin(optionsFor(write(t, "syslog", text)))
+			o.Year, o.Mapped, o.Format = 2026, logs.MappedFormats(any, own), named
+			r, err := Read(t.Context(), o)
+			require.NoError(t, err, name)
+			var got []string
+			for _, s := range r.Sources {
+				got = append(got, fmt.Sprintf("%s %d %d %d", s.Format, s.Logins, s.Unreadable, s.Foreign))
+			}
+			require.ElementsMatch(t, want, got, name)
+		}
+	}
+}
+
 // Where no line fits the pattern all of its program are told, also beside
 // others: it may be wrong.
 func TestAWrongPatternOfAProgramBesideOthersIsTold(t *testing.T) {

@@ -23,7 +23,7 @@ type Mapping struct {
 	// perhaps address, time, server and method: the first that is of a whole
 	// line counts. Ignore are those of lines that are known to be no logins.
 	Patterns, Ignore []string
-	Program          string // of a syslog, whose lines of Text they are; "": of all
+	Program          string // of a syslog, whose lines of Text they are; "": of all that nobody else reads
 	// ByDevice: the device itself writes it, and who held that could too.
 	ByDevice bool
 
@@ -38,6 +38,40 @@ type Mapping struct {
 	Accepted, Refused, Locked []string
 	// Only lines whose columns have one of these values are logins.
 	Only map[string][]string
+
+	programs []string // of the other mappings, which read those
+}
+
+// MappedFormats are those of mappings that are read together, in the order in
+// which a line is held against them: a text of any program comes behind those
+// that name theirs.
+func MappedFormats(all ...Mapping) (out []Format) {
+	all = slices.Clone(all)
+	behind := func(m Mapping) int {
+		if m.Type == Text && m.Program == "" && !m.timed() {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(all, func(a, b Mapping) int { return behind(a) - behind(b) })
+	for i, m := range all {
+		for j, other := range all {
+			if i != j && other.Program != "" {
+				m.programs = append(m.programs, other.Program)
+			}
+		}
+		out = append(out, m.Format())
+	}
+	return out
+}
+
+// reads reports whether a program's lines are meant: without one named, those
+// of all that nobody else reads.
+func (m Mapping) reads(program string) bool {
+	if m.Program != "" {
+		return program == m.Program
+	}
+	return !slices.Contains(m.programs, program) && !slices.ContainsFunc(formats, func(f Format) bool { return f.Program != nil && f.Program(program) })
 }
 
 // Types of logs that are mapped, and forms of times.
@@ -67,8 +101,8 @@ func (m Mapping) Format() Format {
 	if m.Type == Text {
 		m = m.ofText()
 		f.Recognises, f.New = m.recognisesText(), func(o Options) Parser { return newText(m, o) }
-		if m.Program != "" {
-			f.Program = called(m.Program)
+		if m.Program != "" || !m.timed() {
+			f.Program = m.reads
 		}
 		if !m.timed() {
 			f.Hostless = never

@@ -104,7 +104,7 @@ func (p *text) Line(line []byte, place event.Place) (Verdict, time.Time, error) 
 	if err != nil {
 		return Unreadable, time.Time{}, err
 	}
-	if p.m.Program != "" && h.program != p.m.Program {
+	if !p.m.reads(h.program) {
 		return Foreign, at, nil
 	}
 	p.of.server = h.host
@@ -126,7 +126,7 @@ func (m Mapping) recognisesText() func(line []byte) bool {
 		text := line
 		if !whole {
 			h, _, ok := cutSyslog(line)
-			if _, known := ByProgram(line); !ok || m.Program != "" && h.program != m.Program || m.Program == "" && known {
+			if !ok || !m.reads(h.program) {
 				return false
 			}
 			text = h.text
