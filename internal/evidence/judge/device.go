@@ -100,7 +100,10 @@ func with(f, other taken.Account) taken.Account {
 	if c := cmp.Or(other.Rank()-f.Rank(), other.First.Compare(f.First), strings.Compare(other.Address, f.Address), strings.Compare(other.At.File, f.At.File), other.At.Line-f.At.Line); c < 0 {
 		f, other = other, f
 	}
-	f.More, f.NameOnly = f.More || other.More, f.NameOnly && other.NameOnly
+	f.More = f.More || other.More
+	if !other.Outcome.Bad() { // what was refused is no use by the device
+		f.NameOnly = f.NameOnly && other.NameOnly
+	}
 	if f.Outcome == other.Outcome {
 		f.Count += other.Count
 		if other.Last.After(f.Last) {

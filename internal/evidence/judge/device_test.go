@@ -84,7 +84,8 @@ func TestWhoCallsHimselfAsTheDeviceFromAnotherAddressIsNotTakenUp(t *testing.T) 
 		e.Client, e.NameSaid = "ESG-01", true
 		return e
 	}
-	file, err := taken.Read(result(t, o, named("uid=c,dc=x", "203.0.113.9"), named("uid=d,dc=x", ""), named("uid=e,dc=x", "192.0.2.10"), named("uid=f,dc=x", "203.0.113.9"), at(12, "uid=f,dc=x", "192.0.2.10", event.Accepted)))
+	file, err := taken.Read(result(t, o, named("uid=c,dc=x", "203.0.113.9"), named("uid=d,dc=x", ""), named("uid=e,dc=x", "192.0.2.10"), named("uid=f,dc=x", "203.0.113.9"), at(12, "uid=f,dc=x", "192.0.2.10", event.Accepted),
+		named("uid=g,dc=x", "203.0.113.9"), at(12, "uid=g,dc=x", "192.0.2.10", event.Refused)))
 	require.NoError(t, err)
 	parts := file.Parts()
 	var got []string
@@ -92,7 +93,7 @@ func TestWhoCallsHimselfAsTheDeviceFromAnotherAddressIsNotTakenUp(t *testing.T) 
 		got = append(got, f.Account)
 	}
 	require.ElementsMatch(t, []string{"uid=d,dc=x", "uid=e,dc=x", "uid=f,dc=x"}, got)
-	require.Equal(t, 1, parts.Rest.NameOnly)
+	require.Equal(t, 2, parts.Rest.NameOnly, "that the device tried in vain as well is no use by it")
 }
 
 func TestMoreSpellingsThanAreKeptApartAreTold(t *testing.T) {

@@ -192,6 +192,8 @@ func notOnRoll(k key) (Grade, string) {
 		return Confirmed, "let-in-from-device"
 	case k.outcome == event.Accepted:
 		return Probable, "let-in-from-device-outside-window"
+	case k.outcome == event.ValueRight && k.phase == Contained:
+		return Confirmed, valueRight
 	case k.outcome == event.ValueRight:
 		return Probable, valueRight
 	}

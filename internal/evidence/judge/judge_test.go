@@ -53,6 +53,7 @@ func TestEachRuleGivesItsGrade(t *testing.T) {
 		"the device uses what is not on the roll":           {[]event.Event{at(11, other, dev, event.Accepted)}, "not-on-roll confirmed let-in-from-device"},
 		"it did so outside the window":                      {[]event.Event{at(5, other, dev, event.Accepted)}, "not-on-roll probable let-in-from-device-outside-window"},
 		"it showed the right value":                         {[]event.Event{at(11, other, dev, event.ValueRight)}, "not-on-roll probable right-value"},
+		"it showed the right value since it is contained":   {[]event.Event{at(29, other, dev, event.ValueRight)}, "not-on-roll confirmed right-value"},
 		"the right value is a use, whatever came behind it": {[]event.Event{before, at(11, a, new, event.ValueRight)}, "used-elsewhere probable new-place"},
 		"also where no usual places are known":              {[]event.Event{at(11, b, new, event.ValueRight)}, "used-elsewhere possible no-usual-places"},
 		"it teaches a usual place":                          {[]event.Event{at(5, a, home, event.ValueRight), at(11, a, home, event.Accepted)}, ""},
