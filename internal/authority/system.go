@@ -136,6 +136,9 @@ type Check struct {
 	// proof would hold. A server that is down is no such thing: the others get
 	// new values meanwhile.
 	Stops bool
+	// Silent: the server did not answer, so that nothing else of it was looked
+	// at.
+	Silent bool
 }
 
 // Knower is a System that knows by itself of servers that may not be asked,

@@ -68,7 +68,7 @@ func (s *session) endLeft(ctx context.Context, out *output, update, reason strin
 		return s.refused(ctx, update, err)
 	}
 	if asJSON {
-		if err := printJSON(s.Out, st); err != nil {
+		if err := printJSON(s.Out, saysNow(st)); err != nil {
 			return err
 		}
 		quiet := *s.app // what else is shown is for people

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/inventory"
 	"rollcall/internal/ledger"
 )
 
@@ -33,6 +35,8 @@ var flagOffers = map[string]offers{
 	"as":         fixed("worker", "ledger", "operator"),
 	"how":        fixed("isolated", "off", "replaced"),
 	"server":     (*app).serversThere,
+	"directory":  (*app).authoritiesThere,
+	"door":       (*app).doorsThere,
 	"wave":       (*app).wavesThere,
 	"source":     (*app).sourcesThere,
 	"only":       (*app).namesThere,
@@ -47,6 +51,25 @@ var (
 	ofLedgers   = []string{"rollcall report", "rollcall ledger verify", "rollcall ledger cat", "rollcall ledger key", "rollcall ledger anchor"}
 )
 
+// firstOf are what commands offer for their first argument, and nothing behind
+// it.
+var firstOf = map[string]offers{
+	"rollcall profiles show":  func(*app) []string { return config.ProfileNames() },
+	"rollcall tasks show":     (*app).tasksThere,
+	"rollcall tasks done":     (*app).tasksThere,
+	"rollcall tasks reassign": (*app).tasksThere,
+	"rollcall tasks renew":    (*app).tasksThere,
+}
+
+func init() {
+	for _, path := range ofCampaigns {
+		firstOf[path] = (*app).campaignsThere
+	}
+	for _, path := range ofLedgers {
+		firstOf[path] = (*app).ledgersThere
+	}
+}
+
 func (a *app) addCompletions(root *cobra.Command) {
 	var each func(c *cobra.Command)
 	each = func(c *cobra.Command) {
@@ -58,12 +81,8 @@ func (a *app) addCompletions(root *cobra.Command) {
 				_ = c.RegisterFlagCompletionFunc(name, a.offering(offer))
 			}
 		}
-		both := slices.Contains(ofLedgers, c.CommandPath())
-		if both || slices.Contains(ofCampaigns, c.CommandPath()) {
-			first := a.offering((*app).campaignsThere)
-			if both {
-				first = a.offering((*app).ledgersThere)
-			}
+		if offer := firstOf[c.CommandPath()]; offer != nil {
+			first := a.offering(offer)
 			c.ValidArgsFunction = func(c *cobra.Command, args []string, to string) ([]string, cobra.ShellCompDirective) {
 				if len(args) > 0 {
 					return nil, cobra.ShellCompDirectiveNoFileComp
@@ -136,6 +155,10 @@ func (a *app) serversThere() (out []string) {
 	return out
 }
 
+func (a *app) authoritiesThere() []string { return a.fileThere().Authorities() }
+
+func (a *app) doorsThere() []string { return slices.Sorted(maps.Keys(a.fileThere().Doors)) }
+
 func (a *app) wavesThere() (out []string) {
 	for _, w := range a.fileThere().Waves {
 		out = append(out, w.Name)
@@ -150,9 +173,34 @@ func (a *app) sourcesThere() (out []string) {
 	return out
 }
 
-// namesThere are those of the latest ledger of the device.
+// namesThere are the names by which people call what is on the latest roll of
+// the device, each with the whole name behind it; before the first campaign the
+// accounts that its manifests name.
 func (a *app) namesThere() []string {
-	return a.listedThere(func(ledger.Entry) bool { return true })
+	all := a.listedThere(func(ledger.Entry) bool { return true })
+	if len(all) == 0 {
+		all = inventory.InManifests(a.fileThere())
+	}
+	named := map[string]string{}
+	for _, name := range all {
+		for _, n := range inventory.NamesOf(credential.Credential{Name: name}) {
+			named[n] = name
+		}
+	}
+	delete(named, "") // of a name that is no DN
+	var out []string
+	for _, n := range slices.Sorted(maps.Keys(named)) {
+		if whole := named[n]; whole != n {
+			n += "\t" + whole
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+// tasksThere are what people do of it.
+func (a *app) tasksThere() []string {
+	return a.listedThere(func(e ledger.Entry) bool { return e.Kind.ByHand() })
 }
 
 // loginsThere are its logins to Vault.

@@ -18,6 +18,7 @@ directories:
     bind: {dn: "cn=rollcall,dc=example,dc=org", password: kv/rollcall-bind#password}
 sources:
   - {name: people, type: directory, directory: corp, filter: (objectClass=person)}
+  - {name: rows, type: manifest, file: rows.csv}
 waves:
   - {name: careful, account: "svc-*"}
 ledger: {dir: records}
@@ -27,6 +28,7 @@ func TestTheShellIsOfferedWhatIsThere(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "campaign.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(completed), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "rows.csv"), []byte("account,path\n\"uid=svc-mail,dc=example,dc=org\",kv/mail#password\nsvc-scan,kv/scan#password\n"), 0o600))
 	for _, name := range []string{"esg-01-20261128T210000Z", "esg-01-20261129T080000Z", "other-20261129T080000Z", "esg-01-20261129T080000Z.html-pages", "esg-01-b-20261129T080000Z"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, "records", name), 0o755))
 	}
@@ -58,7 +60,15 @@ func TestTheShellIsOfferedWhatIsThere(t *testing.T) {
 	require.Equal(t, []string{"text", "json", "csv"}, offered("report", "-o", ""))
 	require.Equal(t, []string{"text", "json"}, offered("status", "-o", ""))
 	require.Equal(t, []string{"careful"}, offered("plan", "--wave", ""))
-	require.Equal(t, []string{"people"}, offered("list", "--source", ""))
+	require.Equal(t, []string{"people", "rows"}, offered("list", "--source", ""))
+	require.Equal(t, []string{"svc-mail", "svc-scan"}, offered("list", "--only", "svc"), "by the names that people type, also before the first campaign")
+	require.Equal(t, []string{"uid=svc-mail,dc=example,dc=org"}, offered("run", "--only", "uid"))
+	require.Equal(t, []string{"corp"}, offered("leave-out", "--directory", ""))
+	require.Empty(t, offered("leave-out", "--door", ""))
+	require.Contains(t, offered("profiles", "show", ""), "barracuda-esg")
+	for _, command := range []string{"show", "done"} {
+		require.Empty(t, offered("tasks", command, ""), "no campaign was there, and files are no tasks")
+	}
 	require.Equal(t, []string{"ledger"}, offered("worker", "--role", "l"))
 	require.Equal(t, []string{"debug", "info", "warn", "error"}, offered("run", "--log-level", ""))
 

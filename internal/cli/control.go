@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"rollcall/internal/report"
 	"rollcall/workflows"
 )
 
@@ -48,6 +49,20 @@ func (a *app) askFor(cmd *cobra.Command, out *output, update, reason string, arg
 	return a.askWith(cmd, out, update, reason, asIs(arg), done)
 }
 
+// answer is what a campaign says of itself once it has taken up a request, with
+// the keys of status.
+type answer struct {
+	report.Status
+	Again   *workflows.ListedAgain `json:"again,omitempty"`
+	Problem string                 `json:"problem,omitempty"`
+}
+
+func saysNow(st workflows.Status) answer {
+	a := answer{Status: countsOnly(st), Again: st.Again, Problem: st.Problem}
+	a.WaitsFor, _ = waits(st, time.UTC)
+	return a
+}
+
 // argument makes what goes with an update, where the campaign can be asked.
 type argument func(context.Context, *session) (any, error)
 
@@ -73,7 +88,7 @@ func (a *app) askWith(cmd *cobra.Command, out *output, update, reason string, ar
 			return s.refused(ctx, update, err)
 		}
 		if asJSON {
-			return printJSON(a.Out, st)
+			return printJSON(a.Out, saysNow(st))
 		}
 		fmt.Fprintln(a.Out, done(st))
 		return nil

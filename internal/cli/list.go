@@ -70,8 +70,9 @@ thief may have written, and counts for no more than that until you take the mark
 			if err == nil {
 				err = complete(roll)
 			}
-			var warned *exit // with a code that says less
-			if wrong != nil && (err == nil || errors.As(err, &warned)) {
+			// An exit with a code says less than an error.
+			var warned, less *exit
+			if wrong != nil && (err == nil || errors.As(err, &warned) && !errors.As(wrong, &less)) {
 				err = wrong
 			}
 			return err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -141,6 +140,7 @@ type plan struct {
 	// of their policies.
 	Reach   []credential.Reach `json:"reach,omitempty"`
 	rotated int
+	looked  string      // what was looked for there
 	Notes   []doctorRow `json:"notes,omitempty"` // the lines of doctor that are in order and worth knowing
 	// Findings on single credentials that are not among Left, by their name.
 	Findings []planFinding `json:"findings,omitempty"`
@@ -226,6 +226,7 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 		}
 		lane.Listed++
 	}
+	p.looked = whoseSecrets(roll)
 	p.Doors = planDoors(cfg, roll)
 	p.Nobody = nobodySeesTo(cfg, roll.Credentials)
 	p.UsedBy = report.ReadersOnRoll(roll.Credentials)
@@ -240,19 +241,6 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 		}
 	}
 	return p
-}
-
-// printLookedBelow says where else nobody looked: whoever reads the password of
-// one of these accounts there would be cut off.
-func (p plan) printLookedBelow(w io.Writer, width int) {
-	if p.Rotate == 0 {
-		return
-	}
-	where := "only at the places that manifests name"
-	if len(p.LookedBelow) > 0 {
-		where = "only below " + strings.Join(p.LookedBelow, ", ") + ", and at the places that manifests name"
-	}
-	fmt.Fprint(w, report.Wrap(report.Clean("the passwords of these accounts were looked for "+where+". Who reads one elsewhere in Vault keeps the old value and is cut off: add that place as a source or as a row of a manifest"), "in Vault: ", width))
 }
 
 // servers are those of each directory with something to rotate.

@@ -15,6 +15,24 @@ import (
 	"rollcall/internal/report"
 )
 
+// whoseSecrets are those of a plan that were looked for in Vault: accounts have
+// passwords, logins to Vault have secrets.
+func whoseSecrets(roll *credential.Roll) string {
+	accounts, logins := false, false
+	for _, c := range roll.Credentials {
+		set := c.Problem == "" && c.Task == nil && !c.Kind.OnlyEnds()
+		accounts = accounts || set && !c.Kind.OpensVault()
+		logins = logins || set && c.Kind.OpensVault()
+	}
+	switch {
+	case accounts:
+		return "passwords of these accounts"
+	case logins:
+		return "secrets of these logins to Vault"
+	}
+	return ""
+}
+
 // maxOpen is how many credentials plan names for one reason or finding: list
 // names all.
 const maxOpen = 8
@@ -113,4 +131,17 @@ func (p plan) printFindings(w io.Writer, width int) {
 			fmt.Fprintf(w, "    and %d more: rollcall list\n", len(of)-maxOpen)
 		}
 	}
+}
+
+// printLookedBelow says where else nobody looked: whoever reads the password of
+// one of these accounts there would be cut off.
+func (p plan) printLookedBelow(w io.Writer, width int) {
+	if p.looked == "" {
+		return
+	}
+	where := "only at the places that manifests name"
+	if len(p.LookedBelow) > 0 {
+		where = "only below " + strings.Join(p.LookedBelow, ", ") + ", and at the places that manifests name"
+	}
+	fmt.Fprint(w, report.Wrap(report.Clean("the "+p.looked+" were looked for "+where+". Who reads one elsewhere in Vault keeps the old value and is cut off: add that place as a source or as a row of a manifest"), "in Vault: ", width))
 }

@@ -11,6 +11,21 @@ import (
 	"rollcall/internal/credential"
 )
 
+func TestWhatWasLookedForInVaultIsSaidOfWhatIsPlanned(t *testing.T) {
+	printed := func(kinds ...credential.Kind) string {
+		roll := &credential.Roll{Waves: []credential.Wave{{Name: "all"}}}
+		for _, k := range kinds {
+			roll.Credentials = append(roll.Credentials, credential.Credential{Name: "a", Authority: "x", Kind: k})
+		}
+		var out strings.Builder
+		require.NoError(t, planOf(&config.Campaign{}, roll).print(&out, 1000, time.UTC))
+		return out.String()
+	}
+	require.Contains(t, printed(credential.LDAPPassword, credential.AppRoleSecretID), "in Vault: the passwords of these accounts were looked for")
+	require.Contains(t, printed(credential.AppRoleSecretID), "in Vault: the secrets of these logins to Vault were looked for")
+	require.NotContains(t, printed(credential.VaultToken), "in Vault: ", "nothing is made for it")
+}
+
 func TestWhoWouldSeeToWhatStaysOpenIsAskedBeforeACampaign(t *testing.T) {
 	cs := []credential.Credential{{Name: "a"}, {Name: "b", Owner: "mail team"}, {Name: "c", Task: &credential.Task{}}}
 	text := nobodySeesTo(&config.Campaign{}, cs)

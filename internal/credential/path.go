@@ -10,7 +10,7 @@ import (
 type Path struct {
 	Mount string `json:"mount"` // without slashes at the ends: "kv"
 	Path  string `json:"path"`  // below the mount, without "data/": "apps/esg-01/ldap"
-	Field string `json:"field"` // key in the secret's data: "password"
+	Field string `json:"field"` // key in the secret's data: "password"; empty where none is known
 }
 
 // PathVersion is one version of a secret.
@@ -54,8 +54,12 @@ func unescape(text string) string {
 }
 
 // String is the form used in campaign files and reports: mount/path#field.
-// Several fields stand behind one another, with commas.
+// Several fields stand behind one another, with commas. A secret of which no
+// field is known is mount/path.
 func (p Path) String() string {
+	if p.Field == "" {
+		return p.Secret()
+	}
 	fields := p.Fields()
 	for i, f := range fields {
 		fields[i] = escape(f, true)

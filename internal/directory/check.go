@@ -89,6 +89,7 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 	if err != nil {
 		add("connect", false, err.Error(), s.mend(err))
 		out[len(out)-1].Stops = !IsUnreachable(err) || address.NoRoute(err)
+		out[len(out)-1].Silent = IsUnreachable(err)
 		return out
 	}
 	defer cn.close()

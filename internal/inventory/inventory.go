@@ -54,6 +54,7 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 		return nil, nil, err
 	}
 	l.past.diedBefore(roll.Credentials)
+	l.forgetGuessedFields(roll)
 	roll.Containment = &credential.Containment{Others: l.taken.Others}
 	roll.TokensEnded = l.past.ended
 	roll.Unlike = slices.Compact(slices.Sorted(slices.Values(l.past.unlike)))

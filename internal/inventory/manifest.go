@@ -74,6 +74,18 @@ func (t *table) problem(line int, format string, args ...any) {
 	t.errs.List = append(t.errs.List, config.Problem{Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
+// InManifests are what the manifests of a campaign file call accounts and
+// tasks, as they stand there. It reads what the file has with it and asks no
+// server; a manifest with mistakes gives nothing.
+func InManifests(c *config.Campaign) (names []string) {
+	for _, s := range c.Sources {
+		if config.TraitsOfSource(s.Type).Rows {
+			_ = manifest(c, s, func(found Candidate) { names = append(names, found.Account) })
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+}
+
 // manifest gives each row of the source's file to add, or *config.Errors with
 // every mistake in it and nothing to add.
 func manifest(c *config.Campaign, s config.Source, add func(Candidate)) error {

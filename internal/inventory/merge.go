@@ -130,7 +130,7 @@ func (m *merger) finish(roll *credential.Roll) {
 			l.Authority = unmatched
 		}
 		if l.Name == "" && len(l.Paths) > 0 {
-			l.Name = strings.TrimSuffix(l.Paths[0].String(), "#") // whose field is not known either
+			l.Name = l.Paths[0].String()
 		}
 		roll.Credentials = append(roll.Credentials, l.Credential)
 		if len(l.findings) > 0 {

@@ -85,7 +85,7 @@ func meant(roll *credential.Roll, wrote string) string {
 	}
 	var near []like
 	for _, c := range roll.Credentials {
-		for _, name := range namesOf(c) {
+		for _, name := range NamesOf(c) {
 			if name != "" && likeSegment(wrote, name) {
 				near = append(near, like{name, profile.Distance(fold(wrote), fold(name))})
 				break
@@ -107,8 +107,8 @@ func meant(roll *credential.Roll, wrote string) string {
 	return text
 }
 
-// namesOf are the names that people have for a credential, the shortest first.
-func namesOf(c credential.Credential) []string {
+// NamesOf are the names that people have for a credential, the shortest first.
+func NamesOf(c credential.Credential) []string {
 	names := []string{rdnValue(c.Name), c.Name[strings.LastIndex(c.Name, "/")+1:], c.Name}
 	for _, p := range c.Paths {
 		names = append(names, p.Mount+"/"+p.Path, p.String())
@@ -120,7 +120,7 @@ func namesOf(c credential.Credential) []string {
 // a credential: its DN or the first value of that, its role, its user, its
 // places in Vault.
 func Selects(pattern string, c credential.Credential) bool {
-	return slices.ContainsFunc(namesOf(c), func(name string) bool {
+	return slices.ContainsFunc(NamesOf(c), func(name string) bool {
 		ok, err := config.Matches(fold(pattern), fold(name))
 		return err == nil && name != "" && ok
 	})

@@ -278,6 +278,7 @@ func TestWhatElseLiesInASecretOfTheRollIsSaidByItsNames(t *testing.T) {
 	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{
 		"apps/beside/mail":    {"ldap_user": "alice", "ldap_password": "PLANTED1", "smtp_user": "bob", "smtp_password": "PLANTED2", "api_key": "PLANTED3", "dsn": "PLANTED4"},
 		"apps/beside/licence": {"licence": "PLANTED5", "Key": "PLANTED6"},
+		"apps/beside/left":    {"key": "PLANTED9"},
 	}))
 	require.NoError(t, realVault.SeedMetadata(t.Context(), map[string]map[string]any{
 		"apps/beside/mail": {"account": "alice", "field": "ldap_password"}, "apps/beside/licence": {"Account": "carol"},
@@ -285,7 +286,7 @@ func TestWhatElseLiesInASecretOfTheRollIsSaidByItsNames(t *testing.T) {
 	c := campaign()
 	c.Directories["corp"] = corp()
 	c.Sources = []config.Source{{Name: "kv", Type: config.VaultKV, Prefix: "kv/apps/beside"}, manifestSource("account,path", "bob,kv/apps/beside/mail#smtp_password")}
-	c.Exclude = []config.Exclude{{Path: "kv/apps/beside/mail#dsn", Reason: "no credential"}}
+	c.Exclude = []config.Exclude{{Path: "kv/apps/beside/mail#dsn", Reason: "no credential"}, {Path: "kv/apps/beside/left", Reason: "no credential"}}
 	roll, warnings, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.NoError(t, err)
 	var said []string
@@ -296,11 +297,13 @@ func TestWhatElseLiesInASecretOfTheRollIsSaidByItsNames(t *testing.T) {
 	}
 	require.Len(t, said, 1)
 	require.Contains(t, said[0], "kv/apps/beside/mail holds more that looks like a credential, by its name or its form, than the roll has of it: api_key.")
-	licence := byName(roll)["kv/apps/beside/licence#password"]
+	licence := byName(roll)["kv/apps/beside/licence"]
 	require.Equal(t, credential.NoOwner, licence.Problem)
 	found := details(roll, licence.ID, credential.FindingNoAccount)
 	require.Contains(t, found, `its custom_metadata has the keys ["Account"]`)
 	require.Contains(t, found, `the secret has ["Key" "licence"]`)
+	require.Equal(t, []credential.Path{{Mount: "kv", Path: "apps/beside/licence"}}, licence.Paths, "a field that nobody named and that is not there was invented")
+	require.Equal(t, "kv/apps/beside/left", roll.Excluded[0].Name)
 	require.NotContains(t, asJSON(t, roll), "PLANTED")
 }
 
@@ -409,7 +412,7 @@ waves:
 	require.True(t, got[slapd.AccountDN("bob")].Adopted)
 	require.Equal(t, credential.NoAccount, got["gone"].Problem)
 	require.Equal(t, "unmatched/kv/apps/all/deep/er/gone#pw", got["gone"].ID)
-	require.Equal(t, credential.NoOwner, got["kv/apps/all/loose#password"].Problem)
+	require.Equal(t, credential.NoOwner, got["kv/apps/all/loose"].Problem)
 	require.Equal(t, credential.OwnIdentity, got[slapd.BinderDN].Problem)
 	require.Len(t, warnings, 1)
 	login := roll.Credentials[0]

@@ -40,7 +40,7 @@ func (m *merger) leaveOutStill(x credential.Exclusion, p credential.Path) {
 		c := Candidate{Kind: x.Kind, Path: &p}
 		if authority, subject, ok := strings.Cut(x.ID, "/"); ok && authority != unmatched && !strings.HasPrefix(x.ID, placeOf) {
 			c.Authority, c.Account = authority, subject
-		} else if x.Name != p.String() {
+		} else if x.Name != p.String() && x.Name != p.Secret() {
 			c.Account = x.Name
 		}
 		for _, r := range x.Found {

@@ -95,6 +95,7 @@ func Again(id string, was []Was, now *credential.Roll, doors map[string]bool, to
 		p.Items = append(p.Items, it)
 		for _, at := range c.Paths {
 			places[at] = true
+			places[credential.Path{Mount: at.Mount, Path: at.Path}] = true // one of which no field was known
 		}
 	}
 	for _, w := range was {

@@ -37,6 +37,14 @@ func rollOf(cs ...credential.Credential) (was []Was) {
 
 func ref(i int) credential.Ref { return credential.Ref{Page: 0, Index: i} }
 
+func TestASecretOfWhichNoFieldWasKnownIsTakenUpByTheOneThatIsNamedNow(t *testing.T) {
+	unknown := nobody("licence")
+	unknown.Paths[0].Field = ""
+	p := Again("p1", rollOf(unknown), &credential.Roll{Credentials: []credential.Credential{acc("added", "licence")}}, nil, nil)
+	require.Equal(t, credential.Refs{ref(0)}, p.Replaced)
+	require.Empty(t, p.Gone)
+}
+
 func TestListingAgainTakesUpWhatIsOtherAndForgetsNothing(t *testing.T) {
 	login := credential.Credential{ID: "vault/approle/a", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/a", Name: "a"}
 	other := login

@@ -19,24 +19,35 @@ import (
 // no waiting mends it and a proof would not hold. spec has every server. A
 // server that is down is no reason.
 func Fit(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) error {
+	_, err := FitBut(ctx, kinds, spec)
+	return err
+}
+
+// FitBut is Fit, and names the servers that gave no answer, in the order of the
+// file: each line says which, of which authority, and what was met. They are
+// those of all authorities only where err is nil.
+func FitBut(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) (silent []string, err error) {
 	// Before the servers, because a replica under another name is that first.
 	twice := Twice(ctx, kinds, spec)
 	var known *TwiceError
 	if errors.As(twice, &known) {
-		return twice
+		return nil, twice
 	}
 	for _, name := range spec.Authorities() {
 		d, err := kinds.System(spec, name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, c := range d.Check(ctx) {
 			if c.Stops {
-				return fmt.Errorf("%s: %s: %s; %s", spec.Called(name), c.Server, c.Detail, c.Do)
+				return nil, fmt.Errorf("%s: %s: %s; %s", spec.Called(name), c.Server, c.Detail, c.Do)
+			}
+			if c.Silent {
+				silent = append(silent, spec.Called(name)+": "+c.Detail)
 			}
 		}
 	}
-	return twice
+	return silent, twice
 }
 
 // Twice refuses one directory under two names: an account of it would be on the

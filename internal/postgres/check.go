@@ -40,6 +40,9 @@ const mendTrust = "no password was asked for: have pg_hba.conf ask for scram-sha
 // value, that was proved dead, would be in force again.
 const mendSync = "turn it on: after a crash the server may have the stolen password again"
 
+// mendReach is what to do about a server that was not reached.
+const mendReach = "check the address, the firewall, the port and ca_file"
+
 type addCheck func(what string, ok bool, detail, do string)
 
 const notChecked = "not checked"
@@ -58,6 +61,7 @@ func (c *Client) Check(ctx context.Context, accounts ...string) []Check {
 				if ok {
 					k.Do = ""
 				}
+				k.Silent = do == mendReach
 				k.Stops = !ok && (slices.Contains(stopping, what) || do == mendTrust || do == mendSync)
 				of[i] = append(of[i], k)
 			}
@@ -148,7 +152,7 @@ func mend(err error) string {
 	if errors.As(err, &cert) {
 		return cert.mend()
 	}
-	return "check the address, the firewall, the port and ca_file"
+	return mendReach
 }
 
 // certificate asks for TLS and looks who is there, without a login (55.2.10).
