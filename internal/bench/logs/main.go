@@ -70,6 +70,8 @@ func makeLog(ctx context.Context, path, format string, size int64) (err error) {
 			return err
 		}
 		page.write(out, size)
+	case webSyslog.Name:
+		writeWeb(out, size)
 	default:
 		writeWindows(out, size)
 	}

@@ -32,6 +32,7 @@ var formats = []struct {
 }{
 	{"openldap", []peer{{"python3", "slapd.py"}, {"mawk", "slapd.awk"}, {"gawk", "slapd.awk"}}},
 	{"windows-xml", []peer{{"python3", "windows_iterparse.py"}, {"python3", "windows_lines.py"}}},
+	{webSyslog.Name, []peer{{"python3", "web.py"}}},
 }
 
 type peer struct{ program, script string }

@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/evidence/event"
 	"rollcall/internal/evidence/judge"
 	"rollcall/internal/evidence/logfile"
+	"rollcall/internal/evidence/logs"
 )
 
 // rollOf is how many of the names are on the roll.
@@ -23,7 +24,7 @@ const rollOf = 1_000
 // thousand.
 func readWhole(ctx context.Context, path, format string) error {
 	from := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
-	o := evidence.Options{Files: []evidence.File{{Path: path, Authority: "corp", Server: "one"}}, Format: format, Quiet: evidence.DefaultQuiet,
+	o := evidence.Options{Files: []evidence.File{{Path: path, Authority: "corp", Server: "one"}}, Format: format, Quiet: evidence.DefaultQuiet, Mapped: logs.MappedFormats(webSyslog),
 		Judge: judge.Options{Windows: []judge.Window{{From: from, To: from.Add(time.Hour)}}, Device: []netip.Prefix{netip.MustParsePrefix("10.20.1.1/32")}, Now: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}}
 	for i := range rollOf {
 		name := fmt.Sprintf("svc-%05d", i*manyNames/rollOf)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -193,4 +194,10 @@ func nameOf(turn, n int) string { return fmt.Sprintf("svc-%05d", (turn*61+n)%man
 func clientOf(turn, n int) string {
 	c := (turn*61 + n) % manyClients
 	return fmt.Sprintf("10.20.%d.%d:%d", c/250, c%250+1, 20_000+turn%30_000)
+}
+
+// hostOf is the address of a client without its port.
+func hostOf(client string) string {
+	host, _, _ := strings.Cut(client, ":")
+	return host
 }

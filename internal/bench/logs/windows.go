@@ -60,8 +60,7 @@ func writeWindows(to *bufio.Writer, size int64) {
 	all := winTemplates()
 	for written, n := int64(0), 0; written < size; n++ {
 		at = at.Add(12345600 * time.Nanosecond)
-		host, _, _ := strings.Cut(clientOf(n/97, n), ":")
-		text := strings.NewReplacer("NAME'", "NAME'", "NAME", nameOf(n/97, n), "CLIENT", host, "NUMBER", fmt.Sprint(10_000+n%manyNames), "RECORD", fmt.Sprint(1_000_000+n),
+		text := strings.NewReplacer("NAME'", "NAME'", "NAME", nameOf(n/97, n), "CLIENT", hostOf(clientOf(n/97, n)), "NUMBER", fmt.Sprint(10_000+n%manyNames), "RECORD", fmt.Sprint(1_000_000+n),
 			"TIME", at.Format("2006-01-02T15:04:05.0000000Z")).Replace(all[n*7%len(all)])
 		k, _ := to.WriteString(text)
 		written += int64(k)

@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"time"
 
@@ -22,10 +23,11 @@ type text struct {
 	matches []*regexp.Regexp // of lines that are logins
 	others  []*regexp.Regexp // of lines that are known to be none
 	whole   bool
+	stamps  stamps
 }
 
 func newText(m Mapping, o Options) Parser {
-	return &text{m: m, of: mapped{m: m, o: o, clock: o.clock()}, matches: wholeLines(m.Patterns), others: wholeLines(m.Ignore), whole: m.timed()}
+	return &text{m: m, of: mapped{m: m, o: o, clock: o.clock()}, matches: wholeLines(m.Patterns), others: startsOf(m.Ignore), whole: m.timed()}
 }
 
 // timed reports whether a pattern has the time.
@@ -41,6 +43,24 @@ func (m Mapping) timed() bool {
 func wholeLines(patterns []string) (out []*regexp.Regexp) {
 	for _, p := range patterns {
 		out = append(out, regexp.MustCompile(`\A(?:`+p+`)\z`))
+	}
+	return out
+}
+
+// startsOf compiles patterns so that each is of all that it is held against,
+// which is a line. Where a pattern ends with whatever may come, the rest of the
+// line is not looked at.
+func startsOf(patterns []string) (out []*regexp.Regexp) {
+	for _, p := range patterns {
+		if re, err := syntax.Parse(p, syntax.Perl); err == nil && re.Op == syntax.OpConcat {
+			last := len(re.Sub) - 1
+			if end := re.Sub[last]; end.Op == syntax.OpStar && (end.Sub[0].Op == syntax.OpAnyCharNotNL || end.Sub[0].Op == syntax.OpAnyChar) {
+				re.Sub = re.Sub[:last]
+				out = append(out, regexp.MustCompile(`\A(?:`+re.String()+`)`))
+				continue
+			}
+		}
+		out = append(out, wholeLines([]string{p})...)
 	}
 	return out
 }
@@ -65,6 +85,11 @@ func (m Mapping) ofText() Mapping {
 	return m
 }
 
+// matches reports whether one of them fits.
+func matches(all []*regexp.Regexp, text []byte) bool {
+	return len(text) <= longestMatched && slices.ContainsFunc(all, func(is *regexp.Regexp) bool { return is.Match(text) })
+}
+
 // match gives the groups of a text by their names.
 func match(all []*regexp.Regexp, text []byte) (get func(string) string, ok bool) {
 	if len(text) > longestMatched {
@@ -86,33 +111,86 @@ func match(all []*regexp.Regexp, text []byte) (get func(string) string, ok bool)
 	return nil, false
 }
 
+// textLine is a line, taken apart.
+type textLine struct {
+	head    bool // it has that of a syslog
+	of      syslogParts
+	foreign bool                // another program's
+	login   func(string) string // the groups of a login
+	other   bool                // it is known to be none, or empty
+}
+
+type textCuts struct {
+	p      *text
+	all    []textLine
+	stamps stamps
+}
+
+func (c *textCuts) Add(line []byte) { c.all = append(c.all, c.p.cut(line, &c.stamps)) }
+func (c *textCuts) Reset()          { c.all = c.all[:0] }
+
+// Cuts is that of Ahead.
+func (p *text) Cuts() Cuts { return &textCuts{p: p} }
+
+// Cut is that of Ahead.
+func (p *text) Cut(of Cuts, i int, _ []byte, place event.Place) (Verdict, time.Time, error) {
+	return p.line(&of.(*textCuts).all[i], place)
+}
+
 func (p *text) Line(line []byte, place event.Place) (Verdict, time.Time, error) {
-	if p.whole {
-		if get, ok := match(p.matches, line); ok {
-			return p.of.take(get, place)
+	l := p.cut(line, &p.stamps)
+	return p.line(&l, place)
+}
+
+// cut takes a line apart, for which it reads of p what never changes.
+func (p *text) cut(line []byte, before *stamps) (l textLine) {
+	text := line
+	if !p.whole {
+		if l.of, l.head = before.syslogOf(line); !l.head {
+			return l
 		}
-		if _, ok := match(p.others, line); ok || len(bytes.TrimSpace(line)) == 0 {
+		if l.foreign = !p.m.reads(string(l.of.program)); l.foreign {
+			return l
+		}
+		text = l.of.text
+	}
+	if get, ok := match(p.matches, text); ok {
+		l.login = get
+		return l
+	}
+	l.other = p.whole && len(bytes.TrimSpace(line)) == 0 || matches(p.others, text)
+	return l
+}
+
+// line reads a line, in its turn.
+func (p *text) line(l *textLine, place event.Place) (Verdict, time.Time, error) {
+	if p.whole {
+		switch {
+		case l.login != nil:
+			return p.of.take(l.login, place)
+		case l.other:
 			return Read, time.Time{}, nil
 		}
 		return Unreadable, time.Time{}, nil
 	}
-	h, has, ok := cutSyslog(line)
-	if !ok {
+	if !l.head {
 		return Unreadable, time.Time{}, nil
 	}
-	at, err := p.of.clock.whole(h.at, has, place)
-	if err != nil {
+	at, err := p.of.clock.whole(l.of.at, l.of.has, place)
+	switch {
+	case err != nil:
 		return Unreadable, time.Time{}, err
-	}
-	if !p.m.reads(h.program) {
+	case l.foreign:
 		return Foreign, at, nil
 	}
-	p.of.server = h.host
-	if get, ok := match(p.matches, h.text); ok {
-		p.of.login(get, at, place)
-		return Read, at, nil
+	if p.of.server != string(l.of.host) {
+		p.of.server = string(l.of.host)
 	}
-	if _, ok := match(p.others, h.text); ok {
+	switch {
+	case l.login != nil:
+		p.of.login(l.login, at, place)
+		return Read, at, nil
+	case l.other:
 		return Read, at, nil
 	}
 	return Unreadable, at, nil

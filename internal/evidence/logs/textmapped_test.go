@@ -1,11 +1,13 @@
 package logs
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"rollcall/internal/evidence/event"
 )
@@ -78,4 +80,52 @@ func FuzzText(f *testing.F) {
 			through(t, head, text)
 		}
 	})
+}
+
+// A pattern of what is known to be no login is of the whole line, also where
+// its end is not looked at.
+func TestAPatternThatEndsWithWhateverMayComeIsStillOfTheWholeLine(t *testing.T) {
+	patterns := []string{`.*`, `a.*`, `a|b.*`, `(?:a|b).*`, `(a.*)`, `a(?s).*`, `a.+`, `a.*?`, `\[[^]]*\] (PAGE|CHANGE) .*`, `a$.*`, `a\b.*`, `a.*b.*`, `(?i)A.*`, `a\.*`, `a[.]*`, `a`, ``, `a.*|b.*`, `^a.*`, `a{2}.*`, `.*.*`}
+	rapid.Check(t, func(t *rapid.T) {
+		line := []byte(rapid.StringOfN(rapid.SampledFrom([]rune("abA. []PAGE\r\xff\u00e9")), 0, 12, -1).Draw(t, "line"))
+		for _, p := range patterns {
+			require.Equal(t, wholeLines([]string{p})[0].Match(line), startsOf([]string{p})[0].Match(line), "%q and %q", p, line)
+		}
+	})
+	require.NotContains(t, startsOf([]string{`\[[^]]*\] PAGE .*`})[0].String(), `.*`)
+	require.True(t, startsOf([]string{`a.*`})[0].Match([]byte("a\xff\xfe")), "what is no text may come too")
+}
+
+// A line says the same whether it was taken apart before its turn or in it.
+func TestATextIsReadAheadAsInItsTurn(t *testing.T) {
+	line := rapid.SampledFrom([]string{
+		"2026-11-01T00:00:00Z h web: [192.0.2.1] LOGIN (a)", "2026-11-01T00:00:01Z h web: [192.0.2.1] FAILED_LOGIN (b)", "2026-11-01T00:00:01Z h web: [192.0.2.1] PAGE /x", "2026-11-01T00:00:02Z other web: wrong",
+		"2026-11-01T00:00:02Z h sshd[7]: x", "2026-11-01T00:00:03Z h x: [192.0.2.2] LOGIN (c)", "no syslog", "", "Nov  1 00:00:00 h web: [192.0.2.1] LOGIN (a)", "2026-11-01 00:00:00 192.0.2.3 LOGIN d", "2026-11-01 00:00:00 192.0.2.3 PAGE",
+	})
+	timed := webLog(Mapping{Ignore: []string{`.* PAGE`}})
+	timed.Patterns, timed.Layout = []string{`(?P<time>\S+ \S+) (?P<address>\S+) (?P<outcome>LOGIN|FAILED_LOGIN) (?P<account>.*)`}, time.DateTime
+	for name, m := range map[string]Mapping{"of a program": webLog(Mapping{Program: "web", Ignore: []string{`.* PAGE .*`}}), "of any": webLog(Mapping{}), "with a time": timed} {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				var inTurn, ahead []event.Event
+				options := func(to *[]event.Event) Options {
+					return Options{Zone: time.UTC, Event: func(e event.Event) { *to = append(*to, e) }, Note: func(event.Note, event.Place, string) {}}
+				}
+				f := MappedFormats(m)[0]
+				one, other := f.New(options(&inTurn)), f.New(options(&ahead)).(Ahead)
+				cuts := other.Cuts()
+				all := rapid.SliceOfN(line, 1, 8).Draw(t, "lines")
+				for _, l := range all {
+					cuts.Add([]byte(l))
+				}
+				for i, l := range all {
+					place := event.Place{File: "f", Line: i + 1}
+					v, at, err := one.Line([]byte(l), place)
+					v2, at2, err2 := other.Cut(cuts, i, []byte(l), place)
+					require.Equal(t, fmt.Sprint(v, at, err, one.Server()), fmt.Sprint(v2, at2, err2, other.Server()), l)
+				}
+				require.Equal(t, inTurn, ahead)
+			})
+		})
+	}
 }
