@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -22,7 +23,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often all of it takes turns")
 	flag.StringVar(&o.keep, "logs", "", "keep the logs in this folder, and take those that are there")
 	flag.StringVar(&o.json, "json", "", "write the figures to this file as JSON")
-	child := flag.String("child", "", "do one part, and nothing else: make, whole or lines")
+	child := flag.String("child", "", "do one part, and nothing else: make, whole, lines or parser")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -36,6 +37,8 @@ func main() {
 		err = readWhole(ctx, flag.Arg(0), flag.Arg(1))
 	case "lines":
 		err = readLines(flag.Arg(0))
+	case "parser":
+		err = readParser(flag.Arg(0), flag.Arg(1))
 	default:
 		err = fmt.Errorf("-child %s is no part", *child)
 	}
@@ -72,8 +75,14 @@ func makeLog(ctx context.Context, path, format string, size int64) (err error) {
 		page.write(out, size)
 	case webSyslog.Name:
 		writeWeb(out, size)
-	default:
+	case "windows-xml":
 		writeWindows(out, size)
+	default:
+		i := slices.IndexFunc(samples, func(s sample) bool { return s.format == format })
+		if i < 0 {
+			return fmt.Errorf("there is no log of %s", format)
+		}
+		samples[i].write(out, size)
 	}
 	if err := out.Flush(); err != nil {
 		return err

@@ -21,9 +21,13 @@ var peers embed.FS
 
 // What is measured of each format beside its peers.
 const (
-	whole = "rollcall evidence"
-	lines = "its lines alone"
+	whole  = "rollcall evidence"
+	parser = "its parser alone"
+	lines  = "its lines alone"
 )
+
+// sampleMB is how much there is of a log of which a page is repeated.
+const sampleMB = 100
 
 // formats are those of which there is a log, with what is run beside each.
 var formats = []struct {
@@ -79,6 +83,14 @@ func run(ctx context.Context, o options) error {
 		}
 		result.Formats = append(result.Formats, one)
 	}
+	o.megabytes = min(o.megabytes, sampleMB)
+	for _, s := range samples {
+		one, err := measure(ctx, o, dir, s.format, nil)
+		if err != nil {
+			return err
+		}
+		result.Formats = append(result.Formats, one)
+	}
 	fmt.Print(result.table())
 	if o.json == "" {
 		return nil
@@ -119,6 +131,9 @@ func measure(ctx context.Context, o options, dir, name string, beside []peer) (*
 		}
 		f.ran(whole, cost)
 		if f.Events, err = eventsOf(said.String()); err != nil {
+			return nil, err
+		}
+		if err := f.one(ctx, parser, self, "-child", "parser", log, name); err != nil {
 			return nil, err
 		}
 		if err := f.one(ctx, lines, self, "-child", "lines", log); err != nil {

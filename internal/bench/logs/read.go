@@ -24,7 +24,7 @@ const rollOf = 1_000
 // thousand.
 func readWhole(ctx context.Context, path, format string) error {
 	from := time.Date(2026, 11, 1, 2, 0, 0, 0, time.UTC)
-	o := evidence.Options{Files: []evidence.File{{Path: path, Authority: "corp", Server: "one"}}, Format: format, Quiet: evidence.DefaultQuiet, Mapped: logs.MappedFormats(webSyslog),
+	o := evidence.Options{Files: []evidence.File{{Path: path, Authority: "corp", Server: "one"}}, Format: format, Quiet: evidence.DefaultQuiet, Year: 2026, Zone: time.UTC, Mapped: logs.MappedFormats(webSyslog),
 		Judge: judge.Options{Windows: []judge.Window{{From: from, To: from.Add(time.Hour)}}, Device: []netip.Prefix{netip.MustParsePrefix("10.20.1.1/32")}, Now: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}}
 	for i := range rollOf {
 		name := fmt.Sprintf("svc-%05d", i*manyNames/rollOf)
@@ -52,6 +52,35 @@ func readLines(path string) error {
 		if _, _, _, err := lines.Next(); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// readParser takes each line apart in its turn, and makes nothing of what comes
+// of it.
+func readParser(path, name string) error {
+	format, err := logs.Named(name, logs.MappedFormats(webSyslog)...)
+	if err != nil {
+		return err
+	}
+	in, err := logfile.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	p := format.New(logs.Options{Year: 2026, Zone: time.UTC, Quiet: evidence.DefaultQuiet, Event: func(event.Event) {}, Note: func(event.Note, event.Place, string) {}})
+	defer p.Close()
+	lines := logfile.NewLines(in)
+	for {
+		line, n, _, err := lines.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			_, _, err = p.Line(line, event.Place{File: path, Line: n})
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 
@@ -20,6 +21,7 @@ type records struct {
 	comma   rune
 	first   []byte // the head's line
 	pending []byte
+	reader  csvReader
 	quotes  int         // in pending
 	since   event.Place // where the record begins
 }
@@ -49,7 +51,7 @@ func (r *records) add(line []byte, place event.Place) (row []string, ok bool) {
 		return nil, false
 	}
 	if r.perLine {
-		row, err := csvRow(line, r.comma)
+		row, err := r.reader.row(line, r.comma)
 		return row, err == nil && len(row) == len(r.head)
 	}
 	if len(r.pending)+len(line) > maxPending {
@@ -60,13 +62,26 @@ func (r *records) add(line []byte, place event.Place) (row []string, ok bool) {
 	if r.quotes += bytes.Count(line, []byte(`"`)); r.quotes%2 == 1 {
 		return nil, true // it goes on
 	}
-	row, err := csvRow(r.pending, r.comma)
+	row, err := r.reader.row(r.pending, r.comma)
 	r.pending = r.pending[:0]
 	return row, err == nil
 }
 
-func csvRow(record []byte, comma rune) ([]string, error) {
-	r := csv.NewReader(bytes.NewReader(record))
+// csvReader reads records that are known to be whole, one at a time.
+type csvReader struct {
+	of bytes.Reader
+	in *bufio.Reader // which encoding/csv takes as it is, and makes none
+}
+
+func (c *csvReader) row(record []byte, comma rune) ([]string, error) {
+	if c.of.Reset(record); c.in == nil {
+		c.in = bufio.NewReader(&c.of)
+	} else {
+		c.in.Reset(&c.of)
+	}
+	r := csv.NewReader(c.in)
 	r.Comma, r.FieldsPerRecord = comma, -1
 	return r.Read()
 }
+
+func csvRow(record []byte, comma rune) ([]string, error) { return (&csvReader{}).row(record, comma) }
