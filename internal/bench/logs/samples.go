@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// sample is a page of a log: the lines of logins as the server writes them. NAME,
-// CLIENT and TIME are another's each time, and so is NUMBER, of a connection.
+// sample is a page of a log: the lines of logins as the server writes them.
+// NAME, CLIENT and TIME are another's each time, and so is NUMBER, of a
+// connection.
 type sample struct {
 	format, time string
 	head         string
