@@ -38,8 +38,8 @@ func (l *lister) newBeside(roll *credential.Roll) *beside {
 			b.taken[secretPathOf(*c.Task.At)] = append(b.taken[secretPathOf(*c.Task.At)], c.Task.At.Field)
 		}
 	}
-	for p, h := range l.held {
-		if b.taken[secretPathOf(p)] != nil {
+	for p := range l.held.of {
+		if h, _ := l.held.get(p); b.taken[secretPathOf(p)] != nil {
 			b.see(p, h)
 		}
 	}
@@ -82,7 +82,7 @@ func (b *beside) tell(l *lister, roll *credential.Roll) {
 			if c.Problem == credential.NoOwner {
 				ownerless[secretPathOf(p)] = true
 				has := "the secret has " + quoted(b.there[secretPathOf(p)].keys)
-				if l.held[p].problem == credential.DeletedVersion {
+				if h, _ := l.held.get(p); h.problem == credential.DeletedVersion {
 					has = "the secret's current version is deleted, which stops nobody who has read it before: `vault kv undelete` brings it back, if somebody has to see what it was"
 				}
 				roll.Findings[c.ID] = append(roll.Findings[c.ID], credential.Finding{Code: credential.FindingNoAccount, Detail: has})
@@ -197,8 +197,8 @@ func without(fields, taken []string) []string {
 
 // secretsIn are the fields of a candidate's secret that look like credentials;
 // by their names alone, where nothing else is known of them.
-func secretsIn(read map[credential.Path]held, c Candidate) []string {
-	if h, ok := read[*c.Path]; ok {
+func secretsIn(read *holdings, c Candidate) []string {
+	if h, ok := read.get(*c.Path); ok {
 		return h.secrets
 	}
 	return slices.DeleteFunc(slices.Clone(c.Fields), func(f string) bool { return f == vault.OwnerField || !looksSecret(f, "?") })

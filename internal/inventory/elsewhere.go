@@ -177,7 +177,7 @@ type unfound struct {
 	rows map[secretPath][]string // fields that rows of these name
 
 	confirmed []Candidate // what lies where the campaign file confirms a path
-	held      map[credential.Path]held
+	held      *holdings
 
 	mounts map[string]string // of the paths that templates give, by template and authority
 }

@@ -140,7 +140,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
-	rest := unfound{mounts: mounts, parts: parts, hints: l.hints, placed: l.placed, past: l.past, users: users, tasks: len(l.allTasks()) > 0, rows: l.tasksFields(), confirmed: l.besideConfirmed, held: l.held, doorUses: l.doorUses}
+	rest := unfound{mounts: mounts, parts: parts, hints: l.hints, placed: l.placed, past: l.past, users: users, tasks: len(l.allTasks()) > 0, rows: l.tasksFields(), confirmed: l.besideConfirmed, held: &l.held, doorUses: l.doorUses}
 	roll, warnings, err := l.mergedWith(ctx, known, own, rest)
 	if err != nil {
 		return nil, nil, err

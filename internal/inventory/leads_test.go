@@ -121,7 +121,7 @@ func TestASecretThatLeadsElsewhereSinceTheDeviceWasInForeignHandsStaysOpen(t *te
 				live, err := v.ReadLive(t.Context(), at(name), 0)
 				require.NoError(t, err)
 				k := &pathsLook{lister: l, c: &x}
-				require.NoError(t, k.leadsElsewhere(t.Context(), at(name), held{leads: live.Leads(), quiet: live.Quiet(live.Leads()), version: live.Version, written: live.Written}))
+				require.NoError(t, k.leadsElsewhere(t.Context(), at(name), held{heldAlike{leads: live.Leads(), quiet: live.Quiet(live.Leads())}, heldOwn{version: live.Version, written: live.Written}}))
 				for _, f := range k.found {
 					if f.Code == credential.FindingLeadsElsewhere {
 						found++
@@ -251,7 +251,7 @@ func TestAnotherCredentialsFieldLeadsNowhere(t *testing.T) {
 	alone := before
 	alone.LeadsBut, alone.Leads = nil, map[string]string{shared.String(): live.Leads().Digest(nil)}
 	k := &pathsLook{lister: &lister{c: c, vault: v, running: &Running{Credentials: []credential.Credential{alone}}}, c: &before}
-	require.NoError(t, k.leadsElsewhere(t.Context(), shared, held{leads: live.Leads(), version: live.Version, written: live.Written}))
+	require.NoError(t, k.leadsElsewhere(t.Context(), shared, held{heldAlike{leads: live.Leads()}, heldOwn{version: live.Version, written: live.Written}}))
 	require.Empty(t, k.c.Problem)
 	require.Empty(t, k.found)
 }

@@ -179,7 +179,7 @@ type lister struct {
 
 	prose *prose // what people wrote, which goes into the ledger
 
-	held map[credential.Path]held // what paths hold, as far as that was read before the look
+	held holdings // what paths hold, as far as that was read before the look
 
 	besideConfirmed []Candidate // what lies where the campaign file confirms a path
 
@@ -198,7 +198,7 @@ type lister struct {
 
 	beside   errgroup.Group // nobody waits for it but end
 	settings errgroup.Group // of secrets
-	keepings map[secretPath]*keepingAhead
+	keepings *keepings
 }
 
 func (l *lister) warn(code credential.FindingCode, format string, args ...any) {

@@ -21,6 +21,12 @@ import (
 
 // held is what a path holds, without its value.
 type held struct {
+	heldAlike
+	heldOwn
+}
+
+// heldAlike is what very many secrets have in the same words.
+type heldAlike struct {
 	problem credential.Problem
 	found   bool // it has a value
 	exists  bool // it has a version
@@ -32,14 +38,48 @@ type held struct {
 	device  string            // this address of it
 	leads   vault.Leads       // hosts to which whoever reads it is sent
 	quiet   []string          // fields that hold something and lead nowhere
-	version int               // the current one
-	written time.Time         // when that was written
 	secrets []string          // fields that look like credentials
 	besides bool              // this field is more than the one secret in it
-	before  []string          // what may be a user's name before the value, or a part of it
 	closed  map[string]string // doors of the file at which no login carries the value, each with the reason
-	whose   saysWhose         // whose the secret says that it is
-	owner   string            // subject of the credential that Rollcall made the secret for
+}
+
+// heldOwn is what each has of its own.
+type heldOwn struct {
+	version int       // the current one
+	written time.Time // when that was written
+	before  []string  // what may be a user's name before the value, or a part of it
+	whose   saysWhose // whose the secret says that it is
+	owner   string    // subject of the credential that Rollcall made the secret for
+}
+
+// holdings are what paths hold. The zero value is ready.
+type holdings struct {
+	of    map[credential.Path]*holding
+	alike interned[heldAlike]
+}
+
+type holding struct {
+	*heldAlike
+	heldOwn
+}
+
+func (k *holdings) put(p credential.Path, h held) {
+	if k.of == nil {
+		k.of, k.alike = map[credential.Path]*holding{}, interned[heldAlike]{}
+	}
+	k.of[p] = &holding{k.alike.one(h.heldAlike), h.heldOwn}
+}
+
+// get is false for a path of which nothing was put in.
+func (k *holdings) get(p credential.Path) (held, bool) {
+	if k == nil {
+		return held{}, false
+	}
+	one, known := k.of[p]
+	if !known {
+		return held{}, false
+	}
+	return held{*one.heldAlike, one.heldOwn}, true
 }
 
 func (l *lister) heldOf(live vault.Live) held {
@@ -50,7 +90,10 @@ func (l *lister) heldOf(live vault.Live) held {
 	}
 	secrets, besides := live.Credentials(looksSecret)
 	leads := live.Leads()
-	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, leads, live.Quiet(leads), live.Version, live.Written, secrets, besides, live.Before(), l.closedTo(live), whoseOf(live), live.Owner}
+	return held{
+		heldAlike{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, leads, live.Quiet(leads), secrets, besides, l.closedTo(live)},
+		heldOwn{live.Version, live.Written, live.Before(), whoseOf(live), live.Owner},
+	}
 }
 
 // closedTo are the doors at which no login carries what a field holds: the

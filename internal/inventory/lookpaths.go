@@ -104,7 +104,7 @@ func (k *pathsLook) one(ctx context.Context, p credential.Path) error {
 
 // holds is what a path holds; false where that is not shown, which is said.
 func (k *pathsLook) holds(ctx context.Context, p credential.Path) (held, bool, error) {
-	if h, known := k.held[p]; known {
+	if h, known := k.held.get(p); known {
 		return h, true, nil
 	}
 	asked := time.Now()

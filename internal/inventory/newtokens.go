@@ -64,7 +64,9 @@ func TokensSince(ctx context.Context, c *config.Campaign, v Vault, tokens *minte
 func (r *readers) whose(ctx context.Context, g *sameRights, t liveToken) (ids []string, err error) {
 	got, err := r.reaches(ctx, g, t)
 	for _, p := range got.paths {
-		ids = append(ids, r.of[p]...)
+		for _, at := range r.of(p) {
+			ids = append(ids, at.id)
+		}
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids), err

@@ -114,7 +114,8 @@ func (r *readers) hold(o otherLogin, nth int) {
 		by = credential.MoreReaders
 	}
 	for _, p := range paths {
-		for _, id := range r.of[p] {
+		for _, at := range r.of(p) {
+			id := at.id
 			if whose[id] = true; !slices.Contains(r.waits[id], by) {
 				r.waits[id] = append(r.waits[id], by)
 			}

@@ -1,9 +1,9 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -26,9 +26,8 @@ import (
 // readers finds out whose policies are about the places of the roll.
 type readers struct {
 	l     *lister
-	paths []string            // of the API: where a new value can be read, and a login of the roll made anew
-	main  map[string]string   // by path that is asked about: the one of paths that it stands for
-	of    map[string][]string // by path: the credentials whose new value it is
+	paths []string // of the API: where a new value can be read, and a login of the roll made anew
+	lies  []readAt // the credentials whose new value it is, by path
 	over  powers.Over
 
 	mu    sync.Mutex
@@ -44,6 +43,19 @@ type readers struct {
 	found map[string]bool // logins to Vault, by credential, that a running campaign has not
 
 	waits map[string][]string // by credential: for whom it waits, Credential.ReadBy
+}
+
+// readAt is a path at which the new value of a credential can be read.
+type readAt struct{ path, id string }
+
+// of are the credentials whose new value can be read at a path.
+func (r *readers) of(path string) []readAt {
+	first, _ := slices.BinarySearchFunc(r.lies, path, func(a readAt, path string) int { return strings.Compare(a.path, path) })
+	end := first
+	for end < len(r.lies) && r.lies[end].path == path {
+		end++
+	}
+	return r.lies[first:end]
 }
 
 // reach is what a token may read, and by what it may come to more.
@@ -98,16 +110,8 @@ func (l *lister) otherReaders(ctx context.Context, roll *credential.Roll) error 
 
 // newReaders is nil where nothing is rotated.
 func (l *lister) newReaders(roll *credential.Roll) *readers {
-	r := &readers{l: l, main: map[string]string{}, of: map[string][]string{}, known: map[string]verdict{}, within: map[string]reach{}, waits: map[string][]string{}}
-	add := func(path, id string) {
-		if r.of[path] == nil {
-			r.paths = append(r.paths, path)
-			for _, p := range append(minted.Beside(path), path) {
-				r.main[p] = path
-			}
-		}
-		r.of[path] = append(r.of[path], id)
-	}
+	r := &readers{l: l, known: map[string]verdict{}, within: map[string]reach{}, waits: map[string][]string{}}
+	add := func(path, id string) { r.lies = append(r.lies, readAt{path, id}) }
 	remade := map[string][]string{}
 	for path, id := range remadeBy(roll) {
 		remade[id] = append(remade[id], path)
@@ -127,8 +131,13 @@ func (l *lister) newReaders(roll *credential.Roll) *readers {
 			add(path, c.ID)
 		}
 	}
-	slices.Sort(r.paths)
-	r.over = powers.NewOver(slices.AppendSeq(make([]string, 0, len(r.main)), maps.Keys(r.main)))
+	slices.SortFunc(r.lies, func(a, b readAt) int { return cmp.Or(strings.Compare(a.path, b.path), strings.Compare(a.id, b.id)) })
+	for i, at := range r.lies {
+		if i == 0 || at.path != r.lies[i-1].path {
+			r.paths = append(r.paths, at.path)
+		}
+	}
+	r.over = powers.NewOver(r.paths, minted.BesideData...)
 	if len(r.paths) == 0 {
 		return nil
 	}
@@ -161,14 +170,9 @@ func (r *readers) read(ctx context.Context, name string) (v verdict, err error) 
 	if err != nil || text == nil {
 		return verdict{hidden: true}, err
 	}
-	found, open, err := r.over.Of(*text)
-	if err != nil {
+	var open bool
+	if v.paths, open, err = r.over.Of(*text); err != nil {
 		return verdict{hidden: true}, nil // of a form that only Vault knows
-	}
-	for _, p := range found {
-		if main := r.main[p]; !slices.Contains(v.paths, main) {
-			v.paths = append(v.paths, main)
-		}
 	}
 	more, err := powers.In(nil, *text)
 	v.open, v.rises, v.hidden, v.text = open, len(more) > 0, err != nil, *text

@@ -311,7 +311,8 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 	paths, rises := got.paths, got.rises
 	whose := map[string]bool{}
 	for _, p := range paths {
-		for _, id := range r.of[p] {
+		for _, at := range r.of(p) {
+			id := at.id
 			if !whose[id] && !(r.found[id] && t.foundNow()) {
 				whose[id] = true
 				waits[id] = append(waits[id], t.accessor)
@@ -386,7 +387,8 @@ func (r *readers) unnamed(ctx context.Context, g *sameRights, waits map[string][
 		paths = r.paths
 	}
 	for _, p := range paths {
-		for _, id := range r.of[p] {
+		for _, at := range r.of(p) {
+			id := at.id
 			if !slices.Contains(waits[id], credential.MoreReaders) {
 				waits[id] = append(waits[id], credential.MoreReaders)
 			}

@@ -78,6 +78,6 @@ func (l *lister) readAt(ctx context.Context, c *Candidate) error {
 	c.Users, c.Settings, c.Fields = live.Users(), live.Settings(), live.Keys
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held[*c.Path] = h
+	l.held.put(*c.Path, h)
 	return nil
 }

@@ -37,7 +37,7 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 			return err
 		}
 		if live, asked, read := m.Live(c.Path.Field); read {
-			l.held[*c.Path] = l.heldOf(live)
+			l.held.put(*c.Path, l.heldOf(live))
 			l.saw(*c.Path, live, asked)
 			c.byField(s.AccountField, live)
 			l.askKeeping(c)

@@ -131,7 +131,7 @@ func (l *lister) lookAtTaskPlaces(ctx context.Context, roll *credential.Roll) er
 			l.unmade = append(l.unmade, unmade{p, c.Name, row})
 		}
 		if live.Version > 0 {
-			l.held[p] = l.heldOf(live)
+			l.held.put(p, l.heldOf(live))
 		}
 		if err := l.noteStolen(ctx, roll, c, live); err != nil {
 			return err
@@ -229,7 +229,7 @@ func (l *lister) withoutTasksPlaces() []Candidate {
 		if !c.AnyField {
 			return slices.Contains(taken, c.Path.Field)
 		}
-		return taken != nil && c.Fields != nil && len(without(secretsIn(l.held, c), taken)) == 0
+		return taken != nil && c.Fields != nil && len(without(secretsIn(&l.held, c), taken)) == 0
 	})
 }
 

@@ -311,9 +311,11 @@ func (t *Tokens) within(ctx context.Context, a asker, paths []string) ([]string,
 const chunk = 150
 
 // isSecret: the others are asked about for who may write there.
-func isSecret(path string) bool {
-	return !strings.HasPrefix(path, "auth/") && !strings.HasPrefix(path, "sys/")
-}
+func isSecret(path string) bool { return powers.LiesInSecrets(path) }
+
+// BesideData are parts of the API of a KV v2 mount that stand in the place of
+// data where a version of a secret is made away.
+var BesideData = []string{"metadata", "delete", "destroy"}
 
 // beside are the paths of a KV v2 mount at which a version of the secret at
 // path is made away. A mount's own name may have the segment that tells them.
@@ -328,7 +330,7 @@ func beside(path string) []string {
 			return out
 		}
 		mount, rest := path[:i+n], path[i+n+len("/data/"):]
-		for _, part := range []string{"metadata", "delete", "destroy"} {
+		for _, part := range BesideData {
 			out = append(out, mount+"/"+part+"/"+rest)
 		}
 		i += n + 1

@@ -38,3 +38,44 @@ path "kv/data/b" { capabilities = ["deny"] }`)
 	require.NoError(t, err)
 	require.Empty(t, found)
 }
+
+// What is worked out of a path's neighbours is what a list of all of them says.
+func TestWhatAPolicyIsAboutBesideAPathIsFoundWithoutAListOfIt(t *testing.T) {
+	parts := []string{"metadata", "destroy"}
+	rapid.Check(t, func(r *rapid.T) {
+		segment := rapid.SampledFrom([]string{"a", "ab", "b", "data", "metadata", "destroy", "auth"})
+		draw := func(most int, label string) string {
+			return strings.Join(rapid.SliceOfN(segment, 1, most).Draw(r, label), "/")
+		}
+		var paths []string
+		for range 15 {
+			paths = append(paths, rapid.SampledFrom([]string{"a/data/", "a/b/data/", "auth/", "ab/", ""}).Draw(r, "mount")+draw(4, "path"))
+		}
+		rule := rapid.SampledFrom([]string{"a/", "a/b/", "a", "", "auth/"}).Draw(r, "of") + strings.Replace(draw(4, "rule"), "ab", rapid.SampledFrom([]string{"ab", "+", "{{identity.entity.id}}"}).Draw(r, "any"), 1) +
+			rapid.SampledFrom([]string{"", "*", "/*"}).Draw(r, "end")
+		policy := fmt.Sprintf("path %q { capabilities = [\"update\"] }", rule)
+		all, of := slices.Clone(paths), map[string][]string{}
+		for _, p := range paths {
+			of[p] = append(of[p], p)
+			for i := range p {
+				if rest, ok := strings.CutPrefix(p[i:], "/data/"); ok && LiesInSecrets(p) {
+					for _, part := range parts {
+						beside := p[:i] + "/" + part + "/" + rest
+						all, of[beside] = append(all, beside), append(of[beside], p)
+					}
+				}
+			}
+		}
+		listed, open, err := NewOver(all).Of(policy)
+		require.NoError(r, err)
+		var want []string
+		for _, p := range listed {
+			want = append(want, of[p]...)
+		}
+		slices.Sort(want)
+		found, openToo, err := NewOver(paths, parts...).Of(policy)
+		require.NoError(r, err)
+		require.Equal(r, slices.Compact(want), found, rule)
+		require.Equal(r, open, openToo)
+	})
+}
