@@ -180,7 +180,7 @@ func (a asItIs) around(secret string) (string, bool) {
 
 // isDocument reports whether text has several lines or parts, or is an address.
 func isDocument(text string) bool {
-	if strings.ContainsAny(text, "\r\n") || strings.HasPrefix(text, "-----BEGIN ") || strings.Contains(text, "://") && schemes.MatchString(text) {
+	if strings.ContainsAny(text, "\r\n") || strings.HasPrefix(text, "-----BEGIN ") || isAddress(text) {
 		return true
 	}
 	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
@@ -209,6 +209,8 @@ func isSecretKey(name string) bool {
 // schemes begin an address (RFC 3986 section 3.1). A password that begins so is
 // rare, and left open rather than an address overwritten.
 var schemes = regexp.MustCompile(`^(?i:jdbc:[a-z0-9]+:|[a-z][a-z0-9+.-]*:)//\S`)
+
+func isAddress(text string) bool { return strings.Contains(text, "://") && schemes.MatchString(text) }
 
 // urlSecret is the userinfo's password of an address (RFC 3986 section 3.2.1).
 type urlSecret struct{ before, was, after string }

@@ -14,12 +14,15 @@ type pair struct {
 }
 
 var (
-	semicolons = regexp.MustCompile(`\s*([A-Za-z][A-Za-z0-9 _-]*?)\s*=\s*("(?:[^"]|"")*"|'(?:[^']|'')*'|\{(?:[^}]|\}\})*\}|[^;]*)\s*(?:;|$)`)
-	blanks     = regexp.MustCompile(`\s*([a-z][a-z0-9_]*)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']*)(?:\s+|$)`)
+	semicolons = regexp.MustCompile(`^\s*([A-Za-z][A-Za-z0-9 _-]*?)\s*=\s*("(?:[^"]|"")*"|'(?:[^']|'')*'|\{(?:[^}]|\}\})*\}|[^;]*)\s*(?:;|$)`)
+	blanks     = regexp.MustCompile(`^\s*([a-z][a-z0-9_]*)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']*)(?:\s+|$)`)
 )
 
 // pairs reads all of text as key=value pairs, or nothing.
 func pairs(text string) []pair {
+	if !strings.Contains(text, "=") {
+		return nil // most secrets, at no cost
+	}
 	if ps := pairsIn(text, blanks); len(ps) > 1 {
 		return ps
 	}
@@ -30,7 +33,7 @@ func pairsIn(text string, form *regexp.Regexp) []pair {
 	var out []pair
 	for at := 0; at < len(text); {
 		m := form.FindStringSubmatchIndex(text[at:])
-		if m == nil || m[0] != 0 || m[1] == 0 {
+		if m == nil || m[1] == 0 {
 			return nil
 		}
 		out = append(out, pair{

@@ -224,19 +224,25 @@ func (h hosts) in(name string, value any, own bool) {
 	}
 }
 
+// settingSigns: each address with a scheme, each setting and each line of
+// .netrc and .pgpass has one of these. Most passwords have none.
+const settingSigns = "=:> \t\n\f\r"
+
 func (h hosts) inText(name, written string) {
 	text := strings.ToLower(written)
-	for _, m := range slices.Concat(addressed.FindAllStringSubmatch(text, -1), thin.FindAllStringSubmatch(text, -1)) {
-		// Readers differ in what a backslash ends.
-		for _, part := range append([]string{m[1]}, strings.Split(m[1], `\`)...) {
-			for _, word := range strings.Split(part[strings.LastIndex(part, "@")+1:], ",") {
-				h.add(word)
+	if strings.ContainsAny(text, settingSigns) {
+		for _, m := range slices.Concat(addressed.FindAllStringSubmatch(text, -1), thin.FindAllStringSubmatch(text, -1)) {
+			// Readers differ in what a backslash ends.
+			for _, part := range append([]string{m[1]}, strings.Split(m[1], `\`)...) {
+				for _, word := range strings.Split(part[strings.LastIndex(part, "@")+1:], ",") {
+					h.add(word)
+				}
 			}
 		}
-	}
-	for _, re := range []*regexp.Regexp{hostSetting, netrc, pgpass} {
-		for _, m := range re.FindAllStringSubmatch(text, -1) {
-			h.addAll(m[1])
+		for _, re := range []*regexp.Regexp{hostSetting, netrc, pgpass} {
+			for _, m := range re.FindAllStringSubmatch(text, -1) {
+				h.addAll(m[1])
+			}
 		}
 	}
 	switch isHost := hostField.MatchString(name); {

@@ -17,6 +17,9 @@ var opening = regexp.MustCompile(`^(?:(?i:authorization:\s*)?(?i:basic|bearer|to
 	`|[sr]k_live_\w{16,}|AIza[\w-]{35}|SG\.[\w-]{16,}\.[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*` +
 	`|https://hooks\.slack\.com/services/\S+|https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\S+)$`)
 
+// leastOpening is the length of the shortest of these.
+const leastOpening = len("basic ") + 8
+
 var (
 	// userinfo is a password in an address, wherever that stands.
 	userinfo = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@?#"']*:([^/\s@?#"']+)@`)
@@ -115,7 +118,7 @@ func (o *opens) inText(name, text string, depth int) {
 	if depth > mostNested || text == "" {
 		return
 	}
-	if opening.MatchString(text) || strings.Contains(text, "PRIVATE KEY-----") || strings.HasPrefix(text, "PuTTY-User-Key-File") {
+	if len(text) >= leastOpening && opening.MatchString(text) || strings.Contains(text, "PRIVATE KEY-----") || strings.HasPrefix(text, "PuTTY-User-Key-File") {
 		o.found = append(o.found, text)
 		return
 	}
@@ -134,7 +137,7 @@ func (o *opens) inText(name, text string, depth int) {
 		}
 	}
 	o.inParts(text, depth)
-	if len(o.found) > before || schemes.MatchString(text) && !userAlone.MatchString(text) || o.byName(name, text) {
+	if len(o.found) > before || isAddress(text) && !userAlone.MatchString(text) || o.byName(name, text) {
 		return
 	}
 	if plain, ok := decoded(text); ok && strings.ContainsAny(plain, ":={<") {
@@ -147,7 +150,7 @@ func (o *opens) inParts(text string, depth int) {
 	if m := oracle.FindStringSubmatch(text); m != nil {
 		o.found = append(o.found, m[2])
 	}
-	if schemes.MatchString(text) {
+	if isAddress(text) {
 		for _, m := range params.FindAllStringSubmatch(text, -1) {
 			o.byName(m[1], m[2])
 		}

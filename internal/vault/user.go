@@ -16,8 +16,11 @@ type afterUser struct {
 	in     wrapping
 }
 
-// separator is what stands between a user and a password.
+// separator is what stands between a user and a password; it begins with one of
+// separators.
 var separator = regexp.MustCompile(`^(?:[ \t]*[:/;,|#%][ \t]*|[ \t]+)`)
+
+const separators = " \t:/;,|#%"
 
 // behindUser takes one of the account's names and what separates it off a
 // secret. in is what surrounds that.
@@ -68,7 +71,7 @@ func (l Live) Before() (names []string) {
 		if i > maxUser {
 			break
 		}
-		if i > 0 && separator.MatchString(text[i:]) && !separator.MatchString(text[i-1:i]) {
+		if i > 0 && strings.IndexByte(separators, text[i]) >= 0 && separator.MatchString(text[i:]) && !separator.MatchString(text[i-1:i]) {
 			names = append(names, text[:i])
 		}
 	}

@@ -251,7 +251,7 @@ func (u *users) inText(text string) {
 		u.in("", doc)
 		return
 	}
-	if schemes.MatchString(text) {
+	if isAddress(text) {
 		u.inAddress(text)
 		return
 	}
