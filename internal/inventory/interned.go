@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// interned keeps once what is known of very many secrets in the same words. What
-// it gives is read and never changed.
+// interned keeps once what is known of very many secrets in the same words.
+// What it gives is read and never changed.
 type interned[T any] map[[sha256.Size]byte]*T
 
 // one is the first that was the same as is, in all that it holds.
