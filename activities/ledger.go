@@ -32,6 +32,8 @@ type Ledger struct {
 	ending   sync.Mutex       // of the last entry of a ledger
 	ended    map[string]bool
 
+	folding sync.Mutex // one at a time folds a ledger for all, and asks what came of it
+
 	mu      sync.Mutex
 	logs    map[string]*ledger.Log
 	trouble error // of the last append

@@ -144,7 +144,7 @@ func (l *Ledger) stateNow(ctx context.Context, campaign string) (*ledger.State, 
 	if err != nil {
 		return nil, classify(errLedger, err)
 	}
-	state, err := reader.State(ctx)
+	state, err := reader.Packed(ctx)
 	return state, classify(errLedger, err)
 }
 
@@ -160,7 +160,7 @@ type folded struct {
 }
 
 // state is stateNow, or what that was a while ago, but for what is dead, which
-// it tells as it is.
+// it tells as it is. Others have it too: hold folding while you ask it.
 func (l *Ledger) state(ctx context.Context, campaign string) (*ledger.State, error) {
 	l.mu.Lock()
 	have, grown := l.last, l.grown
@@ -175,7 +175,15 @@ func (l *Ledger) state(ctx context.Context, campaign string) (*ledger.State, err
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if grown == l.grown {
-		l.last = folded{campaign, state, time.Now()}
+		now := folded{campaign, state, time.Now()}
+		l.last = now
+		time.AfterFunc(stateTTL, func() { // it takes no memory once nobody asks any more
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if l.last == now {
+				l.last = folded{}
+			}
+		})
 	}
 	return state, nil
 }

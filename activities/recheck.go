@@ -28,13 +28,15 @@ func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, e
 	if err != nil {
 		return nil, err
 	}
-	state, err := l.state(ctx, b.Campaign)
-	if err != nil {
-		return nil, err
-	}
 	index, err := l.Store.ReadIndex(ctx, b.Campaign)
 	if err != nil {
 		return nil, classify(errVault, err)
+	}
+	l.folding.Lock()
+	defer l.folding.Unlock()
+	state, err := l.state(ctx, b.Campaign)
+	if err != nil {
+		return nil, err
 	}
 	read, err := record.ReadBefore(index, state, func(a ownmount.Amended) ([]credential.Credential, error) {
 		return l.Store.ReadRefs(ctx, b.Campaign, index.Snapshot, a.Logins)

@@ -102,7 +102,16 @@ func (r *Reader) Entries(ctx context.Context, from uint64, each func(index uint6
 
 // State folds all entries up to the checkpoint.
 func (r *Reader) State(ctx context.Context) (*State, error) {
-	s := NewState()
+	return r.fold(ctx, NewState())
+}
+
+// Packed is State that is packed (NewPackedState): of a large campaign, and for
+// one who asks at a time.
+func (r *Reader) Packed(ctx context.Context) (*State, error) {
+	return r.fold(ctx, NewPackedState())
+}
+
+func (r *Reader) fold(ctx context.Context, s *State) (*State, error) {
 	err := r.Entries(ctx, 0, func(index uint64, e Entry) error {
 		s.Add(index, e)
 		return nil

@@ -36,8 +36,8 @@ type Store struct {
 }
 
 // pagesCached bounds the decoded pages in memory: a page is at most 500
-// credentials, and a campaign works on few pages at a time.
-const pagesCached = 32
+// credentials, 600 KiB of memory, and a campaign works on few pages at a time.
+const pagesCached = 12
 
 // readsAtOnce is how many entries are read at a time.
 const readsAtOnce = 16
