@@ -25,24 +25,56 @@ func (s *serving) asFlag(c *cobra.Command, with string) {
 	c.Flags().StringVar(&s.public, "serve-as", "", with+"URL under which they reach it (default https://, this machine's name and the port)")
 }
 
+// given are the ledgers of a folder, given out to operators elsewhere.
+type given struct {
+	*served.Server
+	withdraw func() error
+}
+
+// withdrawTimeout bounds what the end of a command waits for Vault.
+const withdrawTimeout = 5 * time.Second
+
+// end ends it, and takes back from Vault what readers needed: each offer of one
+// that is gone costs each of them a try. What of that fails stays for whoever
+// reads.
+func (g *given) end() {
+	_ = g.Close()
+	_ = g.withdraw()
+}
+
 // serveLedgers gives out what is in a folder of ledgers, and leaves in Vault
 // what a reader needs. The caller says so, and ends it.
-func (a *app) serveLedgers(ctx context.Context, store *ownmount.Store, dir string, s serving) (at string, server *served.Server, err error) {
+func (a *app) serveLedgers(ctx context.Context, store *ownmount.Store, dir string, s serving) (at string, out *given, err error) {
 	if u, err := url.Parse(s.public); s.public != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil) {
 		return "", nil, errors.New("--serve-as must be a URL like https://ledger.example.org:8443")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", nil, err
 	}
-	server, err = served.Listen(dir, s.address, s.public)
+	server, err := served.Listen(dir, s.address, s.public)
 	if err != nil {
 		return "", nil, err
 	}
 	read := server.Access
-	if err := store.OfferLedgers(ctx, ownmount.LedgerOffer{URL: read.URL, Token: read.Token, Certificate: read.Certificate}); err != nil {
+	version, err := store.OfferLedgers(ctx, ownmount.LedgerOffer{URL: read.URL, Token: read.Token, Certificate: read.Certificate})
+	if err != nil {
 		return "", nil, errors.Join(fmt.Errorf("what operators need to read the ledgers was not left in Vault: %w; run `rollcall init` again if its policies are older than that", err), server.Close())
 	}
-	return read.URL, server, nil
+	return read.URL, &given{server, func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTimeout)
+		defer cancel()
+		return store.WithdrawLedgers(ctx, read.URL, version)
+	}}, nil
+}
+
+// sayFailed says in the background that ledgers are given out no more, beside
+// what goes on.
+func (a *app) sayFailed(g *given) {
+	go func() {
+		if err := <-g.Failed(); err != nil {
+			a.say("WARNING: %v; what runs here goes on", err)
+		}
+	}()
 }
 
 // fetched is where this machine keeps copies of ledgers that are elsewhere.
@@ -99,12 +131,17 @@ func (s *session) fetchPinned(ctx context.Context, offers []ownmount.LedgerOffer
 	folder = s.fetched(campaign)
 	for i, o := range offers {
 		within, cancel := inTurn(ctx, len(offers)-i)
-		err := served.Mirror(within, served.Access{URL: o.URL, Token: o.Token, Certificate: o.Certificate}, campaign, is, folder)
+		_, held := s.held.Load(folder)
+		anew, err := served.Mirror(within, served.Access{URL: o.URL, Token: o.Token, Certificate: o.Certificate}, campaign, is, folder, held)
 		cancel()
 		if err == nil {
+			s.held.Store(folder, true)
+			if anew {
+				s.say("note: the copy of %s on this machine, %s, was damaged or changed, and was fetched anew", campaign, folder)
+			}
 			return folder, true, nil
 		}
-		if errors.Is(err, ledger.ErrDamaged) || errors.Is(err, ledger.ErrWrongLedger) {
+		if errors.Is(err, ledger.ErrDamaged) || errors.Is(err, ledger.ErrWrongLedger) || errors.Is(err, served.ErrUnpinned) {
 			if _, said := s.distrusted.LoadOrStore(o.URL+" "+campaign, true); !said {
 				s.say("WARNING: what %s gives as the ledger of %s is not believed, and others are asked: %v", o.URL, campaign, err)
 			}

@@ -117,7 +117,8 @@ func TestALedgerOfEvidenceGoesOnWhenVaultWasBuiltAnewAndAPersonSaysSo(t *testing
 		require.NoError(t, err)
 		_, port, _ := strings.Cut(strings.TrimPrefix(server.Access.URL, "https://"), ":")
 		offers := []ownmount.LedgerOffer{{URL: "https://127.0.0.1:" + port, Token: server.Access.Token, Certificate: server.Access.Certificate}}
-		require.NoError(t, store.OfferLedgers(ctx, offers[0]))
+		_, err = store.OfferLedgers(ctx, offers[0])
+		require.NoError(t, err)
 		var heard written
 		a := &app{Streams: Streams{In: strings.NewReader(""), Out: &heard, Err: &heard}, file: file, stateDir: filepath.Join(dir, state)}
 		require.NoError(t, a.withVault(ctx, func(s *session) error {

@@ -24,6 +24,51 @@ import (
 // Whoever reads a campaign's ledger from a ledger worker gets what logs show of
 // the device since, too: with report, on the last screen of run, and in the
 // page that it writes. What could not be fetched is said.
+// Each offer of somebody who gives out nothing any more costs every reader a
+// try.
+func TestWhoGivesLedgersOutTakesHisOwnOfferBackAtTheEnd(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	v, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(v.Kill)
+	t.Setenv("HOME", t.TempDir())
+	v.UseIn(t, v.RootToken().Reveal())
+	file := filepath.Join(t.TempDir(), "esg.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(besideFile, "  - {type: evidence, file: evidence-esg-01.json}\n", "", 1)), 0o600))
+	var said written
+	a := &app{Streams: Streams{In: strings.NewReader(""), Out: &said, Err: &said}, file: file, stateDir: t.TempDir()}
+	require.Equal(t, exitOK, Run(ctx, []string{"init", "-f", file}, a.Streams), &said)
+	require.NoError(t, a.withVault(ctx, func(s *session) error {
+		offered := func() (out []string) {
+			all, err := s.store.LedgerOffers(ctx)
+			require.NoError(t, err)
+			for _, o := range all {
+				out = append(out, o.URL)
+			}
+			return out
+		}
+		give := func(url string) *given {
+			_, server, err := s.serveLedgers(ctx, s.store, t.TempDir(), serving{"127.0.0.1:0", url})
+			require.NoError(t, err)
+			return server
+		}
+		first, second := give("https://one.example.org:1"), give("https://two.example.org:1")
+		require.Equal(t, []string{"https://two.example.org:1", "https://one.example.org:1"}, offered(), "the latest is asked first")
+		again := give("https://one.example.org:1")
+		first.end()
+		require.Len(t, offered(), 2, "it is another one's by now")
+		again.end()
+		require.Equal(t, []string{"https://two.example.org:1"}, offered())
+		second.end()
+		require.Empty(t, offered())
+		third := give("https://two.example.org:1")
+		require.Len(t, offered(), 1)
+		third.end()
+		return nil
+	}))
+}
+
 func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
@@ -54,11 +99,16 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, smallLedgerBy(filepath.Join(ledgers, campaign), signer, public))
 	require.NoError(t, store.OpenCampaign(ctx, ownmount.CampaignRecord{Device: "esg-01", Campaign: campaign}))
+	begun, err := os.ReadFile(filepath.Join(ledgers, campaign, "checkpoint"))
+	require.NoError(t, err)
+	anchor := func() { require.NoError(t, store.Anchor(ctx, campaign, begun, ownmount.LedgerPlace{})) }
+	anchor()
 	server, err := served.Listen(ledgers, "127.0.0.1:0", "")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Close() })
 	offer := func(url string) {
-		require.NoError(t, store.OfferLedgers(ctx, ownmount.LedgerOffer{URL: url, Token: server.Access.Token, Certificate: server.Access.Certificate}))
+		_, err := store.OfferLedgers(ctx, ownmount.LedgerOffer{URL: url, Token: server.Access.Token, Certificate: server.Access.Certificate})
+		require.NoError(t, err)
 	}
 	_, serves, _ := strings.Cut(strings.TrimPrefix(server.Access.URL, "https://"), ":")
 	offer("https://127.0.0.1:" + serves)
@@ -166,6 +216,20 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 		require.Contains(t, page, "6 × tried after its death (probable)", at)
 		require.NotContains(t, said, "WARNING")
 	}
+
+	// Somebody deleted what Vault had anchored of it: an older copy would look
+	// the same.
+	under := "rollcall/metadata/checkpoints/" + campaign
+	anchors, err := v.Client().Logical().ListWithContext(ctx, under)
+	require.NoError(t, err)
+	for _, name := range anchors.Data["keys"].([]any) {
+		_, err := v.Client().Logical().DeleteWithContext(ctx, under+"/"+name.(string))
+		require.NoError(t, err)
+	}
+	out, said, code = run("report", campaign)
+	require.Equal(t, exitError, code, out)
+	require.Contains(t, said, "Vault has no checkpoint of it: it was begun this moment, or somebody deleted them there")
+	anchor()
 
 	// Nor is one all, where who gives ledgers out has none and Vault has
 	// anchored one: it is written elsewhere.

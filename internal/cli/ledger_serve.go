@@ -55,9 +55,13 @@ Vault has. Ctrl-C or SIGTERM ends it.`,
 					return err
 				}
 				a.say("giving %s in %s, and what comes there, to operators at %s; Ctrl-C ends it", report.Plural(len(all), "ledger", "ledgers"), dir, at)
-				defer func() { _ = server.Close() }()
-				<-ctx.Done()
-				return nil
+				defer server.end()
+				select {
+				case <-ctx.Done():
+					return nil
+				case err := <-server.Failed():
+					return err
+				}
 			})
 		},
 	}

@@ -152,9 +152,18 @@ func (k *notHere) do() string {
 	case k.here:
 		return fmt.Sprintf("`rollcall status --ledger %s` and `rollcall report --ledger %s` read it", paste.Shell(k.at.Folder), paste.Shell(k.at.Folder))
 	case k.at.Folder != "":
-		return fmt.Sprintf("on %s `rollcall ledger serve --listen :8443`, with the campaign file, gives it out from %s, and this command reads it then; or copy that folder to %s", k.at.Host, filepath.Dir(k.at.Folder), filepath.Join(k.folder, k.campaign.Campaign))
+		return fmt.Sprintf("on %s `rollcall ledger serve --listen :8443`, with the campaign file, gives it out from %s, and this command reads it then; or copy that folder to %s%s", k.at.Host, filepath.Dir(k.at.Folder), filepath.Join(k.folder, k.campaign.Campaign), k.standsStill())
 	}
-	return fmt.Sprintf("where it is `rollcall ledger serve --listen :8443`, with the campaign file, gives it out, and this command reads it then; or copy its folder to %s", filepath.Join(k.folder, k.campaign.Campaign))
+	return fmt.Sprintf("where it is `rollcall ledger serve --listen :8443`, with the campaign file, gives it out, and this command reads it then; or copy its folder to %s%s", filepath.Join(k.folder, k.campaign.Campaign), k.standsStill())
+}
+
+// standsStill says of a copy that is made by hand what it is not, while the
+// campaign has not ended.
+func (k *notHere) standsStill() string {
+	if k.campaign.ClosedAt != "" {
+		return ""
+	}
+	return ", which shows what was until then and no more"
 }
 
 // neverBegan: it ended before its roll was made, so no ledger was begun either.

@@ -134,8 +134,9 @@ func (s *session) run(ctx context.Context) error {
 		s.say("giving the ledgers in %s to operators at %s until this run ends; `rollcall ledger serve --listen %s` does afterwards", s.cfg.LedgerDir, at, s.serve.address)
 		defer func() {
 			server.Drain(ctx)
-			_ = server.Close()
+			server.end()
 		}()
+		s.sayFailed(server)
 	}
 	stop, err := s.workHere(ctx)
 	if err != nil {

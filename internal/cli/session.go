@@ -32,6 +32,7 @@ type session struct {
 	tried  []string // ids of what this run has tried first; nil: the first wave
 	behind bool     // the campaign may come to be held behind what is tried first
 
+	held       sync.Map // folders of fetched ledgers that were held to all that is in them
 	distrusted sync.Map // ledger workers, and what they gave, of which a person was warned
 	ends       string   // what a person is asked besides: which campaign it takes over
 

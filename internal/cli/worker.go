@@ -84,7 +84,8 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 					return errors.Join(err, stop())
 				}
 				a.say("ledger worker: giving the ledgers to operators at %s", at)
-				defer func() { _ = server.Close() }()
+				defer server.end()
+				a.sayFailed(server)
 			}
 			defer a.watchBeside(ctx, dir, watched)()
 			if ledgerOnly {

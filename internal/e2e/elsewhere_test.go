@@ -49,7 +49,7 @@ func TestWhoIsElsewhereSeesTheCampaignWhereTheLedgerWorkerServesIt(t *testing.T)
 	require.Contains(t, c.user.must("campaigns"), names[0])
 	require.Contains(t, c.user.must("campaigns", "--of", "svc-esg-0003"), "dead since")
 
-	// A copy that somebody changed is told, and so is one of another key.
+	// A copy that somebody changed is told, and fetched anew.
 	copied := filepath.Join(c.user.state, "fetched", names[0])
 	bundle := filepath.Join(copied, "tile", "entries", "000.p")
 	parts, err := os.ReadDir(bundle)
@@ -60,8 +60,11 @@ func TestWhoIsElsewhereSeesTheCampaignWhereTheLedgerWorkerServesIt(t *testing.T)
 		text[len(text)/2] ^= 1
 		require.NoError(t, os.WriteFile(filepath.Join(bundle, p.Name()), text, 0o600))
 	}
-	bad := c.user.run("report")
-	require.Equal(t, 1, bad.code, bad.out)
+	require.Equal(t, 1, c.user.run("report", "--ledger", copied).code)
+	mended := c.user.run("report")
+	require.Equal(t, 0, mended.code, mended.err)
+	require.Contains(t, mended.err, "was damaged or changed, and was fetched anew")
+	require.NotContains(t, c.user.run("report").err, "anew")
 
 	// With the server gone the copy is still there to be looked at; another
 	// operator's machine has none, and is told where the ledger is.

@@ -105,7 +105,7 @@ func TestWhoIsElsewhereWatchesARunOfOneMachineAndFindsItsResultTheNextDay(t *tes
 		require.Equal(t, 1, r.code, args)
 		require.Contains(t, words(r), where, args)
 		require.Contains(t, words(r), "rollcall report --ledger "+folder, args)
-		require.Equal(t, 1, strings.Count(words(r), "connection refused"), args)
+		require.NotContains(t, words(r), "connection refused", "run took back at its end what it had offered")
 	}
 	require.Contains(t, strings.Join(strings.Fields(other.must("status")), " "), where)
 	require.Contains(t, strings.Join(strings.Fields(other.must("watch")), " "), where)

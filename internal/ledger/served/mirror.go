@@ -32,38 +32,54 @@ const (
 // an error, and leaves the copy as it was (ledger.ErrWrongLedger, ErrDamaged).
 // It takes what is not there yet, and the checkpoint last of all, as it was
 // before the rest was asked for: a copy that was given up on the way is an
-// older one, and whole. ErrNotThere: the server has none.
-func Mirror(ctx context.Context, from Access, campaign string, is ledger.Pinned, into string) error {
+// older one, and whole. ErrNotThere: the server has none. ErrUnpinned: nothing
+// is known of how the ledger began, so that any older one would do.
+//
+// A copy that is up to date is held to all that is in it, for its disk may have
+// changed; once held says that this process has done so before, to how it began
+// alone. anew: what lay there was not the ledger, and it was fetched anew.
+func Mirror(ctx context.Context, from Access, campaign string, is ledger.Pinned, into string, held bool) (anew bool, err error) {
 	r, err := newReader(from)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer r.http.CloseIdleConnections()
 	at := "/ledgers/" + url.PathEscape(campaign)
 	checkpoint, err := r.get(ctx, at+"/file/checkpoint", maxFile)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := is.Signed(checkpoint); err != nil {
-		return err
+		return false, err
 	}
-	if have, err := os.ReadFile(filepath.Join(into, checkpointFile)); err == nil && bytes.Equal(have, checkpoint) && is.Began(into) == nil {
-		return nil // nothing came since
+	if is.Size() == 0 {
+		return false, ErrUnpinned
+	}
+	have, _ := os.ReadFile(filepath.Join(into, checkpointFile))
+	if bytes.Equal(have, checkpoint) {
+		holds := is.Whole
+		if held {
+			holds = is.Began
+		}
+		if holds(into) == nil {
+			return false, nil // nothing came since
+		}
+		anew = true
 	}
 	text, err := r.get(ctx, at+"/files", maxList)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var files []file
 	if err := json.Unmarshal(text, &files); err != nil {
-		return fmt.Errorf("%s: its list of files cannot be read: %w", from.URL, err)
+		return false, fmt.Errorf("%s: its list of files cannot be read: %w", from.URL, err)
 	}
 	// What lies in the copy may be of another ledger: then all comes anew.
 	err = r.bring(ctx, at, files, checkpoint, is, into, true)
 	if errors.Is(err, ledger.ErrDamaged) || errors.Is(err, ledger.ErrWrongLedger) {
-		err = r.bring(ctx, at, files, checkpoint, is, into, false)
+		anew, err = have != nil, r.bring(ctx, at, files, checkpoint, is, into, false)
 	}
-	return err
+	return anew && err == nil, err
 }
 
 // bring fetches the files of a ledger into a folder beside the copy, has them

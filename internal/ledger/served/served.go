@@ -67,6 +67,8 @@ type Server struct {
 	http   *http.Server
 	root   *os.Root
 	asked  atomic.Int64 // when a reader asked last, in Unix nanoseconds; 0: nobody did
+	listen net.Listener
+	failed chan error
 }
 
 // Listen serves the ledgers below dir at an address, over TLS with a
@@ -94,7 +96,7 @@ func Listen(dir, address, public string) (*Server, error) {
 		_, port, _ := net.SplitHostPort(l.Addr().String())
 		public = "https://" + net.JoinHostPort(name, port)
 	}
-	s := &Server{root: root, Access: Access{URL: strings.TrimSuffix(public, "/"), Token: rand.Text(), Certificate: text}}
+	s := &Server{root: root, listen: l, failed: make(chan error, 1), Access: Access{URL: strings.TrimSuffix(public, "/"), Token: rand.Text(), Certificate: text}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ledgers/{campaign}/files", s.list)
 	mux.HandleFunc("GET /ledgers/{campaign}/file/{path...}", s.file)
@@ -105,9 +107,18 @@ func Listen(dir, address, public string) (*Server, error) {
 		// Connections bound requests.
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
-	go func() { _ = s.http.ServeTLS(netutil.LimitListener(l, mostConns), "", "") }()
+	go func() {
+		defer close(s.failed)
+		if err := s.http.ServeTLS(netutil.LimitListener(l, mostConns), "", ""); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("serving ledgers at %s ended: %w", s.Access.URL, err)
+		}
+	}()
 	return s, nil
 }
+
+// Failed gives why it serves no more, once it does not; it is closed without an
+// error by Close.
+func (s *Server) Failed() <-chan error { return s.failed }
 
 // Close ends it; who is being served is not waited for.
 func (s *Server) Close() error { return errors.Join(s.http.Close(), s.root.Close()) }
@@ -211,6 +222,10 @@ func certificate() (tls.Certificate, string, error) {
 
 // ErrNotThere: that server has no ledger of the campaign.
 var ErrNotThere = errors.New("no ledger of that campaign is there")
+
+// ErrUnpinned: Vault has no checkpoint of a ledger that has some. Its writer
+// leaves each there a moment after it has signed it.
+var ErrUnpinned = errors.New("Vault has no checkpoint of it: it was begun this moment, or somebody deleted them there, so that an older copy or another one would look the same. Look again; then look into Vault's audit log, and read the ledger where it is written")
 
 // Plainly is an error of Mirror without the address and the path of the
 // request, for whoever has said the address already.

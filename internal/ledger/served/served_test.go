@@ -88,13 +88,19 @@ func serve(t *testing.T, dir string) *Server {
 	return s
 }
 
+// mirror is Mirror of what was not held before.
+func mirror(t *testing.T, from Access, campaign string, is ledger.Pinned, into string) error {
+	_, err := Mirror(t.Context(), from, campaign, is, into, false)
+	return err
+}
+
 func TestACopyIsTheLedgerAndFollowsIt(t *testing.T) {
 	w := write(t)
 	s := serve(t, w.dir)
 	into := filepath.Join(t.TempDir(), "copy")
 	for _, more := range []int{1, 200, 300, 1, 700} {
 		w.grow(t, more)
-		require.NoError(t, Mirror(t.Context(), s.Access, campaign, w.pinned(t), into))
+		require.NoError(t, mirror(t, s.Access, campaign, w.pinned(t), into))
 		found, err := ledger.Verify(t.Context(), into, w.key, nil)
 		require.NoError(t, err)
 		require.Equal(t, uint64(w.n), found.Size)
@@ -107,7 +113,7 @@ func TestACopyIsTheLedgerAndFollowsIt(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, state.Credentials, w.n)
 	}
-	require.ErrorIs(t, Mirror(t.Context(), s.Access, "esg-02-20261129T120000Z", w.pinned(t), into+"2"), ErrNotThere)
+	require.ErrorIs(t, mirror(t, s.Access, "esg-02-20261129T120000Z", w.pinned(t), into+"2"), ErrNotThere)
 	require.NoDirExists(t, into+"2")
 }
 
@@ -118,12 +124,12 @@ func TestNothingIsGivenWithoutTheTokenOrToWhoTakesAnotherCertificate(t *testing.
 	into := filepath.Join(t.TempDir(), "copy")
 	wrong := s.Access
 	wrong.Token = other.Access.Token
-	require.ErrorContains(t, Mirror(t.Context(), wrong, campaign, w.pinned(t), into), "401")
+	require.ErrorContains(t, mirror(t, wrong, campaign, w.pinned(t), into), "401")
 	wrong = s.Access
 	wrong.Certificate = other.Access.Certificate
-	require.ErrorContains(t, Mirror(t.Context(), wrong, campaign, w.pinned(t), into), "certificate")
+	require.ErrorContains(t, mirror(t, wrong, campaign, w.pinned(t), into), "certificate")
 	wrong.Certificate = "none"
-	require.ErrorContains(t, Mirror(t.Context(), wrong, campaign, w.pinned(t), into), "is none")
+	require.ErrorContains(t, mirror(t, wrong, campaign, w.pinned(t), into), "is none")
 	require.NoDirExists(t, into)
 }
 
@@ -195,7 +201,7 @@ func TestAServerThatNamesOtherFilesIsRefused(t *testing.T) {
 				whole.ServeHTTP(w, r)
 			})
 			into := filepath.Join(t.TempDir(), "copy")
-			require.ErrorContains(t, Mirror(t.Context(), s.Access, campaign, w.pinned(t), into), c.want)
+			require.ErrorContains(t, mirror(t, s.Access, campaign, w.pinned(t), into), c.want)
 			require.NoDirExists(t, into)
 		})
 	}
@@ -214,7 +220,7 @@ func TestAServerThatSendsMoreThanItNamesIsRefused(t *testing.T) {
 		}
 		whole.ServeHTTP(w, r)
 	})
-	require.ErrorContains(t, Mirror(t.Context(), s.Access, campaign, w.pinned(t), filepath.Join(t.TempDir(), "copy")), "sends more than a ledger's file holds")
+	require.ErrorContains(t, mirror(t, s.Access, campaign, w.pinned(t), filepath.Join(t.TempDir(), "copy")), "sends more than a ledger's file holds")
 }
 
 // What a server gives that is another ledger, an older one, or not whole leaves
@@ -226,7 +232,7 @@ func TestACopyIsNotReplacedByWhatIsNotTheLedger(t *testing.T) {
 	require.NoError(t, os.CopyFS(filepath.Join(older, campaign), os.DirFS(filepath.Join(w.dir, campaign))))
 	w.grow(t, 300)
 	into := filepath.Join(t.TempDir(), "copy")
-	require.NoError(t, Mirror(t.Context(), serve(t, w.dir).Access, campaign, w.pinned(t), into))
+	require.NoError(t, mirror(t, serve(t, w.dir).Access, campaign, w.pinned(t), into))
 	before := contents(t, into)
 	is := w.pinned(t)
 
@@ -253,7 +259,7 @@ func TestACopyIsNotReplacedByWhatIsNotTheLedger(t *testing.T) {
 		"an entry was changed": {changed, filepath.Join(t.TempDir(), "new"), ledger.ErrDamaged, "an entry is not what its hash tile says"},
 		"a tile is missing":    {cut, filepath.Join(t.TempDir(), "new"), ledger.ErrDamaged, "tile/0/001"},
 	} {
-		err := Mirror(t.Context(), serve(t, c.dir).Access, campaign, is, c.into)
+		err := mirror(t, serve(t, c.dir).Access, campaign, is, c.into)
 		require.ErrorIs(t, err, c.want, name)
 		require.ErrorContains(t, err, c.says, name)
 		if c.into != into {
@@ -267,7 +273,7 @@ func TestACopyIsNotReplacedByWhatIsNotTheLedger(t *testing.T) {
 	is, err = ledger.Pin(w.key, fork)
 	require.NoError(t, err)
 	w.grow(t, 200)
-	err = Mirror(t.Context(), serve(t, w.dir).Access, campaign, is, into)
+	err = mirror(t, serve(t, w.dir).Access, campaign, is, into)
 	require.ErrorIs(t, err, ledger.ErrDamaged)
 	require.ErrorContains(t, err, "its first 600 entries are not those that are anchored")
 	require.Equal(t, before, contents(t, into))
@@ -283,14 +289,56 @@ func TestACopyThatIsNotTheLedgerIsMadeAnew(t *testing.T) {
 	w.grow(t, 600)
 	other.grow(t, 600)
 	into := filepath.Join(t.TempDir(), "copy")
-	require.NoError(t, Mirror(t.Context(), serve(t, other.dir).Access, campaign, other.pinned(t), into))
-	require.NoError(t, Mirror(t.Context(), serve(t, w.dir).Access, campaign, w.pinned(t), into))
+	require.NoError(t, mirror(t, serve(t, other.dir).Access, campaign, other.pinned(t), into))
+	require.NoError(t, mirror(t, serve(t, w.dir).Access, campaign, w.pinned(t), into))
 	found, err := ledger.Verify(t.Context(), into, w.key, nil)
 	require.NoError(t, err)
 	require.Equal(t, uint64(600), found.Size)
 	for _, p := range found.Problems {
 		require.Contains(t, p.What, "roll")
 	}
+}
+
+// A disk may change what lies on it, and what was whole when it came is not for
+// that whole now: whoever looks anew holds all of it to the checkpoint.
+func TestACopyThatWasDamagedOnItsDiskIsMendedByTheNextFetch(t *testing.T) {
+	w := write(t)
+	w.grow(t, 300)
+	s := serve(t, w.dir)
+	into := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, mirror(t, s.Access, campaign, w.pinned(t), into))
+	before := contents(t, into)
+	for _, name := range []string{"tile/entries/000", "tile/0/000", "ledger.json"} {
+		at := filepath.Join(into, filepath.FromSlash(name))
+		text, err := os.ReadFile(at)
+		require.NoError(t, err)
+		text[len(text)/2] ^= 1
+		require.NoError(t, os.WriteFile(at, text, 0o600))
+		anew, err := Mirror(t.Context(), s.Access, campaign, w.pinned(t), into, false)
+		require.NoError(t, err, name)
+		require.True(t, anew, name)
+		require.Equal(t, before, contents(t, into), name)
+	}
+}
+
+func TestALedgerOfWhichNothingIsAnchoredIsNotTaken(t *testing.T) {
+	w := write(t)
+	w.grow(t, 3)
+	is, err := ledger.Pin(w.key, nil)
+	require.NoError(t, err)
+	into := filepath.Join(t.TempDir(), "copy")
+	require.ErrorIs(t, mirror(t, serve(t, w.dir).Access, campaign, is, into), ErrUnpinned)
+	require.NoDirExists(t, into)
+}
+
+func TestWhoServesIsToldThatItEnded(t *testing.T) {
+	w := write(t)
+	s := serve(t, w.dir)
+	require.NoError(t, s.listen.Close())
+	require.ErrorContains(t, <-s.Failed(), "serving ledgers at "+s.Access.URL+" ended")
+	s = serve(t, w.dir)
+	require.NoError(t, s.Close())
+	require.NoError(t, <-s.Failed(), "it was told to")
 }
 
 // What a process left that died while it fetched is taken away, and what
@@ -305,7 +353,7 @@ func TestWhatWasLeftUnfinishedIsTakenAway(t *testing.T) {
 	}
 	long := time.Now().Add(-2 * longGone)
 	require.NoError(t, os.Chtimes(old, long, long))
-	require.NoError(t, Mirror(t.Context(), serve(t, w.dir).Access, campaign, w.pinned(t), filepath.Join(dir, "copy")))
+	require.NoError(t, mirror(t, serve(t, w.dir).Access, campaign, w.pinned(t), filepath.Join(dir, "copy")))
 	require.NoDirExists(t, old)
 	require.DirExists(t, now)
 }
