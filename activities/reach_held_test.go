@@ -148,6 +148,30 @@ func TestLoginsOfTwoWorkersThatReadEachOthersPlaces(t *testing.T) {
 	require.Len(t, dead, 2)
 }
 
+// An abort comes between: the passes are over, and the one that was set first
+// waits for the other one. Both are tried once more then, in batches of their
+// own (workflows/circle.go).
+func TestOfLoginsThatReadEachOthersPlacesEachSaysForWhichItWaits(t *testing.T) {
+	w := newReachable(t)
+	first, second := w.logins, w.logins
+	first.Span, second.Span = credential.Span{To: 1}, credential.Span{From: 1, To: 2}
+	a := w.triedBy(w.rotation, first, 0)[0]
+	require.Equal(t, protocol.ReasonWithinReach, a.Reason, a.Detail)
+	require.Contains(t, a.Detail, string(protocol.Intent)+": ")
+	require.Equal(t, credential.Refs{{Index: 1}}, a.Awaits)
+	require.True(t, w.good("esg-01-a"))
+	b := w.triedBy(w.rotation, second, 1)[1]
+	require.Equal(t, protocol.ReasonWithinReach, b.Reason, b.Detail)
+	require.Contains(t, b.Detail, string(protocol.Activate)+": ")
+	require.Equal(t, credential.Refs{{Index: 0}}, b.Awaits)
+	require.False(t, w.good("esg-01-b"), "its consumers are cut off")
+
+	w.restart()
+	require.NotNil(t, w.triedBy(w.rotation, second, 1)[1], "and stay so while only what is half done is tried")
+	require.Nil(t, w.triedBy(w.rotation, first, 0)[0])
+	require.Nil(t, w.triedBy(w.rotation, second, 1)[1])
+}
+
 // The one that was set first is looked at again in the same batch, to be
 // activated: when it was set only the first look knows.
 func TestOfLoginsThatReadEachOthersPlacesItIsSaidWhenEachWasSet(t *testing.T) {

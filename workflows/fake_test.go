@@ -34,11 +34,12 @@ type fake struct {
 	// Reason means dead. nil: all are dead at once.
 	outcome  func(at place, try int) (protocol.Step, protocol.Reason)
 	roll     wire.Roll
-	ended    []string                 // campaigns that it takes over from
-	until    func(at place) time.Time // when the lock ends that outcome says
-	gone     string                   // a server without an answer: no credential dies until it is left out
-	goneDoor string                   // a door of which that is so
-	waitsFor credential.Ref           // with finds or outcome: nothing of another page is set while it is among the open logins, or the readers
+	ended    []string                  // campaigns that it takes over from
+	until    func(at place) time.Time  // when the lock ends that outcome says
+	awaits   map[place]credential.Refs // what those wait for that outcome says are within reach
+	gone     string                    // a server without an answer: no credential dies until it is left out
+	goneDoor string                    // a door of which that is so
+	waitsFor credential.Ref            // with finds or outcome: nothing of another page is set while it is among the open logins, or the readers
 	finds    map[place]credential.FindingCode
 	doors    map[int]bool // by index: it has doors
 	comesTo  int          // how many an activity that asks doors comes to; 0: all
@@ -236,7 +237,7 @@ func (f *fake) apply(_ context.Context, in wire.ApplyInput) (out []wire.AppliedI
 		f.doubted = append(f.doubted, it.Unheard)
 		a := wire.Applied{Attempt: it.Attempt, From: []int{1}, To: []int{2}, Proof: protocol.ProofBind, Step: protocol.Prove}
 		if step, reason := f.stop(at); reason != "" {
-			a = wire.Applied{Attempt: it.Attempt, Step: step, Stop: &protocol.Stop{Reason: reason}}
+			a = wire.Applied{Attempt: it.Attempt, Step: step, Stop: &protocol.Stop{Reason: reason, Awaits: f.awaits[at]}}
 		} else if f.goneDoor != "" && !slices.Contains(in.Batch.DoorsLeftOut, f.goneDoor) {
 			a = wire.Applied{Attempt: it.Attempt, Step: protocol.Prove, Stop: &protocol.Stop{Reason: protocol.ReasonDoorSilent, Server: f.goneDoor}}
 		} else if f.gone != "" && !slices.Contains(in.Batch.LeftOut, f.gone) {

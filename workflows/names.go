@@ -91,6 +91,9 @@ const (
 	// changeMend marks campaigns that stay no longer than one of those that
 	// ended open for a person is open.
 	changeMend = "mend"
+	// changeCircle marks waves that end no login half done for another one that
+	// could go on.
+	changeCircle = "circle"
 
 	// SignalControl tells a wave what its campaign was told.
 	SignalControl = "control"

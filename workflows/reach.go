@@ -8,19 +8,12 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
-	"rollcall/internal/protocol"
 	"rollcall/internal/wire"
 )
 
 // A wave with logins to Vault goes first and alone, for one pass. What stays
 // open of it is tried again beside the waves that follow, in which nothing is
 // set whose new value such a login could read (activities/reach.go).
-
-// waitsForLogins: it is retired, and waits for logins of the same pass that are
-// so by now.
-func waitsForLogins(it wire.OpenItem) bool {
-	return it.Reason == protocol.ReasonWithinReach && it.Step == protocol.Activate
-}
 
 // loginsDied takes the logins of a batch that died off those that are open.
 func (w *wave) loginsDied(in rotationInput, out rotationResult) {

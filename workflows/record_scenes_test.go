@@ -167,6 +167,14 @@ var scenes = []struct {
 			s.await(ctx, func(st Status, _ WaveStatus) bool { return st.Held && len(st.Tried) == 2 }),
 			s.tell(ctx, UpdateResume, operator))
 	}},
+	// Two logins to Vault read each other's places. One is set, and the
+	// campaign is aborted before it is the other one's turn.
+	{name: "circle", settings: func(s *Settings) { s.Batch = 1 }, before: func(ctx context.Context, s *stage) error { return s.secondLogin(ctx) }, when: func(st Status, w WaveStatus) bool {
+		return st.Wave == 0 && w.Open == 1
+	}, during: func(ctx context.Context, s *stage) error {
+		return errors.Join(s.tell(ctx, UpdatePause, operator),
+			s.await(ctx, func(st Status, _ WaveStatus) bool { return st.Wave == 1 }), s.tell(ctx, UpdateAbort, operator))
+	}},
 	// A login to Vault that nobody had listed is found and taken up while the
 	// replica does not follow. It is on the roll of what follows.
 	{name: "found", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {

@@ -293,6 +293,14 @@ func (s *stage) correct(ctx context.Context) error {
 // forgotten makes a login of the device to Vault that reads what it has, and
 // stores the campaign file to list again with.
 func (s *stage) forgotten(ctx context.Context) error {
+	if err := s.secondLogin(ctx); err != nil {
+		return err
+	}
+	return s.store.SaveSpec(ctx, ownmount.RelistSpec(fmt.Sprintf("%s-%d", estate.Device, s.n), "again"), s.spec)
+}
+
+// secondLogin makes a login of the device to Vault that reads what it has.
+func (s *stage) secondLogin(ctx context.Context) error {
 	api := s.estate.Vault.Client().Logical()
 	const role = "auth/approle/role/storage"
 	if err := s.estate.Vault.Client().Sys().PutPolicyWithContext(ctx, "storage-reads", `path "kv/data/apps/`+estate.Device+`/*" { capabilities = ["read"] }`); err != nil {
@@ -309,10 +317,7 @@ func (s *stage) forgotten(ctx context.Context) error {
 	if err := s.estate.Vault.SeedKV(ctx, map[string]map[string]any{at: {"secret_id": made.Data["secret_id"]}}); err != nil {
 		return err
 	}
-	if err := s.estate.Vault.SeedMetadata(ctx, map[string]map[string]any{at: {"account": "approle/storage", "directory": "vault", "field": "secret_id"}}); err != nil {
-		return err
-	}
-	return s.store.SaveSpec(ctx, ownmount.RelistSpec(fmt.Sprintf("%s-%d", estate.Device, s.n), "again"), s.spec)
+	return s.estate.Vault.SeedMetadata(ctx, map[string]map[string]any{at: {"account": "approle/storage", "directory": "vault", "field": "secret_id"}})
 }
 
 // role is the AppRole with which the device logs in.

@@ -102,6 +102,7 @@ func TestTheRecordedHistoriesCoverWhatCampaignsDo(t *testing.T) {
 				if bytes.Contains(p.Data, []byte(protocol.ReasonDoorTakesOld)) {
 					seen[name+" "+string(protocol.ReasonDoorTakesOld)] = true
 				}
+				seen[name+" "+changeCircle] = seen[name+" "+changeCircle] || string(p.Data) == `"`+changeCircle+`"`
 			}
 			return in, err
 		}
@@ -120,7 +121,7 @@ func TestTheRecordedHistoriesCoverWhatCampaignsDo(t *testing.T) {
 	}
 	for _, want := range []string{
 		CampaignWorkflow, WaveWorkflow, LauncherWorkflow, TasksWorkflow,
-		"Campaign WorkflowExecutionCancelRequested", "Wave WorkflowExecutionContinuedAsNew", "Wave WorkflowExecutionSignaled", "Wave TimerFired",
+		"Campaign WorkflowExecutionCancelRequested", "Wave WorkflowExecutionContinuedAsNew", "Wave WorkflowExecutionSignaled", "Wave TimerFired", "Wave " + changeCircle,
 		"List", "RecordRoll", "Prepare", "RecordIntents", "Apply", "RecordResults", "Clean", "RecordExceptions", "RecordEvent", "CloseCampaign", "OpenScheduled",
 		"OpenTasks", "RecordTasks", "LookAtTasks", "CloseTasks", "AskDevice", "WatchDevice", "AskTaskDoors", "RecordTaskDoors", "Relist", "Untouched", "Amend", "RecordTakenUp",
 	} {

@@ -238,7 +238,8 @@ type waveState struct {
 	Open    []batchTodo     `json:"open,omitempty"` // of this pass, to come again
 	Half    []batchTodo     `json:"half,omitempty"` // of an aborted wave, for one more pass
 	Split   bool            `json:"split,omitempty"`
-	Ended   int             `json:"ended,omitempty"` // exceptions that are recorded
+	Circle  int             `json:"circle,omitempty"` // as wave.came has it, what the next pass of circleAgain has to reach
+	Ended   int             `json:"ended,omitempty"`  // exceptions that are recorded
 	Dead    int             `json:"dead"`
 	Aside   int             `json:"aside,omitempty"`
 	Planned bool            `json:"started"`          // Todo was filled once

@@ -15,7 +15,7 @@ func (w *wave) wait(ctx workflow.Context) {
 			if it.Reason.Immediate() || w.state.Pass == 1 && waitsForLogins(it) {
 				return
 			}
-			if cutOff(it) {
+			if cutOff(it) || waitsForLogins(it) && knowsCircles(ctx) {
 				delay = min(delay, cutOffWait)
 			}
 			// A look before the end of a lock costs no login, and finds what

@@ -247,7 +247,7 @@ func (w *wave) again(ctx workflow.Context) {
 
 // over reports whether no further pass is due.
 func (w *wave) over() bool {
-	if w.state.Control.Aborting {
+	if w.state.Control.Aborting || len(w.state.Half) > 0 {
 		return true
 	}
 	for _, t := range w.state.Open {
@@ -282,23 +282,23 @@ func (w *wave) awaits() bool {
 func (w *wave) relieved() bool { return w.state.Control.relief() > w.state.Heard }
 
 // end gives what lies between Set and Prove a last pass when the wave was
-// aborted, and records what stays open. Of either there may be so much that it
-// takes several runs.
+// aborted, and in any case logins that read each other's places, and records
+// what stays open. Of either there may be so much that it takes several runs.
 func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 	why := "the deadline has passed"
 	if w.state.Control.Aborting {
 		why = w.state.Control.ended()
-		w.splitHalfDone()
-		for len(w.state.Half) > 0 {
-			if w.full(ctx) {
-				return waveResult{}, w.continueAsNew(ctx)
-			}
-			next := w.state.Half[0]
-			w.state.Half = w.state.Half[1:]
-			w.started++
-			w.inFlight++
-			w.dispatch(ctx, next, true)
+		w.splitHalfDone(ctx)
+	}
+	for len(w.state.Half) > 0 || w.circleAgain(ctx) {
+		if w.full(ctx) {
+			return waveResult{}, w.continueAsNew(ctx)
 		}
+		next := w.state.Half[0]
+		w.state.Half = w.state.Half[1:]
+		w.started++
+		w.inFlight++
+		w.dispatch(ctx, next, true)
 	}
 	for recorded := 0; len(w.state.Open) > 0; recorded++ {
 		if recorded > 0 && w.full(ctx) {
@@ -346,9 +346,9 @@ func (w *wave) untried(t batchTodo) []wire.OpenItem {
 }
 
 // splitHalfDone sets apart, once, the credentials whose new value is or may be
-// in force: they get one more pass (rule 3: forward only), and nothing else
-// does.
-func (w *wave) splitHalfDone() {
+// in force: they get one more pass (rule 3: forward only), and so do the logins
+// that they wait for (circle.go). Nothing else does.
+func (w *wave) splitHalfDone(ctx workflow.Context) {
 	if w.state.Split {
 		return
 	}
@@ -356,24 +356,15 @@ func (w *wave) splitHalfDone() {
 	for _, t := range w.state.Todo {
 		w.state.Open = append(w.state.Open, batchTodo{Batch: t.Batch, Items: w.untried(t)})
 	}
-	var rest []batchTodo
-	for _, t := range w.state.Open {
-		var h, r []wire.OpenItem
-		for _, it := range t.Items {
-			if halfDone(it) {
-				h = append(h, it)
-			} else {
-				r = append(r, it)
-			}
-		}
-		if h != nil {
-			w.state.Half = append(w.state.Half, batchTodo{Batch: t.Batch, Items: h})
-		}
-		if r != nil {
-			rest = append(rest, batchTodo{Batch: t.Batch, Items: r})
-		}
+	w.state.Todo = nil
+	w.setApart(halfDone)
+	var waiting []wire.OpenItem
+	for _, t := range w.state.Half {
+		waiting = append(waiting, slices.DeleteFunc(slices.Clone(t.Items), func(it wire.OpenItem) bool { return !waitsForLogins(it) })...)
 	}
-	w.state.Todo, w.state.Open = nil, rest
+	if len(waiting) > 0 && knowsCircles(ctx) {
+		w.addAwaited(waiting)
+	}
 	w.state.Pass++
 	w.state.Split = true
 }

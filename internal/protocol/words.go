@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"rollcall/internal/credential"
 )
 
 // Step is a place in the rotation of one credential.
@@ -277,6 +279,9 @@ type Stop struct {
 	// Wait: what keeps it open ends by itself at Until, as the campaign file
 	// says, and is waited for past the deadline.
 	Wait bool `json:",omitempty"`
+	// Awaits are the logins to Vault for which it waits (ReasonWithinReach);
+	// nil where that is not known, or where they are many.
+	Awaits credential.Refs `json:",omitempty"`
 }
 
 // LockedUntil adds to the Stop of a lock when it ends. A server's clock is not

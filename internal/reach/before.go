@@ -90,7 +90,7 @@ func (o *Reach) unasked(ctx context.Context, c credential.Credential) *protocol.
 		return nil
 	}
 	if which := o.notAsked(ctx, c, func(login credential.Credential) bool { return login.ID != c.ID }); which != "" {
-		return notBegunFor(notAsked + ": " + which)
+		return o.awaiting(ctx, c, notBegunFor(notAsked+": "+which))
 	}
 	return nil
 }
@@ -118,12 +118,12 @@ func (o *Reach) Within(ctx context.Context, c credential.Credential) *protocol.S
 				if i == 0 {
 					what = "what Rollcall stages" + o.because(login) + ": take that right from it first"
 				}
-				return within("a login to Vault of the roll (" + o.told(login) + ") that is not dead yet, or batch tokens or orphans of one, could read " + what)
+				return o.awaiting(ctx, c, within("a login to Vault of the roll ("+o.told(login)+") that is not dead yet, or batch tokens or orphans of one, could read "+what))
 			}
 		}
 	}
 	if which := o.notAsked(ctx, c, func(credential.Credential) bool { return true }); which != "" {
-		return within("a login to Vault of the roll is not dead yet, and what it could read cannot be found out (its own reason says what is the matter with it): " + which)
+		return o.awaiting(ctx, c, within("a login to Vault of the roll is not dead yet, and what it could read cannot be found out (its own reason says what is the matter with it): "+which))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -86,7 +87,26 @@ func (o *Reach) Stand(ctx context.Context, c credential.Credential, may func() e
 	if noted.by[c.ID] = (waits{ids: awaits}); noted.circle(c.ID) {
 		return nil
 	}
-	return o.settled(ctx, c, notBegunFor("another login to Vault of the roll, which is not dead yet, could read where its new value goes, or what it could read cannot be found out; and it is not about to be set itself (its own reason says what is the matter with it, or it has not been looked at yet)"))
+	return o.settled(ctx, c, o.awaiting(ctx, c, notBegunFor("another login to Vault of the roll, which is not dead yet, could read where its new value goes, or what it could read cannot be found out; and it is not about to be set itself (its own reason says what is the matter with it, or it has not been looked at yet)")))
+}
+
+// awaiting has the stop of a login say which others it waits for, where they
+// are few.
+func (o *Reach) awaiting(ctx context.Context, c credential.Credential, stop *protocol.Stop) *protocol.Stop {
+	if !c.ReachesVault() {
+		return stop
+	}
+	ids := o.awaits(ctx, c)
+	var refs credential.Refs
+	for _, id := range ids {
+		at, listed := o.at[id]
+		if !listed || len(ids) > fewAwaited {
+			return stop
+		}
+		refs = append(refs, at)
+	}
+	stop.Awaits = refs
+	return stop
 }
 
 // StandAside notes the same of a login of which nothing is staged, because

@@ -70,6 +70,17 @@ func TestAnOpenCredentialIsRecordedOnceForEachPass(t *testing.T) {
 	require.Equal(t, "lags", first.Detail)
 }
 
+func TestWhatAPassLeavesAsItWasIsNotToldAgainWhateverIsKeptOfIt(t *testing.T) {
+	stop := &protocol.Stop{Reason: protocol.ReasonVault, Detail: "Vault is sealed"}
+	was := wire.OpenAs(0, protocol.Set, stop)
+	was.Sent, was.Unheard, was.Contradicts = true, true, "ldap://2"
+	was.Own = &wire.OpenItem{Step: protocol.Precheck, Reason: protocol.ReasonLocked}
+	in := wire.ResultInput{Pass: 3, Known: []wire.OpenItem{was}, Applied: []wire.AppliedItem{{Applied: wire.Applied{Step: protocol.Set, Stop: stop}}}}
+	require.Empty(t, Results(in, []credential.Credential{cred}, noon))
+	in.Known[0].Step = protocol.Verify
+	require.Len(t, Results(in, []credential.Credential{cred}, noon), 1)
+}
+
 func TestEveryLineOfARollIsListedWithItsProvenance(t *testing.T) {
 	c := cred
 	c.Reasons = []credential.Reason{{Source: "vault", Type: "vault-kv", Detail: "kv/apps/a"}}

@@ -38,12 +38,11 @@ func Activated(in wire.ActivatedInput, page []credential.Credential, now time.Ti
 func Results(in wire.ResultInput, page []credential.Credential, now time.Time) (entries []ledger.Entry) {
 	known := map[int]wire.OpenItem{}
 	for _, k := range in.Known {
-		k.Before, k.Sent, k.Contradicts = nil, false, ""
 		known[k.Index] = k
 	}
 	for _, p := range in.Stopped {
 		at := wire.OpenAs(p.Index, p.Step, p.Stop)
-		if known[p.Index] != at {
+		if !sameOpen(known[p.Index], at) {
 			entries = append(entries, open(in, page[p.Index], at, p.Stop.Detail, now))
 		}
 	}
@@ -57,13 +56,18 @@ func Results(in wire.ResultInput, page []credential.Credential, now time.Time) (
 			continue
 		}
 		at := wire.OpenAs(a.Index, a.Step, a.Stop)
-		if known[a.Index] != at {
+		if !sameOpen(known[a.Index], at) {
 			e := open(in, c, at, a.Stop.Detail, now)
 			e.SetAt = a.SetAt
 			entries = append(entries, e)
 		}
 	}
 	return entries
+}
+
+// sameOpen reports whether two passes left a credential open in the same way.
+func sameOpen(a, b wire.OpenItem) bool {
+	return a.Step == b.Step && a.Reason == b.Reason && a.Server == b.Server && a.Until == b.Until && a.Wait == b.Wait
 }
 
 // again tells what is said after another listing from what was said before: the

@@ -243,6 +243,8 @@ type OpenItem struct {
 	// an outage and came no further (protocol.Reason.Outage): that stays the
 	// cause, and the outage is said beside it.
 	Own *OpenItem `json:"o,omitempty"`
+	// Awaits as in protocol.Stop.
+	Awaits credential.Refs `json:"l,omitempty"`
 }
 
 // Cause is why it is open by itself; nil where nothing but an outage is known.
@@ -253,12 +255,12 @@ func (it OpenItem) Cause() *OpenItem {
 	case it.Reason == protocol.ReasonRestaged && it.Before != nil:
 		return it.Before.Cause()
 	}
-	return &OpenItem{Step: it.Step, Reason: it.Reason, Server: it.Server}
+	return &OpenItem{Step: it.Step, Reason: it.Reason, Server: it.Server, Awaits: it.Awaits}
 }
 
 // OpenAs is why a stop leaves a credential open.
 func OpenAs(index int, step protocol.Step, s *protocol.Stop) OpenItem {
-	it := OpenItem{Index: index, Step: step, Reason: s.Reason, Server: s.Server, Wait: s.Wait}
+	it := OpenItem{Index: index, Step: step, Reason: s.Reason, Server: s.Server, Wait: s.Wait, Awaits: s.Awaits}
 	if !s.Until.IsZero() {
 		it.Until = s.Until.Unix()
 	}
