@@ -29,12 +29,12 @@ func (r *Rotation) askDoors(ctx context.Context, in wire.ApplyInput, rot *rotati
 	for i := range done {
 		verdicts = append(verdicts, rotation.Verdict{Credential: cs[i], Applied: &done[i]})
 	}
-	if in.Doors == wire.DoorsLater {
-		rot.LeaveDoors(ctx, verdicts)
-		return nil
-	}
 	rot.Refusals = &r.refusals
 	ask := r.doorAsker(spec, campaign, rot.Device)
+	if in.Doors == wire.DoorsLater {
+		rot.LeaveDoors(ctx, ask, verdicts)
+		return nil
+	}
 	if in.Doors == wire.DoorsNow {
 		ask.Until = time.Now().Add(doorsAtATime)
 	}

@@ -101,6 +101,9 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 		f.problem("software", "none says that nothing is kept there, and cache or flush that something is: take one of them out")
 	}
 	d.Machines = f.integer("machines", 0, 1, door.MaxLooks)
+	if slices.Contains(t.Keys, "processes") {
+		d.Processes = f.integer("processes", 0, 1, 1024)
+	}
 	d.Flush = l.doorFlush(f, c)
 	f.doorFurther(t, &d)
 	return d, true

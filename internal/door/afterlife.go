@@ -1,6 +1,7 @@
 package door
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -175,6 +176,22 @@ func (s Settings) Keeping() time.Duration {
 		most = max(most, k.Lasts)
 	}
 	return most
+}
+
+// Settles is how long it takes, from when an old value was refused, until no
+// process can take it any more that keeps logins of its own: who asks cannot
+// choose which of them answers. 0: one answers for all, or nothing there is
+// known to do so.
+func (s Settings) Settles() (lasts time.Duration) {
+	if s.Processes == 1 {
+		return 0
+	}
+	for _, k := range s.Keepers() {
+		if k.Apart != "" {
+			lasts = max(lasts, cmp.Or(s.Cache, k.Lasts))
+		}
+	}
+	return lasts
 }
 
 // Refusers are those of Keepers that may refuse the new value.

@@ -72,6 +72,9 @@ type Settings struct {
 	// Machines is how many there may be behind its address, as the file says;
 	// 0: see Looks.
 	Machines int `json:"machines,omitempty"`
+	// Processes is how many of one machine keep logins of their own there, as
+	// the file says; 0: nobody knows. See Settles.
+	Processes int `json:"processes,omitempty"`
 	// Flush ends that; nil where nothing is to be run.
 	Flush *Flush `json:"flush,omitempty"`
 	// Secret is where Vault holds the secret that the door and who asks it

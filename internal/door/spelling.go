@@ -172,22 +172,22 @@ func (s Settings) SpellingDoubt() string {
 const UnaskedSpellings = "dead there is said of the spellings of a login name that are asked"
 
 // OtherSpellings says what such a door may do by a spelling that is not asked,
-// and where something behind its address keeps its own that was not asked,
-// until when, and what ends it, for people; empty where it does not.
+// until when, and what ends it, for people; empty where it does not, as where
+// nothing is dead before all that it may keep is over (Settles), for as long as
+// the file says.
 func (s Settings) OtherSpellings() string {
-	if s.SpellingDoubt() == "" {
+	settles := s.Settles()
+	if s.SpellingDoubt() == "" || settles > 0 && s.Cache > 0 {
 		return ""
+	}
+	if settles > 0 {
+		return fmt.Sprintf("%s, and of all others once %s are over, for which it may keep a login as it is shipped: where it is set to another time (credentialsttl of Squid), it may go on taking the stolen value, so say cache: of it; where it is one process, processes: 1", UnaskedSpellings, settles)
 	}
 	said := UnaskedSpellings + "; by another one (sVc-x) by which somebody logged in before, it may go on taking the stolen value"
 	if keeps := s.Keeping(); keeps > 0 {
 		said += fmt.Sprintf(" for up to %s after the new one was set", keeps)
 	} else {
 		said += ", for nobody knows how long (say cache: of it)"
-	}
-	for _, k := range s.Keepers() {
-		if k.Apart != "" {
-			said += "; so it may where it is " + k.What + ", whatever was asked: " + k.Apart
-		}
 	}
 	lead := "; what ends it for all of them, if that is "
 	for _, k := range s.Keepers() {

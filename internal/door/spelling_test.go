@@ -2,6 +2,7 @@ package door
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -26,8 +27,10 @@ func TestADoorThatKeepsSpellingsApartSaysUntilWhenAndWhatEndsIt(t *testing.T) {
 	said := Settings{Type: "submission", Software: "saslauthd"}.OtherSpellings()
 	require.Contains(t, said, "for up to 8h0m0s after the new one was set")
 	require.Contains(t, said, "restart; no reload, no wrong login")
-	require.Contains(t, Settings{Type: "http-proxy"}.OtherSpellings(), "each of its worker processes (workers) keeps its own")
-	require.NotContains(t, said, "processes")
+	require.Contains(t, Settings{Type: "http-proxy"}.OtherSpellings(), "once 2h0m0s are over, for which it may keep a login as it is shipped")
+	require.Empty(t, Settings{Type: "http-proxy", Cache: time.Hour}.OtherSpellings(), "nothing is dead there before that hour is over")
+	require.Contains(t, Settings{Type: "http-proxy", Cache: time.Hour, Processes: 1}.OtherSpellings(), "for up to 1h0m0s after the new one was set")
+	require.NotContains(t, said, "shipped")
 	require.Contains(t, Settings{Type: "https", Software: "nginx"}.OtherSpellings(), "nobody knows how long")
 	require.Empty(t, Settings{Type: "submission", Software: "dovecot"}.OtherSpellings())
 	require.Empty(t, Settings{Type: "https", Software: KeepsNone}.OtherSpellings(), "as who writes the file vouches")

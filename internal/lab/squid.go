@@ -2,10 +2,12 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -27,6 +29,9 @@ type SquidOptions struct {
 	// Cache keeps accepted logins for so long (credentialsttl); 0 is 2 hours,
 	// as Squid ships.
 	Cache time.Duration
+	// Workers is how many processes serve at its ports, each with logins of
+	// its own; 0 is one, as Squid ships.
+	Workers int
 }
 
 // Squid is a running proxy of the web that lets in by HTTP basic: in clear text
@@ -85,7 +90,7 @@ func StartSquid(ctx context.Context, o SquidOptions) (*Squid, error) {
 // Restart stops the proxy if it runs and starts it on the same ports, without
 // anything that it kept.
 func (s *Squid) Restart(ctx context.Context) error {
-	if err := s.oneProcess.Stop(ctx); err != nil {
+	if err := s.end(ctx); err != nil {
 		return err
 	}
 	nobody, err := user.Lookup("nobody")
@@ -110,9 +115,10 @@ func (s *Squid) Restart(ctx context.Context) error {
 	var text strings.Builder
 	d := s.opts.Directory
 	if err := squidConf.Execute(&text, map[string]any{"Dir": s.run, "Cert": cert, "Key": key, "Port": s.ports, "Cache": int(cache.Seconds()),
-		"LDAP": d.LDAP(), "People": d.PeopleDN(), "BindDN": d.BinderDN}); err != nil {
+		"LDAP": d.LDAP(), "People": d.PeopleDN(), "BindDN": d.BinderDN, "Workers": s.opts.Workers}); err != nil {
 		return err
 	}
+	_ = os.Remove(s.LogFile())
 	for name, body := range map[string]string{"squid.conf": text.String(), "secret": d.BinderPassword} {
 		if err := os.WriteFile(filepath.Join(s.run, name), []byte(body), 0o600); err != nil {
 			return err
@@ -128,8 +134,14 @@ func (s *Squid) Restart(ctx context.Context) error {
 	}
 	// It does not run as root, and would outlive a parent that is killed if it
 	// changed its user itself (prctl(2), PR_SET_PDEATHSIG).
-	proc, err := startProcess(ctx, s.run, s.path("squid.out"), s.answers, "setpriv", "--reuid", nobody.Uid, "--regid", nobody.Gid, "--clear-groups", "--pdeathsig", "KILL",
-		squidBinary, "-N", "-f", filepath.Join(s.run, "squid.conf"))
+	args := []string{"setpriv", "--reuid", nobody.Uid, "--regid", nobody.Gid, "--clear-groups", "--pdeathsig", "KILL", squidBinary, "-f", filepath.Join(s.run, "squid.conf"), "-N"}
+	if s.opts.Workers > 0 {
+		// Its processes end with the first one of their namespace, and meet in
+		// a folder that its program has the path of.
+		args = append([]string{"unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "sh", "-c", "mkdir -p /run/squid && mount -t tmpfs -o mode=1777 tmpfs /run/squid && mount -t tmpfs tmpfs /dev/shm && exec \"$@\"", "sh"}, args...)
+		args[len(args)-1] = "--foreground"
+	}
+	proc, err := startProcess(ctx, s.run, s.path("squid.out"), s.answers, args[0], args[1:]...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.proc = proc
@@ -142,9 +154,62 @@ func (s *Squid) Reload() { s.Process().signal(syscall.SIGHUP) }
 // Stop ends the proxy.
 func (s *Squid) Stop(ctx context.Context) error {
 	_ = s.there.Close()
-	err := s.oneProcess.Stop(ctx)
+	err := s.end(ctx)
 	_ = os.RemoveAll(s.run)
 	return err
+}
+
+// end ends it; of several processes none is asked to (unshare(1) hears no
+// SIGTERM).
+func (s *Squid) end(ctx context.Context) error {
+	p := s.Process()
+	if s.opts.Workers == 0 || p == nil {
+		return s.oneProcess.Stop(ctx)
+	}
+	p.Kill()
+	for len(s.workers()) > 0 && ctx.Err() == nil { // they end a while after it
+		time.Sleep(time.Millisecond)
+	}
+	return ctx.Err()
+}
+
+// workers are its processes by their numbers.
+func (s *Squid) workers() map[int]*os.Process {
+	out := map[int]*os.Process{}
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range files {
+		line, err := os.ReadFile(file)
+		name, _, _ := strings.Cut(string(line), "\x00")
+		number, is := strings.CutPrefix(name, "(squid-")
+		n, notOne := strconv.Atoi(strings.TrimSuffix(number, ")"))
+		if err != nil || !is || notOne != nil || !strings.Contains(string(line), s.run) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+			out[n], _ = os.FindProcess(pid)
+		}
+	}
+	return out
+}
+
+// Only has the nth of its processes serve alone, counted from 1, and the others
+// frozen; 0 lets all go on. Which of them answers is chance otherwise.
+func (s *Squid) Only(n int) error {
+	for at, p := range s.workers() {
+		if n == 0 || n == at {
+			if err := p.Signal(syscall.SIGCONT); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := p.Signal(syscall.SIGSTOP); err != nil {
+			return err
+		}
+		for !(&Process{cmd: &exec.Cmd{Process: p}}).stopped() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	return nil
 }
 
 // Address is where it answers: http, https, open.
@@ -163,6 +228,10 @@ func (s *Squid) answers(ctx context.Context) error {
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", s.Address("https"))
 	if err != nil {
 		return err
+	}
+	said, err := os.ReadFile(s.LogFile())
+	if n := strings.Count(string(said), "| Accepting "); n < 3*s.opts.Workers { // each at http, https and open
+		return errors.Join(err, c.Close(), fmt.Errorf("%d processes, which answer at %d ports in all", len(s.workers()), n))
 	}
 	return c.Close()
 }
@@ -197,4 +266,5 @@ visible_hostname localhost
 shutdown_lifetime 0 seconds
 forward_timeout 30 seconds
 max_filedescriptors 1024
-`))
+{{if .Workers}}workers {{.Workers}}
+{{end}}`))

@@ -180,6 +180,7 @@ const (
 
 	// At a door, once every server of the authority has given its proof.
 	ReasonDoorTakesOld   Reason = "cached-at-door"  // a door still takes the stolen secret
+	ReasonDoorMayKeep    Reason = "may-be-cached"   // a door refused the stolen secret, and another process of it may take that still
 	ReasonDoorRefusesNew Reason = "refused-at-door" // a door refuses the new secret, so its refusal of the old one proves nothing
 	ReasonDoorSilent     Reason = "silent-door"     // a door says nothing about the secret
 	ReasonDoorGuest      Reason = "unguarded-door"  // a door lets in whoever comes

@@ -155,7 +155,7 @@ func TestDoorsThatThereIsNoTimeForAreLeftForLater(t *testing.T) {
 	require.Equal(t, later, int(remembered.Load()), "the next look would retire the old value once more")
 
 	v, w := atServers("a", "mail"), atServers("b")
-	rot.LeaveDoors(t.Context(), []Verdict{v, w})
+	rot.LeaveDoors(t.Context(), DoorAsker{}, []Verdict{v, w})
 	require.True(t, v.AtDoors)
 	require.False(t, v.Dead())
 	require.True(t, w.Dead(), "what has no door is dead")

@@ -60,6 +60,7 @@ func (t *turn) heard(ev protocol.DoorEvidence) {
 // prove_doors_lockout.go). stopped says that no other one is to be begun.
 func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, ask DoorAsker, stopped func() bool) {
 	turns := map[string]*turn{}
+	r.openAnew(ctx, ask, verdicts)
 	asked := r.haveDoors(verdicts)
 	for _, v := range asked {
 		for _, d := range v.Credential.Doors {
@@ -139,7 +140,8 @@ func (r *Rotator) haveDoors(verdicts []Verdict) (asked []Verdict) {
 }
 
 // LeaveDoors leaves what has doors for later: it is neither dead nor open.
-func (r *Rotator) LeaveDoors(ctx context.Context, verdicts []Verdict) {
+func (r *Rotator) LeaveDoors(ctx context.Context, ask DoorAsker, verdicts []Verdict) {
+	r.openAnew(ctx, ask, verdicts)
 	for _, v := range r.haveDoors(verdicts) {
 		v.leaveDoors(ctx)
 	}
@@ -185,6 +187,7 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 		}
 	}
 	v.Doors = make([]protocol.DoorEvidence, len(v.Credential.Doors))
+	may := make([]*protocol.Stop, len(v.Doors))
 	wrong := &wrongLogins{clear: func(ctx context.Context) *protocol.Stop { return r.goodLogins(ctx, v.at) }}
 	for n, as := range v.Credential.Doors {
 		v.Doors[n] = protocol.DoorEvidence{Door: as.Door}
@@ -194,6 +197,10 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 		}
 		if t.err != nil {
 			leave(NotOpened(as.Door, t.err))
+			continue
+		}
+		if is := ask.waiting(v.Credential, as.Door, v.at); is != nil {
+			v.Doors[n], may[n] = is.ev, is.stop
 			continue
 		}
 		if stop = r.Refusals.spent(r.Campaign, v.Credential.ID); stop != nil {
@@ -216,8 +223,10 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 			of := ask.asking(t.door, v.Credential, as, v.at, wrong)
 			of.names = names{r.Refusals, r.Campaign, v.Credential.ID, as.Door}
 			of.looks = r.Refusals.looks(r.Campaign, v.Credential.ID, as.Door, of.looks)
+			began := r.Now()
 			v.Doors[n], stop = r.askFlushed(ctx, v, ask, of)
 			t.heard(v.Doors[n])
+			may[n] = ask.settles(ctx, v.Credential, v.Doors[n], v.at, began)
 		}
 		t.door.Turn.Unlock()
 	}
@@ -227,6 +236,8 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 	switch took := slices.ContainsFunc(v.Doors, protocol.DoorEvidence.TookOld); {
 	case took && stop != nil && slices.Contains(ofOneDoor, stop.Reason):
 		return nil // that one is what is to be told
+	case stop == nil && !took && not == nil:
+		return onlyWaits(v, may)
 	case stop == nil && !took:
 		return not
 	}

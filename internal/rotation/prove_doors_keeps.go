@@ -137,8 +137,9 @@ func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c creden
 	of.looks = a.Refusals.looks(a.Campaign, c.ID, as.Door, of.looks)
 	of.past = a.Refusals.progress(a.Campaign, c.ID, as.Door, of.looks, value, olds, a.Now())
 	if of.past.whole != nil {
-		return *of.past.whole, nil, nil
+		return *of.past.whole, nil, a.settles(ctx, c, *of.past.whole, of.with, a.Now())
 	}
+	began := a.Now()
 	ev, stop := askDoor(ctx, of)
 	a.Refusals.noteOld(ctx, a.Campaign, c.ID, ev.DoorEvidence)
 	f := a.flushed(ctx, c, as, ev)
@@ -148,12 +149,15 @@ func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c creden
 		look.flushed = as.Door
 	default:
 		of.past.showed(ev.DoorEvidence, stop, a.Now())
-		of.looks = door.MaxLooks
+		of.looks, began = door.MaxLooks, a.Now()
 		ev, stop = askDoor(ctx, of)
 	}
 	of.past.showed(ev.DoorEvidence, stop, a.Now())
 	if ev.RefusedNew() && !a.mayKeep(ev) {
 		look.tells = as.Door
+	}
+	if stop == nil {
+		stop = a.settles(ctx, c, ev.DoorEvidence, of.with, began)
 	}
 	return ev.DoorEvidence, f, stop
 }
