@@ -53,6 +53,14 @@ func beforeStaging(ctx context.Context, rot *rotation.Rotator, within *reach.Rea
 	return stop, true
 }
 
+// notLookedAt takes back what an earlier pass said of a login that this one
+// does not come to: what keeps it from being set by now is not known.
+func (r *Rotation) notLookedAt(ctx context.Context, campaign string, c credential.Credential) {
+	if c.ReachesVault() {
+		r.logins.Aside(ctx, campaign, c.ID)
+	}
+}
+
 // inCircles are, again and again, those of a batch that wait for other logins,
 // for as long as one of them comes further: when all were looked at, those that
 // read each other's places are set one after the other, and then the new value

@@ -1,12 +1,16 @@
 package activities
 
 import (
+	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
 
@@ -93,6 +97,69 @@ func TestALoginThatCannotBeAskedIsNotSetBeforeOneThatWaitsForItAndTurnsOutToStay
 		}
 	}
 	require.Len(t, dead, 2)
+}
+
+// The campaign of another device has it in hand: this one cannot set it, however
+// it looks.
+func TestALoginIsNotSetBeforeAnotherOneThatAnotherCampaignHasInHand(t *testing.T) {
+	w := vaultUsers(t, map[string]any{"password": "stolen-y", "token_policies": "reads-esg-01"})
+	ctx, y := t.Context(), w.roll.Credentials[1]
+	spec, err := w.rotation.spec(ctx, "c")
+	require.NoError(t, err)
+	data, err := json.Marshal(spec)
+	require.NoError(t, err)
+	require.NoError(t, Open(ctx, w.store, ownmount.CampaignRecord{Campaign: "d", Device: "esg-02"}, data))
+	_, created, err := w.store.Stage(ctx, y.ID, ownmount.Staged{Secret: credential.NewSecret("of-the-other"), Campaign: "d", Attempt: 1, CreatedAt: time.Now()})
+	require.NoError(t, err)
+	require.True(t, created)
+	for range 2 {
+		got := w.tried(0, 1)
+		require.Equal(t, protocol.ReasonOtherOwner, got[1].Reason, got[1].Detail)
+		require.Equal(t, protocol.ReasonWithinReach, got[0].Reason, got[0].Detail)
+		require.True(t, w.letsIn("x", "stolen-x"), "nothing was set")
+	}
+
+	// Another campaign's word that it is about to set one stays, for what this
+	// one has not in hand.
+	require.NoError(t, w.store.NoteBeforeSet(ctx, y.ID, ownmount.BeforeSet{Campaign: "d", Awaits: []string{"its own"}}))
+	of, err := w.rotation.reachOf(ctx, w.logins, w.roll.Credentials[:2], false)
+	require.NoError(t, err)
+	require.NoError(t, of.StandAside(ctx, y))
+	note, err := w.store.ReadBeforeSet(ctx, y.ID)
+	require.NoError(t, err)
+	require.Equal(t, "d", note.Campaign)
+}
+
+// A worker that stops, or whose directory is silent, does not look at what it
+// noted before.
+func TestALoginThatIsNotLookedAtIsNotTakenForAboutToBeSet(t *testing.T) {
+	w := newReachable(t)
+	noted := func(i int) bool {
+		b, err := w.store.ReadBeforeSet(t.Context(), w.roll.Credentials[i].ID)
+		require.NoError(t, err)
+		return b.Campaign != ""
+	}
+	stop := make(chan struct{})
+	close(stop)
+	for _, in := range []any{
+		wire.PrepareInput{Batch: w.logins, Pass: 2, Items: []int{0}},
+		wire.ApplyInput{Batch: w.logins, Items: []wire.ApplyItem{{Index: 0, Attempt: 1}}},
+	} {
+		got := w.tried(0)
+		require.Equal(t, protocol.ReasonWithinReach, got[0].Reason, got[0].Detail)
+		require.True(t, noted(0))
+		var suite testsuite.WorkflowTestSuite
+		env := suite.NewTestActivityEnvironment()
+		env.RegisterActivity(w.rotation)
+		env.SetWorkerStopChannel(stop)
+		name := "Prepare"
+		if _, apply := in.(wire.ApplyInput); apply {
+			name = "Apply"
+		}
+		_, err := env.ExecuteActivity(name, in)
+		require.NoError(t, err)
+		require.False(t, noted(0), name)
+	}
 }
 
 func without(dead map[int]bool, items ...int) (left []int) {

@@ -211,6 +211,7 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 		return out[i].Stop
 	}, func(i int, why *protocol.Stop) {
 		out[i] = wire.PreparedItem{Index: in.Items[i], Prepared: wire.Prepared{Step: protocol.Precheck, Stop: why}}
+		r.notLookedAt(ctx, in.Batch.Campaign, page[in.Items[i]])
 	})
 	ctx, beating := beat(ctx)
 	defer beating()
@@ -302,6 +303,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 			step = protocol.Set // it was begun, and how far it came is not known
 		}
 		done[i] = keptOpen(step, why)
+		r.notLookedAt(ctx, in.Batch.Campaign, cs[i])
 	})
 	for some := range inCircles(cs, done) {
 		eachAt(ctx, len(some), width, queue, place, func(ctx context.Context, k int) *protocol.Stop {

@@ -111,8 +111,13 @@ func (o *Reach) awaiting(ctx context.Context, c credential.Credential, stop *pro
 
 // StandAside notes the same of a login of which nothing is staged, because
 // what another one could read cannot be found out: that one need not wait for
-// it to be closed.
+// it to be closed. Where another campaign has said so nothing is noted: that
+// one may have it in hand first, and its others may have gone by it.
 func (o *Reach) StandAside(ctx context.Context, c credential.Credential) error {
+	vaults := func() (time.Time, bool) { return o.of.store.ServerTime(ctx) }
+	if b, err := o.of.store.ReadBeforeSet(ctx, c.ID); err != nil || b.Campaign != o.campaign && b.Stands(b.Campaign, time.Now().Round(0), vaults) {
+		return err
+	}
 	return o.note(ctx, c, o.awaits(ctx, c))
 }
 

@@ -19,6 +19,13 @@ func (r *Rotator) MayStand(ctx context.Context, c credential.Credential) *protoc
 	if err != nil {
 		return protocol.AsStop(err)
 	}
+	staged, found, err := r.Store.ReadStaged(ctx, c.ID)
+	if err == nil && found && staged.Campaign != r.Campaign {
+		err = r.mayTake(ctx, c, staged)
+	}
+	if err != nil {
+		return protocol.AsStop(err)
+	}
 	for i, p := range c.Paths {
 		k, err := r.Store.Keeping(ctx, p)
 		if err != nil {

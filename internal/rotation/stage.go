@@ -118,25 +118,8 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 	if staged.Campaign == r.Campaign {
 		return r.fitting(ctx, c, staged, was)
 	}
-	closed, until, err := r.Store.CampaignReleased(ctx, staged.Campaign)
-	if err != nil {
+	if err := r.mayTake(ctx, c, staged); err != nil {
 		return ownmount.Staged{}, err
-	}
-	if !closed {
-		return ownmount.Staged{}, &protocol.Stop{Reason: protocol.ReasonOtherOwner,
-			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it, or where nobody works on it any more (rollcall campaigns), run with the campaign file of its device, which takes it over; a superseded one lets go when its workers have finished what they hold, and after %s at the latest; one that ended while what a killed process had sent might still arrive lets go %s later", staged.Campaign, ownmount.SupersededGrace, ownmount.LateFor),
-			Until:  until}
-	}
-	if stop := r.mayReplace(ctx, staged); stop != nil {
-		return ownmount.Staged{}, stop
-	}
-	if err := r.activatedElsewhere(ctx, c, staged); err != nil {
-		return ownmount.Staged{}, err
-	}
-	if r.Unlisted != nil {
-		if stop := r.Unlisted(ctx, c, staged); stop != nil {
-			return ownmount.Staged{}, stop
-		}
 	}
 	value, err := r.newValue(ctx, c, c.Paths, was.lives)
 	if err != nil {
@@ -184,6 +167,31 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: was.base, Old: old, Places: marks,
 		Unsent: true, Before: was.account.Changed, CreatedAt: r.Now().UTC(), Version: staged.Version,
 	})
+}
+
+// mayTake says why the entry of another campaign is not taken over, or nil.
+func (r *Rotator) mayTake(ctx context.Context, c credential.Credential, staged ownmount.Staged) error {
+	closed, until, err := r.Store.CampaignReleased(ctx, staged.Campaign)
+	if err != nil {
+		return err
+	}
+	if !closed {
+		return &protocol.Stop{Reason: protocol.ReasonOtherOwner,
+			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it, or where nobody works on it any more (rollcall campaigns), run with the campaign file of its device, which takes it over; a superseded one lets go when its workers have finished what they hold, and after %s at the latest; one that ended while what a killed process had sent might still arrive lets go %s later", staged.Campaign, ownmount.SupersededGrace, ownmount.LateFor),
+			Until:  until}
+	}
+	if stop := r.mayReplace(ctx, staged); stop != nil {
+		return stop
+	}
+	if err := r.activatedElsewhere(ctx, c, staged); err != nil {
+		return err
+	}
+	if r.Unlisted != nil {
+		if stop := r.Unlisted(ctx, c, staged); stop != nil {
+			return stop
+		}
+	}
+	return nil
 }
 
 // knew reports whether a campaign has written down that the path of a key of
