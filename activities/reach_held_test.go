@@ -99,8 +99,8 @@ func TestALoginThatCannotBeAskedIsNotSetBeforeOneThatWaitsForItAndTurnsOutToStay
 	require.Len(t, dead, 2)
 }
 
-// The campaign of another device has it in hand: this one cannot set it, however
-// it looks.
+// The campaign of another device has it in hand: this one cannot set it,
+// however it looks.
 func TestALoginIsNotSetBeforeAnotherOneThatAnotherCampaignHasInHand(t *testing.T) {
 	w := vaultUsers(t, map[string]any{"password": "stolen-y", "token_policies": "reads-esg-01"})
 	ctx, y := t.Context(), w.roll.Credentials[1]
