@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"html/template"
+	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -96,10 +97,11 @@ type cardLine struct {
 // Hidden says what outages hid of it, and since when.
 func (l cardLine) Hidden() string { return hiddenBy(l.CredentialState) }
 
-// campaignCard is a finding about the campaign as a whole.
+// campaignCard are the findings of one code about the campaign as a whole.
 type campaignCard struct {
-	credential.Finding
+	Code credential.FindingCode
 	advice
+	Details []string
 }
 
 // unfolded is how many credentials a card shows at once.
@@ -171,7 +173,12 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 	d.Logs, d.NoRecord = logsOf(s, mostSigned), noRecordMeans
 	d.LeftOut, d.Accepted, d.Profile, d.Tasks = leftOutOf(s), s.Accepted, newPageProfile(s), tasksFor(s, s.LatestAt)
 	for _, f := range s.Findings {
-		d.Campaign = append(d.Campaign, campaignCard{f, findingAdvice(f.Code)})
+		i := slices.IndexFunc(d.Campaign, func(c campaignCard) bool { return c.Code == f.Code })
+		if i < 0 {
+			i = len(d.Campaign)
+			d.Campaign = append(d.Campaign, campaignCard{Code: f.Code, advice: findingAdvice(f.Code)})
+		}
+		d.Campaign[i].Details = append(d.Campaign[i].Details, f.Detail)
 	}
 	if !s.ClosedAt.IsZero() && !s.StartedAt.IsZero() {
 		d.Took = s.ClosedAt.Sub(s.StartedAt)

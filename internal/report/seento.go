@@ -36,9 +36,9 @@ func unowned(s *ledger.State) string {
 	case n == 0:
 		return ""
 	case s.ClosedAt.IsZero():
-		return fmt.Sprintf("Nobody sees to %d of what is open: `rollcall close --owner NAME --reason WHY` names somebody, and ends the campaign", n)
+		return fmt.Sprintf("Nobody sees to %d of what is open: `rollcall close --owner NAME --reason WHY` names somebody, and ends the campaign.", n)
 	}
-	return fmt.Sprintf("Nobody sees to %d of what is open, and nothing is added to a record after its end: name somebody by open: {owner: …} in the campaign file, or by owner in the custom_metadata of a secret, for the record of the next campaign", n)
+	return fmt.Sprintf("Nobody sees to %d of what is open, and nothing is added to a record after its end: name somebody by open: {owner: …} in the campaign file, or by owner in the custom_metadata of a secret, for the record of the next campaign.", n)
 }
 
 // SeenTo says for a terminal who sees to what is open, and until when: a line

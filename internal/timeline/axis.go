@@ -18,6 +18,7 @@ type Axis struct {
 	From, To time.Time
 	Ticks    []Tick
 	zone     *time.Location
+	most     int // ticks that have room
 }
 
 // Tick is a time on the axis. Date is written below it where it is another than
@@ -66,7 +67,7 @@ func NewAxis(core []Span, others iter.Seq[Span], zone *time.Location, least time
 // Ticked is the same axis with so many ticks at most, for a drawing that is
 // less wide.
 func (a Axis) Ticked(most int) Axis {
-	a.Ticks = ticks(a.From, a.To, most)
+	a.Ticks, a.most = ticks(a.From, a.To, most), most
 	return a
 }
 

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -116,18 +117,20 @@ func (p *picture) line(class string, x, end float64, y, bottom int) {
 	fmt.Fprintf(p, `<line class="%s" x1="%s" x2="%s" y1="%d" y2="%d"/>`, class, percent(x), percent(end), y, bottom)
 }
 
-// Words of a tick behind edge stand before it, where those of the tick before
-// end, too: both have room in roomOfTwo.
-const edge, roomOfTwo = 0.84, 0.2
+// Words of a tick stand behind it where they have room before the right edge,
+// and else before it, where those of the tick before end, too. These are parts
+// of an axis with room for mostTicks.
+const roomOfOne, roomOfTwo = 0.16, 0.2
 
 // Head is the axis itself, with its dates.
 func (a Axis) Head(bands []Span) template.HTML {
 	p := &picture{Axis: a}
 	p.ground(bands, nil, headHigh)
-	before := 0.0
+	wider := mostTicks / float64(cmp.Or(a.most, mostTicks))
+	edge, before := 1-roomOfOne*wider, 0.0
 	for i, t := range a.Ticks {
 		x, class := a.X(t.At), "tl-tick"
-		tight := x-before < roomOfTwo
+		tight := x-before < roomOfTwo*wider
 		before = x
 		if x > edge && i > 0 && tight && t.Date == "" {
 			continue // its words would lie on those before it; its line stays

@@ -3,7 +3,9 @@ package timeline
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -204,4 +206,20 @@ func TestNoGapIsTooShortToBeDrawn(t *testing.T) {
 	require.Contains(t, source, "no record: gaps 1 to 5,")
 	require.Contains(t, source, "no record: gap 6,")
 	require.NotContains(t, source, `width="0.00%"`)
+}
+
+// The words of a tick near the right edge of a drawing with little room are not
+// cut off there: they take about 55 pixels of some 270.
+func TestTheWordsOfATickAreNotCutOffAtTheEdge(t *testing.T) {
+	starts := regexp.MustCompile(`text-anchor="start" x="([0-9.]+)%"`)
+	for seconds := range 90 {
+		a := NewAxis([]Span{{noon, noon.Add(time.Duration(20+seconds) * time.Second)}}, nil, time.UTC, time.Second)
+		found := starts.FindAllStringSubmatch(string(a.Ticked(4).Head(nil)), -1)
+		require.NotEmpty(t, found)
+		for _, m := range found {
+			at, err := strconv.ParseFloat(m[1], 64)
+			require.NoError(t, err)
+			require.Less(t, at, 78.0, "%d s", 20+seconds)
+		}
+	}
 }
