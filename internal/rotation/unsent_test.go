@@ -37,7 +37,7 @@ func TestAPassThatEndsBeforeAnythingWasSentSaysSo(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("%d passes", told)
+		require.Greater(t, told, 100, "the faults end passes before anything is sent")
 	})
 }
 
