@@ -210,6 +210,9 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 		if h != nil && !stopped() && r.flushHeld(ctx, v, ask, turns[h.Server], h.Server) {
 			h = r.Refusals.held(ctx, r.Campaign, ask, v.Credential, as.Door)
 		}
+		if h == nil {
+			h = r.Refusals.pooledOut(ctx, r.Campaign, v.Credential.ID, as.Door, r.Now())
+		}
 		if h != nil {
 			leave(h)
 			continue
@@ -260,6 +263,7 @@ func (r *Rotator) askFlushed(ctx context.Context, v Verdict, ask DoorAsker, of a
 		ev, stop = askDoor(ctx, of)
 		r.Refusals.noteOld(ctx, r.Campaign, id, ev.DoorEvidence)
 		r.Refusals.saw(ctx, r.Campaign, id, ev, ask.mayKeep(ev), r.Now())
+		r.Refusals.pooled(ctx, r.Campaign, id, ev, r.Now())
 	}
 	askOnce()
 	f := ask.flushed(ctx, v.Credential, of.as, ev)

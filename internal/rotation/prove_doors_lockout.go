@@ -197,6 +197,7 @@ type Refusals struct {
 	took   map[[3]string]bool            // the old value, by campaign, credential and door
 	came   map[[3]string]*progress       // of tasks, likewise
 	behind map[[2]string]behind          // of tasks, by campaign and credential
+	tried  map[[3]string][]time.Time     // when a pooler found the new value right and gave no session, likewise
 	shut   map[[3]string]*shut           // doors that wait for their other processes, likewise
 	by     map[[3]string]map[string]bool // what other spellings showed, likewise
 	gone   map[[4]string]time.Time       // when a server refused an old value at an account beside a task
