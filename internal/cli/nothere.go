@@ -173,7 +173,13 @@ func (k *notHere) neverBegan() bool {
 
 const neverBegan = "it ended before its roll was made: nothing was changed, and there is no ledger of it. What `rollcall run` said then is why; `rollcall doctor` and `rollcall list` say what still stands in the way"
 
+// listing: its roll is being made, before which there is no ledger anywhere.
+func (k *notHere) listing() bool { return k.st != nil && k.st.Phase == ledger.Listing }
+
 func (k *notHere) head() string {
+	if k.listing() {
+		return fmt.Sprintf("campaign %s is being listed, and has no ledger before that is done", k.campaign.Campaign)
+	}
 	where := "not on this machine"
 	switch {
 	case k.here:
@@ -194,7 +200,9 @@ func (k *notHere) print(w io.Writer, width int) {
 		line(neverBegan)
 		return
 	}
-	line(fmt.Sprintf("Vault: %s of %s are noted as dead", k.campaign.dead(), count(k.campaign.Listed)))
+	if !k.listing() {
+		line(fmt.Sprintf("Vault: %s of %s are noted as dead", k.campaign.dead(), count(k.campaign.Listed)))
+	}
 	if k.temporal != "" {
 		line("Temporal: " + k.temporal)
 	}
@@ -204,7 +212,9 @@ func (k *notHere) print(w io.Writer, width int) {
 	if k.waits != "" {
 		line(k.waits)
 	}
-	line("names, reasons and times stand in the ledger alone: " + k.do())
+	if !k.listing() {
+		line("names, reasons and times stand in the ledger alone: " + k.do())
+	}
 }
 
 // status is that with the keys of the contract.

@@ -33,7 +33,7 @@ do if nobody works on it. Without CAMPAIGN it takes the latest of the file's dev
 			if err != nil {
 				return err
 			}
-			a.reads = true
+			a.controls = true // a door is known by its name in the file
 			ctx := cmd.Context()
 			if dir != "" {
 				return a.statusFromLedger(ctx, dir, asJSON)

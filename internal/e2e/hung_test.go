@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -41,4 +43,34 @@ func TestARunNamesTheServerWhoseAnswerItWaitsFor(t *testing.T) {
 	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
 	soon("it ends", run.over)
 	require.Equal(t, 0, run.cmd.ProcessState.ExitCode(), run.errors())
+}
+
+// A door that takes connections and says nothing is named by its name, which is
+// what leave-out takes.
+func TestAStatusNamesTheDoorWhoseAnswerIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 1})
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = silent.Close() })
+	at := silent.Addr().String()
+	file, err := e.CampaignFile(nil, fmt.Sprintf("limits: {retry_min: 200ms, retry_max: 1s, deadline: 10m}\ndoors:\n  old: {type: imaps, address: %q, ca_file: ca.pem, for: [{directory: corp}]}\n", at))
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	u.must("init")
+	run := u.follow("run")
+	said := ""
+	require.Eventually(t, func() bool {
+		said = u.run("status").out
+		return strings.Contains(said, "listing, 0 listed") && strings.Contains(said, "no answer yet from ")
+	}, patience, 200*time.Millisecond, "the door is asked about nobody at first")
+	require.Contains(t, said, "is being listed, and has no ledger before that is done")
+	require.NotContains(t, said, "ledger serve", "there is none yet")
+	require.Eventually(t, func() bool {
+		said = u.run("status").out
+		return strings.Contains(strings.Join(strings.Fields(said), " "), "`rollcall leave-out --door` takes out")
+	}, patience, 200*time.Millisecond, "%s", run.errors())
+	require.Contains(t, said, "no answer yet from door old at "+at+" (asked at ")
+	u.must("leave-out", "--door", "old", "--reason", "it hangs")
+	require.Eventually(t, run.over, patience, 50*time.Millisecond)
 }
