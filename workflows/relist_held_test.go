@@ -212,6 +212,36 @@ func TestWhatGoesLastStaysThereWhenItIsListedAgainBehindATry(t *testing.T) {
 	require.Zero(t, f.tries[place{3, 1}])
 }
 
+// All of a wave is excluded while it waits: nothing of it is begun, and the
+// campaign ends.
+func TestAWaveOfWhichNothingIsLeftBehindATryIsNotBegun(t *testing.T) {
+	for name, all := range map[string]credential.WaveIndex{"people of a domain": {Proof: true}, "last of all": {Alone: true}, "as others are": {}} {
+		f := heldWrong(protocol.ReasonNoAccount)
+		all.Wave, all.Runs = 2, []credential.Run{{Authority: "corp-ad", Kind: credential.UserPassword, Span: credential.Span{Page: 3, To: 1}}}
+		f.roll.Waves, f.roll.Listed = append(f.roll.Waves, all), f.roll.Listed+1
+		f.proposal.Replaced = append(f.proposal.Replaced, credential.Ref{Page: 3})
+		amending := f.amending
+		f.amending = func(n int, in wire.AmendInput) wire.Amended {
+			out := amending(n, in)
+			out.Replaced = in.Replaced
+			return out
+		}
+		env := f.env(t)
+		seen(env, time.Hour)
+		taken := updateWith(env, UpdateTakeUp, 2*time.Hour, takeUp)
+		waits := statusAt(t, env, 150*time.Minute)
+		update(env, UpdateResume, 3*time.Hour)
+		env.ExecuteWorkflow(CampaignWorkflow, input)
+		require.NoError(t, errors.Join(taken.refused, taken.err), name)
+		require.Equal(t, credential.Refs{{Page: 1, Index: 2}, {Page: 3}}, f.amends[0].Replaced)
+		require.Equal(t, Result{Listed: 5, Excluded: 3, Dead: 5}, result[Result](t, env), name)
+		require.Zero(t, f.tries[place{3, 0}])
+		for _, w := range waits.Waves {
+			require.Equal(t, w.Wave == 2 || w.Wave == 0, w.Listed == 0 && w.Ended, "%+v", waits.Waves)
+		}
+	}
+}
+
 // A login to Vault that is found goes before what it may read, also where that
 // waits behind what was tried first.
 func TestALoginThatIsFoundWhileTheOthersWaitGoesBeforeThem(t *testing.T) {

@@ -22,6 +22,7 @@ const (
 	ApartOwn   = "Rollcall works with it"
 	ApartTask  = "people see to it: their task goes on as it was opened"
 	ApartLogin = "it opens Vault, or may read what others are set to: what waits for it was settled when the campaign began"
+	ApartLast  = "servers replicate by it, so it goes last of all, and while the others are worked on nothing of it is set"
 	ApartDoor  = "a door of it was not there when the campaign began"
 
 	apartUnlisted = ", and is not on its roll"
@@ -176,6 +177,8 @@ func apart(was, now credential.Credential, doors map[string]bool) string {
 		return ApartTask
 	case was.ReachesVault() || was.ReadsOthers || now.ReadsOthers || now.ReachesVault() && was.ID != "":
 		return ApartLogin
+	case now.ID != "" && !now.ReachesVault() && slices.Contains(slices.Concat(was.Accepted, now.Accepted), credential.Replicates):
+		return ApartLast
 	case slices.ContainsFunc(now.Doors, func(d credential.DoorLogin) bool { return !doors[d.Door] }):
 		return ApartDoor
 	}

@@ -1,6 +1,7 @@
 package listing
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -131,6 +132,25 @@ func TestWhatConnectsStaysAsTheCampaignBegan(t *testing.T) {
 	require.Equal(t, "new", got.Sources[0].Name)
 	require.Equal(t, now.Accept, got.Accept)
 	require.Equal(t, "rollcall", got.Vault.Mount)
+}
+
+// Beside the others it would keep their new values from the other servers.
+func TestWhatServersReplicateByIsNotTakenUpBesideTheOthers(t *testing.T) {
+	replicates := acc("replicator", "r")
+	replicates.Problem = credential.Replicates
+	accepted := acc("replicator", "r")
+	accepted.Accepted = []credential.Problem{credential.Replicates}
+	for had, was := range map[bool][]Was{true: rollOf(replicates), false: nil} {
+		p := Again("p1", was, &credential.Roll{Credentials: []credential.Credential{accepted}}, nil, nil)
+		require.Empty(t, p.Items)
+		require.Equal(t, map[string]string{accepted.ID: ApartLast}, p.Apart)
+		require.Len(t, p.Warnings, 1)
+		require.Contains(t, p.Warnings[0].Detail, "servers replicate by it")
+		require.Equal(t, !had, strings.Contains(p.Warnings[0].Detail, "not on its roll"))
+	}
+	p := Again("p1", rollOf(accepted), &credential.Roll{Credentials: []credential.Credential{accepted}}, nil, nil)
+	require.Empty(t, p.Apart)
+	require.Empty(t, ExcludedStays(accepted), "a person may still leave it out")
 }
 
 func TestWhatIsNotTakenUpAndWhatTheListingWarnsOfIsSaidOnce(t *testing.T) {
