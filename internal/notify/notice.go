@@ -37,7 +37,8 @@ type Notice struct {
 	Ending   *Ending    `json:"ending,omitempty"`
 	Reload   *NewValue  `json:"reload,omitempty"`
 
-	only string // the one target that it is for; empty: whoever wants such events
+	cause string // of a stall: how much is open, and why; without it nothing new is said
+	only  string // the one target that it is for; empty: whoever wants such events
 }
 
 // WaveNews is a wave that began or ended.

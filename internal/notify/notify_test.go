@@ -341,6 +341,52 @@ func TestAStalledLedgerIsNoticedByTheClock(t *testing.T) {
 	require.Len(t, texts(w.hook), 2, "once")
 }
 
+// A pass that comes to nothing is recorded, and is no news to whoever was told.
+func TestAStallIsToldAgainOnlyWhereSomethingElseKeepsItUp(t *testing.T) {
+	w := newWorld(t)
+	w.told.Notify.Stall, w.told.Notify.Targets[0].Events = time.Minute, []settings.Event{settings.Stall}
+	n := w.prepared()
+	var mu sync.Mutex
+	now := time.Now()
+	n.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	n.Begin(campaign, w.json(), nil)
+	w.begins()
+	at := func(step protocol.Step, server string) (all []ledger.Entry) {
+		for _, id := range []string{"a", "b", "c"} {
+			all = append(all, openAt(id, step, protocol.ReasonUnreachable, server))
+		}
+		return all
+	}
+	stalls := func(entries ...ledger.Entry) {
+		w.add(entries...)
+		has := func(so func(*outbox) bool) {
+			n.Grew(campaign, nil)
+			require.Eventually(t, func() bool {
+				watcher := n.watchers[campaign]
+				watcher.mu.Lock()
+				defer watcher.mu.Unlock()
+				return so(watcher.box)
+			}, time.Minute, time.Millisecond)
+		}
+		has(func(b *outbox) bool { return b.Next == uint64(w.n) })
+		mu.Lock()
+		now = now.Add(2 * time.Minute)
+		mu.Unlock()
+		has(func(b *outbox) bool { return b.Stalled == uint64(w.n) })
+	}
+	stalls(at(protocol.Prove, "ldaps://two")...)
+	require.Contains(t, w.hook.next(t).Text, "3 of 3 are open: 3: A server does not answer (ldaps://two)")
+	for _, step := range []protocol.Step{protocol.Verify, protocol.Prove} {
+		stalls(at(step, "ldaps://two")...)
+	}
+	stalls(at(protocol.Prove, "ldaps://three")...)
+	require.Contains(t, w.hook.next(t).Text, "ldaps://three", "that is another one")
+	stalls(dead("b"))
+	require.Contains(t, w.hook.next(t).Text, "2 of 3 are open", "it went on, and stands again")
+	stop(t, n)
+	require.Len(t, texts(w.hook), 3)
+}
+
 func TestEachActivationOfAPathIsToldToItsConsumersOnce(t *testing.T) {
 	w := newWorld(t)
 	reloads := newReceiver(t)

@@ -30,6 +30,7 @@ type outbox struct {
 	Never   []string `json:"never,omitempty"`
 	Next    uint64   `json:"next"`              // entry of the ledger to be read
 	Stalled uint64   `json:"stalled,omitempty"` // Next at the last stall that was told
+	Cause   string   `json:"cause,omitempty"`   // that of the last stall that was told
 	Ended   bool     `json:"ended,omitempty"`
 	// Waited is for what people were told that the campaign waits for them.
 	Waited []string `json:"waited,omitempty"`

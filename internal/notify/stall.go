@@ -24,17 +24,19 @@ func (t *teller) stall(next uint64, since, now time.Time, trouble string) *Notic
 	}
 	n := t.notice(settings.Stall, now, fmt.Sprintf("stall/%d", next))
 	n.Open, n.Counts = open, t.count(func(*ledger.CredentialState) bool { return true })
-	n.Text = fmt.Sprintf("%s: nothing was recorded for %s, and %d of %d %s open", t.state.Device, now.Sub(since).Round(time.Second), n.Counts.Open, n.Counts.Listed, plural.Pick(n.Counts.Open, "is", "are"))
+	n.Text = fmt.Sprintf("%s: nothing was recorded for %s, and ", t.state.Device, now.Sub(since).Round(time.Second))
+	n.cause = fmt.Sprintf("%d of %d %s open", n.Counts.Open, n.Counts.Listed, plural.Pick(n.Counts.Open, "is", "are"))
 	switch most := open[0]; {
 	case trouble != "":
-		n.Text += ": the ledger could not be written: " + trouble
+		n.cause += ": the ledger could not be written: " + trouble
 	case most.Reason == "":
-		n.Text += fmt.Sprintf(": %s in work or not begun; look whether a worker runs (rollcall status)", report.Plural(most.Number, "is", "are"))
+		n.cause += fmt.Sprintf(": %s in work or not begun; look whether a worker runs (rollcall status)", report.Plural(most.Number, "is", "are"))
 	default:
-		n.Text += fmt.Sprintf(": %d: %s", most.Number, most.What)
+		n.cause += fmt.Sprintf(": %d: %s", most.Number, most.What)
 		if most.Server != "" {
-			n.Text += " (" + most.Server + ")"
+			n.cause += " (" + most.Server + ")"
 		}
 	}
+	n.Text += n.cause
 	return &n
 }

@@ -158,7 +158,10 @@ func (w *watcher) queue(fresh []Notice, ended bool) {
 	defer w.mu.Unlock()
 	if after := w.box.Told.Notify.Stall; after > 0 && w.n.Now().Sub(w.grew) >= after && w.box.Stalled != w.read && w.read > 0 {
 		if stall := w.teller.stall(w.read, w.grew, w.n.Now(), w.trouble); stall != nil {
-			fresh, w.box.Stalled = append(fresh, *stall), w.read
+			if stall.cause != w.box.Cause { // else who was told knows it
+				fresh = append(fresh, *stall)
+			}
+			w.box.Stalled, w.box.Cause = w.read, stall.cause
 		}
 	}
 	if w.read > 0 && !ended && w.still() {
