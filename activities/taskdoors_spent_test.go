@@ -23,6 +23,7 @@ type spending struct {
 	mu    sync.Mutex
 	takes map[string]map[string]protocol.Reply // by door and value; none: refused
 	wrong int
+	asked func() // before each login; nil: nobody looks
 }
 
 func (s *spending) set(at, value string, reply protocol.Reply) {
@@ -46,6 +47,9 @@ type spent struct {
 func (s spent) Ask(_ context.Context, _ string, value credential.Secret) door.Said {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.asked != nil {
+		s.asked()
+	}
 	if reply := s.takes[s.at][value.Reveal()]; reply != "" {
 		return door.Said{Reply: reply}
 	}
@@ -151,8 +155,37 @@ func TestNoLookMakesTheThirdWrongLoginOfAnHourWhoeverMadeTheOthers(t *testing.T)
 		require.Equal(t, protocol.ReasonNearLock, it.Stop.Reason)
 		require.WithinDuration(t, time.Now().Add(55*time.Minute), it.Stop.Until, 5*time.Minute)
 	}
+	of := c
+	c.ID += "-of-another-device"
+	require.Equal(t, protocol.ReasonNearLock, look("another").Stop.Reason, "it is about the same account")
+	require.Equal(t, 2, doors.wrong)
+	c = of
 	it = look("one", "vpn", "mail")
 	require.Nil(t, it.Stop, "no door is left to ask")
+}
+
+// A worker may be killed in any login, and a good one may turn out wrong.
+func TestEachLoginAtAPersonsDoorIsCountedBeforeItIsMade(t *testing.T) {
+	p, c := newAtTwoDoors(t)
+	var before []int
+	doors := &spending{takes: map[string]map[string]protocol.Reply{}}
+	doors.set("vpn", "new", protocol.Accepted)
+	doors.set("mail", "new", protocol.Accepted)
+	doors.asked = func() {
+		n, err := p.store.WrongLogins(t.Context(), c.ID, 50*time.Minute)
+		require.NoError(t, err)
+		before = append(before, n)
+	}
+	asker := rotation.DoorAsker{Now: time.Now, Campaign: "counted", Refusals: &rotation.Refusals{}, Open: doors.open,
+		Settings: func(string) door.Settings { return door.Settings{Type: "http", Machines: 1} }}
+	a := tasks.Asking{Store: p.store, Stopped: func() bool { return false }, DoorAsker: asker.Counting(p.store)}
+	out, err := a.Ask(t.Context(), wire.Tasks{Campaign: "counted", Snapshot: p.index.Snapshot, Refs: p.in.Refs[:1]}, []credential.Credential{c})
+	require.NoError(t, err)
+	require.Nil(t, out[0].Stop)
+	require.Equal(t, []int{1, 1, 2, 2, 2, 3}, before, "new, old and new again, at each of two doors")
+	n, err := p.store.WrongLogins(t.Context(), c.ID, 50*time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, 2, n, "the good ones were taken back")
 }
 
 // That a door still takes the new value is seen last of all: there too the
@@ -174,7 +207,12 @@ func TestTheLastOfferOfALookCountsWithItsWrongLogins(t *testing.T) {
 	doors.set("mail", "new", protocol.Accepted)
 	require.Equal(t, protocol.ReasonNearLock, look().Stop.Reason) // the first door is proved
 	now = now.Add(time.Hour)
-	require.NoError(t, p.store.EndLogins(t.Context(), c.ID, 99)) // as Vault has it an hour later
+	later := func() { // as Vault has it an hour later
+		for _, id := range rotation.CountedAs(c, door.Settings{}, c.Doors[0]) {
+			require.NoError(t, p.store.EndLogins(t.Context(), id, 99))
+		}
+	}
+	later()
 	doors.wrong = 0
 	doors.set("vpn", "new", "") // refused by now
 	it := look()
@@ -184,7 +222,7 @@ func TestTheLastOfferOfALookCountsWithItsWrongLogins(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
 	now = now.Add(time.Hour)
-	require.NoError(t, p.store.EndLogins(t.Context(), c.ID, 99))
+	later()
 	require.Equal(t, protocol.ReasonDoorRefusesNew, look().Stop.Reason)
 	require.Equal(t, 3, doors.wrong)
 	n, err = p.store.WrongLogins(t.Context(), c.ID, 50*time.Minute)

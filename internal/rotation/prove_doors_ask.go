@@ -145,15 +145,15 @@ func (t *tries) offer(s door.Shown, wrong bool) (reply protocol.Reply, asked boo
 	if t.stop = t.wrong.before(t.ctx); t.stop == nil && wrong {
 		t.stop = t.wrong.spent(t.as.Door)
 	}
-	if t.stop == nil && wrong {
-		t.stop = t.wrong.count.begin(t.ctx, t.as.Door)
+	if t.stop == nil {
+		t.stop = t.wrong.count.begin(t.ctx, t.as.Door, wrong)
 	}
 	if t.stop != nil {
 		return protocol.NotAsked, false
 	}
 	said := t.door.Ask(t.ctx, s.Login, s.Value)
 	t.wrong.saw(said.Reply)
-	t.wrong.count.end(t.ctx, wrong, said.Reply, t.ev.First == protocol.NotAsked)
+	t.wrong.count.end(t.ctx, said.Reply, t.ev.First == protocol.NotAsked)
 	reply, t.code, t.said = said.Reply, said.Code, said
 	if reply == protocol.Refused && !said.UTF8 && t.at.Unsaid(s.Login, s.Value) {
 		reply, t.code = protocol.NotThisWay, said.Code+" to characters that a server may write in several ways"

@@ -131,8 +131,8 @@ func (a DoorAsker) Ask(ctx context.Context, look *Look, d *opened.Door, c creden
 	defer d.Turn.Unlock()
 	of := a.asking(d, c, as, atDoors{new: value, olds: olds}, nil)
 	of.wrong = look.wrongAt(of.at)
-	if a.Tally != nil && of.at.Locks() {
-		of.wrong.count = &tallying{a, c.ID, false}
+	if of.at.Locks() {
+		of.wrong.count = a.tally(c, as, false)
 	}
 	of.looks = a.Refusals.looks(a.Campaign, c.ID, as.Door, of.looks)
 	of.past = a.Refusals.progress(a.Campaign, c.ID, as.Door, of.looks, value, olds, a.Now())
@@ -214,8 +214,8 @@ func (a DoorAsker) OfferAgain(ctx context.Context, look *Look, d *opened.Door, c
 		look = NewLook()
 	}
 	of.wrong = look.wrongAt(of.at)
-	if a.Tally != nil && of.at.Locks() {
-		of.wrong.count = &tallying{a, c.ID, all}
+	if of.at.Locks() {
+		of.wrong.count = a.tally(c, as, all)
 	}
 	for range of.looks {
 		t := &tries{asking: of, ctx: ctx}

@@ -17,6 +17,8 @@ import (
 type wrong struct {
 	Count int       `json:"count"`
 	At    time.Time `json:"at"` // of the last one, by the clock of who made it
+	// Before is At as it was before the last one.
+	Before time.Time `json:"before,omitzero"`
 }
 
 // maxSkew is how far clocks of workers may differ.
@@ -64,7 +66,7 @@ func (s *Store) BeginLogin(ctx context.Context, id string, most int, counted tim
 			return w
 		}
 		n, until = n+1, time.Time{}
-		return wrong{n, time.Now().UTC()}
+		return wrong{n, time.Now().UTC(), w.At}
 	})
 	return n, until, err
 }
@@ -74,6 +76,17 @@ func (s *Store) BeginLogin(ctx context.Context, id string, most int, counted tim
 func (s *Store) EndLogins(ctx context.Context, id string, n int) error {
 	return s.count(ctx, id, func(w wrong) wrong {
 		w.Count = max(0, w.Count-n)
+		return w
+	})
+}
+
+// TakeBackLogin says that the last login that was counted was not wrong: it
+// counts no more, and those before it no longer for it.
+func (s *Store) TakeBackLogin(ctx context.Context, id string) error {
+	return s.count(ctx, id, func(w wrong) wrong {
+		if w.Count = max(0, w.Count-1); !w.Before.IsZero() {
+			w.At, w.Before = w.Before, time.Time{}
+		}
 		return w
 	})
 }
