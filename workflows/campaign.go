@@ -92,7 +92,7 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 		}
 	}
 	var roll wire.Roll
-	err := workflow.ExecuteActivity(onRotation(ctx), wire.DoList, wire.ListInput{Campaign: c.in.Campaign}).Get(ctx, &roll)
+	err := workflow.ExecuteActivity(forListing(ctx), wire.DoList, wire.ListInput{Campaign: c.in.Campaign}).Get(ctx, &roll)
 	if err != nil {
 		return Result{}, c.close(steady, err)
 	}

@@ -37,6 +37,17 @@ func onRotation(ctx workflow.Context) workflow.Context {
 	})
 }
 
+// forListing is onRotation for what takes minutes and is begun anew where the
+// worker was silent: of 100,000 credentials a worker that collects its garbage
+// on a busy machine says nothing for longer than a batch may. Nothing is set
+// meanwhile, so that a stall after a kill costs no more than that time.
+func forListing(ctx workflow.Context) workflow.Context {
+	return workflow.WithHeartbeatTimeout(onRotation(ctx), listingSilence*heartbeat)
+}
+
+// listingSilence is how many times as long as with a batch it may be silent.
+const listingSilence = 5
+
 // forCleaning is onRotation with patience: by then the outcome is recorded, and
 // giving up would leave the clean-up to nobody.
 func forCleaning(ctx workflow.Context) workflow.Context {

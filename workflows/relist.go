@@ -40,7 +40,7 @@ func (c *campaign) relist(ctx workflow.Context, in wire.RelistAsk) (wire.RelistS
 	c.again.seen = nil
 	steady, _ := workflow.NewDisconnectedContext(ctx)
 	var found wire.RelistFound
-	err := workflow.ExecuteActivity(onRotation(steady), wire.DoRelist, wire.RelistInput{Campaign: c.in.Campaign, Proposal: in.Proposal}).Get(steady, &found)
+	err := workflow.ExecuteActivity(forListing(steady), wire.DoRelist, wire.RelistInput{Campaign: c.in.Campaign, Proposal: in.Proposal}).Get(steady, &found)
 	if err != nil {
 		return wire.RelistSeen{}, err
 	}
