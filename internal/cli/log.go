@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -55,10 +56,36 @@ func (a *app) logger() *slog.Logger {
 func (a *app) handler(at slog.Level) slog.Handler {
 	o := &slog.HandlerOptions{Level: at}
 	if a.log.format == "json" {
-		return slog.NewJSONHandler(a.Err, o)
+		return ended{slog.NewJSONHandler(a.Err, o)}
 	}
-	return slog.NewTextHandler(a.Err, o)
+	return ended{slog.NewTextHandler(a.Err, o)}
 }
+
+// ended leaves out what Temporal's client warns of where an activity ended
+// while it was saying that it lives (internal_task_handlers.go of its SDK):
+// nothing is wrong then, and "context canceled" reads as if something were.
+type ended struct{ slog.Handler }
+
+const heartbeatFailed = "RecordActivityHeartbeat with error"
+
+func (e ended) Handle(ctx context.Context, r slog.Record) error {
+	harmless := false
+	if r.Message == heartbeatFailed {
+		r.Attrs(func(a slog.Attr) bool {
+			err, is := a.Value.Any().(error)
+			harmless = harmless || is && a.Key == "Error" && errors.Is(err, context.Canceled)
+			return !harmless
+		})
+	}
+	if harmless {
+		return nil
+	}
+	return e.Handler.Handle(ctx, r)
+}
+
+func (e ended) WithAttrs(attrs []slog.Attr) slog.Handler { return ended{e.Handler.WithAttrs(attrs)} }
+
+func (e ended) WithGroup(name string) slog.Handler { return ended{e.Handler.WithGroup(name)} }
 
 // say writes words for people. They may quote names that a thief has chosen.
 func (a *app) say(format string, args ...any) { a.sayAt(slog.LevelInfo, format, args...) }

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	temporallog "go.temporal.io/sdk/log"
 	"golang.org/x/sys/unix"
 
 	"rollcall/config"
@@ -114,4 +117,20 @@ func TestNothingIsDrawnWhereSomebodyAskedForNoColour(t *testing.T) {
 		require.NotEmpty(t, strings.TrimSpace(text), name)
 	}
 	require.NotContains(t, shown(map[string]string{"TERM": "xterm"}, logging{level: "info"}), "\x1b", "lines of a log would tear what is drawn")
+}
+
+// Temporal's client warns of a heartbeat that was on its way when its activity
+// ended, which nothing is wrong with.
+func TestAnActivityThatEndedWhileItSaidThatItLivesIsNoWarning(t *testing.T) {
+	for _, format := range []string{"text", "json"} {
+		var said strings.Builder
+		a := &app{Streams: Streams{Err: &said}, verbose: true}
+		a.log.format = format
+		log := temporallog.With(temporallog.NewStructuredLogger(a.logger()), "ActivityType", "Prepare")
+		log.Warn(heartbeatFailed, "Error", context.Canceled)
+		require.Empty(t, said.String(), format)
+		log.Warn(heartbeatFailed, "Error", errors.New("no such activity"))
+		log.Warn("another", "Error", context.Canceled)
+		require.Equal(t, 2, strings.Count(said.String(), "Prepare"), said.String())
+	}
 }
