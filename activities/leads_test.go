@@ -78,6 +78,7 @@ func TestARollTellsHostsByAKeyThatItsReadersHaveNot(t *testing.T) {
 	put("user0002", "mx.example.org,192.0.2.66")
 	var applied []wire.AppliedItem
 	call("Apply", in, &applied)
+	require.Len(t, applied, 2)
 	for _, a := range applied {
 		if page[a.Index].Paths[0].Path == "device/user0001" {
 			require.True(t, a.Dead(), "%+v", a.Stop)

@@ -133,6 +133,28 @@ func TestWhatEndedWithoutAnAnswerIsDoubtedUntilItIsHeardOf(t *testing.T) {
 	}
 }
 
+// One that was heard of takes the doubt from no other one.
+func TestACampaignIsDoubtedForEachThatWasNeverHeardOf(t *testing.T) {
+	for unheard := range 2 {
+		f := newFake(waveOf(0, 2))
+		f.fails["Apply"] = broken("Vault")
+		f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+			if at.index == unheard && try > 1 {
+				return protocol.Precheck, protocol.ReasonVault // it is not looked at any more
+			}
+			return protocol.Verify, protocol.ReasonLocked
+		}
+		env := f.env(t)
+		env.RegisterDelayedCallback(func() { f.failing("Apply", nil) }, 30*time.Second)
+		update(env, UpdateAbort, 2*time.Minute)
+		env.ExecuteWorkflow(CampaignWorkflow, input)
+		require.Equal(t, 2, result[Result](t, env).Open)
+		require.True(t, f.exceptions[place{0, unheard}].Unheard)
+		require.False(t, f.exceptions[place{0, 1 - unheard}].Unheard)
+		require.True(t, f.unheard, "what was sent of it may still arrive")
+	}
+}
+
 func TestTheDeadStayDeadWhenVaultRefusesToClean(t *testing.T) {
 	f := newFake()
 	f.fails["Clean"] = broken("Vault")

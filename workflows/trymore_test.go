@@ -64,17 +64,19 @@ func TestALoginThatIsTriedBeforeTheOthersHoldsUpWhatItReadsUntilItIsDead(t *test
 	env.ExecuteWorkflow(CampaignWorkflow, in)
 	require.Equal(t, 6, result[Result](t, env).Dead)
 	require.NoError(t, errors.Join(picked.refused, picked.err))
-	dead := 0
+	dead, beside := 0, 0
 	for _, p := range f.prepared {
 		if p.at == (place{1, 0}) {
 			dead++
 			continue
 		}
 		if dead > 0 && dead < 6 {
+			beside++
 			require.Contains(t, p.logins, login, "%v was worked on while the login was open", p.at)
 		}
 	}
 	require.Equal(t, 6, dead)
+	require.Positive(t, beside)
 }
 
 func TestWhatIsOpenOfAnEarlierTryIsTriedAgainByTheSameWord(t *testing.T) {

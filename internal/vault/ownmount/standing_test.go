@@ -96,4 +96,11 @@ func TestWhatIsTakenUpLiesBehindTheRollAndEachCredentialCountsInOnePlace(t *test
 	require.NoError(t, err)
 	require.Len(t, last.Credentials, 600)
 	require.Equal(t, map[string]bool{roll.Credentials[3].ID: true}, last.Dead)
+	fates := map[string][]Fate{}
+	require.NoError(t, worker.Fates(ctx, "c1", func(f Fate) { fates[f.ID] = append(fates[f.ID], f) }))
+	require.Len(t, fates, 600)
+	for id, of := range fates {
+		require.Len(t, of, 1, "each where it counts")
+		require.Equal(t, id == roll.Credentials[3].ID, !of[0].DeadAt.IsZero())
+	}
 }
