@@ -183,15 +183,24 @@ func (s Settings) Keeping() time.Duration {
 // choose which of them answers. 0: one answers for all, or nothing there is
 // known to do so.
 func (s Settings) Settles() (lasts time.Duration) {
-	if s.Processes == 1 {
-		return 0
-	}
-	for _, k := range s.Keepers() {
-		if k.Apart != "" {
-			lasts = max(lasts, cmp.Or(s.Cache, k.Lasts))
-		}
+	for _, k := range s.Apart() {
+		lasts = max(lasts, cmp.Or(s.Cache, k.Lasts))
 	}
 	return lasts
+}
+
+// Apart is what may serve there by several processes with logins of their own.
+// A software that the file names, and that is what stands behind such a door
+// (Beneath), says nothing of that.
+func (s Settings) Apart() (out []Keeps) {
+	for _, k := range Keepers {
+		named, known := Keeper(s.Software)
+		other := known && k.Name != s.Software && (s.Software == KeepsNone || slices.Contains(named.Types, s.Type))
+		if k.Apart != "" && slices.Contains(k.Types, s.Type) && s.Processes != 1 && !other {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // Refusers are those of Keepers that may refuse the new value.

@@ -70,3 +70,16 @@ func TestWhichDoorsMayKeepARefusalAndForHowLong(t *testing.T) {
 		require.Equal(t, row.known, known, "%+v", row.at)
 	}
 }
+
+// What stands behind a proxy does not make it one process.
+func TestOnlyOneProcessOrNoCacheAtAllNeedsNoWaiting(t *testing.T) {
+	for software, want := range map[string]time.Duration{"": 2 * time.Hour, "squid": 2 * time.Hour, "samba-dc": 2 * time.Hour, "pcache": 2 * time.Hour, KeepsNone: 0} {
+		require.Contains(t, append(KeeperNames("http-proxy"), ""), software)
+		require.Equal(t, want, Settings{Type: "http-proxy", Software: software}.Settles(), software)
+		require.Zero(t, Settings{Type: "http-proxy", Software: software, Processes: 1}.Settles(), software)
+	}
+	require.Equal(t, time.Hour, Settings{Type: "https-proxy", Cache: time.Hour}.Settles())
+	for _, kind := range Names() {
+		require.Equal(t, strings.HasSuffix(kind, "-proxy"), Settings{Type: kind}.Settles() > 0, kind)
+	}
+}

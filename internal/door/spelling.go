@@ -202,7 +202,9 @@ func (s Settings) OtherSpellings() string {
 // spells reports whether a door may keep each spelling of a name apart: its
 // software does, or one that is common behind doors of its type.
 func (s Settings) spells() bool {
-	if k, known := Keeper(s.Software); known {
+	// What stands behind a door (Beneath) says nothing of what keeps logins at
+	// it.
+	if k, known := Keeper(s.Software); known && (k.Spells || k.Name == KeepsNone || slices.Contains(k.Types, s.Type)) {
 		return k.Spells
 	}
 	return slices.ContainsFunc(Keepers, func(k Keeps) bool { return k.Spells && slices.Contains(k.Types, s.Type) })

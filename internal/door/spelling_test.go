@@ -32,6 +32,7 @@ func TestADoorThatKeepsSpellingsApartSaysUntilWhenAndWhatEndsIt(t *testing.T) {
 	require.Contains(t, Settings{Type: "http-proxy", Cache: time.Hour, Processes: 1}.OtherSpellings(), "for up to 1h0m0s after the new one was set")
 	require.NotContains(t, said, "shipped")
 	require.Contains(t, Settings{Type: "https", Software: "nginx"}.OtherSpellings(), "nobody knows how long")
+	require.NotEmpty(t, Settings{Type: "https", Software: "pcache"}.OtherSpellings(), "an Apache may keep logins in front of it")
 	require.Empty(t, Settings{Type: "submission", Software: "dovecot"}.OtherSpellings())
 	require.Empty(t, Settings{Type: "https", Software: KeepsNone}.OtherSpellings(), "as who writes the file vouches")
 	require.Empty(t, Settings{Type: "ssh"}.OtherSpellings())

@@ -220,6 +220,9 @@ func flushesOnce(t *testing.T, e *estate.Estate) {
 	require.NoError(t, os.WriteFile(command, []byte(`#!/bin/sh
 { echo "args: $*"; tr '\0' '\n' </proc/$$/environ; } >>`+out+`/$1
 cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' >>`+out+`/processes
+for p in /proc/[0-9]*; do
+	case $(readlink $p/exe) in *rollcall-engine) tr '\0' '\n' <$p/environ >>`+out+`/engine ;; esac
+done
 [ "$1" = `+flushed+` ] || exit 7
 for conf in `+strings.Join(at, " ")+`; do doveadm -c $conf auth cache flush "$1" || exit 1; done
 `), 0o755))
@@ -272,11 +275,14 @@ for conf in `+strings.Join(at, " ")+`; do doveadm -c $conf auth cache flush "$1"
 		}
 		seen += told
 	}
-	processes := readFile(t, filepath.Join(out, "processes"))
+	processes, engine := readFile(t, filepath.Join(out, "processes")), readFile(t, filepath.Join(out, "engine"))
+	require.NotEmpty(t, engine)
+	require.NotContains(t, engine, "VAULT_TOKEN")
 	require.Contains(t, processes, "rollcall")
 	for what, value := range values {
 		require.NotEmpty(t, value, what)
 		require.NotContains(t, seen, value, what)
 		require.NotContains(t, processes, value, what)
+		require.NotContains(t, engine, value, what)
 	}
 }

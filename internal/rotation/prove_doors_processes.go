@@ -69,10 +69,8 @@ func (a DoorAsker) settles(ctx context.Context, c credential.Credential, ev prot
 // mayKeep says that another process of a door may take the old value.
 func mayKeep(s door.Settings, at string, lasts time.Duration, until time.Time) *protocol.Stop {
 	said := "this door takes the new value and refuses the stolen one, which shows the processes that answered and no other"
-	for _, k := range s.Keepers() {
-		if k.Apart != "" {
-			said += fmt.Sprintf("; if it is %s, %s", k.What, k.Apart)
-		}
+	for _, k := range s.Apart() {
+		said += fmt.Sprintf("; if it is %s, %s", k.What, k.Apart)
 	}
 	by := "as software of its kind is shipped (docs/doors.md): say cache: if it is set to another time"
 	if s.Cache > 0 {
