@@ -15,9 +15,10 @@ import (
 // about in between takes those others to theirs as well.
 
 // waitsForLogins: it is retired, and its new value waits for other logins to be
-// so.
+// so. An outage since changes nothing of that.
 func waitsForLogins(it wire.OpenItem) bool {
-	return it.Reason == protocol.ReasonWithinReach && it.Step == protocol.Activate
+	c := it.Cause()
+	return c != nil && c.Reason == protocol.ReasonWithinReach && c.Step == protocol.Activate
 }
 
 // heldUp gives why a login is open which waits for others and is not retired;
@@ -30,18 +31,21 @@ func heldUp(it wire.OpenItem) *wire.OpenItem {
 }
 
 // circleAgain has what is half done and waits for logins tried once more, with
-// those, if the last such pass has brought any of them further. It reports
-// whether there is such a pass.
+// those, if the last such pass has brought any of them further: also what that
+// pass itself has begun and left half done. It reports whether there is such a
+// pass.
 func (w *wave) circleAgain(ctx workflow.Context) bool {
-	var waiting []wire.OpenItem
-	for _, t := range w.state.Open {
-		waiting = append(waiting, slices.DeleteFunc(slices.Clone(t.Items), func(it wire.OpenItem) bool { return !waitsForLogins(it) })...)
+	half := func(batch int, it wire.OpenItem) bool {
+		return waitsForLogins(it) || w.state.Circle > 0 && halfDone(it) && slices.Contains(w.state.Control.Logins, w.ref(batch, it))
 	}
-	if len(waiting) == 0 || w.state.Circle > w.came() || !knowsCircles(ctx) {
+	some := slices.ContainsFunc(w.state.Open, func(t batchTodo) bool {
+		return slices.ContainsFunc(t.Items, func(it wire.OpenItem) bool { return half(t.Batch, it) })
+	})
+	if !some || w.state.Circle > w.came() || !knowsCircles(ctx) {
 		return false
 	}
-	w.setApart(waitsForLogins)
-	w.addAwaited(waiting)
+	w.state.Half = append(w.state.Half, w.part(half)...)
+	w.addAwaited()
 	w.state.Pass++
 	return true
 }
@@ -66,21 +70,19 @@ func (w *wave) came() int {
 
 // addAwaited takes into the last pass the logins for which those wait that are
 // half done, and those for which these wait.
-func (w *wave) addAwaited(waiting []wire.OpenItem) {
+func (w *wave) addAwaited() {
 	w.state.Circle = w.came() + 1
 	held := map[credential.Ref]*wire.OpenItem{}
 	for _, t := range w.state.Open {
 		for _, it := range t.Items {
-			at := credential.Ref{Page: w.batches[t.Batch].Span.Page, Index: it.Index}
+			at := w.ref(t.Batch, it)
 			if why := heldUp(it); why != nil && slices.Contains(w.state.Control.Logins, at) {
 				held[at] = why
 			}
 		}
 	}
-	take := awaitedBy(waiting, held)
-	for _, t := range w.part(func(batch int, it wire.OpenItem) bool {
-		return take[credential.Ref{Page: w.batches[batch].Span.Page, Index: it.Index}]
-	}) {
+	take := awaitedBy(w.waiting(), held)
+	for _, t := range w.part(func(batch int, it wire.OpenItem) bool { return take[w.ref(batch, it)] }) {
 		at := slices.IndexFunc(w.state.Half, func(h batchTodo) bool { return h.Batch == t.Batch })
 		if at < 0 {
 			w.state.Half = append(w.state.Half, t)
@@ -88,6 +90,19 @@ func (w *wave) addAwaited(waiting []wire.OpenItem) {
 			w.state.Half[at].Items = append(w.state.Half[at].Items, t.Items...)
 		}
 	}
+}
+
+// waiting are those of the last pass that wait for logins.
+func (w *wave) waiting() (out []wire.OpenItem) {
+	for _, t := range w.state.Half {
+		out = append(out, slices.DeleteFunc(slices.Clone(t.Items), func(it wire.OpenItem) bool { return !waitsForLogins(it) })...)
+	}
+	return out
+}
+
+// ref is where on the roll something open of a batch stands.
+func (w *wave) ref(batch int, it wire.OpenItem) credential.Ref {
+	return credential.Ref{Page: w.batches[batch].Span.Page, Index: it.Index}
 }
 
 // awaitedBy are those of held for which some wait, and those for which these
@@ -110,11 +125,6 @@ func awaitedBy(waiting []wire.OpenItem, held map[credential.Ref]*wire.OpenItem) 
 		}
 	}
 	return take
-}
-
-// setApart has one pass more of what is open for what is so.
-func (w *wave) setApart(so func(wire.OpenItem) bool) {
-	w.state.Half = append(w.state.Half, w.part(func(_ int, it wire.OpenItem) bool { return so(it) })...)
 }
 
 // part takes out of what is open what is so.

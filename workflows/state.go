@@ -289,4 +289,7 @@ type waveResult struct {
 	// else. Mend is which; of waves of earlier versions that is not known.
 	Person bool            `json:"person,omitempty"`
 	Mend   credential.Refs `json:"mend,omitempty"`
+	// Closed are its logins to Vault that are dead: some died behind its last
+	// word to the campaign.
+	Closed credential.Refs `json:"closed,omitempty"`
 }

@@ -66,7 +66,11 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 		w.tellPassed(ctx)
 		w.release(ctx)
 		if w.over() {
-			return w.end(ctx)
+			if more, err := w.lastPasses(ctx); err != nil {
+				return waveResult{}, err
+			} else if !more {
+				return w.end(ctx)
+			}
 		}
 		w.wait(ctx)
 		w.cleanAgain(ctx)
@@ -96,9 +100,7 @@ func (w *wave) pass(ctx workflow.Context) error {
 			break
 		}
 		if w.askedWhilePaused() {
-			if w.deaf = workflow.GetVersion(ctx, changeRelistHeld, workflow.DefaultVersion, 1) == workflow.DefaultVersion; !w.deaf {
-				w.release(ctx)
-			}
+			w.releasePaused(ctx)
 			continue
 		}
 		next := w.state.Todo[0]
@@ -108,6 +110,13 @@ func (w *wave) pass(ctx workflow.Context) error {
 		workflow.Go(ctx, func(ctx workflow.Context) { w.dispatch(ctx, next, false) })
 	}
 	return workflow.Await(ctx, func() bool { return w.inFlight == 0 && w.telling == 0 })
+}
+
+// releasePaused gives up, while the campaign is paused, what it is asked for.
+func (w *wave) releasePaused(ctx workflow.Context) {
+	if w.deaf = workflow.GetVersion(ctx, changeRelistHeld, workflow.DefaultVersion, 1) == workflow.DefaultVersion; !w.deaf {
+		w.release(ctx)
+	}
 }
 
 // dispatch runs one batch. finishing is a pass after an abort, over what is
@@ -281,24 +290,46 @@ func (w *wave) awaits() bool {
 // once.
 func (w *wave) relieved() bool { return w.state.Control.relief() > w.state.Heard }
 
-// end gives what lies between Set and Prove a last pass when the wave was
-// aborted, and in any case logins that read each other's places, and records
-// what stays open. Of either there may be so much that it takes several runs.
-func (w *wave) end(ctx workflow.Context) (waveResult, error) {
-	why := "the deadline has passed"
-	if w.state.Control.Aborting {
-		why = w.state.Control.ended()
-		w.splitHalfDone(ctx)
-	}
-	for len(w.state.Half) > 0 || w.circleAgain(ctx) {
+// lastPasses give what lies between Set and Prove one more pass when the wave
+// was aborted, and in any case logins that read each other's places. There may
+// be so much of it that it takes several runs. more: logins died by it, for
+// which others waited that can go on.
+func (w *wave) lastPasses(ctx workflow.Context) (more bool, err error) {
+	for {
+		if w.state.Control.Aborting {
+			w.splitHalfDone(ctx)
+		}
+		if len(w.state.Half) == 0 && !w.circleAgain(ctx) {
+			break
+		}
 		if w.full(ctx) {
-			return waveResult{}, w.continueAsNew(ctx)
+			return false, w.continueAsNew(ctx)
+		}
+		err := workflow.Await(ctx, func() bool { return w.state.Control.Aborting || !w.state.Control.Paused || w.askedWhilePaused() })
+		if err != nil {
+			return false, err
+		}
+		if !w.state.Control.Aborting && w.state.Control.Paused {
+			w.releasePaused(ctx)
+			continue
 		}
 		next := w.state.Half[0]
 		w.state.Half = w.state.Half[1:]
 		w.started++
 		w.inFlight++
 		w.dispatch(ctx, next, true)
+	}
+	if more = w.state.Circle > 0 && !w.over(); more {
+		w.state.Circle = 0
+	}
+	return more, nil
+}
+
+// end records what stays open, which may take several runs.
+func (w *wave) end(ctx workflow.Context) (waveResult, error) {
+	why := "the deadline has passed"
+	if w.state.Control.Aborting {
+		why = w.state.Control.ended()
 	}
 	for recorded := 0; len(w.state.Open) > 0; recorded++ {
 		if recorded > 0 && w.full(ctx) {
@@ -329,7 +360,7 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 	if err := w.cleanRest(ctx); err != nil {
 		return waveResult{}, err
 	}
-	return waveResult{Dead: w.state.Dead, Open: w.state.Ended, Aside: w.state.Aside, CameBack: w.state.CameBack, Unheard: w.state.Unheard, Person: w.state.Person, Mend: w.state.Mend}, nil
+	return waveResult{Dead: w.state.Dead, Open: w.state.Ended, Aside: w.state.Aside, CameBack: w.state.CameBack, Unheard: w.state.Unheard, Person: w.state.Person, Mend: w.state.Mend, Closed: w.state.Closed}, nil
 }
 
 // full reports whether this run has done enough for one history.
@@ -357,13 +388,9 @@ func (w *wave) splitHalfDone(ctx workflow.Context) {
 		w.state.Open = append(w.state.Open, batchTodo{Batch: t.Batch, Items: w.untried(t)})
 	}
 	w.state.Todo = nil
-	w.setApart(halfDone)
-	var waiting []wire.OpenItem
-	for _, t := range w.state.Half {
-		waiting = append(waiting, slices.DeleteFunc(slices.Clone(t.Items), func(it wire.OpenItem) bool { return !waitsForLogins(it) })...)
-	}
-	if len(waiting) > 0 && knowsCircles(ctx) {
-		w.addAwaited(waiting)
+	w.state.Half = append(w.state.Half, w.part(func(_ int, it wire.OpenItem) bool { return halfDone(it) })...)
+	if len(w.waiting()) > 0 && knowsCircles(ctx) {
+		w.addAwaited()
 	}
 	w.state.Pass++
 	w.state.Split = true

@@ -196,6 +196,12 @@ func (c *campaign) watch(ctx, steady workflow.Context, r *runningWave) {
 	c.vague = c.vague || done.Person && len(done.Mend) == 0
 	st := &c.status.Waves[r.index]
 	st.Dead, st.Open, st.Ended = done.Dead, done.Open, true
+	if left := less(c.control.Logins, done.Closed); len(left) < len(c.control.Logins) {
+		c.control.Logins = left
+		if knowsCircles(steady) {
+			c.tell(steady)
+		}
+	}
 }
 
 // ends waits for the end of every wave that was begun, but not for people.
