@@ -88,3 +88,28 @@ func TestLinesThatWereLostBeforeTheFirstOfAServerAreCounted(t *testing.T) {
 	require.Equal(t, []judge.Noted{{Note: event.LinesLost, Count: 3, First: event.Place{File: r.Logs[0].File, Line: 1}}}, r.Sources[0].Notes)
 	require.Equal(t, 4, r.Sources[0].Lines)
 }
+
+// rsyslog takes digits or a date at the head of a line for a count of bytes,
+// and swallows the records behind it into one: that one is never passed over as
+// another program's.
+func TestARecordThatSwallowedOthersIsNotUnderstood(t *testing.T) {
+	for name, text := range map[string]string{
+		"openldap": "slapd[7]: conn=1001 op=0 RESULT tag=97 err=0 text=",
+		"dovecot":  "dovecot: imap-login: Login: user=<bob>, method=PLAIN, rip=203.0.113.1, lip=192.0.2.2, mpid=1, session=<x>",
+		"sshd":     "sshd[7]: Accepted password for bob from 203.0.113.1 port 4 ssh2",
+	} {
+		head := hour(11).Format(time.RFC3339) + " ldap1 "
+		log := head + "slapd[7]: conn=1000 fd=1 ACCEPT from IP=203.0.113.1:5 (IP=x)\n" +
+			head + "OK was expected#012<38>" + head + text + "#012<38>" + head + text + "\n" + head + text + "\n"
+		r, err := Read(t.Context(), optionsFor(write(t, name, log)))
+		require.NoError(t, err, name)
+		unreadable := 0
+		for _, s := range r.Sources {
+			unreadable += s.Unreadable
+			for _, at := range s.Where {
+				require.Equal(t, 2, at.Line, name)
+			}
+		}
+		require.Positive(t, unreadable, name)
+	}
+}

@@ -59,6 +59,8 @@ type trail struct {
 	indicator   string
 	said        int    // of count, whose address is what the client says
 	ofDevice    int    // of count, whose line the device itself wrote
+	ofUsual     int    // of count, from a place that is said to be usual
+	letInBy     place  // whose place letIn is
 	toldAs      string // of one that goes on
 }
 
@@ -84,7 +86,7 @@ func liveBursts(grew func(b burst, t *trail, seen Sighting)) *bursts {
 	return b
 }
 
-func (b *bursts) add(e event.Event, n name, named bool, indicator string) {
+func (b *bursts) add(e event.Event, n name, at place, named bool, indicator string) {
 	if !e.Outcome.Bad() && !e.Outcome.Right() {
 		return
 	}
@@ -98,11 +100,11 @@ func (b *bursts) add(e event.Event, n name, named bool, indicator string) {
 			from = e.Others[i-1]
 		}
 		if from = b.address(from); from.IsValid() {
-			b.follow(b.byAddress, trailKey{address: from, server: e.Server}, from, e, n, named, indicator)
+			b.follow(b.byAddress, trailKey{address: from, server: e.Server}, from, e, n, at, named, indicator)
 		}
 	}
 	if n.folded != "" {
-		b.follow(b.byAccount, trailKey{account: n, server: e.Server}, near, e, n, named, indicator)
+		b.follow(b.byAccount, trailKey{account: n, server: e.Server}, near, e, n, at, named, indicator)
 	}
 }
 
@@ -120,7 +122,7 @@ func digestOf(n name) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func (b *bursts) follow(all *simplelru.LRU[trailKey, *trail], k trailKey, from netip.Addr, e event.Event, n name, named bool, indicator string) {
+func (b *bursts) follow(all *simplelru.LRU[trailKey, *trail], k trailKey, from netip.Addr, e event.Event, n name, at place, named bool, indicator string) {
 	t, ok := all.Get(k)
 	if ok && (e.At.Sub(t.last) > BurstGap || t.first.Sub(e.At) > BurstGap) {
 		all.Remove(k)
@@ -129,7 +131,7 @@ func (b *bursts) follow(all *simplelru.LRU[trailKey, *trail], k trailKey, from n
 	if e.Outcome.Right() {
 		if ok && t.count >= BurstOf && t.accounts.has(n) && t.letIn == nil {
 			s := sightingOf(e, true).own()
-			t.letIn = &s
+			t.letIn, t.letInBy = &s, at
 			b.told(k, t, s)
 		}
 		return
@@ -142,6 +144,9 @@ func (b *bursts) follow(all *simplelru.LRU[trailKey, *trail], k trailKey, from n
 	t.count++
 	if slices.Contains(e.Doubts, event.BySaying) {
 		t.said++
+	}
+	if at == usual {
+		t.ofUsual++
 	}
 	if slices.Contains(e.Doubts, event.OfDevice) {
 		t.ofDevice++

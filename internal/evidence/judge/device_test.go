@@ -62,14 +62,15 @@ func TestWhatTheDeviceUsedIsInTheResultOnTheRollOrNot(t *testing.T) {
 		"confirmed accepted :svc@two  1 []",
 		"probable accepted :uid=d,dc=x  1 []",
 		"probable accepted :uid=e,dc=x  1 [address-over-gap]",
-		"possible refused :uid=f,dc=x  1 []",
+		"possible refused corp:uid=(masked, 1 character),dc=x  1 []",
+		"possible refused :uid=(masked, 1 character),dc=x  1 []",
 		"possible refused :(masked, 7 characters)  1 []",
 		"possible unknown :(masked, 5 characters)  1 []",
 	}, got)
 	parts := file.Parts()
 	require.Len(t, parts.Accounts, 7)
 	require.Equal(t, string(Confirmed), parts.Accounts[0].Grade, "those that bear furthest come first")
-	require.Equal(t, 2, parts.Rest.Tried)
+	require.Equal(t, 3, parts.Rest.Tried)
 	require.Equal(t, 1, parts.Rest.Masked)
 }
 

@@ -319,8 +319,13 @@ func (b burst) finding() Finding {
 		f.Account = b.seen[0].Account
 	}
 	switch {
+	case b.ofUsual == b.count && (b.letIn == nil || b.letInBy == usual):
+		f.Rule = "usual-place" // Vault renews with the passwords that it has
 	case b.letIn != nil:
 		f.Grade, f.Rule = Probable, thenLetIn
+		if b.ofAccount {
+			f.Account = b.letIn.Account // who was let in is known to the server
+		}
 		f.Seen = append(slices.Clone(f.Seen), *b.letIn)
 	case b.ofAccount:
 		f.Grade, f.Rule = Probable, "many-addresses"

@@ -309,6 +309,9 @@ func (j *Judge) sortOne(e event.Event, named, bursts bool, take func(k key, g gr
 	if len(on) > 1 {
 		e.Doubts = append(slices.Clone(e.Doubts), ManyAuthorities)
 	}
+	if e.Form == event.DN && whole && len(on) == 0 && e.Outcome == event.Refused {
+		e.Account = withoutItsName(e.Account)
+	}
 	at := j.placeOf(e.Address)
 	if named {
 		at = device
@@ -324,7 +327,7 @@ func (j *Judge) sortOne(e event.Event, named, bursts bool, take func(k key, g gr
 		}
 	}
 	if bursts && e.Login && (at != usual || j.bursts.grew == nil) { // a watch has its usual places said
-		j.bursts.add(e, n, whole || len(on) > 0, indicator)
+		j.bursts.add(e, n, at, whole || len(on) > 0, indicator)
 	}
 	if len(on) == 0 {
 		switch {

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -287,6 +288,57 @@ func TestBurstsOfFailuresAreTold(t *testing.T) {
 	}
 }
 
+// After a rotation Vault renews the logins of many accounts with the passwords
+// that it has: failures from a place that is said to be usual are no guesses.
+func TestFailuresFromUsualPlacesAreNoGuessesOfAReading(t *testing.T) {
+	const vault, other = "198.51.100.1", "203.0.113.1"
+	for name, r := range map[string]struct {
+		failed, letIn string
+		want          string
+	}{
+		"renewals":                          {vault, "", "possible usual-place 20"},
+		"renewals, and then the new one":    {vault, vault, "possible usual-place 20"},
+		"a thief guesses":                   {other, "", "probable many-accounts 20"},
+		"a thief guesses and then he is in": {other, other, "probable then-let-in 20"},
+	} {
+		o := options()
+		o.Usual = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+		j := New(o)
+		for i := range 20 {
+			e := at(26, fmt.Sprintf("uid=z%d,dc=x", i%7), r.failed, event.Refused)
+			e.At = e.At.Add(time.Duration(i) * time.Second)
+			j.Add(e)
+		}
+		if r.letIn != "" {
+			e := at(26, "uid=z1,dc=x", r.letIn, event.Accepted)
+			e.At = e.At.Add(time.Minute)
+			j.Add(e)
+		}
+		var got []string
+		for _, f := range j.Finish(nil, nil).Findings {
+			if f.Code == Burst {
+				got = append(got, fmt.Sprintf("%s %s %d", f.Grade, f.Rule, f.Count))
+			}
+		}
+		require.Equal(t, []string{r.want}, got, name)
+	}
+	// Of one account from many usual places, and then let in from another one.
+	o := options()
+	o.Usual = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+	j := New(o)
+	for i := range 20 {
+		e := at(26, "uid=z,dc=x", fmt.Sprintf("198.51.100.%d", i%4), event.Refused)
+		e.At = e.At.Add(time.Duration(i) * time.Second)
+		j.Add(e)
+	}
+	in := at(26, "uid=z,dc=x", other, event.Accepted)
+	in.At = in.At.Add(time.Minute)
+	j.Add(in)
+	all := j.Finish(nil, nil).Findings
+	require.NotEmpty(t, all)
+	require.Equal(t, "then-let-in", all[0].Rule)
+}
+
 func TestWhatWasTypedWhereTheNameGoesIsMasked(t *testing.T) {
 	require.Equal(t, "(masked, 7 characters)", Shown(event.DN, "hunter2", false))
 	require.Equal(t, "uid=a,dc=x", Shown(event.DN, "uid=a,dc=x", true))
@@ -303,6 +355,35 @@ func TestWhatWasTypedWhereTheNameGoesIsMasked(t *testing.T) {
 	}
 	require.Equal(t, "other", word("x\x1b[31m"))
 	require.LessOrEqual(t, len(short(strings.Repeat("é", 4000))), longest+3)
+}
+
+// A mail server that binds as uid=%u,ou=people makes a DN of what was typed.
+func TestAPasswordOfWhichAServerMadeADNIsMasked(t *testing.T) {
+	require.Equal(t, "uid=(masked, 9 characters),dc=x", withoutItsName(`uid=hun\,ter2,dc=x`))
+	require.Equal(t, "uid=(masked, 1 character)", withoutItsName(`uid=\`))
+	for _, outcome := range []event.Outcome{event.Refused, event.Accepted} {
+		o := options()
+		o.Fold = func(_ event.Form, account string) (string, bool) { return account, true }
+		o.Indicators = &Indicators{Addresses: map[netip.Addr]string{netip.MustParseAddr("203.0.113.1"): "iocs.txt line 1"}}
+		j := New(o)
+		for i, address := range []string{"192.0.2.10", "203.0.113.1"} {
+			for s := range 12 {
+				e := at(11+i, "uid=hunter2,dc=x", address, outcome)
+				e.At = e.At.Add(time.Duration(s) * time.Second)
+				j.Add(e)
+			}
+		}
+		all := j.Finish(nil, nil)
+		require.NotEmpty(t, all.Findings)
+		text, err := json.Marshal(all)
+		require.NoError(t, err)
+		if outcome == event.Accepted {
+			require.Contains(t, string(text), "uid=hunter2,dc=x", "the server knows it")
+			continue
+		}
+		require.NotContains(t, string(text), "hunter2")
+		require.Contains(t, string(text), "uid=(masked, 7 characters),dc=x")
+	}
 }
 
 func TestNoRecordIsNeverCalledUnused(t *testing.T) {

@@ -55,7 +55,7 @@ func TestABurstIsToldWhileItGoesOnAndAgainAsOneFinding(t *testing.T) {
 	for i := range 10 {
 		fail(1, "uid=other", fmt.Sprintf("203.0.113.%d", 10+i%3))
 	}
-	require.Equal(t, []string{"probable many-addresses uid=other 10"}, burstsOf(l, now, false))
+	require.Equal(t, []string{"probable many-addresses uid=(masked, 5 characters) 10"}, burstsOf(l, now, false))
 	// Somebody got in behind it: that is another finding, and told at once.
 	l.Add(use("uid=other", "203.0.113.11", event.Accepted, now.Sub(noon)+time.Second))
 	require.Equal(t, []string{"probable then-let-in uid=other 10"}, burstsOf(l, now.Add(time.Minute), false))

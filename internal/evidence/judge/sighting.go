@@ -60,6 +60,22 @@ func Shown(form event.Form, account string, named bool) string {
 	return fmt.Sprintf("%s(masked, %s)", short(before), plural.Count(utf8.RuneCountInString(account), "character", "characters"))
 }
 
+// withoutItsName is a DN with its first part masked. Servers make DNs of what
+// people type (uid=%u,ou=people), so a refused one may have a password in it.
+func withoutItsName(dn string) string {
+	before, rest, ok := strings.Cut(dn, "=")
+	if !ok {
+		return dn
+	}
+	end := 0
+	for end < len(rest) && rest[end] != ',' {
+		if end++; rest[end-1] == '\\' {
+			end = min(end+1, len(rest))
+		}
+	}
+	return before + "=" + Shown(event.DN, rest[:end], false) + rest[end:]
+}
+
 const longest = 512
 
 func short(s string) string {
