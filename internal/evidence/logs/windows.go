@@ -135,7 +135,7 @@ func (w *windows) give(m *winMade, place event.Place) {
 		return
 	}
 	if m.logon != "" {
-		w.from.Add(logonKey{e.Server, m.logon}, e.Address)
+		w.from.Add(logonKey{strings.Clone(e.Server), strings.Clone(m.logon)}, e.Address)
 	}
 	if e.Change != "" {
 		e.Address, _ = w.from.Get(logonKey{e.Server, m.of})
