@@ -477,7 +477,7 @@ func TestWindowsAreDatesOrTimesAndDoNotEndBeforeTheyBegin(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, w.To.IsZero())
 	for said, want := range map[string]string{
-		"2023-05-20..2022-10-10":                     "ends before it begins",
+		"2023-05-20..2022-10-10":                     `window "2023-05-20..2022-10-10" ends before it begins`,
 		"2023-05-20":                                 "write FROM..TO",
 		"yesterday..2023-05-20":                      `"yesterday" is no date`,
 		"2022-10-10..2022-10-10T00:00:00":            "no time with its zone",

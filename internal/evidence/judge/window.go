@@ -33,8 +33,10 @@ func ParseWindow(s string) (w Window, err error) {
 	if date {
 		end = end.AddDate(0, 0, 1)
 	}
-	w.To = end
-	return w, w.Check()
+	if w.To = end; w.Check() != nil {
+		return w, fmt.Errorf("window %q ends before it begins", s)
+	}
+	return w, nil
 }
 
 func moment(s string) (t time.Time, date bool, err error) {
