@@ -72,12 +72,12 @@ func (w *wave) came() int {
 // half done, and those for which these wait.
 func (w *wave) addAwaited() {
 	w.state.Circle = w.came() + 1
-	held := map[credential.Ref]*wire.OpenItem{}
+	held := heldLogins{why: map[credential.Ref]*wire.OpenItem{}}
 	for _, t := range w.state.Open {
 		for _, it := range t.Items {
 			at := w.ref(t.Batch, it)
 			if why := heldUp(it); why != nil && slices.Contains(w.state.Control.Logins, at) {
-				held[at] = why
+				held.all, held.why[at] = append(held.all, at), why
 			}
 		}
 	}
@@ -105,20 +105,26 @@ func (w *wave) ref(batch int, it wire.OpenItem) credential.Ref {
 	return credential.Ref{Page: w.batches[batch].Span.Page, Index: it.Index}
 }
 
+// heldLogins are open and wait for others, in order, with why each is open.
+type heldLogins struct {
+	all []credential.Ref
+	why map[credential.Ref]*wire.OpenItem
+}
+
 // awaitedBy are those of held for which some wait, and those for which these
 // wait. Which they are is not known of some: those wait for all.
-func awaitedBy(waiting []wire.OpenItem, held map[credential.Ref]*wire.OpenItem) map[credential.Ref]bool {
+func awaitedBy(waiting []wire.OpenItem, held heldLogins) map[credential.Ref]bool {
 	take := map[credential.Ref]bool{}
 	for ; len(waiting) > 0; waiting = waiting[1:] {
 		awaits := waiting[0].Awaits
 		if awaits == nil {
-			for at := range held {
+			for _, at := range held.all {
 				take[at] = true
 			}
 			return take
 		}
 		for _, at := range awaits {
-			if why := held[at]; why != nil && !take[at] {
+			if why := held.why[at]; why != nil && !take[at] {
 				take[at] = true
 				waiting = append(waiting, *why)
 			}

@@ -228,7 +228,7 @@ func TestWhoIsElsewhereSeesWhatLogsShowSince(t *testing.T) {
 	}
 	out, said, code = run("report", campaign)
 	require.Equal(t, exitError, code, out)
-	require.Contains(t, said, "Vault has no checkpoint of it: it was begun this moment, or somebody deleted them there")
+	require.Contains(t, said, "no checkpoint of it is in Vault: it was begun this moment, or somebody deleted them there")
 	anchor()
 
 	// Nor is one all, where who gives ledgers out has none and Vault has

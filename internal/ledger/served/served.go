@@ -225,7 +225,7 @@ var ErrNotThere = errors.New("no ledger of that campaign is there")
 
 // ErrUnpinned: Vault has no checkpoint of a ledger that has some. Its writer
 // leaves each there a moment after it has signed it.
-var ErrUnpinned = errors.New("Vault has no checkpoint of it: it was begun this moment, or somebody deleted them there, so that an older copy or another one would look the same. Look again; then look into Vault's audit log, and read the ledger where it is written")
+var ErrUnpinned = errors.New("no checkpoint of it is in Vault: it was begun this moment, or somebody deleted them there, so that an older copy or another one would look the same. Look again; then look into Vault's audit log, and read the ledger where it is written")
 
 // Plainly is an error of Mirror without the address and the path of the
 // request, for whoever has said the address already.
